@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+# The commands people type. `make help` lists them.
+
+GIC    ?= 2#            2 or 3
+SMP    ?= 1#            cores
+MEM    ?= 128M#         RAM
+BOARD  ?= QEMU_VIRT#    a directory of ports/aarch64/boards
+SCRIPT ?= examples/launch_guest.py#  what `make run` runs
+COPY   ?= build/guests/hello.elf#  files `make run` puts on the target first
+TESTS  ?= tests#        what `make test` runs; pytest's options fit too
+QEMU   ?= qemu-system-aarch64
+GDB    ?= gdb-multiarch
+
+MPY_TOP := $(abspath $(or $(MICROPY_DIR),build/micropython))
+PY := .venv/bin/python
+MACHINE = virt,virtualization=on,gic-version=$(GIC)
+TARGET = $(QEMU) -machine $(MACHINE) -cpu cortex-a53 -smp $(SMP) -m $(MEM) \
+	-nic none -kernel hypervisor.elf $(QEMU_ARGS)
+JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))# all cores, unless the user said -j
+
+.PHONY: all setup run repl serve stop debug test check clean distclean help
+
+all: setup ## build hypervisor.elf and hypervisor.bin
+	+@$(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP)
+	+@$(if $(wildcard guests/Makefile),$(MAKE) --no-print-directory -C guests OUT=$(abspath build/guests))
+	@for kind in elf bin; do cmp -s build/$(BOARD)/firmware.$$kind hypervisor.$$kind || \
+		cp build/$(BOARD)/firmware.$$kind hypervisor.$$kind; done
+
+setup: ## install what is missing: host packages, .venv, MicroPython's source
+	@python3 tools/setup.py
+
+run: all ## build, start QEMU, run SCRIPT on the target, stay at its >>> (Ctrl-A X ends)
+	@$(PY) tools/run.py $(COPY:%=--copy %) $(SCRIPT) -- $(TARGET)
+
+repl: all ## the target's REPL alone
+	$(TARGET) -nographic -serial mon:stdio
+
+serve: all ## QEMU in the background; prints the pty for mpremote, also in build/pty
+	@$(PY) tools/serve.py start $(TARGET)
+
+stop: ## end what `make serve` started
+	@$(PY) tools/serve.py stop
+
+debug: all ## QEMU stopped at reset, under gdb with symbols
+	@$(PY) tools/serve.py debug $(GDB) hypervisor.elf -ex 'target remote :1234' $(GDB_ARGS) -- $(TARGET)
+
+test: all ## build and run every test
+	$(PY) -m pytest $(TESTS)
+
+check: setup ## linter and formatter
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean: ## remove what was built; downloads and MicroPython's source stay
+	rm -rf hypervisor.elf hypervisor.bin
+	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 \
+		! -name downloads ! -name micropython -exec rm -rf {} +; fi
+
+distclean: ## remove everything that is not in git
+	rm -rf hypervisor.elf hypervisor.bin build .venv
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@echo; echo "Variables (make run GIC=3 SMP=4 ...):"
+	@sed -n 's/^\([A-Z]*\) *?= \([^#]*\)# */\1\t\2\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12,40

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""The far end of a target's serial line, and MicroPython's REPL protocols on it.
+
+Used by `make run` and by the tests. Every wait has a deadline: a target that stops answering
+raises Hung, a target that went away raises Gone.
+"""
+
+import re
+import select
+import time
+
+PROMPT = b">>> "
+RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
+CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E = b"\x01", b"\x02", b"\x03", b"\x04", b"\x05"
+
+
+class Hung(Exception):
+    """The target did not answer in time."""
+
+
+class Gone(Exception):
+    """The target's end of the line was closed: the emulator ended."""
+
+
+class TargetError(Exception):
+    """Code run by exec() raised. `traceback` is the target's text, `output` what it had printed."""
+
+    def __init__(self, traceback, output=""):
+        super().__init__(traceback)
+        self.traceback = traceback
+        self.output = output
+
+
+class Console:
+    """A serial line over a socket.
+
+    `show` is called with each chunk received. `mux` tells that QEMU's Ctrl-A escape is active on
+    the line, so that a Ctrl-A for the target is sent twice.
+    """
+
+    def __init__(self, sock, show=None, mux=False):
+        self.sock = sock
+        self.show = show
+        self.mux = mux
+        self.log = bytearray()  # everything the target ever sent
+        self.unread = bytearray()
+
+    def fileno(self):
+        return self.sock.fileno()
+
+    def send(self, data):
+        if self.mux:
+            data = data.replace(CTRL_A, CTRL_A + CTRL_A)
+        try:
+            self.sock.sendall(data)
+        except OSError:
+            raise Gone("the target is gone") from None
+
+    def receive(self, seconds=0):
+        """Moves what arrives within `seconds` to `unread`; returns it, empty when nothing came."""
+        if not select.select([self.sock], [], [], max(seconds, 0))[0]:
+            return b""
+        try:
+            data = self.sock.recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            raise Gone("the target is gone")
+        self.log += data
+        self.unread += data
+        if self.show:
+            self.show(data)
+        return data
+
+    def until(self, what, seconds=10):
+        """Reads up to and including `what`, bytes or a compiled pattern, and returns it all."""
+        pattern = what if isinstance(what, re.Pattern) else re.compile(re.escape(what), re.DOTALL)
+        end = time.monotonic() + seconds
+        while not (match := pattern.search(self.unread)):
+            left = end - time.monotonic()
+            if left <= 0:
+                tail = bytes(self.unread[-2000:]).decode(errors="replace")
+                raise Hung(f"no {pattern.pattern!r} within {seconds} s; unread so far:\n{tail}")
+            self.receive(left)
+        return self._take(match.end())
+
+    def take(self, count, seconds=10):
+        """Reads exactly `count` bytes."""
+        end = time.monotonic() + seconds
+        while len(self.unread) < count:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Hung(f"{len(self.unread)} of {count} bytes within {seconds} s")
+            self.receive(left)
+        return self._take(count)
+
+    def _take(self, count):
+        data = bytes(self.unread[:count])
+        del self.unread[:count]
+        return data
+
+    def friendly(self, seconds=10):
+        """Interrupts whatever runs and comes back at a fresh `>>>`, from either REPL."""
+        self.send(CTRL_C + CTRL_C + CTRL_B)
+        self.until(b"\nMicroPython ", seconds)  # Ctrl-B prints the banner in both
+        self.until(PROMPT, seconds)
+
+    def enter_raw(self, seconds=10):
+        """From `>>>` to the raw REPL."""
+        self.send(CTRL_A)
+        self.until(RAW_PROMPT, seconds)
+
+    def leave_raw(self, seconds=10):
+        """From the raw REPL to `>>>`; returns the banner that is printed on the way."""
+        self.send(CTRL_B)
+        return self.until(PROMPT, seconds)
+
+    def raw_start(self, code, seconds=10):
+        """At the raw REPL: hands over `code` by raw paste, with its flow control, and starts it."""
+        data = code.encode() if isinstance(code, str) else code
+        self.send(CTRL_E + b"A" + CTRL_A)
+        if (answer := self.take(2, seconds)) != b"R\x01":
+            raise Hung(f"no raw paste: the target answered {answer!r}")
+        window = left = int.from_bytes(self.take(2, seconds), "little")
+        sent = 0
+        while sent < len(data):
+            if left == 0 or self.unread or self.receive(0):
+                signal = self.take(1, seconds)
+                if signal == CTRL_D:  # the target gives up, for want of memory
+                    break
+                if signal != CTRL_A:
+                    raise Hung(f"raw paste broke off after {sent} bytes: {signal!r}")
+                left += window
+                continue
+            count = min(left, len(data) - sent)
+            self.send(data[sent : sent + count])
+            sent += count
+            left -= count
+        self.send(CTRL_D)
+        self.until(CTRL_D, seconds)
+
+    def raw_exec(self, code, seconds=10):
+        """At the raw REPL: runs `code`; returns what it printed, or raises TargetError."""
+        self.raw_start(code, seconds)
+        output = self.until(CTRL_D, seconds)[:-1]
+        return self.raw_end(output, seconds)
+
+    def raw_end(self, output, seconds=10):
+        """After the output's end mark: the traceback, if any, and the next raw prompt."""
+        traceback = self.until(CTRL_D, seconds)[:-1]
+        self.until(b">", seconds)
+        text = output.decode(errors="replace").replace("\r\n", "\n")
+        if traceback:
+            raise TargetError(traceback.decode(errors="replace").replace("\r\n", "\n"), text)
+        return text

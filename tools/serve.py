@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""QEMU in the background with its serial line on a pseudo-terminal, for mpremote and gdb.
+
+serve.py start COMMAND...           prints the terminal's path, also written to build/pty
+serve.py stop
+serve.py debug GDB... -- COMMAND... the machine stopped at reset, under gdb
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from say import Stop, say
+
+BUILD = Path("build")
+GDB_PORT = 1234  # what QEMU's -s means
+
+
+class Background:
+    """One QEMU that outlives this process. Its pid and its terminal's path are in build/."""
+
+    def __init__(self, name):
+        self.pid_file = BUILD / f"{name}.pid"
+        self.pty_file = BUILD / name
+
+    def pid(self):
+        """The process id, None when it does not run."""
+        try:
+            pid = int(self.pid_file.read_text())
+            running = Path(f"/proc/{pid}/comm").read_text().startswith("qemu-system")
+        except (OSError, ValueError):
+            return None
+        return pid if running else None
+
+    def start(self, command):
+        """Starts QEMU unless it runs already. The terminal's path."""
+        BUILD.mkdir(exist_ok=True)
+        if self.pid():
+            return self.pty_file.read_text().strip()
+        line = [*command, "-display", "none", "-monitor", "none", "-serial", "pty"]
+        line += ["-daemonize", "-pidfile", str(self.pid_file)]
+        done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        found = re.search(r"redirected to (\S+)", done.stdout + done.stderr)
+        if done.returncode or not found:
+            lines = done.stderr.strip().splitlines() or ["no terminal announced"]
+            raise Stop(f"{command[0]} did not start: {lines[-1]}")
+        self.pty_file.write_text(found[1] + "\n")
+        return found[1]
+
+    def stop(self):
+        """Ends QEMU. False when there was none."""
+        pid = self.pid()
+        if pid:
+            os.kill(pid, signal.SIGTERM)
+            for _ in range(100):
+                if not self.pid():
+                    break
+                time.sleep(0.05)
+            else:
+                os.kill(pid, signal.SIGKILL)
+        self.pty_file.unlink(missing_ok=True)
+        self.pid_file.unlink(missing_ok=True)
+        return pid is not None
+
+
+def serve(command):
+    qemu = Background("pty")
+    running = qemu.pid() is not None
+    pty = qemu.start(command)
+    if running:
+        say("already running; `make stop` ends it")
+    print(pty)
+
+
+def debug(gdb, command):
+    """gdb in the foreground; QEMU goes when it does. gdb's exit status."""
+    qemu = Background("debug")
+    qemu.stop()
+    pty = qemu.start([*command, "-gdb", f"tcp:127.0.0.1:{GDB_PORT}", "-S"])
+    say(f"console on {pty} (in another terminal: .venv/bin/mpremote connect {pty})")
+    # Ctrl-C is for gdb; it reaches this process too.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        return subprocess.run(gdb).returncode
+    finally:
+        qemu.stop()
+
+
+def main(verb, *words):
+    if verb == "start":
+        serve(words)
+    elif verb == "stop":
+        say("stopped" if Background("pty").stop() else "nothing to stop")
+    elif verb == "debug":
+        at = words.index("--")
+        return debug(words[:at], words[at + 1 :])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except Stop as stop:
+        sys.exit(f"elapid: {stop}")

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+"""Installs what building and running needs: host packages, .venv, MicroPython's source.
+
+Says nothing and touches no network when everything is there. Each step is a module of its own;
+an error is one line on stderr and exit status 1.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):
+    sys.exit("elapid: Python 3.11 or newer is needed, this is " + sys.version.split()[0])
+
+import fcntl
+from pathlib import Path
+
+import host
+import source
+import venv_tools
+from say import Stop
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main():
+    steps = (host, venv_tools, source)
+    if all(step.ready(ROOT) for step in steps):
+        return
+    (ROOT / "build").mkdir(exist_ok=True)
+    with open(ROOT / "build" / ".setup.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second make waits, then finds the work done
+        for step in steps:
+            if not step.ready(ROOT):
+                step.install(ROOT)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except Stop as stop:
+        sys.exit(f"elapid: {stop}")
+    except KeyboardInterrupt:
+        sys.exit(130)

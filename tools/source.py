@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""MicroPython's source: found, checked against a pinned SHA-256, unpacked at build/micropython.
+
+Sources in order: MICROPY_DIR, used where it is and as it is; Debian's source packages, from the
+archive this machine's apt uses; upstream's tag by git. A source that is out of reach leads to
+the next one. A wrong hash ends the run.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import archive
+from say import Stop, say
+
+DEBIAN = (
+    ("1.26.1+ds", "f5ad2ec89d3e921f753d448955af98b6005655f84ba26087dde6ba0e8d062f34"),
+    ("1.25.0+ds", "7b25be99a502f070b2de81dafc08da7051d992325d6e67daa9045a918fffdbea"),
+)
+POOL = ("pool/main/m/micropython/", "pool/universe/m/micropython/")  # Debian's, Ubuntu's
+GIT = "https://github.com/micropython/micropython.git"
+GIT_TAG = "v1.26.1"
+# A clone has no archive to hash, so what goes into the build is hashed instead: tree_hash().
+GIT_TREE = "7a91c81878943d12c1aa91b4f51ff71dfd2210120bf6fc7f04ff514aa41fa400"
+GIT_PARTS = (
+    "py extmod shared mpy-cross lib/crypto-algorithms lib/libm lib/libm_dbl lib/littlefs "
+    "lib/oofatfs lib/re1.5 lib/uzlib tools/makemanifest.py tools/manifestfile.py tools/mpy-tool.py"
+).split()
+
+STAMP = ".elapid-source"  # inside the tree: the hash it was checked against
+
+
+def ready(root):
+    own = os.environ.get("MICROPY_DIR")
+    if own:
+        if not (Path(own) / "py" / "mpconfig.h").is_file():
+            raise Stop(f"MICROPY_DIR={own} is not a MicroPython source tree: no py/mpconfig.h")
+        return True
+    try:
+        stamp = (root / "build" / "micropython" / STAMP).read_text()
+    except OSError:
+        return False
+    return stamp in (GIT_TREE, *(sha256 for _, sha256 in DEBIAN))
+
+
+def install(root):
+    build = root / "build"
+    failures = []
+    for version, sha256 in DEBIAN:
+        name = f"micropython_{version}.orig.tar.xz"
+        try:
+            tarball = _from_archive(name, sha256, build / "downloads")
+        except OSError as error:
+            failures.append(str(error))
+            continue
+        say(f"unpacking {name} at build/micropython")
+        with _Staging(build) as stage:
+            _unpack(tarball, stage)
+            _put(next(stage.iterdir()), build / "micropython", sha256)
+        return
+    with _Staging(build) as stage:
+        try:
+            _clone(stage / "git")
+        except OSError as error:
+            failures.append(str(error))
+            raise Stop(
+                "no source of MicroPython within reach (" + "; ".join(failures) + "); "
+                "set MICROPY_DIR to an unpacked MicroPython 1.26"
+            ) from None
+        found = tree_hash(stage / "git")
+        if found != GIT_TREE:
+            raise Stop(f"{GIT} {GIT_TAG}: tree hash is {found}, expected {GIT_TREE}")
+        _put(stage / "git", build / "micropython", GIT_TREE)
+
+
+class _Staging:
+    """A directory beside the final place, gone at the end whatever happens."""
+
+    def __init__(self, build):
+        self.path = build / f".micropython-{os.getpid()}"
+
+    def __enter__(self):
+        self.path.mkdir(parents=True)
+        return self.path
+
+    def __exit__(self, *exception):
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _from_archive(name, sha256, downloads):
+    """The checked tarball's path: from an earlier run, or from the first mirror that has it."""
+    final = downloads / name
+    if final.is_file():
+        if file_hash(final) == sha256:
+            return final
+        say(f"{final} is damaged, fetching it again")
+        final.unlink()
+    mirrors = archive.mirrors()
+    if not mirrors:
+        raise OSError(f"{name}: no archive in apt's configuration")
+    downloads.mkdir(parents=True, exist_ok=True)
+    part = downloads / f"{name}.part"
+    failure = None
+    for address in (mirror + pool + name for mirror in mirrors for pool in POOL):
+        part.unlink(missing_ok=True)
+        try:
+            archive.fetch(address, part)
+        except OSError as error:
+            failure = failure or error
+            continue
+        found = file_hash(part)
+        if found != sha256:
+            part.unlink()
+            raise Stop(f"{address}: SHA-256 is {found}, expected {sha256}")
+        say(f"fetched {address}")
+        part.rename(final)
+        return final
+    raise failure
+
+
+def _unpack(tarball, where):
+    done = subprocess.run(["tar", "-xf", tarball, "-C", where], capture_output=True, text=True)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["tar failed"]
+        raise Stop(f"cannot unpack {tarball}: {lines[0]}")
+
+
+def _clone(where):
+    say(f"cloning {GIT} at {GIT_TAG}")
+    slow = ["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30"]
+    quiet = ["-c", "advice.detachedHead=false", "clone", "--quiet", "--depth", "1"]
+    done = subprocess.run(
+        ["git", *slow, *quiet, "--branch", GIT_TAG, GIT, where],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"GIT_TERMINAL_PROMPT": "0"},
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["git failed"]
+        raise OSError(f"git clone: {lines[-1]}")
+
+
+def _put(tree, final, sha256):
+    """Moves the checked tree to its final place; what was there before is replaced."""
+    (tree / STAMP).write_text(sha256)
+    if final.is_symlink():
+        final.unlink()
+    elif final.exists():
+        shutil.rmtree(final)
+    tree.rename(final)
+
+
+def file_hash(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def tree_hash(top):
+    """One SHA-256 over the paths and contents of everything below GIT_PARTS."""
+    whole = hashlib.sha256()
+    for part in GIT_PARTS:
+        path = top / part
+        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        for file in files:
+            name = file.relative_to(top).as_posix()
+            whole.update(f"{file_hash(file) if file.is_file() else '-'}  {name}\n".encode())
+    return whole.hexdigest()
