@@ -88,8 +88,14 @@ def _plain(addresses):
 def fetch(address, path):
     """Fetches one address into the file `path`; OSError with one line when that fails."""
     if os.path.exists(APT_HELPER):
-        options = ["APT::Sandbox::User=root", "Acquire::Retries=2", "Acquire::http::Timeout=20"]
-        options = [word for option in options for word in ("-o", option)]
+        options = []
+        for option in (
+            "APT::Sandbox::User=root",
+            "Acquire::http::Timeout=20",
+            "Acquire::Retries=2",
+            "Acquire::Retries::Delay=false",
+        ):
+            options += ["-o", option]
         command = [APT_HELPER, *options, "download-file", address, str(path)]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if done.returncode or not os.path.exists(path):

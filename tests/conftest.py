@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures: machines that run Elapid, booted once per module and fresh for each test."""
+
+import pytest
+from harness import ROOT, Target
+
+MACHINES = [
+    pytest.param({"gic": gic, "smp": smp}, id=f"gicv{gic}-smp{smp}")
+    for smp in (1, 4)
+    for gic in (2, 3)
+]
+
+
+@pytest.fixture(scope="session")
+def image():
+    """The built hypervisor's path."""
+    path = ROOT / "hypervisor.elf"
+    if not path.exists():
+        pytest.exit(f"{path} is not built: run make", returncode=2)
+    return path
+
+
+@pytest.fixture(scope="module")
+def _machine(image):
+    machine = Target()
+    yield machine
+    machine.close()
+
+
+@pytest.fixture
+def target(_machine):
+    """A machine with GICv2 and one core, at its prompt; one boot per module."""
+    return _machine.fresh()
+
+
+@pytest.fixture(scope="module", params=MACHINES)
+def _each_machine(request, image):
+    machine = Target(**request.param)
+    yield machine
+    machine.close()
+
+
+@pytest.fixture
+def each_target(_each_machine):
+    """The same on GICv2 and GICv3, with one core and with four: the test runs four times."""
+    return _each_machine.fresh()
+
+
+@pytest.fixture
+def boot(image):
+    """boot(gic=3, mem="4G", ...): a machine of the test's own, waiting at its first prompt."""
+    machines = []
+
+    def boot(**options):
+        machines.append(Target(**options))
+        return machines[-1].boot()
+
+    yield boot
+    for machine in machines:
+        machine.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test's report shows what each running machine said, and where it is."""
+    report = yield
+    if report.failed:
+        for machine in list(Target.live):
+            report.sections += machine.post_mortem()
+    return report
