@@ -276,7 +276,9 @@ class Target:
             except subprocess.TimeoutExpired as error:
                 text = (error.stdout or b"").decode(errors="replace")
                 line = " ".join(map(str, args))
-                raise Hung(f"mpremote {line}: not done in {seconds} s; it printed:\n{text}") from None
+                raise Hung(
+                    f"mpremote {line}: not done in {seconds} s; it printed:\n{text}"
+                ) from None
         if not check:
             return done.returncode, done.stdout
         assert done.returncode == 0, f"mpremote {' '.join(map(str, args))}:\n{done.stdout}"
@@ -292,7 +294,9 @@ class Target:
     def _monitor_answer(self, seconds):
         # The greeting and every answer end with a prompt of their own; the echo has escapes.
         text, end = b"", time.monotonic() + seconds
-        while select.select([self._monitor], [], [], 0.2 if text.endswith(b"(qemu) ") else seconds)[0]:
+        while select.select(
+            [self._monitor], [], [], 0.2 if text.endswith(b"(qemu) ") else seconds
+        )[0]:
             text += self._monitor.recv(65536)
             if time.monotonic() > end:
                 break

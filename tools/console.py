@@ -126,8 +126,9 @@ class Console:
         while sent < len(data):
             if left == 0 or self.unread or self.receive(0):
                 signal = self.take(1, seconds)
-                if signal == CTRL_D:  # the target gives up, for want of memory
-                    break
+                if signal == CTRL_D:  # the target gives up: what came is no Python, or too much
+                    self.send(CTRL_D)
+                    return
                 if signal != CTRL_A:
                     raise Hung(f"raw paste broke off after {sent} bytes: {signal!r}")
                 left += window

@@ -9,6 +9,7 @@ exit status is the script's: 0, the value given to sys.exit(), or 1 after an exc
 """
 
 import argparse
+import contextlib
 import os
 import select
 import socket
@@ -117,6 +118,19 @@ def session(console, args):
     return status
 
 
+def switch_off(qemu, line):
+    """Ends QEMU, if it has not ended already, and returns its exit status."""
+    with contextlib.suppress(OSError):
+        line.sendall(b"\x01x")  # as a user would: QEMU has nothing to complain about
+    try:
+        return qemu.wait(5)
+    except subprocess.TimeoutExpired:
+        qemu.kill()
+        return qemu.wait()
+    finally:
+        line.close()
+
+
 def main():
     parser = argparse.ArgumentParser(usage="run.py [--copy FILE]... SCRIPT -- COMMAND...")
     parser.add_argument("--copy", type=Path, action="append", default=[])
@@ -143,10 +157,7 @@ def main():
     except Gone:  # the machine was switched off by the script, or by the user's Ctrl-A X
         pass
     finally:
-        ours.close()
-        if status is not None:
-            qemu.terminate()
-    ended = qemu.wait()
+        ended = switch_off(qemu, ours)
     sys.exit(ended if status is None else status)
 
 

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""From reset to the first `>>>`, on the machines QEMU offers."""
+
+import re
+import shlex
+import shutil
+import socket
+import struct
+import subprocess
+from pathlib import Path
+
+import pytest
+from console import PROMPT, Console, Gone
+from harness import ROOT, Target
+
+SEED = (
+    "qemu-system-aarch64 -machine virt,virtualization=on -cpu cortex-a53 "
+    "-kernel hypervisor.elf -nographic -serial mon:stdio"
+)
+
+
+def option_rom():
+    """True where QEMU finds the option ROM that its default network card wants."""
+    search = subprocess.run(
+        ["qemu-system-aarch64", "-L", "help"], capture_output=True, text=True, check=True
+    )
+    return any((Path(line) / "efi-virtio.rom").exists() for line in search.stdout.split())
+
+
+def test_plain_qemu_command_boots(image):
+    """What a user types without make, and leaves by Ctrl-A X."""
+    command = shlex.split(SEED) + ([] if option_rom() else ["-nic", "none"])
+    ours, theirs = socket.socketpair()
+    qemu = subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs)
+    theirs.close()
+    try:
+        console = Console(ours, mux=True)
+        assert b"MicroPython v1." in console.until(PROMPT, 20)
+        console.send(b"print(6 * 7)\r")
+        assert b"\r\n42\r\n" in console.until(PROMPT)
+        console.sock.sendall(b"\x01x")
+        assert qemu.wait(10) == 0
+    finally:
+        qemu.kill()
+        qemu.wait()
+        ours.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"gic": 2},
+        {"gic": 3},
+        {"gic": 2, "smp": 4},
+        {"gic": 3, "smp": 4},
+        {"mem": "4G"},
+        {"mem": "128M", "smp": 4},
+        {"secure": True},
+        {"secure": True, "gic": 3, "smp": 4},
+    ],
+    ids=lambda options: " ".join(f"{k}={v}" for k, v in options.items()),
+)
+def test_machines(boot, options):
+    target = boot(**options)
+    assert target.repl("print(6 * 7)") == "42"
+    assert target.eval("1 << 100") == 1 << 100
+
+
+def test_flat_image_boots(boot):
+    """hypervisor.bin is an arm64 Image; the device tree's address then comes in x0."""
+    header = (ROOT / "hypervisor.bin").read_bytes()[:64]
+    assert header[56:60] == b"ARM\x64"
+    assert struct.unpack("<Q", header[16:24])[0] >= (ROOT / "hypervisor.bin").stat().st_size
+    assert boot(kernel="hypervisor.bin", gic=3, mem="1G").repl("print('here')") == "here"
+
+
+def test_image_is_small():
+    assert (ROOT / "hypervisor.bin").stat().st_size < 512 * 1024
+
+
+def test_banner_names_board_and_exception_level(boot):
+    banner = re.search(r"MicroPython v1\.\d+.*", boot().console)[0]
+    assert "EL2" in banner and "QEMU" in banner, banner
+
+
+def test_names(target):
+    assert "EL2" in target.eval("__import__('os').uname().machine")
+    assert "EL2" in target.eval("__import__('sys').implementation._machine")
+    assert target.eval("__import__('sys').implementation._build") == "QEMU_VIRT"
+    assert target.eval("__import__('sys').maxsize") == (1 << 63) - 1
+
+
+def test_without_virtualization_one_line_says_what_to_pass(image):
+    target = Target(virtualization=False).start()
+    try:
+        said = target.until(re.compile(rb"virtualization=on.*\n"), 10)
+        assert said.strip().count("\n") == 0, said
+        assert "PC=" in target.monitor("info registers")
+    finally:
+        target.close()
+
+
+def test_reset_button(boot):
+    target = boot()
+    target.exec("before = 1")
+    target.reset()
+    assert "NameError" in target.repl("before")
+
+
+def test_a_dead_machine_is_noticed(boot):
+    """The harness itself: a machine that goes away ends the wait at once."""
+    target = boot()
+    target._monitor.sendall(b"quit\n")
+    with pytest.raises(Gone):
+        target.wait_prompt(30)
+
+
+def test_gdb_finds_symbols():
+    """What `make debug` gives: source lines for the reset entry."""
+    if not shutil.which("gdb-multiarch"):
+        pytest.skip("no gdb-multiarch")
+    done = subprocess.run(
+        ["gdb-multiarch", "-batch", "-ex", "info line _start", "hypervisor.elf"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert 'start.S"' in done.stdout, done.stdout + done.stderr

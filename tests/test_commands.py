@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""The Makefile's commands, run the way a user runs them."""
+
+import contextlib
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+from harness import ROOT
+
+EXAMPLE = ROOT / "examples/launch_guest.py"
+
+
+def make(*words, seconds=60, **options):
+    """Runs make with no terminal; (status, what it printed)."""
+    # The variables of the make that runs the tests are not for this one.
+    env = {name: os.environ[name] for name in os.environ if name not in ("MAKEFLAGS", "MAKELEVEL")}
+    done = subprocess.run(
+        ["make", *words],
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=seconds,
+        text=True,
+        **options,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def script(tmp_path):
+    """script(text): the path of a script to be run by `make run SCRIPT=...`."""
+
+    def write(text):
+        path = tmp_path / "script.py"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_help_lists_every_command():
+    status, text = make("help")
+    assert status == 0
+    makefile = (ROOT / "Makefile").read_text()
+    for name in re.search(r"\.PHONY: (.*)", makefile)[1].split():
+        assert re.search(rf"^{name} ", text, re.M), name
+    for name in re.findall(r"^([A-Z]+) *\?=.*#", makefile, re.M):
+        assert re.search(rf"^{name} ", text, re.M), name
+
+
+def test_second_build_does_nothing(image):
+    before = image.stat().st_mtime_ns
+    start = time.monotonic()
+    status, text = make()
+    assert status == 0, text
+    assert image.stat().st_mtime_ns == before
+    assert time.monotonic() - start < 10
+
+
+def test_run_prints_the_script_and_the_prompt(image, script):
+    path = script("import sys\nprint('hello from', sys.platform)\nkept = 1\n")
+    status, text = make("run", f"SCRIPT={path}")
+    assert status == 0, text
+    assert "MicroPython v1." in text and "hello from" in text
+    assert ">>>" in text.partition("hello from")[2]
+
+
+@pytest.mark.parametrize("options", [["GIC=3", "SMP=4"], ["MEM=1G"]], ids=" ".join)
+def test_run_takes_the_machines_options(image, script, options):
+    path = script("import gc; print('free', gc.mem_free())")
+    status, text = make("run", f"SCRIPT={path}", *options)
+    assert status == 0 and "free " in text, text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("pass", 0),
+        ("import sys; sys.exit()", 0),
+        ("import sys; sys.exit(0)", 0),
+        ("import sys; sys.exit(7)", 7),
+        ("import sys; sys.exit('no')", 1),
+        ("print('before')\n1/0\n", 1),
+        ("this is not Python", 1),
+    ],
+)
+def test_run_exits_with_the_scripts_status(image, script, text, expected):
+    # make turns any failure into its own status 2, so run.py is asked directly.
+    command = ["-machine", "virt,virtualization=on", "-cpu", "cortex-a53", "-nic", "none"]
+    done = subprocess.run(
+        [sys.executable, "tools/run.py", script(text), "--"]
+        + ["qemu-system-aarch64", *command, "-kernel", "hypervisor.elf"],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == expected, done.stdout + done.stderr
+    if "1/0" in text:
+        assert "before\nTraceback" in done.stdout
+        assert 'File "script.py", line 2' in done.stdout and "<stdin>" not in done.stdout
+
+
+def test_run_without_the_script_is_one_line(image):
+    status, text = make("run", "SCRIPT=nothing.py")
+    assert status != 0 and "elapid: no such file: nothing.py" in text
+
+
+class Terminal:
+    """A program on a terminal of its own, with a person at it."""
+
+    def __init__(self, *command):
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.seen = b""
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def until(self, text, seconds=30):
+        """Reads up to `text`, which is taken together with all before it."""
+        end = time.monotonic() + seconds
+        while text not in self.seen:
+            left = end - time.monotonic()
+            assert left > 0, f"no {text!r} in {self.seen!r}"
+            if select.select([self.master], [], [], left)[0]:
+                try:
+                    self.seen += os.read(self.master, 4096)
+                except OSError:
+                    raise AssertionError(f"ended before {text!r}: {self.seen!r}") from None
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, 15)
+        self.process.wait(10)
+        os.close(self.master)
+
+
+@pytest.fixture
+def terminal():
+    opened = []
+
+    def start(*command):
+        opened.append(Terminal(*command))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
+
+
+def test_run_at_a_terminal_leaves_the_user_at_the_prompt(image, script, terminal):
+    path = script("answer = 42\nprint('ready')\n")
+    user = terminal("make", "run", f"SCRIPT={path}")
+    user.until(b"ready")
+    user.until(b">>> ")
+    user.type(b"print(answer + 1)\r")
+    user.until(b"\n43\r\n>>> ")
+    user.type(b"while True: pass\r\r\r")
+    time.sleep(0.3)
+    user.type(b"\x03")  # goes to the target
+    user.until(b"KeyboardInterrupt")
+    user.until(b">>> ")
+    user.type(b"\x01c")  # QEMU's own keys work
+    user.until(b"(qemu) ")
+    user.type(b"\x01c\x01x")
+    user.until(b"QEMU: Terminated")
+    assert user.process.wait(10) == 0
+
+
+def test_run_lets_the_script_read_the_keyboard(image, script, terminal):
+    path = script("name = input('who? ')\nprint('hello,', name)\n")
+    user = terminal("make", "run", f"SCRIPT={path}")
+    user.until(b"who? ")
+    user.type(b"you\r")
+    user.until(b"hello, you\r\n")
+    user.until(b">>> ")
+    user.type(b"\x01x")
+    assert user.process.wait(10) == 0
+
+
+def test_repl(image, terminal):
+    user = terminal("make", "repl")
+    user.until(b">>> ")
+    user.type(b"6 * 7\r")
+    user.until(b"\n42\r\n")
+    user.type(b"\x01x")
+    assert user.process.wait(10) == 0
+
+
+@pytest.fixture
+def served(image):
+    """The pty that `make serve` announces."""
+    make("stop")
+    status, text = make("serve")
+    assert status == 0, text
+    yield text.strip().splitlines()[-1]
+    make("stop")
+
+
+def mpremote(*words):
+    done = subprocess.run(
+        [sys.executable, "-m", "mpremote", *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_serve_is_for_mpremote(served):
+    assert re.fullmatch(r"/dev/pts/\d+", served)
+    assert (ROOT / "build/pty").read_text().strip() == served
+    for n in range(3):
+        assert mpremote("connect", served, "exec", f"print({n})") == (0, f"{n}\n")
+    status, text = make("serve")
+    assert status == 0 and "already running" in text and served in text
+    assert "stopped" in make("stop")[1]
+    assert not (ROOT / "build/pty").exists()
+    assert "nothing to stop" in make("stop")[1]
+
+
+def test_serve_keeps_state_between_calls(served):
+    mpremote("connect", served, "exec", "open('kept', 'w').write('x')")
+    assert mpremote("connect", served, "exec", "import os; print(os.listdir())") == (
+        0,
+        "['kept']\n",
+    )
+
+
+def test_debug_stops_at_the_reset_entry(image):
+    status, text = make(
+        "debug", "GDB_ARGS=-batch -ex 'info symbol $pc' -ex 'break main' -ex continue -ex bt"
+    )
+    assert status == 0, text
+    assert re.search(r"^_start in section", text, re.M), text
+    assert re.search(r"^#0 .*main \(", text, re.M), text
+
+
+@pytest.mark.skipif(not EXAMPLE.exists(), reason="the example is not written yet")
+def test_plain_make_run(image):
+    """The README's first command, with nobody at the keyboard."""
+    status, text = make("run")
+    assert status == 0, text
+    assert ">>>" in text

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: MIT
+"""The prompt as a user types at it, and the raw REPL that tools use."""
+
+import time
+
+import pytest
+from console import CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E
+from harness import TargetError
+
+UP, LEFT, TAB = b"\x1b[A", b"\x1b[D", b"\t"
+
+
+def test_expressions(each_target):
+    assert each_target.repl("1 + 1") == "2"
+    assert each_target.repl("'a' * 3") == "'aaa'"
+    assert each_target.repl("x = 5") == ""
+    assert each_target.repl("x ** 40") == str(5**40)
+
+
+def test_block_is_indented_by_itself(target):
+    assert target.repl("for i in range(3):") == ""
+    assert target.repl("print(i * i)") == ""
+    assert target.repl("") == ""  # one empty line takes the indent back
+    assert target.repl("") == "0\n1\n4"
+
+
+def test_history(target):
+    target.repl("print('one')")
+    target.repl("print('two')")
+    target.send(UP + UP + b"\r")
+    assert target.until("one\n").count("one") == 2  # the line drawn again, and its output
+    target.wait_prompt()
+
+
+def test_line_editing(target):
+    target.send(b"12" + LEFT + b"+\r")
+    assert "\n3\n" in target.wait_prompt()
+
+
+def test_tab_completion(target):
+    target.send(b"import mach" + TAB)
+    target.until("ine")
+    target.send(b"\rmachine.mem" + TAB + TAB)
+    listed = target.until("mem8")
+    assert "mem32" in listed or "mem32" in target.until("mem32")
+    target.interrupt()
+
+
+def test_ctrl_c_ends_a_busy_loop(each_target):
+    each_target.send("while True: pass\r\r\r")
+    time.sleep(0.3)
+    assert "KeyboardInterrupt" in each_target.interrupt(2)
+
+
+def test_ctrl_c_ends_a_sleep(target):
+    target.send("import time; time.sleep(1000)\r")
+    time.sleep(0.3)
+    assert "KeyboardInterrupt" in target.interrupt(2)
+
+
+def test_ctrl_c_in_a_row(target):
+    for _ in range(20):
+        target.send("while 1: pass\r\r\r")
+        target.until("... ")
+        assert "KeyboardInterrupt" in target.interrupt(2)
+
+
+def test_traceback_names_line_and_error(target):
+    with pytest.raises(TargetError) as error:
+        target.exec("def f():\n    return [][1]\n\nf()\n")
+    assert "line 2, in f\nIndexError: " in error.value.traceback
+
+
+def test_output_before_an_exception_is_kept(target):
+    with pytest.raises(TargetError) as error:
+        target.exec("print('before'); 1/0")
+    assert error.value.output == "before\n"
+    assert "ZeroDivisionError" in error.value.traceback
+
+
+def test_soft_reset_forgets_names_and_keeps_files(each_target):
+    each_target.exec("x = 1\nopen('kept.txt', 'w').write('here')")
+    said = each_target.soft_reset()
+    assert "MicroPython v1." in said
+    with pytest.raises(TargetError, match="NameError"):
+        each_target.exec("x")
+    assert each_target.exec("print(open('kept.txt').read())") == "here\n"
+
+
+def test_many_soft_resets(target):
+    for _ in range(30):
+        target.soft_reset()
+    assert target.repl("print(1)") == "1"
+
+
+def test_boot_py_and_main_py_run(target):
+    target.exec("open('boot.py', 'w').write('print(\"boot ran\"); early = 1')")
+    target.exec("open('main.py', 'w').write('print(\"main ran\", early)')")
+    try:
+        said = target.soft_reset()
+        assert "boot ran\nmain ran 1\n" in said
+    finally:
+        target.exec("import os; os.remove('boot.py'); os.remove('main.py')")
+
+
+def test_error_in_main_py_leaves_the_prompt(target):
+    target.exec("open('main.py', 'w').write('1/0')")
+    try:
+        assert "ZeroDivisionError" in target.soft_reset()
+        assert target.repl("1 + 1") == "2"
+    finally:
+        target.exec("import os; os.remove('main.py')")
+
+
+def test_paste_mode(target):
+    target.send(CTRL_E)
+    target.until("=== ")
+    target.send("def f(x):\r    return x + 1\r\rprint(f(41))\r")
+    target.send(CTRL_D)
+    assert "42" in target.wait_prompt()
+
+
+def test_raw_repl_bytes_are_exact(target):
+    """mpremote and pyboard.py compare these byte for byte."""
+    target.send(CTRL_A)
+    assert target.line.until(b">") == b"\r\nraw REPL; CTRL-B to exit\r\n>"
+    target.send(b"print(1)" + CTRL_D)
+    assert target.line.until(b"\x04\x04>") == b"OK1\r\n\x04\x04>"
+    target.send(b"1/0" + CTRL_D)
+    assert target.line.take(3) == b"OK\x04"
+    assert target.line.until(b"\x04>").endswith(b"ZeroDivisionError: divide by zero\r\n\x04>")
+    target.send(CTRL_D)
+    said = target.line.until(b"raw REPL; CTRL-B to exit\r\n>")
+    assert said.startswith(b"OK\r\nMPY: soft reboot\r\n"), said
+    target.send(CTRL_B)
+    target.wait_prompt()
+
+
+def test_raw_paste_of_a_long_script(target):
+    """200 KB with flow control: no byte may be lost however fast they come."""
+    lines = "".join(f"x = {n}  # {'padding ' * 10}\n" for n in range(2000))
+    assert len(lines) > 180_000
+    assert target.exec(lines + "print(x)", 60) == "1999\n"
+
+
+def test_a_long_line_typed_fast_arrives_whole(each_target):
+    text = "0123456789" * 20
+    for _ in range(5):
+        assert each_target.repl(f"len('{text}')") == "200"
+
+
+def test_stdin_is_eight_bits_wide(target):
+    """With kbd_intr(-1), every byte value comes through, Ctrl-C too."""
+    code = (
+        "import sys, micropython\n"
+        "micropython.kbd_intr(-1)\n"
+        "print('go')\n"
+        "data = sys.stdin.buffer.read(256)\n"
+        "micropython.kbd_intr(3)\n"
+        "print(data == bytes(range(256)))\n"
+    )
+    target._prompt()
+    target.line.enter_raw()
+    target.line.raw_start(code)
+    target.line.until(b"go\r\n")
+    target.send(bytes(range(256)))
+    assert target.line.until(b"\x04") == b"True\r\n\x04"
+    target.line.raw_end(b"")
+    target.line.leave_raw()
+
+
+def test_stdout_is_eight_bits_wide(target):
+    target._prompt()
+    target.line.enter_raw()
+    target.line.raw_start("import sys; n = sys.stdout.buffer.write(bytes(range(5, 256)))")
+    assert target.line.take(251) == bytes(range(5, 256))
+    target.line.until(CTRL_D)
+    target.line.raw_end(b"")
+    target.line.leave_raw()
+
+
+def test_ctrl_c_while_the_raw_repl_runs(target):
+    target._prompt()
+    target.line.enter_raw()
+    target.line.raw_start("while True: pass")
+    time.sleep(0.2)
+    target.send(CTRL_C)
+    target.line.until(CTRL_D)
+    with pytest.raises(TargetError, match="KeyboardInterrupt"):
+        target.line.raw_end(b"")
+    target.line.leave_raw()
