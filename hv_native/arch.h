@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The instructions C has no word for: system registers, barriers, cache maintenance, exclusives.
+#ifndef HV_ARCH_H
+#define HV_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARCH_STRING_(x) #x
+#define ARCH_STRING(x) ARCH_STRING_(x)
+#define READ_SYSREG(name) ({ uint64_t v_; __asm__ volatile ("mrs %0, " ARCH_STRING(name) : "=r" (v_)); v_; })
+#define WRITE_SYSREG(name, value) __asm__ volatile ("msr " ARCH_STRING(name) ", %x0" : : "rZ" ((uint64_t)(value)))
+
+#define BIT(n) (UINT64_C(1) << (n))
+#define FIELD(value, hi, lo) (((uint64_t)(value) >> (lo)) & ((BIT((hi) - (lo)) << 1) - 1))
+#define ALIGN_UP(value, to) (((value) + (to) - 1) & ~((uint64_t)(to) - 1))
+#define ALIGN_DOWN(value, to) ((value) & ~((uint64_t)(to) - 1))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+#define PAGE_SIZE 0x1000u
+#define BLOCK_2M 0x200000u
+#define BLOCK_1G 0x40000000u
+#define CACHE_LINE 64u // CTR_EL0.DminLine of every core we know; cache.c reads the register
+
+static inline void isb(void) {
+    __asm__ volatile ("isb" : : : "memory");
+}
+
+static inline void dsb_ish(void) {
+    __asm__ volatile ("dsb ish" : : : "memory");
+}
+
+static inline void dsb_sy(void) {
+    __asm__ volatile ("dsb sy" : : : "memory");
+}
+
+static inline void dmb_ish(void) {
+    __asm__ volatile ("dmb ish" : : : "memory");
+}
+
+static inline void wfi(void) {
+    __asm__ volatile ("dsb sy\n wfi" : : : "memory");
+}
+
+static inline void wfe(void) {
+    __asm__ volatile ("wfe" : : : "memory");
+}
+
+static inline void sev(void) {
+    __asm__ volatile ("dsb ish\n sev" : : : "memory");
+}
+
+// Mask physical IRQs at EL2; returns what to give to irq_restore.
+static inline uint64_t irq_save(void) {
+    uint64_t daif = READ_SYSREG(daif);
+    __asm__ volatile ("msr daifset, #2" : : : "memory");
+    return daif;
+}
+
+static inline void irq_restore(uint64_t daif) {
+    __asm__ volatile ("msr daif, %0" : : "r" (daif) : "memory");
+}
+
+static inline void irq_enable(void) {
+    __asm__ volatile ("msr daifclr, #2" : : : "memory");
+}
+
+static inline void irq_disable(void) {
+    __asm__ volatile ("msr daifset, #2" : : : "memory");
+}
+
+// Device registers. The compiler must neither split, merge nor reorder these, and must not use a
+// form that leaves a guest access without a syndrome when we are ourselves virtualised.
+static inline uint32_t read32(uint64_t addr) {
+    uint32_t v;
+    __asm__ volatile ("ldr %w0, [%1]" : "=r" (v) : "r" (addr) : "memory");
+    return v;
+}
+
+static inline void write32(uint64_t addr, uint32_t v) {
+    __asm__ volatile ("str %w0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
+}
+
+static inline uint64_t read64(uint64_t addr) {
+    uint64_t v;
+    __asm__ volatile ("ldr %0, [%1]" : "=r" (v) : "r" (addr) : "memory");
+    return v;
+}
+
+static inline void write64(uint64_t addr, uint64_t v) {
+    __asm__ volatile ("str %x0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
+}
+
+static inline void write8(uint64_t addr, uint8_t v) {
+    __asm__ volatile ("strb %w0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
+}
+
+// A lock between cores. Hold it with interrupts masked: no ARMv8.1 atomics on a Cortex-A53.
+typedef struct {
+    uint32_t held;
+} spinlock_t;
+
+static inline void spin_lock(spinlock_t *lock) {
+    uint32_t seen, failed;
+    __asm__ volatile (
+        "   sevl\n"
+        "1: wfe\n"
+        "2: ldaxr %w0, [%2]\n"
+        "   cbnz %w0, 1b\n"
+        "   stxr %w1, %w3, [%2]\n"
+        "   cbnz %w1, 2b\n"
+        : "=&r" (seen), "=&r" (failed) : "r" (&lock->held), "r" (1) : "memory");
+}
+
+static inline void spin_unlock(spinlock_t *lock) {
+    __asm__ volatile ("stlr wzr, [%0]" : : "r" (&lock->held) : "memory");
+}
+
+// Clean and invalidate by address to the point of coherency, as a guest whose caches are off sees
+// memory; or clean data to, and drop instructions from, the point of unification.
+void cache_clean_poc(const void *start, size_t len);
+void cache_sync_code(const void *start, size_t len);
+
+#endif

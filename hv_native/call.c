@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// HVC and SMC from a guest (SMC Calling Convention, DEN0028): x0 is a function id, or the immediate
+// of an HVC is not 0. To a guest, PSCI answers by either.
+
+#include "arch.h"
+#include "psci.h"
+#include "rule.h"
+#include "trap.h"
+
+uint64_t call_fast(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, bool smc) {
+    hook_t *h = hook_find(t, (uint32_t)r->x[0]);
+    if (h != NULL) {
+        if (h->kind != HOOK_CONST || h->handler != NULL) {
+            return EXIT_TRAP;
+        }
+        h->hits++;
+        r->x[0] = h->value;
+    } else if (!psci_fast(v, r)) {
+        return EXIT_TRAP;
+    }
+    if (smc) {
+        skip_instruction();
+    }
+    return EXIT_RESUME;
+}
+
+static exit_t ask_python(vcpu_t *v, hook_t *h) {
+    outcome_t out;
+    bool done;
+    exit_t why = trap_ask(v, h, 7, &v->regs->x[1], false, 4, &out, &done);
+    if (!done) {
+        for (unsigned i = 0; i < out.n; i++) {
+            v->regs->x[i] = out.x[i];
+        }
+    }
+    return why;
+}
+
+exit_t call_slow(vcpu_t *v) {
+    guest_regs_t *r = v->regs;
+    bool hvc = ESR_EC(v->exit.esr) == EC_HVC64;
+    uint64_t imm = hvc ? v->exit.esr & 0xFFFF : 0;
+    const hook_table_t *t = imm != 0 ? &v->vm->imm : hvc ? &v->vm->hvc : &v->vm->smc;
+    hook_t *h = hook_find(t, imm != 0 ? imm : (uint32_t)r->x[0]);
+    uint64_t value = r->x[1];
+    v->exit.value = value;
+    v->exit.write = true;
+    r->pc = v->exit.pc;
+    switch (rule_run(v, &h, true, &value)) {
+        case PYTHON:
+            return ask_python(v, h);
+        case ANSWERED:
+            r->x[0] = value;
+            r->pc += 4;
+            return EXIT_RESUME;
+        case DENIED:
+            vcpu_inject_undefined(v);
+            return EXIT_RESUME;
+        default:
+            break;
+    }
+    exit_t why = EXIT_RESUME;
+    if (imm == 0 && psci_slow(v, &why)) {
+        r->pc = v->exit.pc + 4;
+        return why;
+    }
+    return trap_unhandled(v, 4);
+}

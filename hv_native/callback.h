@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+// Calling a Python handler from an exit: scalars in, scalars out, and nothing allocated on the way
+// when the numbers fit a small int.
+#ifndef HV_CALLBACK_H
+#define HV_CALLBACK_H
+
+#include "py/obj.h"
+#include "vcpu.h"
+
+typedef struct {
+    mp_obj_t fun;
+    uint8_t nargs;  // besides cpu
+} handler_t;
+
+// A handler object on the GC heap: the caller keeps it reachable. nargs -1: as many as fun takes,
+// at most `most`.
+handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most);
+
+// What a handler may return instead of values.
+typedef enum {
+    ACTION_NONE, ACTION_RETRY, ACTION_SKIP, ACTION_STOP, ACTION_UNDEFINED, ACTION_ABORT, ACTION_SERROR, ACTION_PASS,
+} action_t;
+extern const mp_obj_type_t hv_action_type;
+extern const mp_obj_base_t hv_actions[];    // indexed by action_t
+
+#define OUTCOME_MAX 8
+typedef struct {
+    action_t action;
+    unsigned n;             // values returned: none, an int, or a tuple of at most OUTCOME_MAX
+    uint64_t x[OUTCOME_MAX];
+    mp_obj_t exception;     // when callback returns false
+} outcome_t;
+
+// fun(cpu, raw[0], ...): n numbers and, when `load`, None behind them, cut to what the handler
+// takes. A load must return a value. False: it raised.
+bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out);
+
+// Ctrl-C, or a function the scheduler wants to run.
+bool callback_events_pending(void);
+
+mp_obj_t box_u64(uint64_t v);
+uint64_t unbox_u64(mp_obj_t o); // any int, low 64 bits; raises TypeError for others
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// A physical core (pCPU) and what it is doing. TPIDR_EL2 points at its own pcpu_t.
+#ifndef HV_CPU_H
+#define HV_CPU_H
+
+#include "arch.h"
+#include "platform.h"
+
+struct vcpu;
+struct timer;
+
+typedef struct pcpu {
+    uint64_t stack_top;     // boot/start.S and vectors.S know these three by offset
+    uint64_t mpidr;         // affinity bits only
+    uint64_t fault_stack;
+    unsigned id;            // 0 is the boot core, the only one that ever runs Python
+    bool online;
+    struct vcpu *loaded;    // whose EL1 system registers are live on this core
+    struct vcpu *running;   // loaded, and between guest_enter and guest_leave
+    struct vcpu *fp_owner;  // whose FP registers are live on this core; NULL: EL2's own
+    struct timer *timers;   // armed on this core, soonest first
+    uint64_t irq_count;
+} pcpu_t;
+
+extern pcpu_t pcpus[PLATFORM_MAX_CPUS];
+
+static inline pcpu_t *this_pcpu(void) {
+    pcpu_t *p;
+    __asm__ ("mrs %0, tpidr_el2" : "=r" (p));
+    return p;
+}
+
+#endif

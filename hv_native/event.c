@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// The event ring: see event.h. Full, it loses the oldest and counts them.
+
+#include "event.h"
+
+#define EVENTS 256u
+
+static struct {
+    event_t ring[EVENTS];
+    uint64_t written, read, lost;
+    spinlock_t lock;
+} events __attribute__((section(".noinit.pages"), aligned(8)));
+
+static bool ready; // the ring is not cleared at reset: boot is counted in instructions
+
+static void lock(void) {
+    if (!ready) {
+        events.written = events.read = events.lost = 0;
+        events.lock.held = 0;
+        ready = true;
+    }
+    spin_lock(&events.lock);
+}
+
+void event_log(vcpu_t *v, const hook_t *h, bool write, uint64_t value) {
+    uint64_t daif = irq_save();
+    lock();
+    if (events.written - events.read == EVENTS) {
+        events.read++;
+        events.lost++;
+    }
+    event_t *e = &events.ring[events.written++ % EVENTS];
+    e->time = READ_SYSREG(cntpct_el0);
+    e->key = h->key;
+    e->pc = v->exit.pc;
+    e->value = value;
+    e->cpu = v->id;
+    e->ec = ESR_EC(v->exit.esr);
+    e->write = write;
+    e->vmid = v->vmid;
+    spin_unlock(&events.lock);
+    irq_restore(daif);
+}
+
+bool event_next(event_t *e, uint64_t *lost) {
+    uint64_t daif = irq_save();
+    lock();
+    bool any = events.read != events.written;
+    if (any) {
+        *e = events.ring[events.read++ % EVENTS];
+    }
+    *lost = events.lost;
+    events.lost = 0;
+    spin_unlock(&events.lock);
+    irq_restore(daif);
+    return any;
+}

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Exceptions EL2 takes itself. An access made through peek, poke or the patched system-register
+// page may fault and says so; any other fault prints what is known and stops the machine.
+#ifndef HV_FAULT_H
+#define HV_FAULT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "py/obj.h"
+
+// One volatile access of exactly size bytes (1, 2, 4 or 8). 0, or the ESR_EL2 of the fault.
+int64_t peek(uint64_t addr, unsigned size, uint64_t *out);
+int64_t poke(uint64_t addr, unsigned size, uint64_t value);
+
+// Raise hv.Fault, an OSError: "cannot read 4 bytes at 0x0: translation fault, level 1".
+MP_NORETURN void fault_raise(uint64_t addr, unsigned size, uint64_t esr, bool write);
+extern const mp_obj_type_t mp_type_Fault;
+
+// In the ARM ARM's words: "translation fault, level 1" (DDI 0487 D13.2.37, DFSC).
+const char *fault_status_name(uint64_t esr);
+
+// Print without Python, from any state; then stop all cores.
+void panic(const char *why);
+
+#endif

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// The host's GIC: see gic.h. GICv2 and GICv3 differ in where a core's own interrupts live (the
+// distributor's banked registers, or a redistributor) and in how the CPU interface is reached.
+
+#include "arch.h"
+#include "cpu.h"
+#include "gic.h"
+#include "irq.h"
+
+enum {
+    GICR_TYPER = 0x008, GICR_WAKER = 0x014, GICR_SGI_BASE = 0x10000, GICR_SIZE = 0x20000,
+};
+
+static uint64_t redistributors[PLATFORM_MAX_CPUS]; // by pcpu id
+
+static bool v3(void) {
+    return platform.gic_version == 3;
+}
+
+uint64_t gic_redistributor(void) {
+    return redistributors[this_pcpu()->id];
+}
+
+// The frame that holds an INTID's enable, pending, active and priority registers.
+static uint64_t frame_of(unsigned intid) {
+    return v3() && intid < 32 ? gic_redistributor() + GICR_SGI_BASE : platform.gicd.base;
+}
+
+static void set_bit(unsigned intid, unsigned reg) {
+    write32(frame_of(intid) + reg + intid / 32 * 4, 1u << (intid % 32));
+}
+
+// GICD_CTLR.RWP / GICR_CTLR.RWP, bit 31 / 3: a disable has taken effect when it reads 0.
+static void wait_for_writes(unsigned intid) {
+    if (!v3()) {
+        return;
+    }
+    bool local = intid < 32;
+    uint64_t ctlr = local ? gic_redistributor() : platform.gicd.base + GICD_CTLR;
+    while (read32(ctlr) & (local ? 1u << 3 : 1u << 31)) {
+    }
+}
+
+void gic_enable(unsigned intid) {
+    uint64_t frame = frame_of(intid);
+    write8(frame + GICD_IPRIORITYR + intid, GIC_PRIORITY);
+    if (intid >= 32) {
+        if (v3()) {
+            write64(platform.gicd.base + GICD_IROUTER + intid * 8, this_pcpu()->mpidr);
+        } else {
+            // ITARGETSR0 reads as this core's own bit (IHI 0048B 4.3.12).
+            write8(frame + GICD_ITARGETSR + intid, read32(frame + GICD_ITARGETSR) & 0xFF);
+        }
+    }
+    set_bit(intid, GICD_ISENABLER);
+}
+
+void gic_disable(unsigned intid) {
+    set_bit(intid, GICD_ICENABLER);
+    wait_for_writes(intid);
+}
+
+void gic_set_active(unsigned intid, bool active) {
+    set_bit(intid, active ? GICD_ISACTIVER : GICD_ICACTIVER);
+}
+
+void gic_set_pending(unsigned intid, bool pending) {
+    set_bit(intid, pending ? GICD_ISPENDR : GICD_ICPENDR);
+}
+
+void gic_send_sgi(unsigned sgi, uint64_t mpidr) {
+    dsb_ish(); // what the other core is told to look at is visible first
+    if (v3()) {
+        // ICC_SGI1R_EL1: Aff3[55:48] Aff2[39:32] INTID[27:24] Aff1[23:16] TargetList[15:0].
+        uint64_t v = FIELD(mpidr, 39, 32) << 48 | FIELD(mpidr, 23, 16) << 32 | (uint64_t)sgi << 24
+            | FIELD(mpidr, 15, 8) << 16 | BIT(mpidr & 0xF);
+        __asm__ volatile ("msr S3_0_C12_C11_5, %0\n isb" : : "r" (v));
+    } else {
+        write32(platform.gicd.base + GICD_SGIR, 1u << (16 + (mpidr & 7)) | sgi);
+    }
+}
+
+void gic_init_distributor(void) {
+    uint64_t d = platform.gicd.base;
+    unsigned lines = 32 * ((read32(d + GICD_TYPER) & 0x1F) + 1);
+    if (v3()) {
+        write32(d + GICD_CTLR, 0);
+        wait_for_writes(32);
+        for (unsigned i = 32; i < lines; i += 32) {
+            write32(d + GICD_IGROUPR + i / 8, ~0u);
+        }
+        write32(d + GICD_CTLR, 1u << 4);        // ARE (ARE_NS as the non-secure side sees it)
+        write32(d + GICD_CTLR, 1u << 4 | 3);    // group 1, under both names it has
+    } else {
+        write32(d + GICD_CTLR, 1);
+    }
+}
+
+// Redistributors lie in a row, each saying whose it is (GICR_TYPER bits 63:32) and whether it is
+// the last (bit 4).
+static void find_redistributor(void) {
+    uint64_t mpidr = this_pcpu()->mpidr;
+    uint64_t affinity = FIELD(mpidr, 39, 32) << 24 | FIELD(mpidr, 23, 0);
+    uint64_t end = platform.gicr.base + platform.gicr.size;
+    for (uint64_t rd = platform.gicr.base; rd < end; rd += GICR_SIZE) {
+        uint64_t typer = read64(rd + GICR_TYPER);
+        if (typer >> 32 == affinity) {
+            redistributors[this_pcpu()->id] = rd;
+            return;
+        }
+        if (typer & BIT(4)) {
+            return;
+        }
+    }
+}
+
+static void init_core_v3(void) {
+    find_redistributor();
+    uint64_t rd = gic_redistributor();
+    write32(rd + GICR_WAKER, read32(rd + GICR_WAKER) & ~2u);    // ProcessorSleep
+    while (read32(rd + GICR_WAKER) & 4) {                       // ChildrenAsleep
+    }
+    write32(rd + GICR_SGI_BASE + GICD_IGROUPR, ~0u);
+    __asm__ volatile ("msr S3_4_C12_C9_5, %0\n isb" : : "r" (UINT64_C(0xF)));    // ICC_SRE_EL2
+    __asm__ volatile ("msr S3_0_C4_C6_0, %0" : : "r" (UINT64_C(0xFF)));          // ICC_PMR_EL1
+    __asm__ volatile ("msr S3_0_C12_C12_4, %0" : : "r" (UINT64_C(2)));           // ICC_CTLR_EL1.EOImode
+    __asm__ volatile ("msr S3_0_C12_C12_7, %0\n isb" : : "r" (UINT64_C(1)));     // ICC_IGRPEN1_EL1
+}
+
+void gic_init_core(void) {
+    if (v3()) {
+        init_core_v3();
+    } else {
+        write32(platform.gicc.base + GICC_PMR, 0xFF);
+        // Bit 9 is EOImode for the view we have: non-secure, or the only one.
+        write32(platform.gicc.base + GICC_CTLR, 1u << 9 | 1);
+    }
+}

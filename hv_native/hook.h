@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+// What is to happen at an exit: a native device, a rule run in C, or a Python handler. Hooks are
+// found by key (function id, encoding, immediate) in a hash table or by address in a sorted array;
+// both cost the same with one entry or a thousand.
+#ifndef HV_HOOK_H
+#define HV_HOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vcpu;
+struct hook;
+
+// A native device's access: *value is what was stored, or receives what is loaded. False: no such
+// register, which ends as an external abort in the guest.
+typedef bool (*native_mmio_t)(struct vcpu *v, struct hook *h, uint64_t offset, unsigned size, bool write, uint64_t *value);
+
+typedef enum {
+    HOOK_NATIVE, HOOK_PYTHON,
+    HOOK_COUNT,         // count it, then do what would have been done
+    HOOK_LOG,           // put it in the event ring, then the same
+    HOOK_CONST,         // answer `value`, swallow writes
+    HOOK_SHADOW,        // answer what was last written
+    HOOK_DENY,          // undefined instruction, or external abort
+} hook_kind_t;
+
+typedef struct hook {
+    uint64_t key;       // id, encoding, immediate; MMIO: first address
+    uint64_t size;      // MMIO: bytes
+    hook_kind_t kind;
+    native_mmio_t native;
+    void *context;      // the device
+    void *handler;      // Python: handler_t (callback.h)
+    uint64_t hits;
+    uint64_t value;     // CONST, SHADOW
+    struct hook *below; // COUNT, LOG and a rule that does not match: what stood here before, or NULL
+    bool match_value;   // promote to `handler` when the value written is match
+    bool match_pc;
+    uint64_t match, pc;
+    uint64_t nth;       // promote at the nth hit, 0: never
+    uint64_t every;     // at most one promotion in so many counts of CNTPCT, 0: no limit
+    uint64_t last;
+} hook_t;
+
+typedef struct {
+    hook_t **slot;      // open addressing, a power of two of them, NULL is free
+    uint32_t mask;      // slots - 1; 0 with slot == NULL: empty table
+    uint32_t used;
+} hook_table_t;
+
+typedef struct {
+    hook_t **range;     // sorted by key, disjoint
+    uint32_t count, room;
+} hook_ranges_t;
+
+static inline uint32_t hook_hash(uint64_t key) {
+    return (uint32_t)key * 0x9E3779B1u >> 12;
+}
+
+static inline hook_t *hook_find(const hook_table_t *t, uint64_t key) {
+    if (t->slot == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = hook_hash(key);; i++) {
+        hook_t *h = t->slot[i & t->mask];
+        if (h == NULL || h->key == key) {
+            return h;
+        }
+    }
+}
+
+// Replaces one of the same key and returns it in *old. False: out of memory.
+bool hook_add(hook_table_t *t, hook_t *h, hook_t **old);
+hook_t *hook_remove(hook_table_t *t, uint64_t key);
+void hook_clear(hook_table_t *t, void (*release)(hook_t *h));
+
+hook_t *hook_range_find(const hook_ranges_t *r, uint64_t addr);
+// A range that overlaps [addr, addr + size), or NULL.
+hook_t *hook_range_overlap(const hook_ranges_t *r, uint64_t addr, uint64_t size);
+bool hook_range_add(hook_ranges_t *r, hook_t *h);
+void hook_range_remove(hook_ranges_t *r, hook_t *h);
+void hook_ranges_clear(hook_ranges_t *r, void (*release)(hook_t *h));
+
+// Small native memory for hooks and their tables, outside the GC heap.
+void *native_alloc(size_t bytes);
+void native_free(void *p, size_t bytes);
+
+#endif

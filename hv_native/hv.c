@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Start, idle and the end of a session: see hv.h.
+
+#include "arch.h"
+#include "cpu.h"
+#include "hv.h"
+#include "irq.h"
+#include "platform.h"
+#include "timer.h"
+#include "vm.h"
+
+pcpu_t pcpus[PLATFORM_MAX_CPUS];
+
+extern char __stack_top[], __fault_stack_top[];
+
+_Static_assert(offsetof(pcpu_t, stack_top) == PCPU_STACK_TOP, "boot/start.S");
+_Static_assert(offsetof(pcpu_t, mpidr) == PCPU_MPIDR, "boot/start.S");
+_Static_assert(offsetof(pcpu_t, fault_stack) == PCPU_FAULT_STACK, "vectors.S");
+
+void hv_init(void) {
+    pcpu_t *p = &pcpus[0];
+    p->stack_top = (uint64_t)__stack_top;
+    p->fault_stack = (uint64_t)__fault_stack_top;
+    p->mpidr = READ_SYSREG(mpidr_el1) & UINT64_C(0xFF00FFFFFF);
+    p->online = true;
+    WRITE_SYSREG(tpidr_el2, (uint64_t)p);
+    WRITE_SYSREG(cnthctl_el2, 3); // guests that a VM does not say otherwise for
+    irq_init();
+    timer_init_core();
+    irq_enable();
+    __asm__ volatile ("msr daifclr, #4"); // SErrors show when they happen
+}
+
+void hv_soft_reset(void) {
+    while (vms != NULL) {
+        vm_destroy(vms);
+    }
+}
+
+void hv_idle(void) {
+    wfi();
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# hv_native as a MicroPython user C module: the module _hv and everything under it.
+
+HV_NATIVE_DIR := $(USERMOD_DIR)
+
+SRC_USERMOD_C += $(sort $(wildcard $(HV_NATIVE_DIR)/*.c))
+SRC_USERMOD_LIB_ASM += $(sort $(wildcard $(HV_NATIVE_DIR)/*.S))
+
+CFLAGS_USERMOD += -I$(HV_NATIVE_DIR)

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// Aborts from a guest: RAM that is touched for the first time, devices, and what is nowhere.
+// A load or store whose syndrome is valid (ISV, DDI 0487 D13.2.37 "ISS encoding for a data abort")
+// is described by it; others are decoded from the instruction (mmio_decode.h).
+
+#include "arch.h"
+#include "mmio_decode.h"
+#include "rule.h"
+#include "trap.h"
+
+#define ISS_ISV BIT(24)
+#define ISS_SSE BIT(21)
+#define ISS_SF BIT(15)
+#define ISS_FNV BIT(10)
+#define ISS_CM BIT(8)
+#define ISS_S1PTW BIT(7)
+#define ISS_WNR BIT(6)
+
+static inline unsigned fault_kind(uint64_t esr) {
+    return FIELD(esr, 5, 2); // 1 translation, 2 access flag, 3 permission; level in bits 1:0
+}
+
+// HPFAR_EL2 holds IPA[47:12] in bits [39:4].
+static inline uint64_t hpfar_ipa(uint64_t hpfar, uint64_t far) {
+    return FIELD(hpfar, 39, 4) << 12 | (far & 0xFFF);
+}
+
+// HPFAR_EL2 is UNKNOWN for a permission fault that is not on a walk (D13.2.55): ask the MMU again.
+// PAR_EL1 is the guest's.
+static uint64_t translate_far(const vcpu_t *v, uint64_t far) {
+    uint64_t par_before = READ_SYSREG(par_el1), par;
+    bool el0 = (v->regs->pstate & PSTATE_A32) || (v->regs->pstate & 0xF) == 0;
+    if (el0) {
+        __asm__ volatile ("at s1e0r, %0\n isb" : : "r" (far));
+    } else {
+        __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (far));
+    }
+    par = READ_SYSREG(par_el1);
+    WRITE_SYSREG(par_el1, par_before);
+    return par & 1 ? ~UINT64_C(0) : (par & UINT64_C(0xFFFFFFFFF000)) | (far & 0xFFF);
+}
+
+// A byte, halfword or word as the register gets it.
+static inline uint64_t extend(uint64_t value, unsigned size, bool sign, bool wide) {
+    if (size < 8) {
+        unsigned shift = 64 - size * 8;
+        value = sign ? (uint64_t)((int64_t)(value << shift) >> shift) : value << shift >> shift;
+    }
+    return wide ? value : (uint32_t)value;
+}
+
+static inline access_t access_of_iss(uint64_t esr) {
+    return (access_t) {
+        .size = 1u << FIELD(esr, 23, 22), .write = (esr & ISS_WNR) != 0, .sign = (esr & ISS_SSE) != 0,
+        .wide = (esr & ISS_SF) != 0, .rt = FIELD(esr, 20, 16), .rt2 = NO_REGISTER, .base = NO_REGISTER,
+    };
+}
+
+// Only the registers vectors.S has saved for a C function may be used here.
+static inline bool saved_early(unsigned rt) {
+    return rt <= 18 || rt >= 30;
+}
+
+uint64_t mmio_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+    uint64_t far = READ_SYSREG(far_el2);
+    uint64_t ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
+    if (!(esr & ISS_ISV) || fault_kind(esr) != 1 || (esr & ISS_S1PTW)) {
+        return EXIT_TRAP;
+    }
+    hook_t *h = v->mmio_hit;
+    if (h == NULL || ipa - h->key >= h->size || h->kind != HOOK_NATIVE) {
+        h = hook_range_find(&v->vm->mmio, ipa);
+        if (h == NULL || h->kind != HOOK_NATIVE) {
+            return EXIT_TRAP;
+        }
+        v->mmio_hit = h;
+    }
+    access_t a = access_of_iss(esr);
+    if (!saved_early(a.rt)) {
+        return EXIT_TRAP;
+    }
+    uint64_t value = a.write ? extend(reg_get(r, a.rt), a.size, false, true) : 0;
+    if (!h->native(v, h, ipa - h->key, a.size, a.write, &value)) {
+        return EXIT_TRAP;
+    }
+    if (!a.write) {
+        reg_set(r, a.rt, extend(value, a.size, a.sign, a.wide));
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+// One access of at most 8 bytes at v->exit.ipa. PASS: nobody there; PYTHON never comes back.
+typedef enum { ACCESS_DONE, ACCESS_NOBODY, ACCESS_DENIED, ACCESS_LEAVE } access_end_t;
+
+static access_end_t ask_python(vcpu_t *v, hook_t *h, uint64_t offset, uint64_t *value, exit_t *why) {
+    uint64_t raw[2] = { offset, *value };
+    bool load = !v->exit.write;
+    outcome_t out;
+    bool done;
+    *why = trap_ask(v, h, load ? 1 : 2, raw, load, 0, &out, &done);
+    if (done) {
+        return ACCESS_LEAVE;
+    }
+    if (load) {
+        *value = out.x[0];
+    }
+    return ACCESS_DONE;
+}
+
+static access_end_t access(vcpu_t *v, uint64_t *value, exit_t *why) {
+    uint64_t ipa = v->exit.ipa;
+    hook_t *h = hook_range_find(&v->vm->mmio, ipa);
+    if (h == NULL) {
+        return ACCESS_NOBODY;
+    }
+    uint64_t offset = ipa - h->key;
+    if (h->kind == HOOK_NATIVE) {
+        h->hits++;
+        return h->native(v, h, offset, v->exit.size, v->exit.write, value) ? ACCESS_DONE : ACCESS_DENIED;
+    }
+    switch (rule_run(v, &h, v->exit.write, value)) {
+        case PYTHON:
+            return ask_python(v, h, offset, value, why);
+        case ANSWERED:
+            return ACCESS_DONE;
+        case DENIED:
+            return ACCESS_DENIED;
+        default:
+            return ACCESS_NOBODY;
+    }
+}
+
+// A script's ACTION_SKIP and ACTION_STOP leave the PC to us: it asked with advance 0.
+static exit_t left_by_action(vcpu_t *v, exit_t why, uint64_t next) {
+    if (why == EXIT_STOP || (why == EXIT_RESUME && v->skip)) {
+        v->regs->pc = next;
+    }
+    return why;
+}
+
+static exit_t device_access(vcpu_t *v, const access_t *a) {
+    guest_regs_t *r = v->regs;
+    uint64_t pc = v->exit.pc;
+    unsigned regs[2] = { a->rt, a->rt2 };
+    uint64_t loaded[2] = { 0, 0 };
+    for (unsigned i = 0; i < 2 && (i == 0 || a->rt2 != NO_REGISTER); i++) {
+        v->exit.size = a->size;
+        v->exit.write = a->write;
+        v->exit.value = loaded[i] = a->write ? extend(reg_get(r, regs[i]), a->size, false, true) : 0;
+        exit_t why = EXIT_RESUME;
+        switch (access(v, &loaded[i], &why)) {
+            case ACCESS_LEAVE:
+                return left_by_action(v, why, pc + 4);
+            case ACCESS_NOBODY:
+                return trap_unhandled(v, 4);
+            case ACCESS_DENIED:
+                vcpu_inject_abort(v, false, v->exit.far);
+                return EXIT_RESUME;
+            default:
+                v->exit.ipa += a->size;
+                break;
+        }
+    }
+    // Both halves are in before a register changes, so that a retry sees what the first try saw.
+    for (unsigned i = 0; i < 2 && !a->write && regs[i] != NO_REGISTER; i++) {
+        reg_set(r, regs[i], extend(loaded[i], a->size, a->sign, a->wide));
+    }
+    if (a->base != NO_REGISTER) {
+        decode_write_back(v, a);
+    }
+    r->pc = pc + 4;
+    return EXIT_RESUME;
+}
+
+// A stage-1 walk that stage 2 stopped is never a device access: the guest's tables lie nowhere. Tell
+// it as hardware does, by a synchronous external abort on the walk (DFSC 0b0101LL).
+static exit_t walk_fault(vcpu_t *v, bool instruction) {
+    vcpu_inject_abort(v, instruction, v->exit.far);
+    uint64_t level = v->exit.esr & 3;
+    vcpu_el1_set(v, EL1_ESR_EL1, (vcpu_el1_get(v, EL1_ESR_EL1) & ~UINT64_C(0x3F)) | 0x14 | level);
+    return EXIT_RESUME;
+}
+
+exit_t abort_slow(vcpu_t *v) {
+    uint64_t esr = v->exit.esr;
+    bool instruction = ESR_EC(esr) == EC_IABT_LOWER, walk = (esr & ISS_S1PTW) != 0;
+    unsigned kind = fault_kind(esr);
+    if (kind < 1 || kind > 3) {
+        return trap_unhandled(v, 0); // an external abort or the like: the real machine's answer
+    }
+    v->exit.write = !instruction && (esr & ISS_WNR) != 0;
+    v->exit.ipa = kind == 3 && !walk ? translate_far(v, v->exit.far) : hpfar_ipa(v->exit.hpfar, v->exit.far);
+    if (kind == 1 && vm_ram_fault(v->vm, v->exit.ipa)) {
+        return EXIT_RESUME;
+    }
+    if (walk) {
+        return walk_fault(v, instruction);
+    }
+    if (instruction) {
+        return trap_unhandled(v, 0);
+    }
+    access_t a;
+    if (esr & ISS_CM) {
+        v->regs->pc = v->exit.pc + 4; // cache maintenance of what is not memory: nothing to do
+        return EXIT_RESUME;
+    }
+    if (esr & ISS_ISV) {
+        a = access_of_iss(esr);
+    } else if (!decode_access(v, &a)) {
+        if (hook_range_find(&v->vm->mmio, v->exit.ipa) == NULL) {
+            return trap_unhandled(v, 0);
+        }
+        vcpu_inject_abort(v, false, v->exit.far); // an exclusive, a vector: no device takes those
+        return EXIT_RESUME;
+    }
+    return device_access(v, &a);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// DDI 0487 C4.1.4, "Loads and Stores": load/store register immediate pre- and post-indexed, and
+// load/store pair, of general-purpose registers.
+
+#include "arch.h"
+#include "mmio_decode.h"
+#include "vm.h"
+
+// The guest's own translation of its PC; the instruction is in its RAM or nowhere.
+static bool fetch(vcpu_t *v, uint32_t *instruction) {
+    if (v->regs->pstate & PSTATE_A32) {
+        return false;
+    }
+    uint64_t before = READ_SYSREG(par_el1), par;
+    if ((v->regs->pstate & 0xF) == 0) {
+        __asm__ volatile ("at s1e0r, %0\n isb" : : "r" (v->exit.pc));
+    } else {
+        __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (v->exit.pc));
+    }
+    par = READ_SYSREG(par_el1);
+    WRITE_SYSREG(par_el1, before);
+    if (par & 1) {
+        return false;
+    }
+    const uint32_t *p = vm_ram(v->vm, (par & UINT64_C(0xFFFFFFFFF000)) | (v->exit.pc & 0xFFC), 4);
+    if (p == NULL) {
+        return false;
+    }
+    *instruction = *p;
+    return true;
+}
+
+static int64_t sign_extend(uint64_t value, unsigned bits) {
+    return (int64_t)(value << (64 - bits)) >> (64 - bits);
+}
+
+// size[31:30] 111 V 00 opc[23:22] 0 imm9[20:12] idx[11:10] Rn Rt: idx 01 post-, 11 pre-indexed.
+static bool decode_single(uint32_t i, access_t *a) {
+    unsigned size = i >> 30, opc = FIELD(i, 23, 22);
+    if ((i & 0x3F200400) != 0x38000400 || (size == 3 && opc >= 2) || (size == 2 && opc == 3)) {
+        return false;
+    }
+    *a = (access_t) {
+        .size = 1u << size, .write = opc == 0, .sign = opc >= 2, .wide = size == 3 || opc == 2,
+        .rt = i & 31, .rt2 = NO_REGISTER, .base = FIELD(i, 9, 5), .moved = sign_extend(FIELD(i, 20, 12), 9),
+    };
+    return true;
+}
+
+// opc[31:30] 101 V 0 idx[24:23] L imm7[21:15] Rt2[14:10] Rn Rt: idx 01 post-, 10 offset, 11 pre-indexed,
+// 00 no-allocate. opc 00 is W, 01 is LDPSW, 10 is X.
+static bool decode_pair(uint32_t i, access_t *a) {
+    unsigned opc = i >> 30, index = FIELD(i, 24, 23);
+    bool load = (i >> 22) & 1;
+    if ((i & 0x3E000000) != 0x28000000 || opc == 3 || (opc == 1 && !load)) {
+        return false;
+    }
+    unsigned size = opc == 2 ? 8 : 4;
+    bool moves = index & 1;
+    *a = (access_t) {
+        .size = size, .write = !load, .sign = opc == 1, .wide = opc != 0, .rt = i & 31, .rt2 = FIELD(i, 14, 10),
+        .base = moves ? FIELD(i, 9, 5) : NO_REGISTER, .moved = sign_extend(FIELD(i, 21, 15), 7) * size,
+    };
+    return true;
+}
+
+bool decode_access(vcpu_t *v, access_t *a) {
+    uint32_t i;
+    return fetch(v, &i) && (decode_single(i, a) || decode_pair(i, a));
+}
+
+void decode_write_back(vcpu_t *v, const access_t *a) {
+    if (a->base != 31) {
+        v->regs->x[a->base] += a->moved;
+        return;
+    }
+    unsigned sp = (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0;
+    vcpu_el1_set(v, sp, vcpu_el1_get(v, sp) + a->moved);
+}

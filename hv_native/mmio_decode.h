@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Loads and stores that trap without a syndrome: with write-back, and of two registers.
+#ifndef HV_MMIO_DECODE_H
+#define HV_MMIO_DECODE_H
+
+#include "vcpu.h"
+
+#define NO_REGISTER 0xFFu
+
+typedef struct {
+    uint8_t size;           // bytes of one access
+    bool write, sign, wide; // wide: the register is an X register
+    uint8_t rt, rt2;        // rt2: of a pair, else NO_REGISTER
+    uint8_t base;           // written back with `moved` added, else NO_REGISTER; 31 is SP
+    int64_t moved;
+} access_t;
+
+// Read the instruction at the guest's PC and decode it. False: not one of these, or not readable.
+bool decode_access(vcpu_t *v, access_t *a);
+void decode_write_back(vcpu_t *v, const access_t *a);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// The module _hv: what modules/hv is made of.
+
+#include "py/mperrno.h"
+#include "py/runtime.h"
+#include "arch.h"
+#include "cpu.h"
+#include "event.h"
+#include "fault.h"
+#include "firmware.h"
+#include "mem.h"
+#include "objects.h"
+#include "platform.h"
+#include "sysreg_access.h"
+#include "sysreg_table.h"
+
+// mrs(name or encoding) -> int
+static mp_obj_t hv_mrs(mp_obj_t reg) {
+    int enc = sysreg_lookup(reg);
+    uint64_t value;
+    if (sysreg_read(enc, &value) != 0) {
+        char name[SYSREG_NAME_MAX];
+        mp_raise_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("%s cannot be read: this core has no such register, or it is write-only"),
+            sysreg_name(enc, name));
+    }
+    return box_u64(value);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(hv_mrs_obj, hv_mrs);
+
+// Registers this hypervisor stands on. A script that means it says unsafe=True.
+static const char *own_register(int enc) {
+    switch (enc) {
+        case SYSREG_ENC(3, 4, 1, 0, 0):
+            return "SCTLR_EL2: EL2's own MMU and caches";
+        case SYSREG_ENC(3, 4, 2, 0, 0):
+            return "TTBR0_EL2: EL2's own page tables; hv.mmu changes them";
+        case SYSREG_ENC(3, 4, 2, 0, 2):
+            return "TCR_EL2: EL2's own page tables";
+        case SYSREG_ENC(3, 4, 10, 2, 0):
+            return "MAIR_EL2: EL2's own memory types";
+        case SYSREG_ENC(3, 4, 12, 0, 0):
+            return "VBAR_EL2: EL2's own vectors";
+        case SYSREG_ENC(3, 4, 13, 0, 2):
+            return "TPIDR_EL2: where EL2 finds its core's data";
+        case SYSREG_ENC(3, 4, 14, 2, 1):
+        case SYSREG_ENC(3, 4, 14, 2, 2):
+            return "CNTHP_*_EL2: EL2's own timer";
+        default:
+            return NULL;
+    }
+}
+
+// msr(name or encoding, value, unsafe=False)
+static mp_obj_t hv_msr(size_t n_args, const mp_obj_t *args) {
+    int enc = sysreg_lookup(args[0]);
+    bool unsafe = n_args > 2 && mp_obj_is_true(args[2]);
+    const char *own = own_register(enc);
+    if (own != NULL && !unsafe) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s (unsafe=True insists)"), own);
+    }
+    if (sysreg_write(enc, unbox_u64(args[1])) != 0) {
+        char name[SYSREG_NAME_MAX];
+        mp_raise_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("%s cannot be written: this core has no such register, or it is read-only"),
+            sysreg_name(enc, name));
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_msr_obj, 2, 3, hv_msr);
+
+static unsigned access_size(mp_obj_t o) {
+    mp_int_t size = mp_obj_get_int(o);
+    if (size != 1 && size != 2 && size != 4 && size != 8) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("an access is 1, 2, 4 or 8 bytes, not %d"), (int)size);
+    }
+    return (unsigned)size;
+}
+
+// read(address, size=4) -> int
+static mp_obj_t hv_read(size_t n_args, const mp_obj_t *args) {
+    uint64_t addr = unbox_u64(args[0]), value;
+    unsigned size = n_args > 1 ? access_size(args[1]) : 4;
+    int64_t esr = peek(addr, size, &value);
+    if (esr != 0) {
+        fault_raise(addr, size, esr, false);
+    }
+    return box_u64(value);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_read_obj, 1, 2, hv_read);
+
+// write(address, value, size=4)
+static mp_obj_t hv_write(size_t n_args, const mp_obj_t *args) {
+    uint64_t addr = unbox_u64(args[0]);
+    unsigned size = n_args > 2 ? access_size(args[2]) : 4;
+    int64_t esr = poke(addr, size, unbox_u64(args[1]));
+    if (esr != 0) {
+        fault_raise(addr, size, esr, true);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_write_obj, 2, 3, hv_write);
+
+// mem() -> (free, total, largest) bytes of the page allocator
+static mp_obj_t hv_mem(void) {
+    mp_obj_t items[3] = { box_u64(page_free_bytes()), box_u64(page_total_bytes()), box_u64(page_largest()) };
+    return mp_obj_new_tuple(3, items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(hv_mem_obj, hv_mem);
+
+// platform() -> dict
+static mp_obj_t hv_platform(void) {
+    mp_obj_t d = mp_obj_new_dict(12);
+    #define PUT(name, value) mp_obj_dict_store(d, MP_OBJ_NEW_QSTR(MP_QSTR_##name), value)
+    PUT(model, mp_obj_new_str_from_cstr(platform.model));
+    PUT(boot_el, MP_OBJ_NEW_SMALL_INT(platform.boot_el));
+    PUT(cpus, MP_OBJ_NEW_SMALL_INT(platform.ncpus));
+    PUT(ram_base, box_u64(platform.ram_base));
+    PUT(ram_size, box_u64(platform.ram_size));
+    PUT(gic, MP_OBJ_NEW_SMALL_INT(platform.gic_version));
+    PUT(uart, box_u64(platform.uart_base));
+    PUT(rtc, box_u64(platform.rtc_base));
+    PUT(fw_cfg, box_u64(platform.fwcfg_base));
+    PUT(fdt, box_u64((uint64_t)platform.fdt));
+    PUT(fdt_size, box_u64(platform.fdt_size));
+    PUT(initrd, box_u64(platform.initrd_start));
+    PUT(initrd_size, box_u64(platform.initrd_end - platform.initrd_start));
+    PUT(psci, mp_obj_new_bool(platform.conduit != CONDUIT_NONE));
+    return d;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(hv_platform_obj, hv_platform);
+
+static mp_obj_t hv_poweroff(void) {
+    firmware_system_off();
+    mp_raise_OSError(MP_ENODEV);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(hv_poweroff_obj, hv_poweroff);
+
+// event() -> (time, key, pc, value, cpu, ec, write, vmid, lost) or None
+static mp_obj_t hv_event(void) {
+    event_t e;
+    uint64_t lost;
+    if (!event_next(&e, &lost)) {
+        return mp_const_none;
+    }
+    mp_obj_t items[9] = {
+        box_u64(e.time), box_u64(e.key), box_u64(e.pc), box_u64(e.value), MP_OBJ_NEW_SMALL_INT(e.cpu), MP_OBJ_NEW_SMALL_INT(e.ec),
+        mp_obj_new_bool(e.write), MP_OBJ_NEW_SMALL_INT(e.vmid), box_u64(lost),
+    };
+    return mp_obj_new_tuple(9, items);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(hv_event_obj, hv_event);
+
+static const mp_rom_map_elem_t globals[] = {
+    { MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__hv) },
+    { MP_ROM_QSTR(MP_QSTR_VM), MP_ROM_PTR(&hv_vm_type) },
+    { MP_ROM_QSTR(MP_QSTR_VCPU), MP_ROM_PTR(&hv_vcpu_type) },
+    { MP_ROM_QSTR(MP_QSTR_Exit), MP_ROM_PTR(&hv_exit_type) },
+    { MP_ROM_QSTR(MP_QSTR_Fault), MP_ROM_PTR(&mp_type_Fault) },
+    { MP_ROM_QSTR(MP_QSTR_RETRY), MP_ROM_PTR(&hv_actions[ACTION_RETRY]) },
+    { MP_ROM_QSTR(MP_QSTR_SKIP), MP_ROM_PTR(&hv_actions[ACTION_SKIP]) },
+    { MP_ROM_QSTR(MP_QSTR_STOP), MP_ROM_PTR(&hv_actions[ACTION_STOP]) },
+    { MP_ROM_QSTR(MP_QSTR_UNDEFINED), MP_ROM_PTR(&hv_actions[ACTION_UNDEFINED]) },
+    { MP_ROM_QSTR(MP_QSTR_ABORT), MP_ROM_PTR(&hv_actions[ACTION_ABORT]) },
+    { MP_ROM_QSTR(MP_QSTR_SERROR), MP_ROM_PTR(&hv_actions[ACTION_SERROR]) },
+    { MP_ROM_QSTR(MP_QSTR_mrs), MP_ROM_PTR(&hv_mrs_obj) },
+    { MP_ROM_QSTR(MP_QSTR_msr), MP_ROM_PTR(&hv_msr_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&hv_read_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&hv_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_mem), MP_ROM_PTR(&hv_mem_obj) },
+    { MP_ROM_QSTR(MP_QSTR_platform), MP_ROM_PTR(&hv_platform_obj) },
+    { MP_ROM_QSTR(MP_QSTR_poweroff), MP_ROM_PTR(&hv_poweroff_obj) },
+    { MP_ROM_QSTR(MP_QSTR_event), MP_ROM_PTR(&hv_event_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sysreg), MP_ROM_PTR(&hv_sysreg_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sysreg_fields), MP_ROM_PTR(&hv_sysreg_fields_obj) },
+    { MP_ROM_QSTR(MP_QSTR_sysreg_names), MP_ROM_PTR(&hv_sysreg_names_obj) },
+};
+static MP_DEFINE_CONST_DICT(globals_dict, globals);
+
+const mp_obj_module_t hv_module = {
+    .base = { &mp_type_module },
+    .globals = (mp_obj_dict_t *)&globals_dict,
+};
+MP_REGISTER_MODULE(MP_QSTR__hv, hv_module);

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+// _hv.Memory: a VM's RAM by IPA, as bytes. What was never touched is zero, and is made so first.
+
+#include <string.h>
+#include "py/objarray.h"
+#include "py/runtime.h"
+#include "arch.h"
+#include "objects.h"
+
+typedef struct {
+    mp_obj_base_t base;
+    hv_vm_obj_t *vm;
+} hv_memory_obj_t;
+
+mp_obj_t hv_memory_new(hv_vm_obj_t *vm) {
+    hv_memory_obj_t *o = mp_obj_malloc(hv_memory_obj_t, &hv_memory_type);
+    o->vm = vm;
+    return MP_OBJ_FROM_PTR(o);
+}
+
+static vm_t *vm_of(mp_obj_t self) {
+    hv_memory_obj_t *o = MP_OBJ_TO_PTR(self);
+    return hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
+}
+
+static uint8_t *host_of(vm_t *vm, uint64_t ipa, uint64_t size) {
+    uint8_t *p = vm_ram(vm, ipa, size);
+    if (p == NULL) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx to 0x%lx is not all RAM of %s, which is 0x%lx to 0x%lx"),
+            ipa, ipa + size, vm->name, vm->ram[0].ipa, vm->ram[0].ipa + vm->ram[0].size);
+    }
+    return p;
+}
+
+// The [start, end) of a slice of addresses; a missing end is the RAM's.
+static uint64_t slice_range(vm_t *vm, mp_obj_t index, uint64_t *size) {
+    mp_obj_slice_t *s = MP_OBJ_TO_PTR(index);
+    const ram_t *r = &vm->ram[0];
+    uint64_t start = s->start == mp_const_none ? r->ipa : unbox_u64(s->start);
+    uint64_t end = s->stop == mp_const_none ? r->ipa + r->size : unbox_u64(s->stop);
+    if (s->step != mp_const_none || end < start) {
+        mp_raise_ValueError(MP_ERROR_TEXT("memory[ipa:ipa+n]: the end must not be before the start, and there is no step"));
+    }
+    *size = end - start;
+    return start;
+}
+
+static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
+    vm_t *vm = vm_of(self);
+    if (value == MP_OBJ_NULL) {
+        return MP_OBJ_NULL;
+    }
+    if (!mp_obj_is_type(index, &mp_type_slice)) {
+        uint8_t *p = host_of(vm, unbox_u64(index), 1);
+        if (value == MP_OBJ_SENTINEL) {
+            return MP_OBJ_NEW_SMALL_INT(*p);
+        }
+        *p = (uint8_t)mp_obj_get_int(value);
+        return mp_const_none;
+    }
+    uint64_t size, ipa = slice_range(vm, index, &size);
+    uint8_t *p = host_of(vm, ipa, size);
+    if (value == MP_OBJ_SENTINEL) {
+        return mp_obj_new_bytes(p, size);
+    }
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(value, &buf, MP_BUFFER_READ);
+    if (buf.len != size) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%lu bytes do not fit memory of %lu"), (uint64_t)buf.len, size);
+    }
+    memmove(p, buf.buf, size);
+    cache_clean_poc(p, size);
+    return mp_const_none;
+}
+
+static mp_int_t memory_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t flags) {
+    (void)flags;
+    vm_t *vm = vm_of(self);
+    buf->len = vm->ram[0].size;
+    buf->buf = vm_ram(vm, vm->ram[0].ipa, buf->len);
+    buf->typecode = 'B';
+    return 0;
+}
+
+static mp_obj_t memory_view(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
+    uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
+    uint8_t *p = host_of(vm_of(self), ipa, size);
+    mp_obj_t view = mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, size, p);
+    return view;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(memory_view_obj, memory_view);
+
+static mp_obj_t memory_clean(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
+    uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
+    cache_clean_poc(host_of(vm_of(self), ipa, size), size);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(memory_clean_obj, memory_clean);
+
+static const uint8_t *search(const uint8_t *p, const uint8_t *end, const uint8_t *what, size_t len) {
+    while ((size_t)(end - p) >= len) {
+        p = memchr(p, what[0], end - p - len + 1);
+        if (p == NULL) {
+            return NULL;
+        }
+        if (memcmp(p, what, len) == 0) {
+            return p;
+        }
+        p++;
+    }
+    return NULL;
+}
+
+// find(what, start=base, end=top) -> IPA of the first place, or -1.
+static mp_obj_t memory_find(size_t n_args, const mp_obj_t *args) {
+    vm_t *vm = vm_of(args[0]);
+    mp_buffer_info_t what;
+    mp_get_buffer_raise(args[1], &what, MP_BUFFER_READ);
+    const ram_t *r = &vm->ram[0];
+    uint64_t start = n_args > 2 ? unbox_u64(args[2]) : r->ipa;
+    uint64_t end = n_args > 3 ? unbox_u64(args[3]) : r->ipa + r->size;
+    if (what.len == 0 || end < start) {
+        return MP_OBJ_NEW_SMALL_INT(-1);
+    }
+    const uint8_t *host = host_of(vm, start, end - start);
+    const uint8_t *at = search(host, host + (end - start), what.buf, what.len);
+    return at == NULL ? MP_OBJ_NEW_SMALL_INT(-1) : box_u64(start + (at - host));
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(memory_find_obj, 2, 4, memory_find);
+
+static void memory_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
+    if (dest[0] != MP_OBJ_NULL) {
+        return;
+    }
+    if (attr == MP_QSTR_base || attr == MP_QSTR_size) {
+        const ram_t *r = &vm_of(self)->ram[0];
+        dest[0] = box_u64(attr == MP_QSTR_base ? r->ipa : r->size);
+        return;
+    }
+    dest[1] = MP_OBJ_SENTINEL;
+}
+
+static void memory_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    vm_t *vm = vm_of(self);
+    mp_printf(print, "<Memory of %s:", vm->name);
+    for (unsigned i = 0; i < vm->nram; i++) {
+        mp_printf(print, " 0x%lx-0x%lx (%lu KB)", vm->ram[i].ipa, vm->ram[i].ipa + vm->ram[i].size - 1, vm->ram[i].size / 1024);
+    }
+    mp_printf(print, ">");
+}
+
+static const mp_rom_map_elem_t memory_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_view), MP_ROM_PTR(&memory_view_obj) },
+    { MP_ROM_QSTR(MP_QSTR_clean), MP_ROM_PTR(&memory_clean_obj) },
+    { MP_ROM_QSTR(MP_QSTR_find), MP_ROM_PTR(&memory_find_obj) },
+};
+static MP_DEFINE_CONST_DICT(memory_locals_dict, memory_locals);
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_memory_type, MP_QSTR_Memory, MP_TYPE_FLAG_NONE,
+    attr, memory_attr, subscr, memory_subscr, buffer, memory_buffer, print, memory_print,
+    locals_dict, &memory_locals_dict);

@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: MIT
+// _hv.VCPU: a stopped vCPU's registers, its last exit, and what can be done to it.
+
+#include "py/objint.h"
+#include "py/objstr.h"
+#include "py/runtime.h"
+#include "arch.h"
+#include "cpu.h"
+#include "fp.h"
+#include "fault.h"
+#include "objects.h"
+#include "sysreg_table.h"
+#include "trap.h"
+
+vcpu_t *hv_vcpu_get(mp_obj_t self) {
+    hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
+    if (o->vcpu == NULL) {
+        mp_raise_ValueError(MP_ERROR_TEXT("the VM of this cpu has been closed"));
+    }
+    return o->vcpu;
+}
+
+vcpu_t *hv_vcpu_get_stopped(mp_obj_t self) {
+    vcpu_t *v = hv_vcpu_get(self);
+    if (v->on != NULL && v->on != this_pcpu()) {
+        mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("cpu %u is running: vm.pause() first"), v->id);
+    }
+    return v;
+}
+
+// ---- Registers by name --------------------------------------------------------------------------
+
+static unsigned sp_index(const vcpu_t *v) {
+    return (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0;
+}
+
+// The EL1 state by encoding; -1 when it is none of it.
+static int el1_index(unsigned enc) {
+    static const uint16_t encodings[EL1_COUNT] = {
+        #define EL1_ROW(name, op0, op1, crn, crm, op2) [EL1_##name] = SYSREG_ENC(op0, op1, crn, crm, op2),
+        #include "el1_rows.def"
+    };
+    for (unsigned i = 0; i < EL1_COUNT; i++) {
+        if (encodings[i] == enc) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+typedef enum { FILE_X, FILE_Q, FILE_SYSREG } regfile_kind_t;
+
+typedef struct {
+    mp_obj_base_t base;
+    hv_vcpu_obj_t *cpu;
+    regfile_kind_t kind;
+} hv_regfile_obj_t;
+
+static mp_obj_t regfile_new(hv_vcpu_obj_t *cpu, regfile_kind_t kind) {
+    hv_regfile_obj_t *o = mp_obj_malloc(hv_regfile_obj_t, &hv_regfile_type);
+    o->cpu = cpu;
+    o->kind = kind;
+    return MP_OBJ_FROM_PTR(o);
+}
+
+static unsigned register_number(mp_obj_t index, unsigned count, char letter) {
+    mp_int_t n = mp_obj_get_int(index);
+    if (n < 0 || n >= (mp_int_t)count) {
+        mp_raise_msg_varg(&mp_type_IndexError, MP_ERROR_TEXT("no register %c%d: %c0 to %c%u"), letter, (int)n, letter, letter, count - 1);
+    }
+    return (unsigned)n;
+}
+
+static mp_obj_t x_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
+    uint64_t *x = &v->regs->x[register_number(index, 31, 'x')];
+    if (value == MP_OBJ_SENTINEL) {
+        return box_u64(*x);
+    }
+    *x = unbox_u64(value);
+    return mp_const_none;
+}
+
+// A q register is 16 bytes: an int of 128 bits both ways.
+static mp_obj_t q_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
+    unsigned n = register_number(index, 32, 'q');
+    fp_save(v);
+    byte *q = (byte *)&v->fp.q[2 * n];
+    if (value == MP_OBJ_SENTINEL) {
+        return mp_obj_int_from_bytes_impl(false, 16, q);
+    }
+    mp_obj_int_to_bytes_impl(value, false, 16, q);
+    return mp_const_none;
+}
+
+static mp_obj_t sysreg_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
+    unsigned enc = sysreg_lookup(index);
+    int i = el1_index(enc);
+    if (i < 0) {
+        char name[SYSREG_NAME_MAX];
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s is not part of a vCPU's EL1 state; hv.regs reads the real core's"),
+            sysreg_name(enc, name));
+    }
+    if (value == MP_OBJ_SENTINEL) {
+        return box_u64(vcpu_el1_get(v, i));
+    }
+    vcpu_el1_set(v, i, unbox_u64(value));
+    return mp_const_none;
+}
+
+static mp_obj_t regfile_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
+    hv_regfile_obj_t *o = MP_OBJ_TO_PTR(self);
+    vcpu_t *v = hv_vcpu_get_stopped(MP_OBJ_FROM_PTR(o->cpu));
+    if (value == MP_OBJ_NULL) {
+        return MP_OBJ_NULL; // del is not supported
+    }
+    switch (o->kind) {
+        case FILE_X:
+            return x_access(v, index, value);
+        case FILE_Q:
+            return q_access(v, index, value);
+        default:
+            return sysreg_access(v, index, value);
+    }
+}
+
+static mp_obj_t regfile_unary(mp_unary_op_t op, mp_obj_t self) {
+    hv_regfile_obj_t *o = MP_OBJ_TO_PTR(self);
+    if (op == MP_UNARY_OP_LEN) {
+        return MP_OBJ_NEW_SMALL_INT(o->kind == FILE_X ? 31 : o->kind == FILE_Q ? 32 : EL1_COUNT);
+    }
+    return MP_OBJ_NULL;
+}
+
+static const char *const el1_names[EL1_COUNT] = {
+    #define EL1_ROW(name, op0, op1, crn, crm, op2) [EL1_##name] = #name,
+    #include "el1_rows.def"
+};
+
+static void regfile_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_regfile_obj_t *o = MP_OBJ_TO_PTR(self);
+    vcpu_t *v = hv_vcpu_get_stopped(MP_OBJ_FROM_PTR(o->cpu));
+    if (o->kind == FILE_X) {
+        for (unsigned i = 0; i < 31; i++) {
+            mp_printf(print, "%sx%u 0x%016lx%s", i < 10 ? " " : "", i, v->regs->x[i], i % 4 == 3 ? "\n" : "  ");
+        }
+    } else if (o->kind == FILE_Q) {
+        fp_save(v);
+        for (unsigned i = 0; i < 32; i++) {
+            mp_printf(print, "%sq%u 0x%016lx%016lx%s", i < 10 ? " " : "", i, v->fp.q[2 * i + 1], v->fp.q[2 * i], i % 2 ? "\n" : "  ");
+        }
+    } else {
+        for (unsigned i = 0; i < EL1_COUNT; i++) {
+            mp_printf(print, "%-15s 0x%016lx%s", el1_names[i], vcpu_el1_get(v, i), i % 2 ? "\n" : "  ");
+        }
+    }
+}
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_regfile_type, MP_QSTR_Registers, MP_TYPE_FLAG_NONE,
+    subscr, regfile_subscr, unary_op, regfile_unary, print, regfile_print);
+
+// ---- The exit -----------------------------------------------------------------------------------
+
+typedef struct {
+    mp_obj_base_t base;
+    hv_vcpu_obj_t *cpu;
+    const exit_info_t *info;    // of the vCPU, or `copy`
+    exit_info_t copy;
+} hv_exit_obj_t;
+
+mp_obj_t hv_exit_new(hv_vcpu_obj_t *cpu, bool live) {
+    hv_exit_obj_t *o = mp_obj_malloc(hv_exit_obj_t, &hv_exit_type);
+    o->cpu = cpu;
+    o->copy = cpu->vcpu->exit;
+    o->info = live ? &cpu->vcpu->exit : &o->copy;
+    return MP_OBJ_FROM_PTR(o);
+}
+
+static qstr trap_reason(const exit_info_t *e) {
+    switch (ESR_EC(e->esr)) {
+        case EC_WFX:
+            return MP_QSTR_wfx;
+        case EC_HVC64:
+            return MP_QSTR_hvc;
+        case EC_SMC64:
+            return MP_QSTR_smc;
+        case EC_SYSREG:
+            return MP_QSTR_sysreg;
+        case EC_DABT_LOWER:
+            return MP_QSTR_mmio;
+        case EC_IABT_LOWER:
+            return MP_QSTR_fetch;
+        case EC_BREAKPOINT_LOWER:
+        case EC_BRK64:
+            return MP_QSTR_breakpoint;
+        case EC_WATCHPOINT_LOWER:
+            return MP_QSTR_watchpoint;
+        case EC_STEP_LOWER:
+            return MP_QSTR_step;
+        default:
+            return MP_QSTR_trap;
+    }
+}
+
+static qstr reason(const exit_info_t *e) {
+    switch (e->reason) {
+        case EXIT_TRAP:
+            return trap_reason(e);
+        case EXIT_OFF:
+            return MP_QSTR_off;
+        case EXIT_RESET:
+            return MP_QSTR_reset;
+        case EXIT_STOP:
+            return MP_QSTR_stop;
+        case EXIT_SERROR:
+            return MP_QSTR_serror;
+        case EXIT_RAISED:
+            return MP_QSTR_raised;
+        case EXIT_KICK:
+            return MP_QSTR_timeout;
+        case EXIT_EVENT:
+            return MP_QSTR_interrupt;
+        case EXIT_CPU_OFF:
+            return MP_QSTR_cpu_off;
+        case EXIT_IDLE:
+            return MP_QSTR_idle;
+        default:
+            return MP_QSTR_none;
+    }
+}
+
+static void exit_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
+    hv_exit_obj_t *o = MP_OBJ_TO_PTR(self);
+    const exit_info_t *e = o->info;
+    if (dest[0] != MP_OBJ_NULL) {
+        return;
+    }
+    switch (attr) {
+        case MP_QSTR_reason:
+            dest[0] = MP_OBJ_NEW_QSTR(reason(e));
+            break;
+        case MP_QSTR_esr:
+            dest[0] = box_u64(e->esr);
+            break;
+        case MP_QSTR_ipa:
+            dest[0] = box_u64(e->ipa);
+            break;
+        case MP_QSTR_va:
+        case MP_QSTR_far:
+            dest[0] = box_u64(e->far);
+            break;
+        case MP_QSTR_hpfar:
+            dest[0] = box_u64(e->hpfar);
+            break;
+        case MP_QSTR_pc:
+            dest[0] = box_u64(e->pc);
+            break;
+        case MP_QSTR_value:
+            dest[0] = box_u64(e->value);
+            break;
+        case MP_QSTR_size:
+            dest[0] = MP_OBJ_NEW_SMALL_INT(e->size);
+            break;
+        case MP_QSTR_write:
+            dest[0] = mp_obj_new_bool(e->write);
+            break;
+        case MP_QSTR_cpu:
+            dest[0] = MP_OBJ_FROM_PTR(o->cpu);
+            break;
+    }
+}
+
+static void exit_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_exit_obj_t *o = MP_OBJ_TO_PTR(self);
+    const exit_info_t *e = o->info;
+    mp_printf(print, "<Exit %q: cpu %u at pc 0x%lx", reason(e), o->cpu->vcpu == NULL ? 0 : o->cpu->vcpu->id, e->pc);
+    if (e->reason == EXIT_TRAP) {
+        mp_printf(print, ", esr 0x%08lx", e->esr);
+        if (ESR_EC(e->esr) == EC_DABT_LOWER) {
+            mp_printf(print, ", %s at ipa 0x%lx, va 0x%lx", e->write ? "write" : "read", e->ipa, e->far);
+        } else if (ESR_EC(e->esr) == EC_IABT_LOWER) {
+            mp_printf(print, ", ipa 0x%lx", e->ipa);
+        }
+    }
+    mp_printf(print, ">");
+}
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_exit_type, MP_QSTR_Exit, MP_TYPE_FLAG_NONE, attr, exit_attr, print, exit_print);
+
+// ---- VCPU ---------------------------------------------------------------------------------------
+
+static mp_obj_t vcpu_load_attr(hv_vcpu_obj_t *o, vcpu_t *v, qstr attr) {
+    switch (attr) {
+        case MP_QSTR_pc:
+            return box_u64(v->regs->pc);
+        case MP_QSTR_pstate:
+            return box_u64(v->regs->pstate);
+        case MP_QSTR_sp:
+            return box_u64(vcpu_el1_get(v, sp_index(v)));
+        case MP_QSTR_x:
+            return regfile_new(o, FILE_X);
+        case MP_QSTR_q:
+            return regfile_new(o, FILE_Q);
+        case MP_QSTR_sysreg:
+            return regfile_new(o, FILE_SYSREG);
+        case MP_QSTR_fpcr:
+            fp_save(v);
+            return box_u64(v->fp.fpcr);
+        case MP_QSTR_fpsr:
+            fp_save(v);
+            return box_u64(v->fp.fpsr);
+        case MP_QSTR_exit:
+            return hv_exit_new(o, true);
+        case MP_QSTR_id:
+            return MP_OBJ_NEW_SMALL_INT(v->id);
+        case MP_QSTR_sp_el2:
+            return box_u64(v->sp_el2);
+        case MP_QSTR_vm:
+            return o->vm->wrapper;
+        default:
+            return MP_OBJ_NULL;
+    }
+}
+
+static bool vcpu_store_attr(vcpu_t *v, qstr attr, mp_obj_t value) {
+    switch (attr) {
+        case MP_QSTR_pc:
+            v->regs->pc = unbox_u64(value);
+            v->moved = true;
+            return true;
+        case MP_QSTR_pstate:
+            // A guest runs at EL1 or EL0, in AArch64 unless it is an EL0 program.
+            if ((unbox_u64(value) & 0xF) > PSTATE_EL1H) {
+                mp_raise_ValueError(MP_ERROR_TEXT("pstate: a guest runs at EL0 or EL1 (M[3:0] 0, 4 or 5)"));
+            }
+            v->regs->pstate = unbox_u64(value);
+            return true;
+        case MP_QSTR_sp:
+            vcpu_el1_set(v, sp_index(v), unbox_u64(value));
+            return true;
+        case MP_QSTR_fpcr:
+            fp_save(v);
+            v->fp.fpcr = unbox_u64(value);
+            return true;
+        case MP_QSTR_fpsr:
+            fp_save(v);
+            v->fp.fpsr = unbox_u64(value);
+            return true;
+        default:
+            return false;
+    }
+}
+
+static void vcpu_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
+    hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
+    if (dest[0] == MP_OBJ_NULL) {
+        dest[0] = vcpu_load_attr(o, hv_vcpu_get_stopped(self), attr);
+        if (dest[0] == MP_OBJ_NULL) {
+            dest[1] = MP_OBJ_SENTINEL;
+        }
+    } else if (dest[1] != MP_OBJ_NULL && vcpu_store_attr(hv_vcpu_get_stopped(self), attr, dest[1])) {
+        dest[0] = MP_OBJ_NULL;
+    }
+}
+
+// inject("undefined" | "abort" | "serror"): the exception is taken when the guest next runs.
+static mp_obj_t vcpu_inject(size_t n_args, const mp_obj_t *args) {
+    vcpu_t *v = hv_vcpu_get_stopped(args[0]);
+    qstr what = mp_obj_str_get_qstr(args[1]);
+    uint64_t far = n_args > 2 ? unbox_u64(args[2]) : v->exit.far;
+    v->moved = true;
+    switch (what) {
+        case MP_QSTR_undefined:
+            vcpu_inject_undefined(v);
+            break;
+        case MP_QSTR_abort:
+            vcpu_inject_abort(v, false, far);
+            break;
+        case MP_QSTR_fetch:
+            vcpu_inject_abort(v, true, far);
+            break;
+        case MP_QSTR_serror:
+            v->moved = false;
+            vcpu_inject_serror(v);
+            break;
+        default:
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("cannot inject '%q': undefined, abort, fetch or serror"), what);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_inject_obj, 2, 3, vcpu_inject);
+
+// reset(pc=0, x0=0): every register as after a reset, EL1h, MMU off.
+static mp_obj_t vcpu_reset_method(size_t n_args, const mp_obj_t *args) {
+    vcpu_t *v = hv_vcpu_get_stopped(args[0]);
+    if (v->regs != &v->parked) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("a vCPU cannot be reset inside its own handler: return hv.STOP first"));
+    }
+    uint64_t daif = irq_save();
+    vcpu_put(v);
+    vcpu_reset(v, n_args > 1 ? unbox_u64(args[1]) : 0, n_args > 2 ? unbox_u64(args[2]) : 0);
+    v->state = VCPU_READY;
+    irq_restore(daif);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_reset_obj, 1, 3, vcpu_reset_method);
+
+// translate(va, write=False, el0=False) -> IPA and PA by both stages, as (ipa, pa), or Fault.
+static mp_obj_t vcpu_translate(size_t n_args, const mp_obj_t *args) {
+    vcpu_t *v = hv_vcpu_get_stopped(args[0]);
+    uint64_t va = unbox_u64(args[1]);
+    bool write = n_args > 2 && mp_obj_is_true(args[2]), el0 = n_args > 3 && mp_obj_is_true(args[3]);
+    uint64_t ipa, pa;
+    uint64_t fault = vcpu_translate_va(v, va, write, el0, &ipa, &pa);
+    if (fault != 0) {
+        mp_raise_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("va 0x%lx of cpu %u: stage %d %s"), va, v->id,
+            fault & BIT(9) ? 2 : 1, fault_status_name(FIELD(fault, 6, 1)));
+    }
+    mp_obj_t both[2] = { box_u64(ipa), box_u64(pa) };
+    return mp_obj_new_tuple(2, both);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_translate_obj, 2, 4, vcpu_translate);
+
+static const char *mode_name(uint64_t pstate) {
+    if (pstate & PSTATE_A32) {
+        return "EL0 AArch32";
+    }
+    switch (pstate & 0xF) {
+        case 0:
+            return "EL0t";
+        case PSTATE_EL1T:
+            return "EL1t";
+        default:
+            return "EL1h";
+    }
+}
+
+// What the transition to EL1 loads (and what it leaves alone), as a table.
+static void vcpu_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
+    vcpu_t *v = o->vcpu;
+    if (v == NULL) {
+        mp_printf(print, "<VCPU closed>");
+        return;
+    }
+    if (v->on != NULL && v->on != this_pcpu()) {
+        mp_printf(print, "<VCPU %u of %s: running on core %u>", v->id, v->vm->name, v->on->id);
+        return;
+    }
+    uint64_t p = v->regs->pstate, el2 = v->sp_el2;
+    mp_printf(print, "<VCPU %u of %s\n", v->id, v->vm->name);
+    mp_printf(print, "  PC         0x%016lx  CurrentEL %u (%s)\n", v->regs->pc, (unsigned)(p >> 2 & 3), mode_name(p));
+    mp_printf(print, "  ELR_EL2    0x%016lx  SPSR_EL2  0x%08lx (%s, IRQ %s, FIQ %s)\n", v->regs->pc, p, mode_name(p),
+        p & BIT(7) ? "masked" : "enabled", p & BIT(6) ? "masked" : "enabled");
+    mp_printf(print, "  SP_EL1     0x%016lx  SP_EL0    0x%016lx\n", vcpu_el1_get(v, EL1_SP_EL1), vcpu_el1_get(v, EL1_SP_EL0));
+    mp_printf(print, "  SP_EL2     0x%016lx  HCR_EL2   0x%016lx\n", el2, v->vm->el2[EL2_HCR]);
+    mp_printf(print, "  SCTLR_EL1  0x%016lx  VBAR_EL1  0x%016lx>", vcpu_el1_get(v, EL1_SCTLR_EL1), vcpu_el1_get(v, EL1_VBAR_EL1));
+}
+
+static const mp_rom_map_elem_t vcpu_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_inject), MP_ROM_PTR(&vcpu_inject_obj) },
+    { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&vcpu_reset_obj) },
+    { MP_ROM_QSTR(MP_QSTR_translate), MP_ROM_PTR(&vcpu_translate_obj) },
+};
+static MP_DEFINE_CONST_DICT(vcpu_locals_dict, vcpu_locals);
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_vcpu_type, MP_QSTR_VCPU, MP_TYPE_FLAG_NONE,
+    attr, vcpu_attr, print, vcpu_print, locals_dict, &vcpu_locals_dict);

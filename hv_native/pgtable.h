@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Long-descriptor translation tables with a 4 KB granule, levels 1 to 3 (DDI 0487 D5.3). One engine
+// for EL2's own stage 1 (mmu.c) and for every VM's stage 2 (stage2.c): they differ in attribute
+// bits, in the size of the root and in how a stale entry leaves the TLBs.
+#ifndef HV_PGTABLE_H
+#define HV_PGTABLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PTE_VALID BIT(0)
+#define PTE_TABLE BIT(1)    // levels 1 and 2: a table. At level 3 every valid entry has it set
+#define PTE_AF BIT(10)      // no hardware management on ARMv8.0: always set
+#define PTE_ADDR_MASK UINT64_C(0x0000FFFFFFFFF000)
+
+typedef struct pgtable pgtable_t;
+struct pgtable {
+    uint64_t *root;         // level 1
+    unsigned root_entries;  // of 1 GB each
+    // Make sure no core uses what was mapped at [addr, addr + size) any more: TLBI and DSB.
+    void (*flush)(pgtable_t *pt, uint64_t addr, uint64_t size);
+    uint64_t ntables;       // pages below the root
+    bool uncached;          // the caches are still off: nothing to clean (boot only)
+};
+
+typedef struct {
+    uint64_t entry;         // the descriptor found, valid or not
+    unsigned level;         // 1..3
+    uint64_t size;          // bytes one entry of that level covers
+} pgwalk_t;
+
+// All return false when no page is left for a table; then the range may be half done. Addresses and
+// sizes are multiples of 4 KB. attr: the descriptor less address and type bits.
+bool pgtable_map(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr);
+bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size);
+// For every valid entry in the range: attr = (attr & ~clear) | set.
+bool pgtable_protect(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t clear, uint64_t set);
+
+pgwalk_t pgtable_walk(const pgtable_t *pt, uint64_t addr);
+// Free all tables below the root and zero it. The caller flushes.
+void pgtable_clear(pgtable_t *pt);
+
+// The pages tables are made of. stage2.c and mmu.c share mem.c's; mmu.c has a few of its own for
+// the time before it runs.
+uint64_t *pgtable_alloc_table(void);
+void pgtable_free_table(uint64_t *table);
+
+#endif

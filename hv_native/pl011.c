@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// The guest's PL011: see pl011.h. Its FIFOs are longer than the real 16 bytes, which a driver cannot
+// see but a fast typist can; the interrupt levels are those of a real one.
+
+#include "arch.h"
+#include "pl011.h"
+#include "vgic.h"
+#include "ports/aarch64/uart.h"
+
+enum {
+    DR = 0x00, RSR = 0x04, FR = 0x18, ILPR = 0x20, IBRD = 0x24, FBRD = 0x28, LCR_H = 0x2C, CR = 0x30,
+    IFLS = 0x34, IMSC = 0x38, RIS = 0x3C, MIS = 0x40, ICR = 0x44, DMACR = 0x48, PERIPHID0 = 0xFE0,
+};
+enum { FR_RXFE = 1 << 4, FR_TXFF = 1 << 5, FR_RXFF = 1 << 6, FR_TXFE = 1 << 7 };
+enum { INT_RX = 1 << 4, INT_TX = 1 << 5, INT_RT = 1 << 6 };
+
+#define RX_SIZE 4096u   // powers of two
+#define TX_SIZE 16384u
+
+typedef struct pl011 {
+    uint32_t ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
+    bool attached;
+    volatile uint32_t rx_in, rx_out, tx_in, tx_out;
+    uint8_t rx[RX_SIZE], tx[TX_SIZE];
+} pl011_t;
+
+static pl011_t *of(const vm_t *vm) {
+    return vm->console;
+}
+
+static void update_line(vm_t *vm, pl011_t *p) {
+    vgic_set_line(vm, PL011_IRQ, (p->ris & p->imsc) != 0);
+}
+
+static bool rx_empty(const pl011_t *p) {
+    return p->rx_in == p->rx_out;
+}
+
+// 0x04 and 0x18 mean something to mpremote at the other end of the UART.
+static void send_to_uart(uint8_t c) {
+    if (c == 0x04 || c == 0x18) {
+        uart_tx_char('^');
+        c += 0x40;
+    }
+    uart_tx_char((char)c);
+}
+
+static void transmit(pl011_t *p, uint8_t c) {
+    if (p->attached) {
+        send_to_uart(c);
+        return;
+    }
+    if (p->tx_in - p->tx_out == TX_SIZE) {
+        p->tx_out++; // nobody reads: the oldest goes
+    }
+    p->tx[p->tx_in % TX_SIZE] = c;
+    p->tx_in++;
+}
+
+static uint32_t read_data(vm_t *vm, pl011_t *p) {
+    uint32_t c = 0;
+    if (!rx_empty(p)) {
+        c = p->rx[p->rx_out % RX_SIZE];
+        p->rx_out++;
+    }
+    if (rx_empty(p)) {
+        p->ris &= ~(INT_RX | INT_RT);
+        update_line(vm, p);
+    }
+    return c;
+}
+
+static bool read_register(vm_t *vm, pl011_t *p, uint64_t offset, uint64_t *value) {
+    static const uint8_t id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
+    switch (offset) {
+        case DR: *value = read_data(vm, p); break;
+        case RSR: *value = 0; break;
+        case FR: *value = FR_TXFE | (rx_empty(p) ? FR_RXFE : 0) | (p->rx_in - p->rx_out == RX_SIZE ? FR_RXFF : 0); break;
+        case ILPR: *value = p->ilpr; break;
+        case IBRD: *value = p->ibrd; break;
+        case FBRD: *value = p->fbrd; break;
+        case LCR_H: *value = p->lcr_h; break;
+        case CR: *value = p->cr; break;
+        case IFLS: *value = p->ifls; break;
+        case IMSC: *value = p->imsc; break;
+        case RIS: *value = p->ris; break;
+        case MIS: *value = p->ris & p->imsc; break;
+        case DMACR: *value = p->dmacr; break;
+        default:
+            // Anything else is a hole, which reads as zero in the real one too.
+            *value = offset >= PERIPHID0 ? id[(offset - PERIPHID0) / 4] : 0;
+            break;
+    }
+    return true;
+}
+
+static void write_register(vm_t *vm, pl011_t *p, uint64_t offset, uint32_t value) {
+    switch (offset) {
+        case DR:
+            transmit(p, (uint8_t)value);
+            if (!(p->ris & INT_TX)) {
+                p->ris |= INT_TX; // always room for the next one
+                update_line(vm, p);
+            }
+            break;
+        case ILPR: p->ilpr = value; break;
+        case IBRD: p->ibrd = value; break;
+        case FBRD: p->fbrd = value; break;
+        case LCR_H: p->lcr_h = value; break;
+        case CR: p->cr = value; break;
+        case IFLS: p->ifls = value; break;
+        case DMACR: p->dmacr = value; break;
+        case IMSC:
+            p->imsc = value & 0x7FF;
+            update_line(vm, p);
+            break;
+        case ICR:
+            p->ris &= ~value;
+            if (!rx_empty(p)) {
+                p->ris |= INT_RT; // what is still there times out again
+            }
+            update_line(vm, p);
+            break;
+    }
+}
+
+static bool pl011_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
+    pl011_t *p = h->context;
+    (void)size;
+    if (write) {
+        if (offset == DR && (p->ris & INT_TX)) {
+            transmit(p, (uint8_t)*value); // the common case: nothing changes but the character
+        } else {
+            write_register(v->vm, p, offset & ~3u, (uint32_t)*value);
+        }
+        return true;
+    }
+    return read_register(v->vm, p, offset & ~3u, value);
+}
+
+bool pl011_add(vm_t *vm) {
+    pl011_t *p = native_alloc(sizeof(pl011_t));
+    hook_t *h = native_alloc(sizeof(hook_t));
+    if (p == NULL || h == NULL) {
+        native_free(p, sizeof(pl011_t));
+        native_free(h, sizeof(hook_t));
+        return false;
+    }
+    p->cr = 0x300;      // TXE, RXE
+    p->ifls = 0x12;
+    vm->console = p;
+    h->key = PL011_IPA;
+    h->size = PL011_SIZE;
+    h->kind = HOOK_NATIVE;
+    h->native = pl011_access;
+    h->context = p;
+    return hook_range_add(&vm->mmio, h);
+}
+
+void pl011_remove(vm_t *vm) {
+    native_free(vm->console, sizeof(pl011_t));
+    vm->console = NULL;
+}
+
+void pl011_attach(vm_t *vm, bool attached) {
+    pl011_t *p = of(vm);
+    p->attached = attached;
+    while (attached && p->tx_out != p->tx_in) {
+        send_to_uart(p->tx[p->tx_out % TX_SIZE]);
+        p->tx_out++;
+    }
+}
+
+bool pl011_attached(const vm_t *vm) {
+    return of(vm)->attached;
+}
+
+size_t pl011_room(const vm_t *vm) {
+    const pl011_t *p = of(vm);
+    return RX_SIZE - (p->rx_in - p->rx_out);
+}
+
+size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
+    pl011_t *p = of(vm);
+    size_t n = 0;
+    while (n < len && pl011_room(vm) > 0) {
+        p->rx[p->rx_in % RX_SIZE] = data[n++];
+        p->rx_in++;
+    }
+    if (n > 0) {
+        p->ris |= INT_RX | INT_RT;
+        update_line(vm, p);
+    }
+    return n;
+}
+
+size_t pl011_waiting(const vm_t *vm) {
+    return of(vm)->tx_in - of(vm)->tx_out;
+}
+
+size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len) {
+    pl011_t *p = of(vm);
+    size_t n = 0;
+    while (n < len && p->tx_out != p->tx_in) {
+        data[n++] = p->tx[p->tx_out % TX_SIZE];
+        p->tx_out++;
+    }
+    return n;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+// The flattened device tree (DeviceTree Specification v0.4, chapter 5), read in one pass. Reset to
+// prompt is counted in instructions, so nothing is searched twice and only the properties that
+// describe a machine are compared by name.
+
+#include "arch.h"
+#include "mpconfigboard.h"
+#include "platform.h"
+
+#define FDT_MAGIC 0xd00dfeed
+#define FDT_BEGIN_NODE 1
+#define FDT_END_NODE 2
+#define FDT_PROP 3
+#define FDT_NOP 4
+#define MAX_DEPTH 8
+
+struct platform platform;
+
+typedef struct {
+    const uint8_t *value;
+    uint32_t len;
+} prop_t;
+
+// What is remembered of a node until its properties have all been seen.
+typedef struct {
+    const char *name;
+    prop_t compatible, reg, interrupts, device_type, method, status;
+    uint32_t address_cells, size_cells; // for its children
+} node_t;
+
+// Byte by byte: the MMU is off, so memory is Device and only aligned accesses are allowed.
+static uint32_t be32(const uint8_t *p) {
+    return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
+// Tokens are 4-byte aligned in a tree that is.
+static uint32_t be32_aligned(const uint8_t *p) {
+    return __builtin_bswap32(*(const uint32_t *)p);
+}
+
+static uint64_t cells(const uint8_t *p, uint32_t n) {
+    uint64_t v = 0;
+    for (; n > 0; n--, p += 4) {
+        v = v << 32 | be32(p);
+    }
+    return v;
+}
+
+static bool same(const char *a, const char *b) {
+    while (*a == *b) {
+        if (*a == 0) {
+            return true;
+        }
+        a++;
+        b++;
+    }
+    return false;
+}
+
+// compatible is a list of strings; `what` may be any of them.
+static bool is_compatible(const node_t *n, const char *what) {
+    const char *s = (const char *)n->compatible.value;
+    const char *end = s + n->compatible.len;
+    while (s < end) {
+        if (same(s, what)) {
+            return true;
+        }
+        while (s < end && *s != 0) {
+            s++;
+        }
+        s++;
+    }
+    return false;
+}
+
+static range_t reg_range(const node_t *n, const node_t *parent, unsigned index) {
+    uint32_t ac = parent->address_cells, sc = parent->size_cells;
+    uint32_t stride = (ac + sc) * 4;
+    range_t r = { 0, 0 };
+    if ((index + 1) * stride <= n->reg.len) {
+        const uint8_t *p = n->reg.value + index * stride;
+        r.base = cells(p, ac);
+        r.size = cells(p + ac * 4, sc);
+    }
+    return r;
+}
+
+// A GIC interrupt specifier is <type number flags>: type 0 is an SPI, 1 a PPI.
+static unsigned gic_intid(const node_t *n, unsigned index, unsigned otherwise) {
+    if (n->interrupts.len < (index + 1) * 12) {
+        return otherwise;
+    }
+    const uint8_t *p = n->interrupts.value + index * 12;
+    return be32(p + 4) + (be32(p) == 1 ? 16 : 32);
+}
+
+static void found_memory(const node_t *n, const node_t *parent) {
+    for (unsigned i = 0; platform.nram < PLATFORM_MAX_RAM; i++) {
+        range_t r = reg_range(n, parent, i);
+        if (r.size == 0) {
+            return;
+        }
+        platform.ram[platform.nram++] = r;
+    }
+}
+
+static void found_gic(const node_t *n, const node_t *parent, unsigned version) {
+    platform.gic_version = version;
+    platform.gicd = reg_range(n, parent, 0);
+    if (version == 3) {
+        platform.gicr = reg_range(n, parent, 1);
+    } else {
+        platform.gicc = reg_range(n, parent, 1);
+        platform.gich = reg_range(n, parent, 2);
+        platform.gicv = reg_range(n, parent, 3);
+    }
+    platform.maintenance_irq = gic_intid(n, 0, platform.maintenance_irq);
+}
+
+static void found_timer(const node_t *n) {
+    platform.phys_timer_irq = gic_intid(n, 1, platform.phys_timer_irq);
+    platform.virt_timer_irq = gic_intid(n, 2, platform.virt_timer_irq);
+    platform.hyp_timer_irq = gic_intid(n, 3, platform.hyp_timer_irq);
+}
+
+static void found_virtio(const node_t *n, const node_t *parent) {
+    if (platform.nvirtio < PLATFORM_MAX_VIRTIO) {
+        platform.virtio[platform.nvirtio].base = reg_range(n, parent, 0).base;
+        platform.virtio[platform.nvirtio++].irq = gic_intid(n, 0, 0);
+    }
+}
+
+static void found_device(const node_t *n, const node_t *parent) {
+    if (is_compatible(n, "virtio,mmio")) {
+        found_virtio(n, parent);
+    } else if (is_compatible(n, "arm,pl011")) {
+        // With secure=on there are two: the other one says status = "disabled".
+        if (n->status.len == 0 || n->status.value[0] == 'o') {
+            platform.uart_base = reg_range(n, parent, 0).base;
+            platform.uart_irq = gic_intid(n, 0, platform.uart_irq);
+        }
+    } else if (is_compatible(n, "arm,cortex-a15-gic") || is_compatible(n, "arm,gic-400")) {
+        found_gic(n, parent, 2);
+    } else if (is_compatible(n, "arm,gic-v3")) {
+        found_gic(n, parent, 3);
+    } else if (is_compatible(n, "arm,armv8-timer")) {
+        found_timer(n);
+    } else if (is_compatible(n, "arm,pl031")) {
+        platform.rtc_base = reg_range(n, parent, 0).base;
+    } else if (is_compatible(n, "qemu,fw-cfg-mmio")) {
+        platform.fwcfg_base = reg_range(n, parent, 0).base;
+    } else if (n->method.len != 0 && is_compatible(n, "arm,psci-0.2")) {
+        platform.conduit = n->method.value[0] == 's' ? CONDUIT_SMC : CONDUIT_HVC;
+    }
+}
+
+// All of a node's properties have been seen.
+static void found_node(const node_t *n, const node_t *parent) {
+    if (n->device_type.len != 0) {
+        const char *type = (const char *)n->device_type.value;
+        if (same(type, "memory")) {
+            // Secure-only RAM says status = "disabled" for us.
+            if (n->status.len == 0 || n->status.value[0] == 'o') {
+                found_memory(n, parent);
+            }
+        } else if (same(type, "cpu") && platform.ncpus < PLATFORM_MAX_CPUS) {
+            platform.mpidr[platform.ncpus++] = reg_range(n, parent, 0).base;
+        }
+    } else if (n->compatible.len != 0) {
+        found_device(n, parent);
+    }
+}
+
+static void root_or_chosen_prop(const node_t *n, unsigned depth, const char *name, prop_t p) {
+    if (depth == 1 && same(name, "model")) {
+        platform.model = (const char *)p.value;
+    } else if (depth == 2 && name[0] == 'l' && same(n->name, "chosen")) {
+        if (same(name, "linux,initrd-start")) {
+            platform.initrd_start = cells(p.value, p.len / 4);
+        } else if (same(name, "linux,initrd-end")) {
+            platform.initrd_end = cells(p.value, p.len / 4);
+        }
+    }
+}
+
+static void found_prop(node_t *n, unsigned depth, const char *name, prop_t p) {
+    switch (name[0]) {
+        case 'c':
+            if (same(name, "compatible")) {
+                n->compatible = p;
+            }
+            break;
+        case 'r':
+            if (same(name, "reg")) {
+                n->reg = p;
+            }
+            break;
+        case 'i':
+            if (same(name, "interrupts")) {
+                n->interrupts = p;
+            }
+            break;
+        case 'd':
+            if (same(name, "device_type")) {
+                n->device_type = p;
+            }
+            break;
+        case 's':
+            if (same(name, "status")) {
+                n->status = p;
+            }
+            break;
+        case 'm':
+            if (same(name, "method")) {
+                n->method = p;
+                break;
+            }
+        // fall through: "model"
+        case 'l':
+            root_or_chosen_prop(n, depth, name, p);
+            break;
+        case '#':
+            if (same(name, "#address-cells")) {
+                n->address_cells = be32(p.value);
+            } else if (same(name, "#size-cells")) {
+                n->size_cells = be32(p.value);
+            }
+            break;
+    }
+}
+
+static node_t stack[MAX_DEPTH];
+
+static void walk(const uint8_t *fdt) {
+    const uint8_t *p = fdt + be32(fdt + 8);
+    const uint8_t *end = p + be32(fdt + 36);
+    const char *strings = (const char *)fdt + be32(fdt + 12);
+    unsigned depth = 0; // of the node whose properties are being read; the root is 1
+    bool open = false;  // its properties are not complete yet
+    stack[0].address_cells = 2;
+    stack[0].size_cells = 1;
+    while (p < end) {
+        uint32_t token = be32_aligned(p);
+        p += 4;
+        if (token == FDT_PROP) {
+            prop_t prop = { p + 8, be32_aligned(p) };
+            if (depth < MAX_DEPTH) {
+                found_prop(&stack[depth], depth, strings + be32_aligned(p + 4), prop);
+            }
+            p += 8 + ALIGN_UP(prop.len, 4);
+        } else if (token == FDT_BEGIN_NODE || token == FDT_END_NODE) {
+            if (open && depth < MAX_DEPTH) {
+                found_node(&stack[depth], &stack[depth - 1]);
+            }
+            open = token == FDT_BEGIN_NODE;
+            if (!open) {
+                depth--;
+                continue;
+            }
+            depth++;
+            if (depth < MAX_DEPTH) {
+                stack[depth] = (node_t) { .name = (const char *)p, .address_cells = 2, .size_cells = 1 };
+            }
+            while (*p++ != 0) {
+            }
+            p = (const uint8_t *)ALIGN_UP((uint64_t)p, 4);
+        } else if (token != FDT_NOP) {
+            return; // FDT_END, or not a tree
+        }
+    }
+}
+
+static bool is_fdt(const void *p) {
+    return p != NULL && ((uint64_t)p & 7) == 0 && be32_aligned(p) == FDT_MAGIC;
+}
+
+void platform_init(const void *fdt, unsigned boot_el) {
+    if (platform.model != NULL) {
+        return; // read already, on the way down from EL3
+    }
+    platform.model = BOARD_NAME;
+    platform.boot_el = boot_el;
+    platform.uart_base = BOARD_EARLY_UART;
+    platform.uart_irq = BOARD_UART_IRQ;
+    // PPI numbers of ARM's base system architecture (DEN0029, 3.6).
+    platform.maintenance_irq = 25;
+    platform.hyp_timer_irq = 26;
+    platform.virt_timer_irq = 27;
+    platform.phys_timer_irq = 30;
+    if (!is_fdt(fdt)) {
+        fdt = (const void *)BOARD_FDT_ADDRESS; // an ELF is given no pointer
+    }
+    if (is_fdt(fdt)) {
+        platform.fdt = fdt;
+        platform.fdt_size = be32((const uint8_t *)fdt + 4);
+        walk(fdt);
+    }
+    if (platform.nram == 0) {
+        platform.ram[platform.nram++] = (range_t) { BOARD_RAM_BASE, BOARD_RAM_SIZE };
+    }
+    if (platform.ncpus == 0) {
+        platform.ncpus = 1;
+    }
+    if (boot_el == 3) {
+        platform.conduit = CONDUIT_NONE; // we took the place of the firmware that would answer
+    }
+    platform.ram_base = platform.ram[0].base;
+    for (unsigned i = 0; i < platform.nram; i++) {
+        platform.ram_size += platform.ram[i].size;
+    }
+}

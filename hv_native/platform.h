@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// What machine this is: read once from the device tree, with a board's defaults (mpconfigboard.h)
+// where the tree says nothing. Nobody else asks the tree, and nothing in C names a board.
+#ifndef HV_PLATFORM_H
+#define HV_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PLATFORM_MAX_RAM 4
+#define PLATFORM_MAX_CPUS 8
+#define PLATFORM_MAX_VIRTIO 32
+
+typedef enum { CONDUIT_NONE, CONDUIT_SMC, CONDUIT_HVC } conduit_t;
+
+typedef struct {
+    uint64_t base, size; // bytes
+} range_t;
+
+struct platform {
+    const char *model;
+    unsigned boot_el;   // the exception level we were entered at: 2 or 3
+    const void *fdt;    // NULL: no tree, board defaults
+    uint32_t fdt_size;
+    unsigned nram;
+    range_t ram[PLATFORM_MAX_RAM];
+    uint64_t ram_base, ram_size; // the first range, and the sum of all
+    unsigned ncpus;
+    uint64_t mpidr[PLATFORM_MAX_CPUS]; // affinity bits only
+    conduit_t conduit;
+    unsigned gic_version; // 2, 3, or 0 for none
+    range_t gicd, gicc, gich, gicv, gicr;
+    uint64_t uart_base;
+    unsigned uart_irq;  // GIC INTID
+    unsigned maintenance_irq, hyp_timer_irq, virt_timer_irq, phys_timer_irq; // INTIDs
+    uint64_t rtc_base;  // PL031, 0 for none
+    uint64_t fwcfg_base; // QEMU fw_cfg, 0 for none
+    uint64_t initrd_start, initrd_end;
+    unsigned nvirtio;
+    struct {
+        uint64_t base;
+        unsigned irq;
+    } virtio[PLATFORM_MAX_VIRTIO];
+};
+
+extern struct platform platform;
+
+// fdt: what x0 held at reset, checked before use. Runs with the MMU off, once.
+void platform_init(const void *fdt, unsigned boot_el);
+
+#endif

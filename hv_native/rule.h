@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+// The tier between native code and Python: hooks that count, log, answer, deny or, on a match,
+// promote an exit to a Python handler.
+#ifndef HV_RULE_H
+#define HV_RULE_H
+
+#include "hook.h"
+#include "vcpu.h"
+
+typedef enum {
+    ANSWERED,   // *value is what a load, an MRS or a call gets
+    DENIED,     // the guest gets an undefined instruction or an external abort
+    PYTHON,     // *at has a handler to ask
+    PASS,       // nothing stands here: do what would be done without hooks
+} verdict_t;
+
+// Follow the hook *at and what is below it; *at is left on the one that decided. v->exit.pc is set.
+verdict_t rule_run(vcpu_t *v, hook_t **at, bool write, uint64_t *value);
+
+#endif

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// MRS, MSR and system instructions that trap (EC 0x18): a hook's, or the machine's own answer.
+
+#include "arch.h"
+#include "rule.h"
+#include "sysreg_access.h"
+#include "sysreg_emulate.h"
+#include "trap.h"
+#include "vgic.h"
+#include "vtimer.h"
+
+#define KEY(op0, op1, crn, crm, op2) ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
+
+// A register of the EL1 state that traps because a script set TVM, TRVM or the like.
+static bool el1_state(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
+    unsigned index;
+    switch (key) {
+        case KEY(3, 0, 1, 0, 0): index = EL1_SCTLR_EL1; break;
+        case KEY(3, 0, 1, 0, 2): index = EL1_CPACR_EL1; break;
+        case KEY(3, 0, 2, 0, 0): index = EL1_TTBR0_EL1; break;
+        case KEY(3, 0, 2, 0, 1): index = EL1_TTBR1_EL1; break;
+        case KEY(3, 0, 2, 0, 2): index = EL1_TCR_EL1; break;
+        case KEY(3, 0, 5, 1, 0): index = EL1_AFSR0_EL1; break;
+        case KEY(3, 0, 5, 1, 1): index = EL1_AFSR1_EL1; break;
+        case KEY(3, 0, 5, 2, 0): index = EL1_ESR_EL1; break;
+        case KEY(3, 0, 6, 0, 0): index = EL1_FAR_EL1; break;
+        case KEY(3, 0, 10, 2, 0): index = EL1_MAIR_EL1; break;
+        case KEY(3, 0, 10, 3, 0): index = EL1_AMAIR_EL1; break;
+        case KEY(3, 0, 13, 0, 1): index = EL1_CONTEXTIDR_EL1; break;
+        default: return false;
+    }
+    if (write) {
+        vcpu_el1_set(v, index, *value);
+    } else {
+        *value = vcpu_el1_get(v, index);
+    }
+    return true;
+}
+
+// op0 3, op1 0, CRn 0: the ID registers. Those not known to this core read as zero.
+static uint64_t id_register(vcpu_t *v, uint64_t key) {
+    switch (key) {
+        case KEY(3, 0, 0, 0, 0): return READ_SYSREG(midr_el1);
+        case KEY(3, 0, 0, 0, 5): return v->vmpidr;
+        case KEY(3, 0, 0, 4, 0): return READ_SYSREG(id_aa64pfr0_el1);
+        case KEY(3, 0, 0, 4, 1): return READ_SYSREG(id_aa64pfr1_el1);
+        case KEY(3, 0, 0, 5, 0): return READ_SYSREG(id_aa64dfr0_el1);
+        case KEY(3, 0, 0, 5, 1): return READ_SYSREG(id_aa64dfr1_el1);
+        case KEY(3, 0, 0, 6, 0): return READ_SYSREG(id_aa64isar0_el1);
+        case KEY(3, 0, 0, 6, 1): return READ_SYSREG(id_aa64isar1_el1);
+        case KEY(3, 0, 0, 7, 0): return READ_SYSREG(id_aa64mmfr0_el1);
+        case KEY(3, 0, 0, 7, 1): return READ_SYSREG(id_aa64mmfr1_el1);
+        case KEY(3, 0, 0, 7, 2): return READ_SYSREG(S3_0_C0_C7_2);
+        case KEY(3, 0, 0, 1, 0): return READ_SYSREG(id_pfr0_el1);
+        case KEY(3, 0, 0, 1, 1): return READ_SYSREG(id_pfr1_el1);
+        case KEY(3, 0, 0, 1, 2): return READ_SYSREG(id_dfr0_el1);
+        case KEY(3, 0, 0, 1, 4): return READ_SYSREG(id_mmfr0_el1);
+        case KEY(3, 0, 0, 1, 5): return READ_SYSREG(id_mmfr1_el1);
+        case KEY(3, 0, 0, 1, 6): return READ_SYSREG(id_mmfr2_el1);
+        case KEY(3, 0, 0, 1, 7): return READ_SYSREG(id_mmfr3_el1);
+        case KEY(3, 0, 0, 2, 0): return READ_SYSREG(id_isar0_el1);
+        case KEY(3, 0, 0, 2, 1): return READ_SYSREG(id_isar1_el1);
+        case KEY(3, 0, 0, 2, 2): return READ_SYSREG(id_isar2_el1);
+        case KEY(3, 0, 0, 2, 3): return READ_SYSREG(id_isar3_el1);
+        case KEY(3, 0, 0, 2, 4): return READ_SYSREG(id_isar4_el1);
+        case KEY(3, 0, 0, 2, 5): return READ_SYSREG(id_isar5_el1);
+        case KEY(3, 0, 0, 3, 0): return READ_SYSREG(mvfr0_el1);
+        case KEY(3, 0, 0, 3, 1): return READ_SYSREG(mvfr1_el1);
+        case KEY(3, 0, 0, 3, 2): return READ_SYSREG(mvfr2_el1);
+        default: return 0;
+    }
+}
+
+// Cache maintenance by set/way cannot be virtualised; the host's caches are coherent with the
+// guest's view as long as nothing is switched off, so it is allowed to do nothing.
+static bool is_set_way(uint64_t key) {
+    return key == KEY(1, 0, 7, 6, 2) || key == KEY(1, 0, 7, 10, 2) || key == KEY(1, 0, 7, 14, 2);
+}
+
+// What a guest may look at but not have: the debug registers (op0 2), the PMU (CRn 9, and the event
+// registers at op1 3, CRn 14, CRm 8 and up), implementation defined registers (CRn 11 and 15), ACTLR.
+static bool reads_as_zero(uint64_t key) {
+    unsigned op0 = FIELD(key, 21, 20), op1 = FIELD(key, 16, 14), crn = FIELD(key, 13, 10), crm = FIELD(key, 4, 1);
+    return op0 == 2 || (op0 == 3 && (crn == 9 || crn == 11 || crn == 15 || (op1 == 3 && crn == 14 && crm >= 8)))
+        || key == KEY(3, 0, 1, 0, 1);
+}
+
+bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
+    if (vtimer_sysreg(v, key, write, value) || vgic_sysreg(v, key, write, value) || el1_state(v, key, write, value)) {
+        return true;
+    }
+    if (key == KEY(2, 0, 0, 2, 2)) {
+        v->mdscr = write ? *value : v->mdscr;
+        *value = v->mdscr;
+        return true;
+    }
+    if (key == KEY(2, 0, 1, 1, 4)) {
+        *value = 0x8; // OSLSR_EL1: an OS lock exists, and is not set
+        return true;
+    }
+    if (!write && FIELD(key, 21, 20) == 3 && FIELD(key, 13, 10) == 0 && FIELD(key, 16, 14) == 0) {
+        *value = id_register(v, key);
+        return true;
+    }
+    if (is_set_way(key) || reads_as_zero(key)) {
+        *value = 0;
+        return true;
+    }
+    return false;
+}
+
+uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+    (void)r;
+    // GICv3's only trapped register that matters: an SGI is sent.
+    if ((esr & ISS_SYSREG_KEY) == KEY(3, 0, 12, 11, 5) && v->vm->sysreg.slot == NULL && !(esr & 1)) {
+        unsigned rt = FIELD(esr, 9, 5);
+        if (rt <= 18 || rt >= 30) {
+            uint64_t value = reg_get(r, rt);
+            vgic_sysreg(v, esr & ISS_SYSREG_KEY, true, &value);
+            skip_instruction();
+            return EXIT_RESUME;
+        }
+    }
+    return EXIT_TRAP;
+}
+
+exit_t sysreg_slow(vcpu_t *v) {
+    guest_regs_t *r = v->regs;
+    uint64_t esr = v->exit.esr, key = esr & ISS_SYSREG_KEY;
+    unsigned rt = FIELD(esr, 9, 5);
+    bool write = !(esr & 1);
+    uint64_t value = write ? reg_get(r, rt) : 0;
+    v->exit.write = write;
+    v->exit.value = value;
+    v->exit.size = 8;
+    hook_t *h = hook_find(&v->vm->sysreg, key);
+    switch (rule_run(v, &h, write, &value)) {
+        case PYTHON: {
+            outcome_t out;
+            bool done;
+            exit_t why = trap_ask(v, h, write ? 1 : 0, &value, !write, 4, &out, &done);
+            if (!done && !write) {
+                reg_set(r, rt, out.x[0]);
+            }
+            return why;
+        }
+        case DENIED:
+            vcpu_inject_undefined(v);
+            return EXIT_RESUME;
+        case PASS:
+            if (!sysreg_emulate(v, key, write, &value)) {
+                return trap_unhandled(v, 4);
+            }
+        // fall through
+        case ANSWERED:
+            break;
+    }
+    if (!write) {
+        reg_set(r, rt, value);
+    }
+    r->pc = v->exit.pc + 4;
+    return EXIT_RESUME;
+}

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// Trapped system registers that the machine itself answers.
+#ifndef HV_SYSREG_EMULATE_H
+#define HV_SYSREG_EMULATE_H
+
+#include "vcpu.h"
+
+// key: trap.h's ISS_SYSREG_KEY of the trap. False: not one we know.
+bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
+
+#endif

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Deadlines on CNTPCT, served by this core's EL2 physical timer (CNTHP, DDI 0487 D11).
+#ifndef HV_TIMER_H
+#define HV_TIMER_H
+
+#include <stdint.h>
+#include "arch.h"
+
+typedef struct timer {
+    struct timer *next;
+    uint64_t deadline;              // in counts of CNTPCT_EL0
+    void (*fn)(struct timer *t);    // interrupt context, on the core that armed it
+    uint32_t core;                  // id of that core, while armed
+    bool armed;
+} timer_t;
+
+static inline uint64_t timer_now(void) {
+    uint64_t v;
+    __asm__ volatile ("isb\n mrs %0, cntpct_el0" : "=r" (v) : : "memory");
+    return v;
+}
+
+static inline uint64_t timer_freq(void) {
+    return READ_SYSREG(cntfrq_el0);
+}
+
+// Both may be called with the timer armed, on the core that armed it.
+void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t));
+void timer_cancel(timer_t *t);
+
+void timer_init_core(void);
+
+#endif

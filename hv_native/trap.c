@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+// Exit dispatch: an array of functions by exception class (DDI 0487 D13.2.37), and for the classes
+// that guests use all the time a short way that needs no whole register file.
+//
+// What an exit does is looked for from the particular to the general: a hook for this function id,
+// register or address; the machine's own (PSCI, emulated registers, devices, RAM); a hook for the
+// exception class; the default hook. Nothing found: the run loop returns to its caller with the
+// guest stopped at the instruction, to be run again or skipped as the caller likes.
+
+#include "arch.h"
+#include "cpu.h"
+#include "fp.h"
+#include "irq.h"
+#include "trap.h"
+#include "vgic.h"
+
+uint64_t trap_fast(guest_regs_t *r) {
+    uint64_t esr = READ_SYSREG(esr_el2);
+    vcpu_t *v = r->vcpu;
+    unsigned ec = ESR_EC(esr);
+    v->counts[ec]++;
+    if (ec == EC_HVC64) {
+        return esr & 0xFFFF ? EXIT_TRAP : call_fast(v, r, &v->vm->hvc, false);
+    }
+    if (ec == EC_DABT_LOWER) {
+        return mmio_fast(v, r, esr);
+    }
+    if (ec == EC_SYSREG) {
+        return sysreg_fast(v, r, esr);
+    }
+    if (ec == EC_SMC64) {
+        return call_fast(v, r, &v->vm->smc, true);
+    }
+    if (ec == EC_FP && !(v->vm->el2[EL2_CPTR] & CPTR_TFP)) {
+        fp_take_for_guest(v);
+        return EXIT_RESUME;
+    }
+    return EXIT_TRAP;
+}
+
+uint64_t irq_fast(guest_regs_t *r) {
+    vcpu_t *v = r->vcpu;
+    v->irq_exits++;
+    irq_dispatch();
+    return v->kicked || (this_pcpu()->id == 0 && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
+}
+
+static exit_t act(vcpu_t *v, action_t action, unsigned advance) {
+    guest_regs_t *r = v->regs;
+    switch (action) {
+        case ACTION_RETRY:
+            return EXIT_RESUME;
+        case ACTION_UNDEFINED:
+            vcpu_inject_undefined(v);
+            return EXIT_RESUME;
+        case ACTION_ABORT:
+            vcpu_inject_abort(v, ESR_EC(v->exit.esr) == EC_IABT_LOWER, v->exit.far);
+            return EXIT_RESUME;
+        case ACTION_SERROR:
+            r->pc += advance;
+            vcpu_inject_serror(v);
+            return EXIT_RESUME;
+        case ACTION_STOP:
+            r->pc += advance;
+            return EXIT_STOP;
+        default:
+            v->skip = true;
+            r->pc += advance;
+            return EXIT_RESUME;
+    }
+}
+
+exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, unsigned advance, outcome_t *out, bool *done) {
+    guest_regs_t *r = v->regs;
+    *done = true;
+    r->pc = v->exit.pc;
+    if (this_pcpu()->id != 0) {
+        return EXIT_PYTHON;
+    }
+    v->moved = v->skip = false;
+    if (!callback(v, h->handler, n, raw, load, out)) {
+        v->exception = out->exception;
+        return EXIT_RAISED;
+    }
+    if (v->moved) {
+        return EXIT_RESUME;
+    }
+    if (out->action != ACTION_NONE) {
+        return act(v, out->action, advance);
+    }
+    r->pc += advance;
+    *done = false;
+    return EXIT_RESUME;
+}
+
+exit_t trap_unhandled(vcpu_t *v, unsigned advance) {
+    hook_t *h = v->vm->classes[ESR_EC(v->exit.esr)];
+    if (h == NULL) {
+        h = v->vm->otherwise;
+    }
+    v->regs->pc = v->exit.pc;
+    if (h == NULL) {
+        return EXIT_TRAP;
+    }
+    h->hits++;
+    outcome_t out;
+    bool done;
+    return trap_ask(v, h, 1, &v->exit.esr, false, advance, &out, &done);
+}
+
+// WFI: nothing to do until an interrupt comes. WFE traps only when a script asks for it.
+static exit_t wfx_slow(vcpu_t *v) {
+    hook_t *h = v->vm->classes[EC_WFX];
+    if (h != NULL) {
+        return trap_unhandled(v, 4);
+    }
+    v->regs->pc += 4;
+    return (v->exit.esr & 1) == 0 && !vgic_pending(v) ? EXIT_IDLE : EXIT_RESUME;
+}
+
+static exit_t other_slow(vcpu_t *v) {
+    // What a guest's own debugger or a script single-stepping it caused completes nothing.
+    return trap_unhandled(v, 0);
+}
+
+static exit_t (*const slow[64])(vcpu_t *v) = {
+    [0 ... 63] = other_slow,
+    [EC_WFX] = wfx_slow,
+    [EC_HVC64] = call_slow,
+    [EC_SMC64] = call_slow,
+    [EC_SYSREG] = sysreg_slow,
+    [EC_IABT_LOWER] = abort_slow,
+    [EC_DABT_LOWER] = abort_slow,
+};
+
+static exit_t after_exit(vcpu_t *v, exit_t why) {
+    if (why == EXIT_RESUME) {
+        if (v->kicked) {
+            return EXIT_KICK;
+        }
+        if (this_pcpu()->id == 0 && callback_events_pending()) {
+            return EXIT_EVENT;
+        }
+    }
+    return why;
+}
+
+uint64_t trap_slow(guest_regs_t *r, uint64_t why) {
+    vcpu_t *v = r->vcpu;
+    v->exit.pc = r->pc;
+    v->sp_el2 = (uint64_t)r;
+    if (why == EXIT_TRAP) {
+        v->exit.esr = READ_SYSREG(esr_el2);
+        v->exit.far = READ_SYSREG(far_el2);
+        v->exit.hpfar = READ_SYSREG(hpfar_el2);
+        if (ESR_EC(v->exit.esr) == EC_HVC64) {
+            v->exit.pc -= 4; // alone among traps, HVC leaves the PC behind the instruction
+        }
+        why = slow[ESR_EC(v->exit.esr)](v);
+    } else if (why == EXIT_IRQ) {
+        why = EXIT_RESUME;
+    }
+    return after_exit(v, why);
+}
+
+exit_t trap_finish(vcpu_t *v) {
+    return slow[ESR_EC(v->exit.esr)](v);
+}

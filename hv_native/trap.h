@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// From an exit to what is done about it.
+#ifndef HV_TRAP_H
+#define HV_TRAP_H
+
+#include "callback.h"
+#include "hook.h"
+#include "vcpu.h"
+#include "vm.h"
+
+// From vectors.S, interrupts masked. See there for the two sizes of an exit.
+uint64_t trap_fast(guest_regs_t *r);
+uint64_t irq_fast(guest_regs_t *r);
+uint64_t trap_slow(guest_regs_t *r, uint64_t why);
+
+// Finish, on the boot core, an exit that another core could not (EXIT_PYTHON): v is parked.
+exit_t trap_finish(vcpu_t *v);
+
+// Ask a hook's Python handler about the exit in v->exit. While it runs the guest is before the
+// instruction, and stays there if it raises; `advance` is how far the next instruction is, for when
+// it returns. Actions, injected exceptions and a moved PC have been carried out; *out is for the
+// caller when *done is false.
+exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, unsigned advance, outcome_t *out, bool *done);
+
+// Nothing knows this exit: the class's hook, the default hook, or out to the caller of run.
+exit_t trap_unhandled(vcpu_t *v, unsigned advance);
+
+// The parts by exception class. Fast ones: EXIT_RESUME, or anything else for "take the long way".
+uint64_t call_fast(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, bool smc);
+exit_t call_slow(vcpu_t *v);
+uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr);
+exit_t sysreg_slow(vcpu_t *v);
+uint64_t mmio_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr);
+exit_t abort_slow(vcpu_t *v);
+
+static inline void skip_instruction(void) {
+    WRITE_SYSREG(elr_el2, READ_SYSREG(elr_el2) + 4);
+}
+
+// The key of a system register in vm_t.sysreg: the ISS of its trap, less Rt and direction.
+#define ISS_SYSREG_KEY UINT64_C(0x3FFC1E)
+static inline uint32_t sysreg_key(unsigned enc) {
+    unsigned op0 = enc >> 14, op1 = enc >> 11 & 7, crn = enc >> 7 & 15, crm = enc >> 3 & 15, op2 = enc & 7;
+    return op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1;
+}
+
+#endif

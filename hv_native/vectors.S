@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+// EL2's exception vectors and the world switch.
+//
+// While a guest runs, SP_EL2 points at a guest_regs_t (vcpu.h) on the hypervisor's own stack:
+// guest_enter put it there, and every exit finds it there again. So an exit saves the guest's
+// registers with no scratch register and no pointer to look up, and C continues right below.
+//
+// An exit comes in two sizes. The registers a C function may change (x0-x18, x30) are always saved,
+// and trap_fast or irq_fast is called with them. What those finish goes straight back. If they
+// return non-zero the callee-saved registers are still the guest's, so they are saved now, and
+// trap_slow sees a whole register file, may call Python, and says whether to resume or to leave.
+
+#include "offsets.h"
+
+.macro entry label
+    .balign 0x80
+    b       \label
+.endm
+
+    .section .text.hot.vectors, "ax"
+    .balign 0x800
+    .global vectors
+vectors:
+    // Current EL with SP0: never used.
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    // Current EL with SPx: ourselves.
+    entry   el2_sync
+    entry   el2_irq
+    entry   el2_irq
+    entry   el2_serror
+    // Lower EL, AArch64: a guest.
+    .balign 0x80
+    b       guest_sync
+    entry   guest_irq
+    entry   guest_irq
+    entry   guest_serror
+    // Lower EL, AArch32: a guest's EL0 program.
+    entry   guest_sync
+    entry   guest_irq
+    entry   guest_irq
+    entry   guest_serror
+
+.macro save_caller_saved
+    stp     x0, x1, [sp, #REGS_X(0)]
+    stp     x2, x3, [sp, #REGS_X(2)]
+    stp     x4, x5, [sp, #REGS_X(4)]
+    stp     x6, x7, [sp, #REGS_X(6)]
+    stp     x8, x9, [sp, #REGS_X(8)]
+    stp     x10, x11, [sp, #REGS_X(10)]
+    stp     x12, x13, [sp, #REGS_X(12)]
+    stp     x14, x15, [sp, #REGS_X(14)]
+    stp     x16, x17, [sp, #REGS_X(16)]
+    str     x18, [sp, #REGS_X(18)]
+    str     x30, [sp, #REGS_X(30)]
+.endm
+
+// `eret` is followed by barriers no one executes: they stop straight-line speculation past it.
+.macro exception_return
+    eret
+    dsb     nsh
+    isb
+.endm
+
+guest_sync:
+    save_caller_saved
+    mov     x0, sp
+    bl      trap_fast
+    cbnz    x0, guest_slow
+resume_fast:
+    ldp     x2, x3, [sp, #REGS_X(2)]
+    ldp     x4, x5, [sp, #REGS_X(4)]
+    ldp     x6, x7, [sp, #REGS_X(6)]
+    ldp     x8, x9, [sp, #REGS_X(8)]
+    ldp     x10, x11, [sp, #REGS_X(10)]
+    ldp     x12, x13, [sp, #REGS_X(12)]
+    ldp     x14, x15, [sp, #REGS_X(14)]
+    ldp     x16, x17, [sp, #REGS_X(16)]
+    ldr     x18, [sp, #REGS_X(18)]
+    ldr     x30, [sp, #REGS_X(30)]
+    ldp     x0, x1, [sp, #REGS_X(0)]
+    exception_return
+
+guest_irq:
+    save_caller_saved
+    mov     x0, sp
+    bl      irq_fast
+    cbz     x0, resume_fast
+    b       guest_slow
+
+guest_serror:
+    save_caller_saved
+    mov     x0, #2                      // EXIT_SERROR
+
+// x0: why (vcpu.h, enum exit). ELR and SPSR go to memory because from here on EL2 may itself take
+// exceptions.
+guest_slow:
+    stp     x19, x20, [sp, #REGS_X(19)]
+    stp     x21, x22, [sp, #REGS_X(21)]
+    stp     x23, x24, [sp, #REGS_X(23)]
+    stp     x25, x26, [sp, #REGS_X(25)]
+    stp     x27, x28, [sp, #REGS_X(27)]
+    str     x29, [sp, #REGS_X(29)]
+    mrs     x2, elr_el2
+    mrs     x3, spsr_el2
+    stp     x2, x3, [sp, #REGS_PC]
+    mov     x1, x0
+    mov     x0, sp
+    bl      trap_slow
+    cbnz    x0, guest_leave
+resume_full:
+    ldp     x0, x1, [sp, #REGS_PC]
+    msr     elr_el2, x0
+    msr     spsr_el2, x1
+    ldp     x19, x20, [sp, #REGS_X(19)]
+    ldp     x21, x22, [sp, #REGS_X(21)]
+    ldp     x23, x24, [sp, #REGS_X(23)]
+    ldp     x25, x26, [sp, #REGS_X(25)]
+    ldp     x27, x28, [sp, #REGS_X(27)]
+    ldr     x29, [sp, #REGS_X(29)]
+    b       resume_fast
+
+// uint64_t guest_enter(vcpu_t *): run until trap_slow returns non-zero, and return that.
+// Interrupts masked; the vCPU's system registers are loaded. DDI 0487 D1.10: eret loads PC and
+// PSTATE from ELR_EL2 and SPSR_EL2 and is itself a context synchronisation event.
+    .global guest_enter
+guest_enter:
+    stp     x29, x30, [sp, #-96]!
+    stp     x19, x20, [sp, #16]
+    stp     x21, x22, [sp, #32]
+    stp     x23, x24, [sp, #48]
+    stp     x25, x26, [sp, #64]
+    stp     x27, x28, [sp, #80]
+    sub     sp, sp, #REGS_SIZE
+    mov     x1, sp                      // parked -> stack
+    add     x2, x0, #VCPU_PARKED
+    bl      copy_regs
+    str     x0, [sp, #REGS_VCPU]
+    mov     x1, sp
+    str     x1, [x0, #VCPU_REGS]        // from here on, this is where the registers are
+    dsb     ish
+    isb
+    b       resume_full
+
+guest_leave:
+    mov     x9, x0
+    ldr     x0, [sp, #REGS_VCPU]
+    add     x1, x0, #VCPU_PARKED        // stack -> parked
+    mov     x2, sp
+    bl      copy_regs
+    add     x1, x0, #VCPU_PARKED
+    str     x1, [x0, #VCPU_REGS]
+    mov     x0, x9
+    add     sp, sp, #REGS_SIZE
+    ldp     x19, x20, [sp, #16]
+    ldp     x21, x22, [sp, #32]
+    ldp     x23, x24, [sp, #48]
+    ldp     x25, x26, [sp, #64]
+    ldp     x27, x28, [sp, #80]
+    ldp     x29, x30, [sp], #96
+    ret
+
+// x1 = to, x2 = from; keeps x0 and x9.
+copy_regs:
+    mov     x3, #REGS_SIZE / 16
+1:  ldp     x4, x5, [x2], #16
+    stp     x4, x5, [x1], #16
+    subs    x3, x3, #1
+    b.ne    1b
+    ret
+
+// ---- Exceptions taken at EL2 itself -------------------------------------------------------------
+
+.macro save_frame
+    stp     x0, x1, [sp, #FRAME_X(0)]
+    stp     x2, x3, [sp, #FRAME_X(2)]
+    stp     x4, x5, [sp, #FRAME_X(4)]
+    stp     x6, x7, [sp, #FRAME_X(6)]
+    stp     x8, x9, [sp, #FRAME_X(8)]
+    stp     x10, x11, [sp, #FRAME_X(10)]
+    stp     x12, x13, [sp, #FRAME_X(12)]
+    stp     x14, x15, [sp, #FRAME_X(14)]
+    stp     x16, x17, [sp, #FRAME_X(16)]
+    stp     x18, x19, [sp, #FRAME_X(18)]
+    stp     x29, x30, [sp, #FRAME_X(29)]
+    mrs     x1, elr_el2
+    mrs     x2, spsr_el2
+    stp     x1, x2, [sp, #FRAME_ELR]
+.endm
+
+.macro save_frame_rest
+    stp     x20, x21, [sp, #FRAME_X(20)]
+    stp     x22, x23, [sp, #FRAME_X(22)]
+    stp     x24, x25, [sp, #FRAME_X(24)]
+    stp     x26, x27, [sp, #FRAME_X(26)]
+    str     x28, [sp, #FRAME_X(28)]
+    mrs     x1, esr_el2
+    mrs     x2, far_el2
+    stp     x1, x2, [sp, #FRAME_ESR]
+.endm
+
+.macro restore_frame
+    ldp     x1, x2, [sp, #FRAME_ELR]
+    msr     elr_el2, x1
+    msr     spsr_el2, x2
+    ldp     x2, x3, [sp, #FRAME_X(2)]
+    ldp     x4, x5, [sp, #FRAME_X(4)]
+    ldp     x6, x7, [sp, #FRAME_X(6)]
+    ldp     x8, x9, [sp, #FRAME_X(8)]
+    ldp     x10, x11, [sp, #FRAME_X(10)]
+    ldp     x12, x13, [sp, #FRAME_X(12)]
+    ldp     x14, x15, [sp, #FRAME_X(14)]
+    ldp     x16, x17, [sp, #FRAME_X(16)]
+    ldp     x18, x19, [sp, #FRAME_X(18)]
+    ldp     x29, x30, [sp, #FRAME_X(29)]
+    ldp     x0, x1, [sp, #FRAME_X(0)]
+    add     sp, sp, #FRAME_SIZE
+    exception_return
+.endm
+
+el2_irq:
+    sub     sp, sp, #FRAME_SIZE
+    save_frame
+    bl      irq_el2
+    restore_frame
+
+// Nothing may be pushed before SP is known to be good, and there is no free register to test it
+// with. So x0 and SP are exchanged by arithmetic, one bit is tested, and they are exchanged back.
+el2_sync:
+    add     sp, sp, x0                  // sp' = sp + x0
+    sub     x0, sp, x0                  // x0' = sp
+    tbz     x0, #STACK_BIT, el2_overflow
+    sub     x0, sp, x0                  // x0
+    sub     sp, sp, x0                  // sp
+    sub     sp, sp, #FRAME_SIZE
+    save_frame
+    save_frame_rest
+    add     x1, sp, #FRAME_SIZE
+    str     x1, [sp, #FRAME_SP]
+    mov     x0, sp
+    bl      el2_exception               // fault.c: mends it and returns, or does not return
+    restore_frame
+
+// The guest's thread registers are lost here, and with them nothing: this hypervisor is stopping.
+el2_overflow:
+    sub     x0, sp, x0
+    msr     tpidrro_el0, x0
+    sub     sp, sp, x0
+    mov     x0, sp
+    msr     tpidr_el0, x0
+    mrs     x0, tpidr_el2
+    cbz     x0, 1f
+    ldr     x0, [x0, #PCPU_FAULT_STACK]
+    b       2f
+1:  adrp    x0, __fault_stack_top
+    add     x0, x0, :lo12:__fault_stack_top
+2:  sub     sp, x0, #FRAME_SIZE
+    mrs     x0, tpidrro_el0
+    save_frame
+    save_frame_rest
+    mrs     x1, tpidr_el0
+    str     x1, [sp, #FRAME_SP]
+    mov     x0, sp
+    bl      el2_stack_overflow
+el2_stop:
+    wfi
+    b       el2_stop
+
+el2_serror:
+el2_bad:
+    sub     sp, sp, #FRAME_SIZE
+    save_frame
+    save_frame_rest
+    add     x1, sp, #FRAME_SIZE
+    str     x1, [sp, #FRAME_SP]
+    mov     x0, sp
+    bl      el2_unexpected
+    b       el2_stop
+
+// ---- Peek and poke: the only loads and stores that may fault ------------------------------------
+
+.macro may_fault insn:vararg
+99: \insn
+    .pushsection .ex_table, "a"
+    .balign 8
+    .quad   99b
+    .popsection
+.endm
+
+    .text
+// int peek(uint64_t addr, unsigned size, uint64_t *out), int poke(uint64_t addr, unsigned size,
+// uint64_t value): one access of exactly that size; 0, or the ESR of the fault. A fault returns
+// here with ESR in x0 as if from the instruction (fault.c sets x0 and the return address).
+    .global peek, poke
+peek:
+    mov     x3, x0
+    mov     x0, #0
+    cmp     w1, #4
+    b.eq    4f
+    b.hi    8f
+    cmp     w1, #2
+    b.eq    2f
+    may_fault ldrb w4, [x3]
+    b       9f
+2:  may_fault ldrh w4, [x3]
+    b       9f
+4:  may_fault ldr w4, [x3]
+    b       9f
+8:  may_fault ldr x4, [x3]
+9:  dsb     sy                          // an external abort that is late arrives before we go on
+    cbnz    x0, 1f
+    str     x4, [x2]
+1:  ret
+
+poke:
+    mov     x3, x0
+    mov     x0, #0
+    cmp     w1, #4
+    b.eq    4f
+    b.hi    8f
+    cmp     w1, #2
+    b.eq    2f
+    may_fault strb w2, [x3]
+    b       9f
+2:  may_fault strh w2, [x3]
+    b       9f
+4:  may_fault str w2, [x3]
+    b       9f
+8:  may_fault str x2, [x3]
+9:  dsb     sy
+    ret
+
+// The patched page (sysreg_access.c): an MRS or MSR whose encoding is written in before it is run.
+    .section .patch, "ax"
+    .balign 0x1000
+    .global patch_mrs, patch_msr
+// uint64_t patch_mrs(uint64_t zero, uint64_t *out) and patch_msr(uint64_t zero, uint64_t value)
+patch_mrs:
+    may_fault mrs x2, midr_el1
+    isb
+    cbnz    x0, 1f
+    str     x2, [x1]
+1:  ret
+    .balign 64
+patch_msr:
+    may_fault msr tpidr_el2, x1
+    isb
+    ret

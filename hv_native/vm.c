@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+// Virtual machines: creation, guest RAM, the end.
+
+#include <string.h>
+#include "arch.h"
+#include "cpu.h"
+#include "mem.h"
+#include "pl011.h"
+#include "policy.h"
+#include "vm.h"
+
+vm_t *vms;
+
+static uint8_t vmid_used[256 / 8];  // 8-bit VMIDs on ARMv8.0; 0 stays unused
+
+static unsigned vmid_take(void) {
+    for (unsigned id = 1; id < 256; id++) {
+        if (!(vmid_used[id / 8] & 1u << id % 8)) {
+            vmid_used[id / 8] |= 1u << id % 8;
+            return id;
+        }
+    }
+    return 0;
+}
+
+static vcpu_t *new_vcpu(vm_t *vm, unsigned id) {
+    vcpu_t *v = page_alloc(sizeof(vcpu_t));
+    if (v == NULL) {
+        return NULL;
+    }
+    page_zero(v, ALIGN_UP(sizeof(vcpu_t), PAGE_SIZE));
+    v->vm = vm;
+    v->id = id;
+    v->vmid = vm->vmid;
+    v->pin = -1;
+    // Aff1 above 15, as GICv3's SGI target lists want; U (bit 30) says "alone" only for one vCPU.
+    v->vmpidr = BIT(31) | (vm->nvcpus == 1 ? BIT(30) : 0) | (id & 15) | (uint64_t)(id >> 4) << 8;
+    v->state = id == 0 ? VCPU_READY : VCPU_OFF;
+    vcpu_reset(v, 0, 0);
+    return v;
+}
+
+vm_t *vm_create(const char *name, unsigned cpus) {
+    vm_t *vm = page_alloc(sizeof(vm_t));
+    if (vm == NULL) {
+        return NULL;
+    }
+    page_zero(vm, ALIGN_UP(sizeof(vm_t), PAGE_SIZE));
+    strncpy(vm->name, name, sizeof(vm->name) - 1);
+    vm->nvcpus = cpus;
+    for (unsigned i = 0; i < EL2_COUNT; i++) {
+        vm->el2[i] = el2_policy[i].initial;
+    }
+    vm->next = vms;
+    vms = vm;
+    vm->vmid = vmid_take();
+    bool ok = vm->vmid != 0 && stage2_init(vm) && pl011_add(vm);
+    for (unsigned i = 0; ok && i < cpus; i++) {
+        vm->vcpu[i] = new_vcpu(vm, i);
+        ok = vm->vcpu[i] != NULL;
+    }
+    if (!ok) {
+        vm_destroy(vm);
+        return NULL;
+    }
+    return vm;
+}
+
+static void release_hook(hook_t *h) {
+    while (h != NULL) {
+        hook_t *below = h->below;
+        native_free(h, sizeof(hook_t));
+        h = below;
+    }
+}
+
+static void forget_vcpu(vcpu_t *v) {
+    pcpu_t *p = this_pcpu();
+    if (v->on == p && p->loaded == v) {
+        p->loaded = NULL; // nothing of it is worth saving
+    }
+    if (p->fp_owner == v) {
+        p->fp_owner = NULL;
+        WRITE_SYSREG(cptr_el2, CPTR_HOST);
+        isb();
+    }
+    page_free(v, sizeof(vcpu_t));
+}
+
+static void release_ram(ram_t *r) {
+    page_free(r->host, r->size);
+    native_free(r->present, r->present_bytes);
+}
+
+void vm_destroy(vm_t *vm) {
+    for (vm_t **at = &vms; *at != NULL; at = &(*at)->next) {
+        if (*at == vm) {
+            *at = vm->next;
+            break;
+        }
+    }
+    stage2_free(vm);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        if (vm->vcpu[i] != NULL) {
+            forget_vcpu(vm->vcpu[i]);
+        }
+    }
+    for (unsigned i = 0; i < vm->nram; i++) {
+        release_ram(&vm->ram[i]);
+    }
+    hook_table_t *tables[] = { &vm->hvc, &vm->smc, &vm->imm, &vm->sysreg };
+    for (unsigned i = 0; i < ARRAY_LEN(tables); i++) {
+        hook_clear(tables[i], release_hook);
+    }
+    hook_ranges_clear(&vm->mmio, release_hook);
+    pl011_remove(vm);
+    for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
+        release_hook(vm->classes[i]);
+    }
+    release_hook(vm->otherwise);
+    vmid_used[vm->vmid / 8] &= ~(1u << vm->vmid % 8);
+    page_free(vm, sizeof(vm_t));
+}
+
+// ---- Guest RAM ----------------------------------------------------------------------------------
+
+bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
+    ram_t *r = &vm->ram[vm->nram];
+    r->ipa = ipa;
+    r->size = size;
+    r->present_bytes = ALIGN_UP(size / RAM_GRANULE, 32) / 8;
+    r->present = native_alloc(r->present_bytes);
+    r->host = page_alloc(size);
+    if (r->present == NULL || r->host == NULL) {
+        native_free(r->present, r->present_bytes);
+        page_free(r->host, size);
+        return false;
+    }
+    vm->nram++;
+    return true;
+}
+
+static ram_t *ram_at(vm_t *vm, uint64_t ipa) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
+            return &vm->ram[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_present(const ram_t *r, uint64_t granule) {
+    return r->present[granule / 32] >> (granule % 32) & 1;
+}
+
+// Zero a granule, clean it to memory (the guest may look with its caches off) and map it; when that
+// completes 2 MB, a block entry takes the place of the pages.
+static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
+    uint64_t offset = granule * RAM_GRANULE;
+    uint64_t left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+    page_zero(r->host + offset, bytes);
+    cache_clean_poc(r->host + offset, bytes);
+    if (!stage2_map(vm, r->ipa + offset, (uint64_t)r->host + offset, bytes, S2_READ | S2_WRITE | S2_EXEC)) {
+        return false;
+    }
+    r->present[granule / 32] |= 1u << granule % 32;
+    uint64_t block = ALIGN_DOWN(offset, BLOCK_2M);
+    if (r->present[granule / 32] == ~0u && ((r->ipa + block) & (BLOCK_2M - 1)) == 0
+        && (((uint64_t)r->host + block) & (BLOCK_2M - 1)) == 0) {
+        return stage2_map(vm, r->ipa + block, (uint64_t)r->host + block, BLOCK_2M, S2_READ | S2_WRITE | S2_EXEC);
+    }
+    return true;
+}
+
+bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
+    ram_t *r = ram_at(vm, ipa);
+    if (r == NULL) {
+        return false;
+    }
+    uint64_t granule = (ipa - r->ipa) / RAM_GRANULE;
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    bool was = is_present(r, granule);
+    bool ok = was || make_present(vm, r, granule);
+    // Another core may have been first; but a page that a script unmapped is not ours to bring back.
+    bool mapped = pgtable_walk(&vm->stage2, ipa).entry & PTE_VALID;
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    return ok && mapped;
+}
+
+void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
+    ram_t *r = ram_at(vm, ipa);
+    uint64_t offset = r == NULL ? 0 : ipa - r->ipa;
+    if (r == NULL || size > r->size - offset) {
+        return NULL;
+    }
+    uint64_t last = size == 0 ? offset : offset + size - 1;
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    for (uint64_t g = offset / RAM_GRANULE; g <= last / RAM_GRANULE; g++) {
+        if (!is_present(r, g) && !make_present(vm, r, g)) {
+            r = NULL;
+            break;
+        }
+    }
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    return r == NULL ? NULL : r->host + offset;
+}

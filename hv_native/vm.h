@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// A virtual machine: its IPA space, its vCPUs, what its exits do, and the EL2 registers it runs with.
+#ifndef HV_VM_H
+#define HV_VM_H
+
+#include "arch.h"
+#include "hook.h"
+#include "pgtable.h"
+#include "vcpu.h"
+
+#define VM_MAX_CPUS 8
+#define VM_MAX_RAM 4
+#define VM_MAX 32
+
+// Guest RAM. It is zeroed and mapped when it is first touched, a granule at a time.
+#define RAM_GRANULE 0x10000u
+typedef struct {
+    uint64_t ipa, size;     // bytes, multiples of 2 MB or of 64 KB
+    uint8_t *host;
+    uint32_t *present;      // one bit a granule: zeroed, and mapped unless a script unmapped it
+    size_t present_bytes;
+} ram_t;
+
+// The EL2 registers that are a VM's own, loaded at each entry: see policy.h for what they must hold.
+typedef enum { EL2_HCR, EL2_CPTR, EL2_MDCR, EL2_CNTHCTL, EL2_VTCR, EL2_HSTR, EL2_COUNT } el2_reg_t;
+
+typedef struct vm {
+    char name[24];
+    pgtable_t stage2;
+    uint16_t vmid;
+    unsigned nvcpus, nram;
+    vcpu_t *vcpu[VM_MAX_CPUS];
+    ram_t ram[VM_MAX_RAM];
+    uint64_t el2[EL2_COUNT];
+    uint64_t cntvoff;
+    hook_table_t hvc, smc, sysreg, imm;     // by SMCCC id (HVC, SMC), by encoding, by HVC immediate
+    hook_ranges_t mmio;
+    hook_t *classes[64];    // exception classes a script asked for
+    hook_t *otherwise;      // the default handler
+    spinlock_t lock;
+    struct pl011 *console;
+    void *object;           // the Python object
+    bool busy;              // a run of it is on the stack
+    struct vm *next;
+} vm_t;
+
+extern vm_t *vms;
+
+// NULL and errno-style reason in *error when there is no memory or VMID. cpus: 1..VM_MAX_CPUS.
+vm_t *vm_create(const char *name, unsigned cpus);
+void vm_destroy(vm_t *vm);              // no vCPU of it may be running
+bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
+
+// Host address of guest RAM [ipa, ipa + size), zeroed and contiguous, or NULL when it is not all RAM.
+void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
+// A stage-2 fault in RAM that was not touched before: true when it is there now.
+bool vm_ram_fault(vm_t *vm, uint64_t ipa);
+
+// stage2.c
+bool stage2_init(vm_t *vm);
+void stage2_free(vm_t *vm);
+void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
+#define S2_READ 1u
+#define S2_WRITE 2u
+#define S2_EXEC 4u
+#define S2_DEVICE 8u
+#define S2_NC 16u
+bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
+bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size);
+bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags);
+
+#endif
