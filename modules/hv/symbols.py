@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+"""Symbols of an ELF64 file (System V gABI, chapter 4), read when one is asked for."""
+
+import struct
+
+_SHT_SYMTAB = 2
+_SECTION = "<IIQQQQIIQQ"
+_SYMBOL = "<IBBHQQ"
+_BATCH = 64
+
+
+def find(source, name):
+    """The value of symbol `name` in a path, file or buffer; KeyError when it is not there."""
+    from .source import open_source
+
+    opened, file = open_source(source)
+    try:
+        for section in _sections(opened):
+            if section[1] == _SHT_SYMTAB:
+                value = _search(opened, section, name.encode())
+                if value is not None:
+                    return value
+    finally:
+        if file:
+            file.close()
+    raise KeyError(f"{opened.name} has no symbol {name}")
+
+
+def _sections(source):
+    head = source.read(0, 64, "ELF header")
+    (offset,) = struct.unpack("<Q", head[40:48])
+    size, count = struct.unpack("<HH", head[58:62])
+    if head[:4] != b"\x7fELF" or size != 64:
+        return []
+    found = [struct.unpack(_SECTION, source.read(offset + i * size, size, "section header")) for i in range(count)]
+    # A symbol table's names are in the section its sh_link names.
+    return [s + (found[s[6]][4], found[s[6]][5]) if s[1] == _SHT_SYMTAB else s for s in found]
+
+
+def _search(source, section, name):
+    offset, size, entry = section[4], section[5], section[9]
+    strings = source.read(section[10], section[11], "symbol names")
+    for at in range(0, size, entry * _BATCH):
+        batch = source.read(offset + at, min(entry * _BATCH, size - at), "symbols")
+        for i in range(0, len(batch), entry):
+            symbol = struct.unpack(_SYMBOL, batch[i : i + entry])
+            start = symbol[0]
+            if strings[start : start + len(name) + 1] == name + b"\0":
+                return symbol[4]
+    return None

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+#define alloca(size) __builtin_alloca(size)

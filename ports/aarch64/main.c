@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// From the reset code to the prompt, and round again at every soft reset.
+
+#include "py/cstack.h"
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "shared/readline/readline.h"
+#include "shared/runtime/gchelper.h"
+#include "shared/runtime/pyexec.h"
+#include "shared/runtime/softtimer.h"
+#include "hv_native/hv.h"
+#include "hv_native/mem.h"
+#include "hv_native/mmu.h"
+#include "hv_native/platform.h"
+#include "machine_port.h"
+#include "uart.h"
+
+#define HEAP_MIN (4u << 20)
+#define HEAP_MAX (32u << 20)
+#define STDIN_BUFFER 0x4000
+
+extern char __stack_bottom[], __stack_top[];
+extern unsigned machine_session;
+
+static char *heap;
+static size_t heap_size;
+
+// An eighth of RAM. The page allocator may be short of one piece: then take what is there.
+static void heap_init(void) {
+    heap_size = MIN(MAX(platform.ram_size / 8, HEAP_MIN), HEAP_MAX) & ~(size_t)0xFFFF;
+    while ((heap = page_alloc(heap_size)) == NULL) {
+        heap_size = heap_size / 2 & ~(size_t)0xFFFF;
+    }
+}
+
+// Scripts, then the REPL until it is left.
+static void session(void) {
+    pyexec_frozen_module("_boot.py", false);
+    int ret = pyexec_file_if_exists("boot.py");
+    if (!(ret & PYEXEC_FORCED_EXIT) && pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && ret != 0) {
+        ret = pyexec_file_if_exists("main.py");
+    }
+    while (!(ret & PYEXEC_FORCED_EXIT)) {
+        ret = pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl() : pyexec_friendly_repl();
+    }
+}
+
+void main(const void *fdt, unsigned boot_el) {
+    platform_init(fdt, boot_el);
+    uart_init();
+    mmu_init();
+    mem_init();
+    hv_init();
+    mp_hal_init();
+    uart_irq_on(page_alloc(STDIN_BUFFER), STDIN_BUFFER);
+    ramdisk_init();
+    heap_init();
+    mp_cstack_init_with_top(__stack_top, __stack_top - __stack_bottom);
+
+    for (;; ++machine_session) {
+        gc_init(heap, heap + heap_size);
+        mp_init();
+        readline_init0();
+
+        session();
+
+        mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
+        hv_soft_reset();
+        mp_hal_deinit();
+        gc_sweep_all();
+        mp_deinit();
+    }
+}
+
+void gc_collect(void) {
+    gc_collect_start();
+    gc_helper_collect_regs_and_stack();
+    soft_timer_gc_mark_all();
+    gc_collect_end();
+}
+
+// An exception nobody can catch is a fault of ours: say so and stop, with interrupts off.
+MP_NORETURN static void die(const char *what) {
+    mp_hal_irq_save();
+    mp_printf(&mp_plat_print, "\nElapid: %s; the machine is stopped.\n", what);
+    for (;;) {
+        __asm__ volatile ("wfi");
+    }
+}
+
+void nlr_jump_fail(void *val) {
+    die("uncaught exception outside of any script");
+}
+
+void abort(void) {
+    die("abort() was called");
+}
+
+void __assert_func(const char *file, int line, const char *func, const char *expr) {
+    mp_printf(&mp_plat_print, "\nassertion failed: %s, %s:%d in %s\n", expr, file, line, func);
+    die("assertion failed");
+}

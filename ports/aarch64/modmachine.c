@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// The port's part of the machine module; included by extmod/modmachine.c.
+
+#include "py/mphal.h"
+#include "hv_native/arch.h"
+#include "hv_native/firmware.h"
+#include "machine_port.h"
+#include "uart.h"
+
+enum { PWRON_RESET = 1, SOFT_RESET = 5 };
+
+#define MICROPY_PY_MACHINE_EXTRA_GLOBALS \
+    { MP_ROM_QSTR(MP_QSTR_mem8), MP_ROM_PTR(&machine_mem8_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_mem16), MP_ROM_PTR(&machine_mem16_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_mem32), MP_ROM_PTR(&machine_mem32_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&machine_mem64_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_RAMDisk), MP_ROM_PTR(&machine_ramdisk_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(PWRON_RESET) }, \
+    { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(SOFT_RESET) }, \
+
+unsigned machine_session; // 0 from reset to the first soft reset
+
+static mp_int_t mp_machine_reset_cause(void) {
+    return machine_session == 0 ? PWRON_RESET : SOFT_RESET;
+}
+
+MP_NORETURN static void mp_machine_reset(void) {
+    uart_tx_flush();
+    firmware_system_reset();
+    mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("no PSCI firmware to reset the machine"));
+}
+
+// There is no serial number: which core design this is, and which core of the machine.
+static mp_obj_t mp_machine_unique_id(void) {
+    uint64_t id[2] = { READ_SYSREG(midr_el1), READ_SYSREG(mpidr_el1) };
+    return mp_obj_new_bytes((const byte *)id, sizeof(id));
+}
+
+// The counter's frequency: the core's own clock cannot be read on this architecture.
+static mp_obj_t mp_machine_get_freq(void) {
+    return mp_obj_new_int_from_ull(mp_hal_counter_hz());
+}
+
+static void mp_machine_set_freq(size_t n_args, const mp_obj_t *args) {
+    mp_raise_NotImplementedError(MP_ERROR_TEXT("the clock is the platform's"));
+}
+
+static void mp_machine_idle(void) {
+    mp_event_handle_nowait();
+    mp_hal_wait_ms(1);
+}
+
+static void mp_machine_lightsleep(size_t n_args, const mp_obj_t *args) {
+    if (n_args == 0) {
+        mp_hal_wait_ms(-1);
+    } else {
+        mp_hal_delay_ms(mp_obj_get_int(args[0]));
+    }
+}
+
+MP_NORETURN static void mp_machine_deepsleep(size_t n_args, const mp_obj_t *args) {
+    if (n_args > 0) {
+        mp_hal_delay_ms(mp_obj_get_int(args[0]));
+    }
+    mp_machine_reset();
+}
