@@ -2,7 +2,7 @@
 """Fixtures: machines that run Elapid, booted once per module and fresh for each test."""
 
 import pytest
-from harness import ROOT, Target
+from harness import ROOT, Target, Terminal
 
 MACHINES = [
     pytest.param({"gic": gic, "smp": smp}, id=f"gicv{gic}-smp{smp}")
@@ -58,6 +58,20 @@ def boot(image):
     yield boot
     for machine in machines:
         machine.close()
+
+
+@pytest.fixture
+def terminal():
+    """terminal(command...): a program started on a terminal, to be typed at."""
+    opened = []
+
+    def start(*command):
+        opened.append(Terminal(*command))
+        return opened[-1]
+
+    yield start
+    for each in opened:
+        each.close()
 
 
 @pytest.hookimpl(wrapper=True)

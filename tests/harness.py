@@ -7,8 +7,8 @@
     target.mpremote("fs", "ls")
     target.close()
 
-The serial line is a socket to QEMU; mpremote gets a pseudo-terminal joined to it, and everything
-the target ever says is kept in `target.console`. Every wait has a deadline.
+The serial line is QEMU's own pseudo-terminal, kept open so that nothing is lost; mpremote opens it
+too. Everything the target ever says is kept in `target.console`. Every wait has a deadline.
 """
 
 import ast
@@ -20,14 +20,13 @@ import select
 import socket
 import subprocess
 import sys
-import threading
+import tempfile
 import time
-import tty
 from pathlib import Path
 
 from console import CTRL_C, CTRL_D, PROMPT, Console, Gone, Hung, TargetError
 
-__all__ = ["Gone", "Hung", "ROOT", "Target", "TargetError"]
+__all__ = ["Gone", "Hung", "ROOT", "Target", "TargetError", "Terminal"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOT_SECONDS = 20
@@ -60,8 +59,8 @@ class Target:
         ]
         self.name = f"gicv{gic}, {smp} core{'s' * (smp > 1)}, {mem}"
         self.qemu = None
+        self.line = None
         self.at_prompt = False
-        self.log_before = b""
 
     def __repr__(self):
         return f"<Target {self.name}>"
@@ -70,24 +69,43 @@ class Target:
 
     def start(self):
         """Starts QEMU; returns at once."""
-        line, qemu_line = socket.socketpair()
+        self._folder = tempfile.TemporaryDirectory(prefix="elapid-")
+        self._log = Path(self._folder.name) / "console"
         self._monitor, qemu_monitor = socket.socketpair()
-        ends = [qemu_line.fileno(), qemu_monitor.fileno()]
         command = [
-            *self.command,
-            *("-display", "none", "-chardev", f"socket,id=line,fd={ends[0]}"),
-            *("-serial", "chardev:line", "-chardev", f"socket,id=monitor,fd={ends[1]}"),
+            *(*self.command, "-S", "-display", "none"),
+            *("-chardev", f"pty,id=line,logfile={self._log}", "-serial", "chardev:line"),
+            *("-chardev", f"socket,id=monitor,fd={qemu_monitor.fileno()}"),
             *("-mon", "chardev=monitor,mode=readline"),
         ]
         self.qemu = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=ends
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[qemu_monitor.fileno()],
         )
-        qemu_line.close()
         qemu_monitor.close()
-        self.line = Console(line)
-        self.at_prompt = False
         Target.live.append(self)
+        self.path = self._announced()
+        # Held open from before the reset to the end: QEMU drops output while nobody is there.
+        self.line = Console(os.open(self.path, os.O_RDWR | os.O_NOCTTY))
+        self.at_prompt = False
+        self._monitor_answer(rb"(\(qemu\) )$")
+        self.monitor("cont")
         return self
+
+    def _announced(self):
+        """The path of the terminal that QEMU has made."""
+        said = b""
+        while not (found := re.search(rb"redirected to (/\S+)", said)):
+            ready = select.select([self.qemu.stdout], [], [], 10)[0]
+            fresh = os.read(self.qemu.stdout.fileno(), 4096) if ready else b""
+            if not fresh:
+                raise Gone(f"QEMU did not start: {said.decode(errors='replace')}")
+            said += fresh
+        return found[1].decode()
 
     def boot(self, seconds=BOOT_SECONDS):
         """Starts QEMU and waits for the first `>>>`."""
@@ -105,9 +123,12 @@ class Target:
         except subprocess.TimeoutExpired:
             self.qemu.kill()
             self.qemu.wait(5)
-        self.line.sock.close()
+        if self.line:
+            os.close(self.line.fd)
+            self.line = None
         self._monitor.close()
-        self.qemu.stderr.close()
+        self.qemu.stdout.close()
+        self._folder.cleanup()
         self.qemu = None
         Target.live.remove(self)
 
@@ -141,7 +162,7 @@ class Target:
     @property
     def console(self):
         """All the target has said since it was started, as text."""
-        return bytes(self.line.log).decode(errors="replace")
+        return self._log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
 
     def send(self, data):
         """Types bytes or text as they are."""
@@ -169,8 +190,7 @@ class Target:
     def repl(self, line, seconds=10):
         """Types one line at `>>>` and returns what is printed before the next prompt.
 
-        A line that opens a block returns at `...`; the REPL indents the lines after it by itself,
-        and an empty line ends the block.
+        A line that opens a block returns at `...`; the REPL indents the lines after it by itself.
         """
         self._prompt()
         self.line.send(line.encode() + b"\r")
@@ -213,72 +233,33 @@ class Target:
 
     # Programs of the host
 
-    @contextlib.contextmanager
-    def pty(self):
-        """The path of a pseudo-terminal joined to the line, for as long as the `with` lasts."""
-        master, slave = pty.openpty()
-        path = os.ttyname(slave)
-        tty.setraw(slave)
-        os.close(slave)
-        done = threading.Event()
-        bridge = threading.Thread(target=self._bridge, args=(master, done), daemon=True)
-        bridge.start()
+    def lend(self):
+        """The terminal's path, for a program that has the line to itself from now on."""
         self.at_prompt = False
-        try:
-            yield path
-        finally:
-            done.set()
-            bridge.join(5)
-            os.close(master)
-            self.line.unread.clear()
-
-    def _bridge(self, master, done):
-        """Joins line and pseudo-terminal; like QEMU's own, drops output nobody is there to read."""
-        poll = select.poll()
-        poll.register(master, select.POLLIN)
-        with contextlib.suppress(Gone):
-            while not done.is_set():
-                state = dict(poll.poll(0)).get(master, 0)
-                if state & select.POLLIN:
-                    with contextlib.suppress(OSError):
-                        self.line.send(os.read(master, 4096))
-                    continue
-                attached = not state & select.POLLHUP
-                # A terminal with nobody on it always polls as ready: look again a little later.
-                wait_for = [self.line, master] if attached else [self.line]
-                if self.line in select.select(wait_for, [], [], 0.02)[0]:
-                    self.line.unread.clear()
-                    data = self.line.receive()
-                    state = dict(poll.poll(0)).get(master, 0)
-                    while data and not state & select.POLLHUP and not done.is_set():
-                        if select.select([], [master], [], 0.1)[1]:
-                            data = data[os.write(master, data) :]
-                        state = dict(poll.poll(0)).get(master, 0)
+        self.line.unread.clear()
+        return self.path
 
     def mpremote(self, *args, seconds=30, check=True, stdin=None):
         """Runs `mpremote connect PTY args...`; what it printed, on both streams.
 
         `check` wants exit status 0; without it, returns (status, text).
         """
-        with self.pty() as path:
-            command = [sys.executable, "-m", "mpremote", "connect", path, *map(str, args)]
-            try:
-                done = subprocess.run(
-                    command,
-                    cwd=ROOT,
-                    input=stdin,
-                    stdin=None if stdin is not None else subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    timeout=seconds,
-                    text=True,
-                )
-            except subprocess.TimeoutExpired as error:
-                text = (error.stdout or b"").decode(errors="replace")
-                line = " ".join(map(str, args))
-                raise Hung(
-                    f"mpremote {line}: not done in {seconds} s; it printed:\n{text}"
-                ) from None
+        command = [sys.executable, "-m", "mpremote", "connect", self.lend(), *map(str, args)]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                input=stdin,
+                stdin=None if stdin is not None else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=seconds,
+                text=True,
+            )
+        except subprocess.TimeoutExpired as error:
+            text = (error.stdout or b"").decode(errors="replace")
+            line = " ".join(map(str, args))
+            raise Hung(f"mpremote {line}: not done in {seconds} s; it printed:\n{text}") from None
         if not check:
             return done.returncode, done.stdout
         assert done.returncode == 0, f"mpremote {' '.join(map(str, args))}:\n{done.stdout}"
@@ -289,19 +270,18 @@ class Target:
     def monitor(self, command, seconds=5):
         """One command of QEMU's monitor; its answer."""
         self._monitor.sendall(command.encode() + b"\n")
-        return self._monitor_answer(seconds)
+        return self._monitor_answer(rb"\r\n((?s:.*))\(qemu\) $", seconds)
 
-    def _monitor_answer(self, seconds):
-        # The greeting and every answer end with a prompt of their own; the echo has escapes.
+    def _monitor_answer(self, pattern, seconds=5):
         text, end = b"", time.monotonic() + seconds
-        while select.select(
-            [self._monitor], [], [], 0.2 if text.endswith(b"(qemu) ") else seconds
-        )[0]:
-            text += self._monitor.recv(65536)
-            if time.monotonic() > end:
-                break
-        text = text.decode(errors="replace").replace("\r\n", "\n")
-        return text.rpartition("\x1b[K")[2].partition("\n")[2].removesuffix("(qemu) ")
+        while not (found := re.search(pattern, text)):
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self._monitor], [], [], left)[0]:
+                raise Hung(f"QEMU's monitor did not answer within {seconds} s: {text!r}")
+            if not (fresh := self._monitor.recv(65536)):
+                raise Gone("QEMU ended")
+            text += fresh
+        return found[1].decode(errors="replace").replace("\r\n", "\n")
 
     def post_mortem(self):
         """What the report of a failed test should show, as (title, text) pairs."""
@@ -309,16 +289,52 @@ class Target:
         if self.qemu is None:
             return sections
         if self.qemu.poll() is not None:
-            text = self.qemu.stderr.read().decode(errors="replace")
+            text = self.qemu.stdout.read().decode(errors="replace")
             return [*sections, (f"QEMU ended with status {self.qemu.returncode}", text)]
-        with contextlib.suppress(OSError):
-            registers = self.monitor("info registers")
-            sections.append((f"registers of {self!r}", registers + self._where(registers)))
+        with contextlib.suppress(OSError, Hung, Gone):
+            lines = self.monitor("info registers -a").splitlines()
+            text = "\n".join(line for line in lines if not line.startswith("Q"))
+            sections.append((f"registers of {self!r}", text + self._where(text)))
         return sections
 
     def _where(self, registers):
-        """The function a halted or hung machine is in, when the image knows it."""
-        if not (found := re.search(r"PC=([0-9a-f]+)", registers)):
-            return ""
-        command = ["aarch64-linux-gnu-addr2line", "-fpe", ROOT / "hypervisor.elf", found[1]]
-        return "PC is at " + subprocess.run(command, capture_output=True, text=True).stdout
+        """The functions the cores are in, when the image knows them."""
+        places = re.findall(r"PC=([0-9a-f]+)", registers)
+        command = ["aarch64-linux-gnu-addr2line", "-fpe", ROOT / "hypervisor.elf", *places]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return "".join(f"\nCPU#{n} is in {at}" for n, at in enumerate(done.stdout.splitlines()))
+
+
+class Terminal:
+    """A program on a terminal of its own, with a person at it."""
+
+    def __init__(self, *command):
+        self.master, slave = pty.openpty()
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self.seen = b""
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def until(self, text, seconds=30):
+        """Reads up to `text`, which is taken together with all before it."""
+        end = time.monotonic() + seconds
+        while text not in self.seen:
+            left = end - time.monotonic()
+            assert left > 0, f"no {text!r} in {self.seen!r}"
+            if select.select([self.master], [], [], left)[0]:
+                try:
+                    self.seen += os.read(self.master, 4096)
+                except OSError:
+                    raise AssertionError(f"ended before {text!r}: {self.seen!r}") from None
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def close(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, 15)
+        self.process.wait(10)
+        os.close(self.master)

@@ -1,11 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The Makefile's commands, run the way a user runs them."""
 
-import contextlib
 import os
-import pty
 import re
-import select
 import subprocess
 import sys
 import time
@@ -113,54 +110,6 @@ def test_run_exits_with_the_scripts_status(image, script, text, expected):
 def test_run_without_the_script_is_one_line(image):
     status, text = make("run", "SCRIPT=nothing.py")
     assert status != 0 and "elapid: no such file: nothing.py" in text
-
-
-class Terminal:
-    """A program on a terminal of its own, with a person at it."""
-
-    def __init__(self, *command):
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-        )
-        os.close(slave)
-        self.seen = b""
-
-    def type(self, keys):
-        os.write(self.master, keys)
-
-    def until(self, text, seconds=30):
-        """Reads up to `text`, which is taken together with all before it."""
-        end = time.monotonic() + seconds
-        while text not in self.seen:
-            left = end - time.monotonic()
-            assert left > 0, f"no {text!r} in {self.seen!r}"
-            if select.select([self.master], [], [], left)[0]:
-                try:
-                    self.seen += os.read(self.master, 4096)
-                except OSError:
-                    raise AssertionError(f"ended before {text!r}: {self.seen!r}") from None
-        before, _, self.seen = self.seen.partition(text)
-        return before
-
-    def close(self):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, 15)
-        self.process.wait(10)
-        os.close(self.master)
-
-
-@pytest.fixture
-def terminal():
-    opened = []
-
-    def start(*command):
-        opened.append(Terminal(*command))
-        return opened[-1]
-
-    yield start
-    for each in opened:
-        each.close()
 
 
 def test_run_at_a_terminal_leaves_the_user_at_the_prompt(image, script, terminal):

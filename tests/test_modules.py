@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """MicroPython's modules on the target."""
 
+import math
 import re
 import time
 
@@ -22,9 +23,10 @@ def test_integers_and_floats(target):
     assert target.eval("2 ** 200 // 3 ** 50") == 2**200 // 3**50
     assert target.eval("-1 & 0xffff_ffff_ffff_ffff") == (1 << 64) - 1
     assert target.eval("0.1 + 0.2") == 0.1 + 0.2
-    assert target.exec("print(1e308 * 10, 5e-324)") == "inf 5e-324\n"
-    assert target.exec("import math; print(math.sqrt(2), math.sin(1), math.exp(1))") == (
-        "1.414213562373095 0.8414709848078965 2.718281828459045\n"
+    assert target.exec("print(1e308 * 10, 5e-324 > 0)") == "inf True\n"
+    printed = target.exec("import math; print(math.sqrt(2), math.sin(1), math.exp(1))").split()
+    assert [float(x) for x in printed] == pytest.approx(
+        [math.sqrt(2), math.sin(1), math.exp(1)], rel=1e-15
     )
 
 

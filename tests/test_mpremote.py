@@ -2,8 +2,8 @@
 """mpremote, as a user runs it: every call is `mpremote connect PTY ...` in a process of its own."""
 
 import hashlib
-import os
 import random
+import sys
 
 import pytest
 
@@ -110,34 +110,12 @@ def test_a_megabyte_there_and_back(target, tmp_path):
     target.mpremote("fs", "rm", ":big.bin")
 
 
-def test_repl_command(target):
-    """`mpremote repl` talks to a terminal of its own; Ctrl-] leaves it."""
-    import pty
-    import select
-    import subprocess
-    import sys
-    import time
-
-    master, slave = pty.openpty()
-    with target.pty() as path:
-        command = [sys.executable, "-m", "mpremote", "connect", path, "repl"]
-        remote = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave)
-        os.close(slave)
-        try:
-            text = b""
-            sent = False
-            end = time.monotonic() + 20
-            while b"\r\n42\r\n" not in text and time.monotonic() < end:
-                if select.select([master], [], [], 0.1)[0]:
-                    text += os.read(master, 4096)
-                if not sent and b"Ctrl-]" in text:
-                    time.sleep(0.2)
-                    os.write(master, b"\rprint(6 * 7)\r")
-                    sent = True
-            assert b"\r\n42\r\n" in text, text
-            os.write(master, b"\x1d")
-            assert remote.wait(10) == 0
-        finally:
-            remote.kill()
-            remote.wait()
-            os.close(master)
+def test_repl_command(target, terminal):
+    """`mpremote repl` on a terminal of its own; Ctrl-] leaves it."""
+    user = terminal(sys.executable, "-m", "mpremote", "connect", target.lend(), "repl")
+    user.until(b"Ctrl-]")
+    user.until(b"\n")
+    user.type(b"\rprint(6 * 7)\r")
+    user.until(b"\r\n42\r\n")
+    user.type(b"\x1d")
+    assert user.process.wait(10) == 0

@@ -5,6 +5,7 @@ Used by `make run` and by the tests. Every wait has a deadline: a target that st
 raises Hung, a target that went away raises Gone.
 """
 
+import os
 import re
 import select
 import time
@@ -32,41 +33,52 @@ class TargetError(Exception):
 
 
 class Console:
-    """A serial line over a socket.
+    """A serial line by its file descriptor, a socket's or a terminal's.
 
     `show` is called with each chunk received. `mux` tells that QEMU's Ctrl-A escape is active on
     the line, so that a Ctrl-A for the target is sent twice.
     """
 
-    def __init__(self, sock, show=None, mux=False):
-        self.sock = sock
+    def __init__(self, fd, show=None, mux=False):
+        self.fd = fd
         self.show = show
         self.mux = mux
-        self.log = bytearray()  # everything the target ever sent
         self.unread = bytearray()
+        os.set_blocking(fd, False)
 
     def fileno(self):
-        return self.sock.fileno()
+        return self.fd
 
-    def send(self, data):
+    def send(self, data, seconds=10):
         if self.mux:
             data = data.replace(CTRL_A, CTRL_A + CTRL_A)
-        try:
-            self.sock.sendall(data)
-        except OSError:
-            raise Gone("the target is gone") from None
+        self.send_keys(data, seconds)
+
+    def send_keys(self, data, seconds=10):
+        """Sends bytes as a user types them: with `mux`, Ctrl-A is QEMU's."""
+        end = time.monotonic() + seconds
+        while data:
+            if not select.select([], [self.fd], [], max(end - time.monotonic(), 0))[1]:
+                raise Hung(f"the target took no input for {seconds} s, {len(data)} bytes are left")
+            try:
+                data = data[os.write(self.fd, data) :]
+            except BlockingIOError:
+                continue
+            except OSError:
+                raise Gone("the target is gone") from None
 
     def receive(self, seconds=0):
         """Moves what arrives within `seconds` to `unread`; returns it, empty when nothing came."""
-        if not select.select([self.sock], [], [], max(seconds, 0))[0]:
+        if not select.select([self.fd], [], [], max(seconds, 0))[0]:
             return b""
         try:
-            data = self.sock.recv(65536)
+            data = os.read(self.fd, 65536)
+        except BlockingIOError:  # another reader of the terminal was quicker
+            return b""
         except OSError:
             data = b""
         if not data:
             raise Gone("the target is gone")
-        self.log += data
         self.unread += data
         if self.show:
             self.show(data)
@@ -101,9 +113,10 @@ class Console:
 
     def friendly(self, seconds=10):
         """Interrupts whatever runs and comes back at a fresh `>>>`, from either REPL."""
-        self.send(CTRL_C + CTRL_C + CTRL_B)
-        self.until(b"\nMicroPython ", seconds)  # Ctrl-B prints the banner in both
-        self.until(PROMPT, seconds)
+        # By way of the raw REPL: its banner cannot be a leftover of what ran before.
+        self.send(CTRL_C + CTRL_C + CTRL_A)
+        self.until(RAW_PROMPT, seconds)
+        self.leave_raw(seconds)
 
     def enter_raw(self, seconds=10):
         """From `>>>` to the raw REPL."""
@@ -113,7 +126,7 @@ class Console:
     def leave_raw(self, seconds=10):
         """From the raw REPL to `>>>`; returns the banner that is printed on the way."""
         self.send(CTRL_B)
-        return self.until(PROMPT, seconds)
+        return self.until(b"\nMicroPython ", seconds) + self.until(PROMPT, seconds)
 
     def raw_start(self, code, seconds=10):
         """At the raw REPL: hands over `code` by raw paste, with its flow control, and starts it."""

@@ -67,7 +67,7 @@ class Terminal:
             self.show(console.take(len(console.unread)))
             ready = select.select([console, 0] if self.is_tty else [console], [], [])[0]
             if 0 in ready:
-                console.sock.sendall(os.read(0, 4096))  # as typed: QEMU sees its own escapes
+                console.send_keys(os.read(0, 4096))
             if console in ready:
                 console.receive()
 
@@ -148,7 +148,7 @@ def main():
     theirs.close()
     status = None
     try:
-        status = session(Console(ours, mux=True), args)
+        status = session(Console(ours.fileno(), mux=True), args)
     except (Hung, TargetError) as error:
         print(f"\nelapid: {error}", file=sys.stderr)
         status = 1
