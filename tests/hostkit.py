@@ -48,13 +48,40 @@ class Dice:
 
 
 # What a confused writer or a hostile one puts where a number is due.
-ODD = (0, 1, 2, 3, 4, 7, 8, 9, 0x7F, 0x80, 0xFF, 0x100, 0xFFF, 0x1000, 0x1001, 0x7FFF, 0x8000, 0xFFFF)
-ODD += (0x1_0000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFC, 0xFFFF_FFFF, 0x4000_0000, 0x7FFF_FFFF_FFFF_FFFF)
+ODD = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    7,
+    8,
+    9,
+    0x7F,
+    0x80,
+    0xFF,
+    0x100,
+    0xFFF,
+    0x1000,
+    0x1001,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+)
+ODD += (
+    0x1_0000,
+    0x7FFF_FFFF,
+    0x8000_0000,
+    0xFFFF_FFFC,
+    0xFFFF_FFFF,
+    0x4000_0000,
+    0x7FFF_FFFF_FFFF_FFFF,
+)
 ODD += (0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFF, 0xFFFF_FFFF_FFFF_F000, 0x1_0000_0000)
 
 
 def mutate(blob, dice, hot=None):
-    """A damaged copy: bits, bytes, words with odd values, cuts, moved pieces. Half of it in the first `hot` bytes."""
+    """A damaged copy: bits, bytes, odd words, cuts, moves; half of it in the first `hot`."""
     blob = bytearray(blob)
     for _ in range(1 + dice.below(3)):
         size = len(blob)
@@ -69,7 +96,9 @@ def mutate(blob, dice, hot=None):
         elif way == 2:
             width = dice.pick((2, 4, 8))
             at &= -width
-            word = (dice.pick(ODD) % (1 << 8 * width)).to_bytes(width, dice.pick(("little", "big")))
+            word = (dice.pick(ODD) % (1 << 8 * width)).to_bytes(
+                width, dice.pick(("little", "big"))
+            )
             blob[at : at + width] = word[: max(0, min(width, size - at))]
         elif way == 3:
             blob = blob[:at]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Lets the host import the frozen modules that need no hypervisor, and a few things to try them with.
+"""Lets the host import the frozen modules that need no hypervisor.
 
-    fdt = hostpkg.load("fdt")       # modules/hv/fdt.py as hv.fdt, without running the package itself
+fdt = hostpkg.load("fdt")       # modules/hv/fdt.py as hv.fdt, without running the package itself
 """
 
 import importlib
@@ -24,8 +24,10 @@ def load(name):
 
 
 class _DeflateIO:
-    """MicroPython's deflate.DeflateIO for reading gzip, with its manners: OSError for bad data, EOFError for
-    a stream that ends early, and never more from the stream than there is."""
+    """MicroPython's deflate.DeflateIO for reading gzip, with its manners.
+
+    OSError for bad data, EOFError for a stream that ends early.
+    """
 
     def __init__(self, stream, form, wbits):
         assert (form, wbits) == (3, 15)
