@@ -11,6 +11,8 @@ TESTS  ?= tests#        what `make test` runs; pytest's options fit too
 QEMU   ?= qemu-system-aarch64
 GDB    ?= gdb-multiarch
 
+export BUILD_VERBOSE ?= 0# V=1 shows MicroPython's commands
+
 MPY_TOP := $(abspath $(or $(MICROPY_DIR),build/micropython))
 PY := .venv/bin/python
 MACHINE = virt,virtualization=on,gic-version=$(GIC)
@@ -22,7 +24,7 @@ JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))# all cores, unless the
 
 all: setup ## build hypervisor.elf and hypervisor.bin
 	+@$(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP)
-	+@$(if $(wildcard guests/Makefile),$(MAKE) --no-print-directory -C guests OUT=$(abspath build/guests))
+	+@$(MAKE) -s -C guests OUT=$(abspath build/guests)
 	@for kind in elf bin; do cmp -s build/$(BOARD)/firmware.$$kind hypervisor.$$kind || \
 		cp build/$(BOARD)/firmware.$$kind hypervisor.$$kind; done
 

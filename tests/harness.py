@@ -170,8 +170,11 @@ class Target:
         self.line.send(data.encode() if isinstance(data, str) else data)
 
     def until(self, what, seconds=10):
-        """Waits for text, bytes or a compiled pattern; returns what came, up to and with it."""
-        what = what.encode() if isinstance(what, str) else what
+        """Waits for text, bytes or a compiled pattern; returns what came, up to and with it.
+
+        In text, here and in what is returned, lines end in \\n.
+        """
+        what = what.encode().replace(b"\n", b"\r\n") if isinstance(what, str) else what
         return self.line.until(what, seconds).decode(errors="replace").replace("\r\n", "\n")
 
     def wait_prompt(self, seconds=10):
@@ -320,14 +323,14 @@ class Terminal:
         os.write(self.master, keys)
 
     def until(self, text, seconds=30):
-        """Reads up to `text`, which is taken together with all before it."""
+        """Reads up to `text`, which is taken together with all before it. Lines end in \\n."""
         end = time.monotonic() + seconds
         while text not in self.seen:
             left = end - time.monotonic()
             assert left > 0, f"no {text!r} in {self.seen!r}"
             if select.select([self.master], [], [], left)[0]:
                 try:
-                    self.seen += os.read(self.master, 4096)
+                    self.seen += os.read(self.master, 4096).replace(b"\r", b"")
                 except OSError:
                     raise AssertionError(f"ended before {text!r}: {self.seen!r}") from None
         before, _, self.seen = self.seen.partition(text)

@@ -116,6 +116,6 @@ def test_repl_command(target, terminal):
     user.until(b"Ctrl-]")
     user.until(b"\n")
     user.type(b"\rprint(6 * 7)\r")
-    user.until(b"\r\n42\r\n")
+    user.until(b"\n42\n")
     user.type(b"\x1d")
     assert user.process.wait(10) == 0
