@@ -10,8 +10,6 @@ import time
 import pytest
 from harness import ROOT
 
-EXAMPLE = ROOT / "examples/launch_guest.py"
-
 
 def make(*words, seconds=60, **options):
     """Runs make with no terminal; (status, what it printed)."""
@@ -200,9 +198,20 @@ def test_debug_stops_at_the_reset_entry(image):
     assert re.search(r"^#0 .*main \(.* at ports/aarch64/main.c:", text, re.M), text
 
 
-@pytest.mark.skipif(not EXAMPLE.exists(), reason="the example is not written yet")
-def test_plain_make_run(image):
+def test_plain_make_run_shows_guest_handlers_and_prompt(image):
     """The README's first command, with nobody at the keyboard."""
     status, text = make("run")
     assert status == 0, text
-    assert ">>>" in text
+    after = text.partition("running examples/launch_guest.py\n")[2]
+    assert "guest: hello from EL1" in after
+    assert "python: the guest asks for 20 + 22" in after
+    assert "guest: powering off" in after
+    assert after.rstrip().endswith(">>>")
+
+
+def test_the_example_by_mpremote_three_times_on_one_boot(served):
+    assert mpremote("connect", served, "fs", "cp", "build/guests/hello.elf", ":")[0] == 0
+    for _ in range(3):
+        status, text = mpremote("connect", served, "run", "examples/launch_guest.py")
+        assert status == 0, text
+        assert text.count("guest: powering off") == 1
