@@ -163,8 +163,11 @@ def tree_hash(top):
     whole = hashlib.sha256()
     for part in GIT_PARTS:
         path = top / part
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
         for file in files:
+            # What Python leaves behind when the build runs the tree's tools does not count.
+            if path.is_dir() and (not file.is_file() or file.parent.name == "__pycache__"):
+                continue
             name = file.relative_to(top).as_posix()
             whole.update(f"{file_hash(file) if file.is_file() else '-'}  {name}\n".encode())
     return whole.hexdigest()
