@@ -1,26 +1,30 @@
 # SPDX-License-Identifier: MIT
 # The commands people type. `make help` lists them.
 
-GIC    ?= 2#            2 or 3
-SMP    ?= 1#            cores
-MEM    ?= 128M#         RAM
-BOARD  ?= QEMU_VIRT#    a directory of ports/aarch64/boards
-SCRIPT ?= examples/launch_guest.py#  what `make run` runs
-COPY   ?= build/guests/hello.elf#  files `make run` puts on the target first
-TESTS  ?= tests#        what `make test` runs; pytest's options fit too
-QEMU   ?= qemu-system-aarch64
-GDB    ?= gdb-multiarch
+GIC       ?= 2#          2 or 3
+SMP       ?= 1#          cores
+MEM       ?= 128M#       RAM
+ROM       ?= #           a folder of the host that the target sees as /rom, read-only
+BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards
+SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
+COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
+TESTS     ?= tests#      what `make test` runs; pytest's options fit too
+QEMU_ARGS ?= #           more options for QEMU
 
+QEMU ?= qemu-system-aarch64
+GDB  ?= gdb-multiarch
 export BUILD_VERBOSE ?= 0# V=1 shows MicroPython's commands
 
 MPY_TOP := $(abspath $(or $(MICROPY_DIR),build/micropython))
 PY := .venv/bin/python
-MACHINE = virt,virtualization=on,gic-version=$(GIC)
-TARGET = $(QEMU) -machine $(MACHINE) -cpu cortex-a53 -smp $(SMP) -m $(MEM) \
-	-nic none -kernel hypervisor.elf $(QEMU_ARGS)
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))# all cores, unless the user said -j
+# QEMU hands an initrd only to an Image, not to an ELF file.
+KERNEL = $(if $(ROM),hypervisor.bin -initrd build/rom.romfs,hypervisor.elf)
+TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
+	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(QEMU_ARGS)
 
 .PHONY: all setup run repl serve stop debug test check clean distclean help
+.PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
 	+@$(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP)
@@ -31,19 +35,22 @@ all: setup ## build hypervisor.elf and hypervisor.bin
 setup: ## install what is missing: host packages, .venv, MicroPython's source
 	@python3 tools/setup.py
 
-run: all ## build, start QEMU, run SCRIPT on the target, stay at its >>> (Ctrl-A X ends)
+ready: all
+	$(if $(ROM),@$(PY) -m mpremote romfs --no-mpy --output build/rom.romfs build $(ROM))
+
+run: ready ## build, start QEMU, run SCRIPT on the target, stay at its >>> (Ctrl-A X ends)
 	@$(PY) tools/run.py $(COPY:%=--copy %) $(SCRIPT) -- $(TARGET)
 
-repl: all ## the target's REPL alone
+repl: ready ## the target's REPL alone
 	$(TARGET) -nographic -serial mon:stdio
 
-serve: all ## QEMU in the background; prints the pty for mpremote, also in build/pty
+serve: ready ## QEMU in the background; prints the pty for mpremote, also in build/pty
 	@$(PY) tools/serve.py start $(TARGET)
 
 stop: ## end what `make serve` started
 	@$(PY) tools/serve.py stop
 
-debug: all ## QEMU stopped at reset, under gdb with symbols
+debug: ready ## QEMU stopped at reset, under gdb with symbols
 	@$(PY) tools/serve.py debug $(GDB) hypervisor.elf -ex 'target remote :1234' $(GDB_ARGS) -- $(TARGET)
 
 test: all ## build and run every test
@@ -64,4 +71,4 @@ distclean: ## remove everything that is not in git
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
 	@echo; echo "Variables (make run GIC=3 SMP=4 ...):"
-	@sed -n 's/^\([A-Z]*\) *?= \([^#]*\)# */\1\t\2\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12,40
+	@sed -n 's/^\([A-Z_]*\) *?= \([^#]*\)# */\1\t\2\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12,40

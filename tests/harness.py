@@ -61,6 +61,7 @@ class Target:
         self.qemu = None
         self.line = None
         self.at_prompt = False
+        self._log = None
 
     def __repr__(self):
         return f"<Target {self.name}>"
@@ -92,8 +93,12 @@ class Target:
         # Held open from before the reset to the end: QEMU drops output while nobody is there.
         self.line = Console(os.open(self.path, os.O_RDWR | os.O_NOCTTY))
         self.at_prompt = False
-        self._monitor_answer(rb"(\(qemu\) )$")
-        self.monitor("cont")
+        try:
+            self._monitor_answer(rb"(\(qemu\) )$")
+            self.monitor("cont")
+        except (OSError, Gone):
+            said = self.qemu.stdout.read().decode(errors="replace")
+            raise Gone(f"QEMU did not start: {said}") from None
         return self
 
     def _announced(self):
@@ -162,7 +167,8 @@ class Target:
     @property
     def console(self):
         """All the target has said since it was started, as text."""
-        return self._log.read_bytes().decode(errors="replace").replace("\r\n", "\n")
+        log = self._log.read_bytes() if self._log and self._log.exists() else b""
+        return log.decode(errors="replace").replace("\r\n", "\n")
 
     def send(self, data):
         """Types bytes or text as they are."""

@@ -47,7 +47,7 @@ def test_help_lists_every_command():
     makefile = (ROOT / "Makefile").read_text()
     for name in re.search(r"\.PHONY: (.*)", makefile)[1].split():
         assert re.search(rf"^{name} ", text, re.M), name
-    for name in re.findall(r"^([A-Z]+) *\?=.*#", makefile, re.M):
+    for name in re.findall(r"^([A-Z_]+) *\?=.*#", makefile, re.M):
         assert re.search(rf"^{name} ", text, re.M), name
 
 
@@ -73,6 +73,16 @@ def test_run_takes_the_machines_options(image, script, options):
     path = script("import gc; print('free', gc.mem_free())")
     status, text = make("run", f"SCRIPT={path}", *options)
     assert status == 0 and "free " in text, text
+
+
+def test_rom_folder(image, script, tmp_path):
+    """make run ROM=folder: its files are under /rom, and modules in it can be imported."""
+    path = script("import far\nprint(far.WORD, len(open('/rom/data.bin', 'rb').read()))\n")
+    (tmp_path / "rom").mkdir()
+    (tmp_path / "rom/far.py").write_text("WORD = 'imported'\n")
+    (tmp_path / "rom/data.bin").write_bytes(bytes(1_000_000))
+    status, text = make("run", f"SCRIPT={path}", f"ROM={tmp_path / 'rom'}")
+    assert status == 0 and "imported 1000000" in text, text
 
 
 @pytest.mark.parametrize(
