@@ -10,7 +10,7 @@
 uint64_t call_fast(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, bool smc) {
     hook_t *h = hook_find(t, (uint32_t)r->x[0]);
     if (h != NULL) {
-        if (h->kind != HOOK_CONST || h->handler != NULL) {
+        if (h->kind != HOOK_ANSWER) {
             return EXIT_TRAP;
         }
         h->hits++;
@@ -24,16 +24,18 @@ uint64_t call_fast(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, bool smc) 
     return EXIT_RESUME;
 }
 
-static exit_t ask_python(vcpu_t *v, hook_t *h) {
+// False: the handler wants what is below it to decide.
+static bool ask_python(vcpu_t *v, hook_t *h, exit_t *why) {
     outcome_t out;
     bool done;
-    exit_t why = trap_ask(v, h, 7, &v->regs->x[1], false, 4, &out, &done);
-    if (!done) {
-        for (unsigned i = 0; i < out.n; i++) {
-            v->regs->x[i] = out.x[i];
-        }
+    *why = trap_ask(v, h, 7, &v->regs->x[1], false, 4, &out, &done);
+    if (!done && out.action == ACTION_PASS) {
+        return false;
     }
-    return why;
+    for (unsigned i = 0; !done && i < out.n; i++) {
+        v->regs->x[i] = out.x[i];
+    }
+    return true;
 }
 
 exit_t call_slow(vcpu_t *v) {
@@ -46,9 +48,16 @@ exit_t call_slow(vcpu_t *v) {
     v->exit.value = value;
     v->exit.write = true;
     r->pc = v->exit.pc;
-    switch (rule_run(v, &h, true, &value)) {
-        case PYTHON:
-            return ask_python(v, h);
+    exit_t why;
+    verdict_t verdict;
+    for (bool passed = false; (verdict = rule_run(v, &h, passed, true, &value)) == PYTHON; passed = true) {
+        if (ask_python(v, h, &why)) {
+            return why;
+        }
+    }
+    switch (verdict) {
+        case LATER:
+            return EXIT_PYTHON;
         case ANSWERED:
             r->x[0] = value;
             r->pc += 4;
@@ -59,10 +68,14 @@ exit_t call_slow(vcpu_t *v) {
         default:
             break;
     }
-    exit_t why = EXIT_RESUME;
     if (imm == 0 && psci_slow(v, &why)) {
         r->pc = v->exit.pc + 4;
         return why;
+    }
+    if (imm == 0 && !trap_has_fallback(v)) {
+        r->x[0] = ~UINT64_C(0); // SMCCC 5.2: an unknown function is NOT_SUPPORTED, not an error
+        r->pc = v->exit.pc + 4;
+        return EXIT_RESUME;
     }
     return trap_unhandled(v, 4);
 }

@@ -3,6 +3,7 @@
 // guest's FP registers are saved at the first FP instruction EL2 executes, if there is one.
 
 #include "py/bc.h"
+#include "py/mphal.h"
 #include "py/objfun.h"
 #include "py/objtuple.h"
 #include "py/runtime.h"
@@ -88,7 +89,7 @@ handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most) {
 }
 
 bool callback_events_pending(void) {
-    return MP_STATE_THREAD(mp_pending_exception) != MP_OBJ_NULL || MP_STATE_VM(sched_state) == MP_SCHED_PENDING;
+    return mp_hal_woken || MP_STATE_THREAD(mp_pending_exception) != MP_OBJ_NULL || MP_STATE_VM(sched_state) == MP_SCHED_PENDING;
 }
 
 // None, an int, a tuple of ints, or an action.

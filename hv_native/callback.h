@@ -35,7 +35,7 @@ typedef struct {
 // takes. A load must return a value. False: it raised.
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out);
 
-// Ctrl-C, or a function the scheduler wants to run.
+// Ctrl-C, a function the scheduler wants to run, or something the HAL waits for.
 bool callback_events_pending(void);
 
 mp_obj_t box_u64(uint64_t v);

@@ -21,6 +21,7 @@ typedef enum {
     HOOK_COUNT,         // count it, then do what would have been done
     HOOK_LOG,           // put it in the event ring, then the same
     HOOK_CONST,         // answer `value`, swallow writes
+    HOOK_ANSWER,        // the same, always and never asking Python: done in the fast path
     HOOK_SHADOW,        // answer what was last written
     HOOK_DENY,          // undefined instruction, or external abort
 } hook_kind_t;
@@ -34,13 +35,13 @@ typedef struct hook {
     void *handler;      // Python: handler_t (callback.h)
     uint64_t hits;
     uint64_t value;     // CONST, SHADOW
-    struct hook *below; // COUNT, LOG and a rule that does not match: what stood here before, or NULL
-    bool match_value;   // promote to `handler` when the value written is match
-    bool match_pc;
-    uint64_t match, pc;
-    uint64_t nth;       // promote at the nth hit, 0: never
-    uint64_t every;     // at most one promotion in so many counts of CNTPCT, 0: no limit
-    uint64_t last;
+    struct hook *below; // of a rule: what is asked next when it does not decide, or NULL
+    // A rule is about the exits that match these, and counts them in `hits`. Of those it fires at the
+    // nth, or at all (0), but not within `every` counts of CNTPCT of the last time: then it asks
+    // `handler`, or, without one, does what its kind says. One with a handler does that otherwise.
+    bool match_value, match_pc;
+    uint64_t match;     // the value written
+    uint64_t pc, nth, every, last;
 } hook_t;
 
 typedef struct {

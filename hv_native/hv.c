@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Start, idle and the end of a session: see hv.h.
 
+#include "py/mpstate.h"
 #include "arch.h"
 #include "cpu.h"
 #include "hv.h"
 #include "irq.h"
+#include "objects.h"
 #include "platform.h"
+#include "sched.h"
 #include "timer.h"
 #include "vm.h"
 
@@ -33,10 +36,14 @@ void hv_init(void) {
 
 void hv_soft_reset(void) {
     while (vms != NULL) {
+        hv_vm_stop_and_wait(vms);
+        ((hv_vm_obj_t *)vms->object)->vm = NULL;
         vm_destroy(vms);
     }
+    MP_STATE_VM(hv_running) = MP_OBJ_NULL;
+    sched_reset();
 }
 
 void hv_idle(void) {
-    wfi();
+    sched_step();
 }

@@ -7,3 +7,6 @@ SRC_USERMOD_C += $(sort $(wildcard $(HV_NATIVE_DIR)/*.c))
 SRC_USERMOD_LIB_ASM += $(sort $(wildcard $(HV_NATIVE_DIR)/*.S))
 
 CFLAGS_USERMOD += -I$(HV_NATIVE_DIR)
+
+# Names come from the register table too, which the scan for names does not follow by itself.
+QSTR_GLOBAL_DEPENDENCIES += $(HV_NATIVE_DIR)/sysregs.def

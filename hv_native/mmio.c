@@ -25,21 +25,6 @@ static inline uint64_t hpfar_ipa(uint64_t hpfar, uint64_t far) {
     return FIELD(hpfar, 39, 4) << 12 | (far & 0xFFF);
 }
 
-// HPFAR_EL2 is UNKNOWN for a permission fault that is not on a walk (D13.2.55): ask the MMU again.
-// PAR_EL1 is the guest's.
-static uint64_t translate_far(const vcpu_t *v, uint64_t far) {
-    uint64_t par_before = READ_SYSREG(par_el1), par;
-    bool el0 = (v->regs->pstate & PSTATE_A32) || (v->regs->pstate & 0xF) == 0;
-    if (el0) {
-        __asm__ volatile ("at s1e0r, %0\n isb" : : "r" (far));
-    } else {
-        __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (far));
-    }
-    par = READ_SYSREG(par_el1);
-    WRITE_SYSREG(par_el1, par_before);
-    return par & 1 ? ~UINT64_C(0) : (par & UINT64_C(0xFFFFFFFFF000)) | (far & 0xFFF);
-}
-
 // A byte, halfword or word as the register gets it.
 static inline uint64_t extend(uint64_t value, unsigned size, bool sign, bool wide) {
     if (size < 8) {
@@ -52,7 +37,7 @@ static inline uint64_t extend(uint64_t value, unsigned size, bool sign, bool wid
 static inline access_t access_of_iss(uint64_t esr) {
     return (access_t) {
         .size = 1u << FIELD(esr, 23, 22), .write = (esr & ISS_WNR) != 0, .sign = (esr & ISS_SSE) != 0,
-        .wide = (esr & ISS_SF) != 0, .rt = FIELD(esr, 20, 16), .rt2 = NO_REGISTER, .base = NO_REGISTER,
+        .wide = (esr & ISS_SF) != 0, .rt = FIELD(esr, 20, 16), .rt2 = NO_REGISTER,
     };
 }
 
@@ -61,27 +46,38 @@ static inline bool saved_early(unsigned rt) {
     return rt <= 18 || rt >= 30;
 }
 
+// A rule that always answers, in front of whatever is there. NULL: none at this address.
+static inline hook_t *rule_at(const vm_t *vm, uint64_t ipa) {
+    return LIKELY(vm->rules.count == 0) ? NULL : hook_range_find(&vm->rules, ipa);
+}
+
 uint64_t mmio_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     uint64_t far = READ_SYSREG(far_el2);
     uint64_t ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
-    if (!(esr & ISS_ISV) || fault_kind(esr) != 1 || (esr & ISS_S1PTW)) {
-        return EXIT_TRAP;
-    }
-    hook_t *h = v->mmio_hit;
-    if (h == NULL || ipa - h->key >= h->size || h->kind != HOOK_NATIVE) {
-        h = hook_range_find(&v->vm->mmio, ipa);
-        if (h == NULL || h->kind != HOOK_NATIVE) {
-            return EXIT_TRAP;
-        }
-        v->mmio_hit = h;
-    }
     access_t a = access_of_iss(esr);
-    if (!saved_early(a.rt)) {
+    if (!(esr & ISS_ISV) || fault_kind(esr) != 1 || (esr & ISS_S1PTW) || !saved_early(a.rt)) {
         return EXIT_TRAP;
     }
     uint64_t value = a.write ? extend(reg_get(r, a.rt), a.size, false, true) : 0;
-    if (!h->native(v, h, ipa - h->key, a.size, a.write, &value)) {
-        return EXIT_TRAP;
+    hook_t *h = rule_at(v->vm, ipa);
+    if (h != NULL) {
+        if (h->kind != HOOK_ANSWER) {
+            return EXIT_TRAP;
+        }
+        h->hits++;
+        value = h->value;
+    } else {
+        h = v->mmio_hit;
+        if (h == NULL || ipa - h->key >= h->size) {
+            h = hook_range_find(&v->vm->mmio, ipa);
+            if (h == NULL || h->kind != HOOK_NATIVE) {
+                return EXIT_TRAP;
+            }
+            v->mmio_hit = h;
+        }
+        if (!h->native(v, h, ipa - h->key, a.size, a.write, &value)) {
+            return EXIT_TRAP;
+        }
     }
     if (!a.write) {
         reg_set(r, a.rt, extend(value, a.size, a.sign, a.wide));
@@ -90,45 +86,50 @@ uint64_t mmio_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     return EXIT_RESUME;
 }
 
-// One access of at most 8 bytes at v->exit.ipa. PASS: nobody there; PYTHON never comes back.
-typedef enum { ACCESS_DONE, ACCESS_NOBODY, ACCESS_DENIED, ACCESS_LEAVE } access_end_t;
+typedef enum {
+    ACCESS_DONE, ACCESS_NOBODY, ACCESS_DENIED,
+    ACCESS_LEAVE,   // a handler has decided otherwise: see *why
+    ACCESS_GO_ON,   // hooks: ask what is behind them
+} access_end_t;
 
-static access_end_t ask_python(vcpu_t *v, hook_t *h, uint64_t offset, uint64_t *value, exit_t *why) {
-    uint64_t raw[2] = { offset, *value };
-    bool load = !v->exit.write;
-    outcome_t out;
-    bool done;
-    *why = trap_ask(v, h, load ? 1 : 2, raw, load, 0, &out, &done);
-    if (done) {
+// One access of at most 8 bytes at v->exit.ipa, as far as the hooks from h down know it.
+static access_end_t ask_hooks(vcpu_t *v, hook_t *h, uint64_t *value, exit_t *why) {
+    bool load = !v->exit.write, passed = false;
+    verdict_t verdict;
+    for (; (verdict = rule_run(v, &h, passed, !load, value)) == PYTHON; passed = true) {
+        uint64_t raw[2] = { v->exit.ipa - h->key, *value };
+        outcome_t out;
+        bool done;
+        *why = trap_ask(v, h, load ? 1 : 2, raw, load, 0, &out, &done);
+        if (done) {
+            return ACCESS_LEAVE;
+        }
+        if (out.action != ACTION_PASS) {
+            *value = load ? out.x[0] : *value;
+            return ACCESS_DONE;
+        }
+    }
+    if (verdict == LATER) {
+        *why = EXIT_PYTHON;
         return ACCESS_LEAVE;
     }
-    if (load) {
-        *value = out.x[0];
-    }
-    return ACCESS_DONE;
+    return verdict == ANSWERED ? ACCESS_DONE : verdict == DENIED ? ACCESS_DENIED : ACCESS_GO_ON;
 }
 
 static access_end_t access(vcpu_t *v, uint64_t *value, exit_t *why) {
     uint64_t ipa = v->exit.ipa;
-    hook_t *h = hook_range_find(&v->vm->mmio, ipa);
-    if (h == NULL) {
-        return ACCESS_NOBODY;
+    hook_t *h = hook_range_find(&v->vm->rules, ipa);
+    access_end_t end = h == NULL ? ACCESS_GO_ON : ask_hooks(v, h, value, why);
+    if (end != ACCESS_GO_ON) {
+        return end;
     }
-    uint64_t offset = ipa - h->key;
-    if (h->kind == HOOK_NATIVE) {
+    h = hook_range_find(&v->vm->mmio, ipa);
+    if (h != NULL && h->kind == HOOK_NATIVE) {
         h->hits++;
-        return h->native(v, h, offset, v->exit.size, v->exit.write, value) ? ACCESS_DONE : ACCESS_DENIED;
+        return h->native(v, h, ipa - h->key, v->exit.size, v->exit.write, value) ? ACCESS_DONE : ACCESS_DENIED;
     }
-    switch (rule_run(v, &h, v->exit.write, value)) {
-        case PYTHON:
-            return ask_python(v, h, offset, value, why);
-        case ANSWERED:
-            return ACCESS_DONE;
-        case DENIED:
-            return ACCESS_DENIED;
-        default:
-            return ACCESS_NOBODY;
-    }
+    end = h == NULL ? ACCESS_GO_ON : ask_hooks(v, h, value, why);
+    return end == ACCESS_GO_ON ? ACCESS_NOBODY : end;
 }
 
 // A script's ACTION_SKIP and ACTION_STOP leave the PC to us: it asked with advance 0.
@@ -166,7 +167,7 @@ static exit_t device_access(vcpu_t *v, const access_t *a) {
     for (unsigned i = 0; i < 2 && !a->write && regs[i] != NO_REGISTER; i++) {
         reg_set(r, regs[i], extend(loaded[i], a->size, a->sign, a->wide));
     }
-    if (a->base != NO_REGISTER) {
+    if (a->write_back) {
         decode_write_back(v, a);
     }
     r->pc = pc + 4;
@@ -182,6 +183,16 @@ static exit_t walk_fault(vcpu_t *v, bool instruction) {
     return EXIT_RESUME;
 }
 
+// HPFAR_EL2 is UNKNOWN for a permission fault that is not on a walk (D13.2.55): ask the MMU again, as a read
+// by EL1, which every mapping allows. False: there is none any more, so the guest may try once more.
+static bool find_ipa(vcpu_t *v, bool permission) {
+    if (!permission) {
+        v->exit.ipa = hpfar_ipa(v->exit.hpfar, v->exit.far);
+        return true;
+    }
+    return vcpu_translate_va(v, v->exit.far, false, false, &v->exit.ipa, NULL) == 0;
+}
+
 exit_t abort_slow(vcpu_t *v) {
     uint64_t esr = v->exit.esr;
     bool instruction = ESR_EC(esr) == EC_IABT_LOWER, walk = (esr & ISS_S1PTW) != 0;
@@ -190,7 +201,9 @@ exit_t abort_slow(vcpu_t *v) {
         return trap_unhandled(v, 0); // an external abort or the like: the real machine's answer
     }
     v->exit.write = !instruction && (esr & ISS_WNR) != 0;
-    v->exit.ipa = kind == 3 && !walk ? translate_far(v, v->exit.far) : hpfar_ipa(v->exit.hpfar, v->exit.far);
+    if (!find_ipa(v, kind == 3 && !walk)) {
+        return EXIT_RESUME;
+    }
     if (kind == 1 && vm_ram_fault(v->vm, v->exit.ipa)) {
         return EXIT_RESUME;
     }
@@ -209,7 +222,7 @@ exit_t abort_slow(vcpu_t *v) {
         a = access_of_iss(esr);
     } else if (!decode_access(v, &a)) {
         if (hook_range_find(&v->vm->mmio, v->exit.ipa) == NULL) {
-            return trap_unhandled(v, 0);
+            return trap_unhandled(v, 4);
         }
         vcpu_inject_abort(v, false, v->exit.far); // an exclusive, a vector: no device takes those
         return EXIT_RESUME;

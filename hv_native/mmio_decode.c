@@ -3,30 +3,21 @@
 // load/store pair, of general-purpose registers.
 
 #include "arch.h"
+#include "fault.h"
 #include "mmio_decode.h"
-#include "vm.h"
 
-// The guest's own translation of its PC; the instruction is in its RAM or nowhere.
+// What the guest fetched, by its own tables. It may have written it with its caches off: what this
+// core has cached of the line must not stand in the way.
 static bool fetch(vcpu_t *v, uint32_t *instruction) {
-    if (v->regs->pstate & PSTATE_A32) {
+    uint64_t ipa, pa, value;
+    if ((v->regs->pstate & PSTATE_A32) || vcpu_translate_va(v, v->exit.pc, false, false, &ipa, &pa) != 0) {
         return false;
     }
-    uint64_t before = READ_SYSREG(par_el1), par;
-    if ((v->regs->pstate & 0xF) == 0) {
-        __asm__ volatile ("at s1e0r, %0\n isb" : : "r" (v->exit.pc));
-    } else {
-        __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (v->exit.pc));
-    }
-    par = READ_SYSREG(par_el1);
-    WRITE_SYSREG(par_el1, before);
-    if (par & 1) {
+    cache_clean_poc((void *)pa, sizeof(*instruction));
+    if (peek(pa, sizeof(*instruction), &value) != 0) {
         return false;
     }
-    const uint32_t *p = vm_ram(v->vm, (par & UINT64_C(0xFFFFFFFFF000)) | (v->exit.pc & 0xFFC), 4);
-    if (p == NULL) {
-        return false;
-    }
-    *instruction = *p;
+    *instruction = (uint32_t)value;
     return true;
 }
 
@@ -42,7 +33,7 @@ static bool decode_single(uint32_t i, access_t *a) {
     }
     *a = (access_t) {
         .size = 1u << size, .write = opc == 0, .sign = opc >= 2, .wide = size == 3 || opc == 2,
-        .rt = i & 31, .rt2 = NO_REGISTER, .base = FIELD(i, 9, 5), .moved = sign_extend(FIELD(i, 20, 12), 9),
+        .rt = i & 31, .rt2 = NO_REGISTER, .base = FIELD(i, 9, 5), .write_back = true, .moved = sign_extend(FIELD(i, 20, 12), 9),
     };
     return true;
 }
@@ -56,24 +47,34 @@ static bool decode_pair(uint32_t i, access_t *a) {
         return false;
     }
     unsigned size = opc == 2 ? 8 : 4;
-    bool moves = index & 1;
     *a = (access_t) {
         .size = size, .write = !load, .sign = opc == 1, .wide = opc != 0, .rt = i & 31, .rt2 = FIELD(i, 14, 10),
-        .base = moves ? FIELD(i, 9, 5) : NO_REGISTER, .moved = sign_extend(FIELD(i, 21, 15), 7) * size,
+        .base = FIELD(i, 9, 5), .write_back = index & 1, .moved = sign_extend(FIELD(i, 21, 15), 7) * size,
     };
     return true;
 }
 
+static unsigned sp_of(const vcpu_t *v) {
+    return (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0;
+}
+
+// Whether the access begins where it faulted: one that begins in RAM and ends in a device is nobody's.
+// Bits 63:56 may be a tag.
+static bool begins_at_fault(vcpu_t *v, uint32_t i, const access_t *a) {
+    uint64_t base = a->base == 31 ? vcpu_el1_get(v, sp_of(v)) : v->regs->x[a->base];
+    bool post = a->write_back && !(i >> (a->rt2 == NO_REGISTER ? 11 : 24) & 1);
+    return (base + (post ? 0 : a->moved) - v->exit.far) << 8 == 0;
+}
+
 bool decode_access(vcpu_t *v, access_t *a) {
     uint32_t i;
-    return fetch(v, &i) && (decode_single(i, a) || decode_pair(i, a));
+    return fetch(v, &i) && (decode_single(i, a) || decode_pair(i, a)) && begins_at_fault(v, i, a);
 }
 
 void decode_write_back(vcpu_t *v, const access_t *a) {
     if (a->base != 31) {
         v->regs->x[a->base] += a->moved;
-        return;
+    } else {
+        vcpu_el1_set(v, sp_of(v), vcpu_el1_get(v, sp_of(v)) + a->moved);
     }
-    unsigned sp = (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0;
-    vcpu_el1_set(v, sp, vcpu_el1_get(v, sp) + a->moved);
 }

@@ -5,17 +5,19 @@
 
 #include "vcpu.h"
 
-#define NO_REGISTER 0xFFu
+#define NO_REGISTER 0xFFu // in rt2
 
 typedef struct {
     uint8_t size;           // bytes of one access
     bool write, sign, wide; // wide: the register is an X register
     uint8_t rt, rt2;        // rt2: of a pair, else NO_REGISTER
-    uint8_t base;           // written back with `moved` added, else NO_REGISTER; 31 is SP
+    uint8_t base;           // 31 is SP
+    bool write_back;        // the base register is to have `moved` added
     int64_t moved;
 } access_t;
 
-// Read the instruction at the guest's PC and decode it. False: not one of these, or not readable.
+// Read the instruction at the guest's PC and decode it. False: not one of these, not readable, or what
+// faulted is not its first byte.
 bool decode_access(vcpu_t *v, access_t *a);
 void decode_write_back(vcpu_t *v, const access_t *a);
 

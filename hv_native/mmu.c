@@ -4,7 +4,6 @@
 // devices get the largest blocks that fit. NULL and whatever nobody described stay unmapped.
 
 #include "arch.h"
-#include "mem.h"
 #include "mmu.h"
 #include "pgtable.h"
 #include "platform.h"
@@ -35,17 +34,17 @@ static const uint64_t attributes[] = {
 extern char __image_start[], __text_end[], __rodata_end[], __data_rw_end[];
 extern char __stack_bottom[], __stack_top[], __fault_stack_bottom[], __fault_stack_top[], __image_end[];
 
-// Tables for the time before mem.c runs: the root, and below it what boot maps.
-#define BOOT_TABLES 8
-static uint64_t boot_tables[BOOT_TABLES][512] __attribute__((section(".noinit.pages"), aligned(4096)));
-static unsigned boot_tables_used;
-static bool allocator_up;
-
-static void flush(pgtable_t *pt, uint64_t va, uint64_t size);
-static pgtable_t el2 = { .root = boot_tables[0], .root_entries = 512, .flush = flush };
+// EL2's tables are all in the image, which is mapped in pages of its own: none of them can lie in a block
+// that is being split, and is unmapped for a moment while it is.
+#define POOL 32
+static uint64_t pool[POOL][512] __attribute__((section(".noinit.pages"), aligned(4096)));
+static unsigned pool_used;
+static uint64_t *pool_free; // by their first words
+static bool running;
 
 static void flush(pgtable_t *pt, uint64_t va, uint64_t size) {
-    if (!allocator_up) {
+    (void)pt;
+    if (!running) {
         return; // the MMU is off
     }
     if (size <= PAGE_SIZE) {
@@ -57,30 +56,29 @@ static void flush(pgtable_t *pt, uint64_t va, uint64_t size) {
     isb();
 }
 
-static void clear_table(uint64_t *t) {
+static uint64_t *new_table(void) {
+    uint64_t *t = pool_free;
+    if (t != NULL) {
+        pool_free = (uint64_t *)t[0];
+    } else if (pool_used < POOL) {
+        t = pool[pool_used++];
+    } else {
+        return NULL;
+    }
     for (unsigned i = 0; i < 512; i += 4) {
         __asm__ volatile ("stp xzr, xzr, [%0]\n stp xzr, xzr, [%0, #16]" : : "r" (t + i) : "memory");
-    }
-}
-
-uint64_t *pgtable_alloc_table(void) {
-    uint64_t *t = NULL;
-    if (allocator_up) {
-        t = page_alloc(PAGE_SIZE);
-    } else if (boot_tables_used < BOOT_TABLES) {
-        t = boot_tables[boot_tables_used++];
-    }
-    if (t != NULL) {
-        clear_table(t);
     }
     return t;
 }
 
-void pgtable_free_table(uint64_t *table) {
-    if (table < boot_tables[0] || table >= boot_tables[BOOT_TABLES]) {
-        page_free(table, PAGE_SIZE);
-    }
+static void free_table(uint64_t *t) {
+    t[0] = (uint64_t)pool_free;
+    pool_free = t;
 }
+
+static pgtable_t el2 = {
+    .root_entries = 512, .flush = flush, .new_table = new_table, .free_table = free_table, .permissions = ATTR_RO | ATTR_XN,
+};
 
 static void map_between(const char *start, const char *end, mmu_type_t type) {
     mmu_map((uint64_t)start, (uint64_t)start, (uint64_t)end - (uint64_t)start, type);
@@ -139,15 +137,14 @@ void mmu_enable(void *pcpu) {
 }
 
 void mmu_init(void) {
-    boot_tables_used = 1;
-    clear_table(el2.root);
+    el2.root = new_table();
     for (unsigned i = 0; i < platform.nram; i++) {
         map_ram(platform.ram[i]);
     }
     map_image();
     map_devices();
     mmu_enable(NULL);
-    allocator_up = true;
+    running = true;
 }
 
 bool mmu_map(uint64_t va, uint64_t pa, uint64_t size, mmu_type_t type) {
@@ -158,11 +155,11 @@ bool mmu_map(uint64_t va, uint64_t pa, uint64_t size, mmu_type_t type) {
 }
 
 bool mmu_unmap(uint64_t va, uint64_t size) {
-    return pgtable_unmap(&el2, va, size);
+    return pgtable_unmap(&el2, va, size, 0);
 }
 
 bool mmu_protect(uint64_t va, uint64_t size, mmu_type_t type) {
-    return pgtable_protect(&el2, va, size, ATTR_MASK, attributes[type]);
+    return pgtable_protect(&el2, va, size, ATTR_MASK, attributes[type], 0);
 }
 
 bool mmu_map_device(uint64_t base, uint64_t size) {

@@ -8,9 +8,11 @@
 #include "event.h"
 #include "fault.h"
 #include "firmware.h"
+#include "fp.h"
 #include "mem.h"
 #include "objects.h"
 #include "platform.h"
+#include "policy.h"
 #include "sysreg_access.h"
 #include "sysreg_table.h"
 
@@ -27,45 +29,65 @@ static mp_obj_t hv_mrs(mp_obj_t reg) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(hv_mrs_obj, hv_mrs);
 
-// Registers this hypervisor stands on. A script that means it says unsafe=True.
-static const char *own_register(int enc) {
-    switch (enc) {
-        case SYSREG_ENC(3, 4, 1, 0, 0):
-            return "SCTLR_EL2: EL2's own MMU and caches";
-        case SYSREG_ENC(3, 4, 2, 0, 0):
-            return "TTBR0_EL2: EL2's own page tables; hv.mmu changes them";
-        case SYSREG_ENC(3, 4, 2, 0, 2):
-            return "TCR_EL2: EL2's own page tables";
-        case SYSREG_ENC(3, 4, 10, 2, 0):
-            return "MAIR_EL2: EL2's own memory types";
-        case SYSREG_ENC(3, 4, 12, 0, 0):
-            return "VBAR_EL2: EL2's own vectors";
-        case SYSREG_ENC(3, 4, 13, 0, 2):
-            return "TPIDR_EL2: where EL2 finds its core's data";
-        case SYSREG_ENC(3, 4, 14, 2, 1):
-        case SYSREG_ENC(3, 4, 14, 2, 2):
-            return "CNTHP_*_EL2: EL2's own timer";
-        default:
-            return NULL;
+bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw) {
+    mp_map_elem_t *given = mp_map_lookup(kw, MP_OBJ_NEW_QSTR(MP_QSTR_unsafe), MP_MAP_LOOKUP);
+    if (kw->used != (given != NULL)) {
+        mp_raise_TypeError(MP_ERROR_TEXT("unsafe= is the only keyword here"));
     }
+    return given != NULL ? mp_obj_is_true(given->value) : n_args > at && mp_obj_is_true(pos[at]);
+}
+
+// Registers this hypervisor stands on. A script that means it says unsafe=True.
+static const char *own_register(unsigned enc) {
+    static const struct { uint16_t enc; const char *what; } own[] = {
+        { SYSREG_ENC(3, 0, 4, 2, 0), "SPSel: EL2's own stack pointer" },
+        { SYSREG_ENC(3, 4, 1, 0, 0), "SCTLR_EL2: EL2's own MMU and caches" },
+        { SYSREG_ENC(3, 4, 2, 0, 0), "TTBR0_EL2: EL2's own page tables; hv.mmu changes them" },
+        { SYSREG_ENC(3, 4, 2, 0, 2), "TCR_EL2: EL2's own page tables" },
+        { SYSREG_ENC(3, 4, 2, 1, 0), "VTTBR_EL2: a VM's page tables; vm.stage2 changes them" },
+        { SYSREG_ENC(3, 4, 10, 2, 0), "MAIR_EL2: EL2's own memory types" },
+        { SYSREG_ENC(3, 4, 12, 0, 0), "VBAR_EL2: EL2's own vectors" },
+        { SYSREG_ENC(3, 4, 12, 0, 2), "RMR_EL2: resets the core" },
+        { SYSREG_ENC(3, 4, 13, 0, 2), "TPIDR_EL2: where EL2 finds its core's data" },
+        { SYSREG_ENC(3, 4, 14, 2, 0), "CNTHP_TVAL_EL2: EL2's own timer" },
+        { SYSREG_ENC(3, 4, 14, 2, 1), "CNTHP_CTL_EL2: EL2's own timer" },
+        { SYSREG_ENC(3, 4, 14, 2, 2), "CNTHP_CVAL_EL2: EL2's own timer" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+        if (own[i].enc == enc) {
+            return own[i].what;
+        }
+    }
+    // op1 0, CRn 12, CRm 8 and up, and ICC_PMR_EL1, ICC_SRE_EL2.
+    bool icc = (enc >> 6) == SYSREG_ENC(3, 0, 12, 8, 0) >> 6 || enc == SYSREG_ENC(3, 0, 4, 6, 0) || enc == SYSREG_ENC(3, 4, 12, 9, 5);
+    return icc ? "ICC_*: EL2's own interrupts" : NULL;
 }
 
 // msr(name or encoding, value, unsafe=False)
-static mp_obj_t hv_msr(size_t n_args, const mp_obj_t *args) {
-    int enc = sysreg_lookup(args[0]);
-    bool unsafe = n_args > 2 && mp_obj_is_true(args[2]);
-    const char *own = own_register(enc);
-    if (own != NULL && !unsafe) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s (unsafe=True insists)"), own);
+static mp_obj_t hv_msr(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
+    unsigned enc = sysreg_lookup(pos[0]);
+    uint64_t value = unbox_u64(pos[1]);
+    el2_reg_t reg = el2_find(enc);
+    if (!hv_unsafe(n_args, pos, 2, kw)) {
+        const char *own = own_register(enc);
+        if (own != NULL) {
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s (unsafe=True insists)"), own);
+        }
+        if (reg != EL2_COUNT) {
+            policy_check(reg, value, this_pcpu()->running != NULL);
+        }
     }
-    if (sysreg_write(enc, unbox_u64(args[1])) != 0) {
+    if (reg == EL2_CPTR) {
+        fp_take_for_el2(); // or the guest whose FP registers are live would lose them
+    }
+    if (sysreg_write(enc, value) != 0) {
         char name[SYSREG_NAME_MAX];
         mp_raise_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("%s cannot be written: this core has no such register, or it is read-only"),
             sysreg_name(enc, name));
     }
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_msr_obj, 2, 3, hv_msr);
+static MP_DEFINE_CONST_FUN_OBJ_KW(hv_msr_obj, 2, hv_msr);
 
 static unsigned access_size(mp_obj_t o) {
     mp_int_t size = mp_obj_get_int(o);
@@ -161,10 +183,15 @@ static const mp_rom_map_elem_t globals[] = {
     { MP_ROM_QSTR(MP_QSTR_UNDEFINED), MP_ROM_PTR(&hv_actions[ACTION_UNDEFINED]) },
     { MP_ROM_QSTR(MP_QSTR_ABORT), MP_ROM_PTR(&hv_actions[ACTION_ABORT]) },
     { MP_ROM_QSTR(MP_QSTR_SERROR), MP_ROM_PTR(&hv_actions[ACTION_SERROR]) },
+    { MP_ROM_QSTR(MP_QSTR_PASS), MP_ROM_PTR(&hv_actions[ACTION_PASS]) },
     { MP_ROM_QSTR(MP_QSTR_mrs), MP_ROM_PTR(&hv_mrs_obj) },
     { MP_ROM_QSTR(MP_QSTR_msr), MP_ROM_PTR(&hv_msr_obj) },
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&hv_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&hv_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_mmu), MP_ROM_PTR(&hv_mmu_obj) },
+    { MP_ROM_QSTR(MP_QSTR_mmu_run), MP_ROM_PTR(&hv_mmu_run_obj) },
+    { MP_ROM_QSTR(MP_QSTR_mmu_translate), MP_ROM_PTR(&hv_mmu_translate_obj) },
+    { MP_ROM_QSTR(MP_QSTR_mmu_parts), MP_ROM_PTR(&hv_mmu_parts_obj) },
     { MP_ROM_QSTR(MP_QSTR_mem), MP_ROM_PTR(&hv_mem_obj) },
     { MP_ROM_QSTR(MP_QSTR_platform), MP_ROM_PTR(&hv_platform_obj) },
     { MP_ROM_QSTR(MP_QSTR_poweroff), MP_ROM_PTR(&hv_poweroff_obj) },

@@ -22,7 +22,7 @@ typedef struct {
     hv_vm_obj_t *vm;
 } hv_vcpu_obj_t;
 
-extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type;
+extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type, hv_rule_type;
 
 // Raises ValueError when the VM has been closed.
 vm_t *hv_vm_get(mp_obj_t self);
@@ -30,12 +30,35 @@ vcpu_t *hv_vcpu_get(mp_obj_t self);
 // As above; raises RuntimeError while the vCPU runs on another core.
 vcpu_t *hv_vcpu_get_stopped(mp_obj_t self);
 
+// MemoryError that says what was wanted and what is left.
+MP_NORETURN void hv_no_room(const char *what, uint64_t bytes);
+// The argument `unsafe`: by keyword, the only one, or pos[at].
+bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw);
+
+// Methods of _hv.VM that have files of their own.
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_hook_obj);   // obj_hook.c
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
+MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);
+// Functions of _hv that have.
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_mmu_obj);       // obj_mmu.c
+MP_DECLARE_CONST_FUN_OBJ_1(hv_mmu_run_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(hv_mmu_translate_obj);
+MP_DECLARE_CONST_FUN_OBJ_0(hv_mmu_parts_obj);
+
+// ValueError when memory is not to be given to vm (host_owner) and `unsafe` does not insist.
+void hv_check_owner(const vm_t *vm, uint64_t pa, uint64_t size, bool unsafe);
+mp_obj_t hv_pgtable_run(const pgtable_t *pt, mp_obj_t addr);
+
 mp_obj_t hv_exit_new(hv_vcpu_obj_t *cpu, bool live);
 mp_obj_t hv_regfile_new(hv_vcpu_obj_t *cpu, qstr which);
 mp_obj_t hv_memory_new(hv_vm_obj_t *vm);
 mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 
-// vm_obj.c: run vCPUs of a VM in the foreground.
-mp_obj_t hv_vm_run(size_t n_args, const mp_obj_t *args, mp_map_t *kwargs);
+// Boot core: stop a VM and wait; the exits it still had for Python are dropped.
+void hv_vm_stop_and_wait(vm_t *vm);
+// Boot core: tell the hv.VM of a VM that ended in the background.
+void hv_vm_report_ended(void);
 
 #endif

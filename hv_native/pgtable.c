@@ -2,10 +2,10 @@
 // Map, unmap and protect as one recursive pass over the tables: at each entry the range either
 // covers it whole and aligned (a leaf can be written), or it is split and the pass goes down.
 // Break-before-make (DDI 0487 D5.10.1): a valid entry is cleared and flushed before another takes
-// its place, also when a block becomes a table of the same mappings.
+// its place, also when a block becomes a table of the same mappings. It is not needed, and not done,
+// where an entry becomes invalid or only its permissions change: then one flush at the end will do.
 
 #include "arch.h"
-#include "mem.h"
 #include "pgtable.h"
 
 #define ENTRIES 512
@@ -34,14 +34,6 @@ static void set_entry(uint64_t *entry, uint64_t value) {
     __asm__ volatile ("dsb ishst" : : : "memory");
 }
 
-static uint64_t *new_table(pgtable_t *pt) {
-    uint64_t *t = pgtable_alloc_table();
-    if (t != NULL) {
-        pt->ntables++;
-    }
-    return t;
-}
-
 static void free_tables(pgtable_t *pt, uint64_t entry, unsigned level) {
     if (!is_table(entry, level)) {
         return;
@@ -52,8 +44,7 @@ static void free_tables(pgtable_t *pt, uint64_t entry, unsigned level) {
             free_tables(pt, t[i], level + 1);
         }
     }
-    pgtable_free_table(t);
-    pt->ntables--;
+    pt->free_table(t);
 }
 
 // Replace an entry by anything, with break-before-make.
@@ -69,22 +60,22 @@ static void replace(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned leve
     }
 }
 
-// Make the entry point to a table, filled with what a block there mapped.
+// Make the entry point to a table, filled with what a block (or a mark) there stood for.
 static uint64_t *descend(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned level) {
     if (is_table(*entry, level)) {
         return table_of(*entry);
     }
-    uint64_t *t = new_table(pt);
+    uint64_t *t = pt->new_table();
     if (t == NULL) {
         return NULL;
     }
-    uint64_t block = *entry;
+    uint64_t block = *entry, step = 0;
     if (block & PTE_VALID) {
-        unsigned shift = level_shift(level + 1);
-        uint64_t type = level + 1 == LAST_LEVEL ? PTE_TABLE : 0;
-        for (uint64_t i = 0; i < ENTRIES; i++) {
-            t[i] = (block + (i << shift)) | type;
-        }
+        step = BIT(level_shift(level + 1));
+        block |= level + 1 == LAST_LEVEL ? PTE_TABLE : 0;
+    }
+    for (unsigned i = 0; block != 0 && i < ENTRIES; i++) {
+        t[i] = block + i * step;
     }
     replace(pt, entry, addr, level, (uint64_t)t | PTE_VALID | PTE_TABLE);
     return t;
@@ -93,22 +84,42 @@ static uint64_t *descend(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned
 typedef struct {
     pgtable_t *pt;
     uint64_t end;
-    enum { MAP, UNMAP, PROTECT } op;
-    uint64_t offset;        // MAP: pa - addr, modulo 2^64
-    uint64_t attr;          // MAP: attributes; PROTECT: bits to set
-    uint64_t clear;         // PROTECT
+    enum { MAP, FILL, UNMAP, PROTECT } op;
+    uint64_t offset;        // MAP, FILL: pa - addr, modulo 2^64
+    uint64_t attr;          // MAP, FILL: attributes; UNMAP: the mark; PROTECT: bits to set
+    uint64_t clear, except; // PROTECT
+    bool *stale;            // set when TLBs may hold what is no longer there
 } pass_t;
 
+static void protect(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
+    uint64_t old = *entry, value = (old & ~p->clear) | p->attr;
+    if (!(old & PTE_VALID) || (old & p->except) || value == old) {
+        return;
+    }
+    if ((value ^ old) & ~p->pt->permissions) {
+        replace(p->pt, entry, addr, level, value);
+    } else {
+        set_entry(entry, value);
+        *p->stale = true;
+    }
+}
+
+static void unmap(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
+    if (is_table(*entry, level)) {
+        replace(p->pt, entry, addr, level, p->attr);
+    } else {
+        *p->stale |= *entry & PTE_VALID;
+        set_entry(entry, p->attr);
+    }
+}
+
 static void apply(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
-    if (p->op == MAP) {
-        replace(p->pt, entry, addr, level, leaf(addr + p->offset, p->attr, level));
+    if (p->op == PROTECT) {
+        protect(p, entry, addr, level);
     } else if (p->op == UNMAP) {
-        replace(p->pt, entry, addr, level, 0);
-    } else if (*entry & PTE_VALID) {
-        uint64_t value = (*entry & ~p->clear) | p->attr;
-        if (value != *entry) {
-            replace(p->pt, entry, addr, level, value);
-        }
+        unmap(p, entry, addr, level);
+    } else if (p->op == MAP || *entry == 0) {
+        replace(p->pt, entry, addr, level, leaf(addr + p->offset, p->attr, level));
     }
 }
 
@@ -118,10 +129,25 @@ static bool leaf_fits(const pass_t *p, uint64_t entry, uint64_t addr, unsigned l
     if ((addr & (size - 1)) != 0 || p->end - addr < size) {
         return false;
     }
-    if (p->op == MAP) {
-        return ((addr + p->offset) & (size - 1)) == 0;
+    if (p->op == UNMAP) {
+        return true;
     }
-    return p->op == UNMAP || !is_table(entry, level);
+    bool aligned = p->op == PROTECT || ((addr + p->offset) & (size - 1)) == 0;
+    return aligned && (p->op == MAP || !is_table(entry, level));
+}
+
+// An entry the pass has nothing to do in or below.
+static bool nothing_in(const pass_t *p, uint64_t entry, unsigned level) {
+    switch (p->op) {
+        case FILL:
+            return entry != 0 && !is_table(entry, level);
+        case UNMAP:
+            return entry == p->attr;
+        case PROTECT:
+            return !(entry & PTE_VALID);
+        default:
+            return false;
+    }
 }
 
 static bool pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t addr, unsigned level) {
@@ -132,7 +158,7 @@ static bool pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t ad
         uint64_t next = (addr | (BIT(shift) - 1)) + 1;
         if (level == LAST_LEVEL || leaf_fits(p, *entry, addr, level)) {
             apply(p, entry, addr, level);
-        } else if (p->op == MAP || (*entry & PTE_VALID)) {
+        } else if (!nothing_in(p, *entry, level)) {
             uint64_t *t = descend(p->pt, entry, ALIGN_DOWN(addr, BIT(shift)), level);
             if (t == NULL) {
                 return false;
@@ -148,19 +174,51 @@ static bool pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t ad
     return true;
 }
 
+static bool start(pass_t p, uint64_t addr, uint64_t size) {
+    bool stale = false;
+    p.end = addr + size;
+    p.stale = &stale;
+    bool ok = pass(&p, p.pt->root, p.pt->root_entries, addr, 1);
+    if (stale) {
+        p.pt->flush(p.pt, addr, size);
+    }
+    return ok;
+}
+
 bool pgtable_map(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr) {
-    pass_t p = { pt, addr + size, MAP, pa - addr, attr, 0 };
-    return pass(&p, pt->root, pt->root_entries, addr, 1);
+    return start((pass_t) { .pt = pt, .op = MAP, .offset = pa - addr, .attr = attr }, addr, size);
 }
 
-bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size) {
-    pass_t p = { pt, addr + size, UNMAP, 0, 0, 0 };
-    return pass(&p, pt->root, pt->root_entries, addr, 1);
+bool pgtable_fill(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr) {
+    return start((pass_t) { .pt = pt, .op = FILL, .offset = pa - addr, .attr = attr }, addr, size);
 }
 
-bool pgtable_protect(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t clear, uint64_t set) {
-    pass_t p = { pt, addr + size, PROTECT, 0, set, clear };
-    return pass(&p, pt->root, pt->root_entries, addr, 1);
+bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t mark) {
+    return start((pass_t) { .pt = pt, .op = UNMAP, .attr = mark }, addr, size);
+}
+
+bool pgtable_protect(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t clear, uint64_t set, uint64_t except) {
+    return start((pass_t) { .pt = pt, .op = PROTECT, .attr = set, .clear = clear, .except = except }, addr, size);
+}
+
+void pgtable_fold(pgtable_t *pt, uint64_t addr) {
+    uint64_t *entry = &pt->root[addr >> 30];
+    if (!is_table(*entry, 1)) {
+        return;
+    }
+    entry = &table_of(*entry)[addr >> 21 & (ENTRIES - 1)];
+    if (!is_table(*entry, 2)) {
+        return;
+    }
+    const uint64_t *t = table_of(*entry);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        if (!(t[0] & PTE_VALID) || t[i] != t[0] + i * BIT(12)) {
+            return;
+        }
+    }
+    if ((t[0] & PTE_ADDR_MASK & (BIT(21) - 1)) == 0) {
+        replace(pt, entry, ALIGN_DOWN(addr, BIT(21)), 2, t[0] & ~PTE_TABLE);
+    }
 }
 
 pgwalk_t pgtable_walk(const pgtable_t *pt, uint64_t addr) {
@@ -176,6 +234,22 @@ pgwalk_t pgtable_walk(const pgtable_t *pt, uint64_t addr) {
         w.entry = table_of(w.entry)[(addr >> level_shift(w.level)) & (ENTRIES - 1)];
     }
     return w;
+}
+
+uint64_t pgtable_run(const pgtable_t *pt, uint64_t *addr, pgwalk_t *walk) {
+    uint64_t end = (uint64_t)pt->root_entries << 30, at = *addr, size = 0;
+    for (; at < end; at += walk->size) {
+        pgwalk_t w = pgtable_walk(pt, at);
+        if (size == 0) {
+            at = ALIGN_DOWN(at, w.size);
+            *addr = at;
+            *walk = w;
+        } else if (w.level != walk->level || w.entry != walk->entry + size) {
+            break;
+        }
+        size += w.entry & PTE_VALID ? w.size : 0;
+    }
+    return size;
 }
 
 void pgtable_clear(pgtable_t *pt) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Long-descriptor translation tables with a 4 KB granule, levels 1 to 3 (DDI 0487 D5.3). One engine
 // for EL2's own stage 1 (mmu.c) and for every VM's stage 2 (stage2.c): they differ in attribute
-// bits, in the size of the root and in how a stale entry leaves the TLBs.
+// bits, in the size of the root, in where tables come from and in how a stale entry leaves the TLBs.
 #ifndef HV_PGTABLE_H
 #define HV_PGTABLE_H
 
@@ -19,8 +19,9 @@ struct pgtable {
     unsigned root_entries;  // of 1 GB each
     // Make sure no core uses what was mapped at [addr, addr + size) any more: TLBI and DSB.
     void (*flush)(pgtable_t *pt, uint64_t addr, uint64_t size);
-    uint64_t ntables;       // pages below the root
-    bool uncached;          // the caches are still off: nothing to clean (boot only)
+    uint64_t *(*new_table)(void);       // one zeroed page, or NULL
+    void (*free_table)(uint64_t *table);
+    uint64_t permissions;   // the bits that may change without break-before-make
 };
 
 typedef struct {
@@ -32,17 +33,20 @@ typedef struct {
 // All return false when no page is left for a table; then the range may be half done. Addresses and
 // sizes are multiples of 4 KB. attr: the descriptor less address and type bits.
 bool pgtable_map(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr);
-bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size);
-// For every valid entry in the range: attr = (attr & ~clear) | set.
-bool pgtable_protect(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t clear, uint64_t set);
+// The same where nothing is: neither a mapping nor a mark.
+bool pgtable_fill(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr);
+// mark: what is left in the invalid entries, for software; 0, or a value with bits 1:0 clear.
+bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t mark);
+// For every valid entry in the range: attr = (attr & ~clear) | set. Those with a bit of `except` set stay.
+bool pgtable_protect(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t clear, uint64_t set, uint64_t except);
+// When the pages of the 2 MB at addr amount to one block, make them one.
+void pgtable_fold(pgtable_t *pt, uint64_t addr);
 
 pgwalk_t pgtable_walk(const pgtable_t *pt, uint64_t addr);
+// The next mapped range from *addr on whose entries are of one level, alike and contiguous: *addr is its
+// start, *walk that of its first entry, and its size is returned; 0 when there is none.
+uint64_t pgtable_run(const pgtable_t *pt, uint64_t *addr, pgwalk_t *walk);
 // Free all tables below the root and zero it. The caller flushes.
 void pgtable_clear(pgtable_t *pt);
-
-// The pages tables are made of. stage2.c and mmu.c share mem.c's; mmu.c has a few of its own for
-// the time before it runs.
-uint64_t *pgtable_alloc_table(void);
-void pgtable_free_table(uint64_t *table);
 
 #endif

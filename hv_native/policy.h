@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The bits that must hold while a guest runs, so that it cannot leave its machine: applied to every
-// value a script gives for these registers. A script may see why, and may insist (unsafe=True).
+// The bits that must hold while a guest runs, so that it cannot leave its machine, and those EL2 needs
+// itself: checked on every value a script gives for these registers, in vm.el2 or in hv.regs. A script
+// is told why, and may insist (unsafe=True).
 #ifndef HV_POLICY_H
 #define HV_POLICY_H
 
@@ -9,19 +10,18 @@
 #include "vm.h"
 
 typedef struct {
-    uint64_t must_set, must_clear;
-    uint64_t initial;
+    uint16_t enc;                       // SYSREG_ENC
+    uint64_t must_set, must_clear;      // while a guest runs
+    uint64_t host_set, host_clear;      // always
+    uint64_t initial;                   // what a VM starts with
 } policy_t;
 
 extern const policy_t el2_policy[EL2_COUNT];
-extern const char *const el2_names[EL2_COUNT];
 
-// value with what must be set or clear put right.
-static inline uint64_t policy_apply(el2_reg_t reg, uint64_t value) {
-    return (value | el2_policy[reg].must_set) & ~el2_policy[reg].must_clear;
-}
+// The register of an encoding, EL2_COUNT when a VM has none such.
+el2_reg_t el2_find(unsigned enc);
 
-// The reason for one bit (0..63) of a register's policy, or NULL when it is free.
-const char *policy_reason(el2_reg_t reg, unsigned bit, bool *must_be_set);
+// Raises ValueError that names the bit and the reason when value breaks the policy.
+void policy_check(el2_reg_t reg, uint64_t value, bool guest);
 
 #endif

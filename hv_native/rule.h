@@ -11,10 +11,12 @@ typedef enum {
     ANSWERED,   // *value is what a load, an MRS or a call gets
     DENIED,     // the guest gets an undefined instruction or an external abort
     PYTHON,     // *at has a handler to ask
+    LATER,      // it has, and this core has no Python: nothing has been counted or logged yet
     PASS,       // nothing stands here: do what would be done without hooks
 } verdict_t;
 
 // Follow the hook *at and what is below it; *at is left on the one that decided. v->exit.pc is set.
-verdict_t rule_run(vcpu_t *v, hook_t **at, bool write, uint64_t *value);
+// `passed`: the handler of *at has been asked and returned hv.PASS.
+verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *value);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include "arch.h"
 #include "mem.h"
-#include "policy.h"
+#include "mmu.h"
+#include "platform.h"
 #include "vm.h"
 
 #define ROOT_BYTES 0x2000u
@@ -15,7 +16,8 @@
 #define S2_AP_WRITE BIT(7)
 #define S2_SH_INNER (UINT64_C(3) << 8)
 #define S2_XN BIT(54)
-#define S2_ATTR_MASK (S2_MEMATTR(15) | S2_AP_READ | S2_AP_WRITE | S2_SH_INNER | S2_XN)
+#define S2_PERMISSIONS (S2_AP_READ | S2_AP_WRITE | S2_XN)
+#define S2_ATTR_MASK (S2_MEMATTR(15) | S2_SH_INNER | S2_PERMISSIONS)
 
 // A TLBI by IPA or by VMID acts on the VMID that is current, so make it this VM's for the moment.
 // The order (IPA entries, DSB, then the combined stage-1-and-2 ones, DSB, ISB) is DDI 0487 D5.10.2.
@@ -51,19 +53,34 @@ static uint64_t attributes(unsigned flags) {
     } else {
         attr |= S2_MEMATTR(0xF) | S2_SH_INNER;
     }
+    attr |= flags & S2_SCRIPT ? S2_PTE_SCRIPT : 0;
     attr |= flags & S2_READ ? S2_AP_READ : 0;
     attr |= flags & S2_WRITE ? S2_AP_WRITE : 0;
     return attr | (flags & S2_EXEC ? 0 : S2_XN);
 }
 
+static uint64_t *new_table(void) {
+    uint64_t *t = page_alloc(PAGE_SIZE);
+    if (t != NULL) {
+        page_zero(t, PAGE_SIZE);
+    }
+    return t;
+}
+
+static void free_table(uint64_t *t) {
+    page_free(t, PAGE_SIZE);
+}
+
 bool stage2_init(vm_t *vm) {
-    vm->stage2.root = page_alloc(ROOT_BYTES);
-    if (vm->stage2.root == NULL) {
+    uint64_t *root = page_alloc(ROOT_BYTES);
+    if (root == NULL) {
         return false;
     }
-    page_zero(vm->stage2.root, ROOT_BYTES);
-    vm->stage2.root_entries = ROOT_ENTRIES;
-    vm->stage2.flush = flush;
+    page_zero(root, ROOT_BYTES);
+    vm->stage2 = (pgtable_t) {
+        .root = root, .root_entries = ROOT_ENTRIES, .flush = flush, .new_table = new_table, .free_table = free_table,
+        .permissions = S2_PERMISSIONS | S2_PTE_SCRIPT,
+    };
     dsb_ish();
     flush(&vm->stage2, 0, BLOCK_1G); // whatever an earlier VM of this VMID left
     return true;
@@ -87,10 +104,54 @@ bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned fla
     return pgtable_map(&vm->stage2, ipa, pa, size, attributes(flags));
 }
 
-bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size) {
-    return pgtable_unmap(&vm->stage2, ipa, size);
+bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags) {
+    return pgtable_fill(&vm->stage2, ipa, pa, size, attributes(flags));
+}
+
+bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good) {
+    return pgtable_unmap(&vm->stage2, ipa, size, for_good ? S2_PTE_SCRIPT : 0);
 }
 
 bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags) {
-    return pgtable_protect(&vm->stage2, ipa, size, S2_ATTR_MASK, attributes(flags));
+    return pgtable_protect(&vm->stage2, ipa, size, S2_PERMISSIONS, attributes(flags) & (S2_PERMISSIONS | S2_PTE_SCRIPT),
+        flags & S2_SCRIPT ? 0 : S2_PTE_SCRIPT);
+}
+
+// ---- Whose memory it is -------------------------------------------------------------------------
+
+static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
+    return b_size != 0 && a < b + b_size && b < a + a_size;
+}
+
+static bool within(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
+    return b_size != 0 && a >= b && a - b + a_size <= b_size;
+}
+
+const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size) {
+    const struct platform *p = &platform;
+    if (mmu_is_image(pa, size)) {
+        return "the hypervisor's image";
+    }
+    for (unsigned i = 0; vm != NULL && i < vm->nram; i++) {
+        if (within(pa, size, (uint64_t)vm->ram[i].host, vm->ram[i].size)) {
+            return NULL;
+        }
+    }
+    uint64_t fdt = ALIGN_DOWN((uint64_t)p->fdt, PAGE_SIZE), fdt_end = ALIGN_UP((uint64_t)p->fdt + p->fdt_size, PAGE_SIZE);
+    uint64_t initrd = ALIGN_DOWN(p->initrd_start, PAGE_SIZE), initrd_end = ALIGN_UP(p->initrd_end, PAGE_SIZE);
+    if (within(pa, size, fdt, fdt_end - fdt) || within(pa, size, initrd, initrd_end - initrd)) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < p->nram; i++) {
+        if (overlaps(pa, size, p->ram[i].base, p->ram[i].size)) {
+            return "RAM of the hypervisor's page allocator";
+        }
+    }
+    const range_t *gic[] = { &p->gicd, &p->gicc, &p->gich, &p->gicr };
+    for (unsigned i = 0; i < ARRAY_LEN(gic); i++) {
+        if (overlaps(pa, size, gic[i]->base, gic[i]->size)) {
+            return "the real interrupt controller";
+        }
+    }
+    return overlaps(pa, size, p->uart_base, PAGE_SIZE) ? "the console's UART" : NULL;
 }

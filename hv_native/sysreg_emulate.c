@@ -110,18 +110,43 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
 }
 
 uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
-    (void)r;
-    // GICv3's only trapped register that matters: an SGI is sent.
-    if ((esr & ISS_SYSREG_KEY) == KEY(3, 0, 12, 11, 5) && v->vm->sysreg.slot == NULL && !(esr & 1)) {
-        unsigned rt = FIELD(esr, 9, 5);
-        if (rt <= 18 || rt >= 30) {
-            uint64_t value = reg_get(r, rt);
-            vgic_sysreg(v, esr & ISS_SYSREG_KEY, true, &value);
-            skip_instruction();
-            return EXIT_RESUME;
-        }
+    unsigned rt = FIELD(esr, 9, 5);
+    bool write = !(esr & 1);
+    uint64_t key = esr & ISS_SYSREG_KEY;
+    if (rt > 18 && rt < 30) {
+        return EXIT_TRAP; // not saved yet (vectors.S)
     }
-    return EXIT_TRAP;
+    hook_t *h = hook_find(&v->vm->sysreg, key);
+    if (h != NULL) {
+        if (h->kind != HOOK_ANSWER) {
+            return EXIT_TRAP;
+        }
+        h->hits++;
+        if (!write) {
+            reg_set(r, rt, h->value);
+        }
+    } else if (write && key == KEY(3, 0, 12, 11, 5)) {
+        uint64_t value = reg_get(r, rt); // ICC_SGI1R_EL1: the one GICv3 register that guests use and that traps
+        vgic_sysreg(v, key, true, &value);
+    } else {
+        return EXIT_TRAP;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+// False: the handler wants what is below it to decide.
+static bool ask_python(vcpu_t *v, hook_t *h, unsigned rt, exit_t *why) {
+    outcome_t out;
+    bool done, write = v->exit.write;
+    *why = trap_ask(v, h, write ? 1 : 0, &v->exit.value, !write, 4, &out, &done);
+    if (!done && out.action == ACTION_PASS) {
+        return false;
+    }
+    if (!done && !write) {
+        reg_set(v->regs, rt, out.x[0]);
+    }
+    return true;
 }
 
 exit_t sysreg_slow(vcpu_t *v) {
@@ -134,26 +159,22 @@ exit_t sysreg_slow(vcpu_t *v) {
     v->exit.value = value;
     v->exit.size = 8;
     hook_t *h = hook_find(&v->vm->sysreg, key);
-    switch (rule_run(v, &h, write, &value)) {
-        case PYTHON: {
-            outcome_t out;
-            bool done;
-            exit_t why = trap_ask(v, h, write ? 1 : 0, &value, !write, 4, &out, &done);
-            if (!done && !write) {
-                reg_set(r, rt, out.x[0]);
-            }
+    exit_t why;
+    verdict_t verdict;
+    for (bool passed = false; (verdict = rule_run(v, &h, passed, write, &value)) == PYTHON; passed = true) {
+        if (ask_python(v, h, rt, &why)) {
             return why;
         }
-        case DENIED:
-            vcpu_inject_undefined(v);
-            return EXIT_RESUME;
-        case PASS:
-            if (!sysreg_emulate(v, key, write, &value)) {
-                return trap_unhandled(v, 4);
-            }
-        // fall through
-        case ANSWERED:
-            break;
+    }
+    if (verdict == LATER) {
+        return EXIT_PYTHON;
+    }
+    if (verdict == DENIED) {
+        vcpu_inject_undefined(v);
+        return EXIT_RESUME;
+    }
+    if (verdict == PASS && !sysreg_emulate(v, key, write, &value)) {
+        return trap_unhandled(v, 4);
     }
     if (!write) {
         reg_set(r, rt, value);

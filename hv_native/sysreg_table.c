@@ -128,25 +128,25 @@ const sysreg_info_t *sysreg_find(unsigned enc, unsigned *number) {
     return NULL;
 }
 
-static const char *member_name(const sysreg_info_t *r, unsigned number, char buf[SYSREG_NAME_MAX]) {
-    const char *name = qstr_str(r->name);
-    if (number == 0) {
-        return strcpy(buf, name);
+const char *sysreg_print(const sysreg_t *r, char buf[SYSREG_NAME_MAX]) {
+    if (r->row == NULL) {
+        snprintf(buf, SYSREG_NAME_MAX, "S%u_%u_C%u_C%u_%u", r->enc >> 14 & 3, r->enc >> 11 & 7, r->enc >> 7 & 15,
+            r->enc >> 3 & 15, r->enc & 7);
+        return buf;
+    }
+    const char *name = qstr_str(r->row->name);
+    if (r->number == 0) {
+        return name;
     }
     size_t at = number_at(name);
-    snprintf(buf, SYSREG_NAME_MAX, "%.*s%u%s", (int)at, name, number, name + at + 1);
+    snprintf(buf, SYSREG_NAME_MAX, "%.*s%u%s", (int)at, name, r->number, name + at + 1);
     return buf;
 }
 
 const char *sysreg_name(unsigned enc, char buf[SYSREG_NAME_MAX]) {
-    unsigned number;
-    const sysreg_info_t *r = sysreg_find(enc, &number);
-    if (r != NULL) {
-        return member_name(r, number, buf);
-    }
-    snprintf(buf, SYSREG_NAME_MAX, "S%u_%u_C%u_C%u_%u", enc >> 14 & 3, enc >> 11 & 7, enc >> 7 & 15, enc >> 3 & 15,
-        enc & 7);
-    return buf;
+    sysreg_t r = { .enc = enc };
+    r.row = sysreg_find(enc, &r.number);
+    return sysreg_print(&r, buf);
 }
 
 static char upper(char c) {
@@ -165,54 +165,49 @@ static int likeness(const char *a, const char *b) {
     return 3 * head + 2 * tail - la - lb;
 }
 
-static MP_NORETURN void raise_unknown(const char *name) {
+static MP_NORETURN void raise_unknown(const mp_obj_type_t *exception, const char *name) {
     const char *nearest = NULL;
     int best = -3;
     for (const sysreg_info_t *r = sysregs; r < sysregs + sysregs_count; r++) {
-        int l = likeness(name, qstr_str(r->name));
+        // Other first letters are not looked at: dir() asks for a thousand words that are no register.
+        const char *other = qstr_str(r->name);
+        int l = upper(name[0]) == upper(other[0]) ? likeness(name, other) : best;
         if (l > best) {
             best = l;
-            nearest = qstr_str(r->name);
+            nearest = other;
         }
     }
     if (nearest == NULL) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("no system register '%s'"), name);
+        mp_raise_msg_varg(exception, MP_ERROR_TEXT("no system register '%s'"), name);
     }
-    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("no system register '%s'; did you mean %s?"), name, nearest);
+    mp_raise_msg_varg(exception, MP_ERROR_TEXT("no system register '%s'; did you mean %s?"), name, nearest);
 }
 
-// What was asked for: an encoding, and its row when it has one.
-typedef struct {
-    const sysreg_info_t *row;
-    unsigned number;
-    int enc; // 0: a layout
-} found_t;
-
-static void find_by_name(mp_obj_t name_obj, found_t *f) {
+sysreg_t sysreg_named(mp_obj_t name_obj, const mp_obj_type_t *unknown) {
     size_t len;
     const char *name = mp_obj_str_get_data(name_obj, &len);
     // A name that is no qstr yet is not in the table; do not make it one.
     qstr q = mp_obj_is_qstr(name_obj) ? MP_OBJ_QSTR_VALUE(name_obj) : qstr_find_strn(name, len);
-    f->row = q == MP_QSTRnull ? NULL : find_row(q);
-    f->number = 0;
-    if (f->row == NULL) {
-        f->row = find_member(name, &f->number);
+    sysreg_t r = { .row = q == MP_QSTRnull ? NULL : find_row(q) };
+    if (r.row == NULL) {
+        r.row = find_member(name, &r.number);
     }
-    if (f->row != NULL) {
-        f->enc = f->row->enc + f->number * f->row->step;
-        return;
+    if (r.row != NULL) {
+        r.enc = r.row->enc + r.number * r.row->step;
+        return r;
     }
-    f->enc = parse_generic(name);
-    if (f->enc < 0) {
-        raise_unknown(name);
+    int enc = parse_generic(name);
+    if (enc < 0) {
+        raise_unknown(unknown, name);
     }
-    f->row = sysreg_find(f->enc, &f->number);
+    r.enc = enc;
+    r.row = sysreg_find(enc, &r.number);
+    return r;
 }
 
-static void find(mp_obj_t what, found_t *f) {
+sysreg_t sysreg_resolve(mp_obj_t what) {
     if (mp_obj_is_str(what)) {
-        find_by_name(what, f);
-        return;
+        return sysreg_named(what, &mp_type_ValueError);
     }
     if (!mp_obj_is_int(what)) {
         mp_obj_t dest[2];
@@ -228,63 +223,65 @@ static void find(mp_obj_t what, found_t *f) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("0x%x is no system register's encoding: op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2"), (unsigned)enc);
     }
-    f->enc = enc;
-    f->row = sysreg_find(enc, &f->number);
+    sysreg_t r = { .enc = enc };
+    r.row = sysreg_find(enc, &r.number);
+    return r;
 }
 
 int sysreg_lookup(mp_obj_t name_or_enc) {
-    found_t f;
-    find(name_or_enc, &f);
-    if (f.enc == 0) {
+    sysreg_t r = sysreg_resolve(name_or_enc);
+    if (r.enc == 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%q is not a system register, only a layout"),
-            (qstr)f.row->name);
+            (qstr)r.row->name);
     }
-    return f.enc;
+    return r.enc;
 }
 
-static mp_obj_t new_name(const char *s) {
-    return mp_obj_new_str(s, strlen(s));
+mp_obj_t sysreg_name_obj(const sysreg_t *r) {
+    if (r->row != NULL && r->number == 0) {
+        return MP_OBJ_NEW_QSTR(r->row->name);
+    }
+    char buf[SYSREG_NAME_MAX];
+    const char *name = sysreg_print(r, buf);
+    return mp_obj_new_str(name, strlen(name));
 }
 
-// ("HCR_EL2", 0xe088, "RW"). Access "SYS" is an instruction, "" a layout, and "RW" also what the
-// table does not know.
-static mp_obj_t hv_sysreg(mp_obj_t name_or_enc) {
+mp_obj_t sysreg_access_obj(const sysreg_t *r) {
     static const qstr_short_t access[] = {
         MP_QSTR_RO, MP_QSTR_RW, MP_QSTR_WO, MP_QSTR_SYS, MP_QSTR_SYS, MP_QSTR_,
     };
-    found_t f;
-    find(name_or_enc, &f);
-    char buf[SYSREG_NAME_MAX];
-    mp_obj_t items[] = {
-        f.row != NULL && f.number == 0 ? MP_OBJ_NEW_QSTR(f.row->name) :
-        new_name(f.row != NULL ? member_name(f.row, f.number, buf) : sysreg_name(f.enc, buf)),
-        MP_OBJ_NEW_SMALL_INT(f.enc),
-        MP_OBJ_NEW_QSTR(access[f.row != NULL ? f.row->access : SYSREG_RW]),
-    };
-    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+    return MP_OBJ_NEW_QSTR(access[r->row != NULL ? r->row->access : SYSREG_RW]);
 }
-MP_DEFINE_CONST_FUN_OBJ_1(hv_sysreg_obj, hv_sysreg);
 
-// The fields as an ordered dict, high to low.
-static mp_obj_t hv_sysreg_fields(mp_obj_t name_or_enc) {
+mp_obj_t sysreg_fields_obj(const sysreg_t *r) {
     static const sysreg_field_t none[1];
-    found_t f;
-    find(name_or_enc, &f);
-    const sysreg_field_t *first = f.row != NULL ? f.row->fields : none, *end = first;
+    const sysreg_field_t *first = r->row != NULL ? r->row->fields : none, *end = first;
     while (end->name != MP_QSTRnull) {
         end++;
     }
     mp_obj_dict_t *dict = MP_OBJ_TO_PTR(mp_obj_new_dict(end - first));
     dict->base.type = &mp_type_ordereddict;
     dict->map.is_ordered = 1;
-    for (const sysreg_field_t *field = first; field < end; field++) {
-        mp_obj_t bits[] = { MP_OBJ_NEW_SMALL_INT(field->high), MP_OBJ_NEW_SMALL_INT(field->low) };
+    for (const sysreg_field_t *f = first; f < end; f++) {
+        mp_obj_t bits[] = { MP_OBJ_NEW_SMALL_INT(f->high), MP_OBJ_NEW_SMALL_INT(f->low) };
         // Names within a row differ: no need to search the dict for each.
-        dict->map.table[dict->map.used++] = (mp_map_elem_t) {
-            MP_OBJ_NEW_QSTR(field->name), mp_obj_new_tuple(2, bits)
-        };
+        dict->map.table[dict->map.used++] = (mp_map_elem_t) { MP_OBJ_NEW_QSTR(f->name), mp_obj_new_tuple(2, bits) };
     }
     return MP_OBJ_FROM_PTR(dict);
+}
+
+// ---- Functions of _hv ---------------------------------------------------------------------------
+
+static mp_obj_t hv_sysreg(mp_obj_t name_or_enc) {
+    sysreg_t r = sysreg_resolve(name_or_enc);
+    mp_obj_t items[] = { sysreg_name_obj(&r), MP_OBJ_NEW_SMALL_INT(r.enc), sysreg_access_obj(&r) };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(items), items);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(hv_sysreg_obj, hv_sysreg);
+
+static mp_obj_t hv_sysreg_fields(mp_obj_t name_or_enc) {
+    sysreg_t r = sysreg_resolve(name_or_enc);
+    return sysreg_fields_obj(&r);
 }
 MP_DEFINE_CONST_FUN_OBJ_1(hv_sysreg_fields_obj, hv_sysreg_fields);
 
@@ -296,10 +293,8 @@ static mp_obj_t hv_sysreg_names(void) {
     mp_obj_tuple_t *names = MP_OBJ_TO_PTR(mp_obj_new_tuple(total, NULL));
     mp_obj_t *item = names->items;
     for (const sysreg_info_t *r = sysregs; r < sysregs + sysregs_count; r++) {
-        *item++ = MP_OBJ_NEW_QSTR(r->name);
-        for (unsigned n = 1; n < r->count; n++) {
-            char buf[SYSREG_NAME_MAX];
-            *item++ = new_name(member_name(r, n, buf));
+        for (unsigned n = 0; n < r->count; n++) {
+            *item++ = sysreg_name_obj(&(sysreg_t) { r, n, 0 });
         }
     }
     return MP_OBJ_FROM_PTR(names);

@@ -31,7 +31,7 @@ typedef struct {
     uint8_t save;       // sysreg_save_t
     uint8_t count;      // members, 1 when it is no family
     uint8_t step;       // from one member's encoding to the next
-    const sysreg_field_t *fields; // high to low; ends with a name of MP_QSTRnull
+    const sysreg_field_t *fields; // high to low; the last has the name MP_QSTRnull
 } sysreg_info_t;
 
 extern const sysreg_info_t sysregs[];
@@ -39,15 +39,35 @@ extern const size_t sysregs_count;
 
 #define SYSREG_NAME_MAX 24 // with the NUL
 
+// A register that was asked for.
+typedef struct {
+    const sysreg_info_t *row;   // NULL: only an encoding
+    unsigned number;            // which of a family's members
+    unsigned enc;               // 0: a layout
+} sysreg_t;
+
+// What "HCR_EL2", "S3_4_C1_C1_0", an int that is an encoding, or an object with an `enc`
+// (hv.regs.HCR_EL2) means. ValueError names what is unknown, and the nearest name.
+sysreg_t sysreg_resolve(mp_obj_t name_or_enc);
+
+// A str alone; `unknown` is the exception for what is no register's name.
+sysreg_t sysreg_named(mp_obj_t name, const mp_obj_type_t *unknown);
+
+// For registers only, as the encoding.
+int sysreg_lookup(mp_obj_t name_or_enc);
+
 // The row of an encoding, or NULL; *number is which of a family's members it is.
 const sysreg_info_t *sysreg_find(unsigned enc, unsigned *number);
 
-// The name of an encoding; without a row S<op0>_<op1>_C<n>_C<m>_<op2>. Returns buf.
+// The name; without a row S<op0>_<op1>_C<n>_C<m>_<op2>. In ROM, or in buf.
+const char *sysreg_print(const sysreg_t *r, char buf[SYSREG_NAME_MAX]);
 const char *sysreg_name(unsigned enc, char buf[SYSREG_NAME_MAX]);
 
-// The encoding of "HCR_EL2", "S3_4_C1_C1_0", an int that is an encoding already, or an object with
-// an `enc` (hv.regs.HCR_EL2). ValueError names what is unknown, and the nearest name.
-int sysreg_lookup(mp_obj_t name_or_enc);
+// For Python: the name as a str, the access as "RO", "RW", "WO", "SYS" (an instruction) or "" (a
+// layout), the fields as an ordered dict {name: (high, low)}.
+mp_obj_t sysreg_name_obj(const sysreg_t *r);
+mp_obj_t sysreg_access_obj(const sysreg_t *r);
+mp_obj_t sysreg_fields_obj(const sysreg_t *r);
 
 // For the globals table of _hv.
 MP_DECLARE_CONST_FUN_OBJ_1(hv_sysreg_obj);          // sysreg(name_or_enc) -> (name, enc, access)

@@ -85,6 +85,10 @@ exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load
     if (v->moved) {
         return EXIT_RESUME;
     }
+    if (out->action == ACTION_PASS) {
+        *done = false;
+        return EXIT_RESUME;
+    }
     if (out->action != ACTION_NONE) {
         return act(v, out->action, advance);
     }
@@ -102,17 +106,19 @@ exit_t trap_unhandled(vcpu_t *v, unsigned advance) {
     if (h == NULL) {
         return EXIT_TRAP;
     }
-    h->hits++;
     outcome_t out;
     bool done;
-    return trap_ask(v, h, 1, &v->exit.esr, false, advance, &out, &done);
+    exit_t why = trap_ask(v, h, 1, &v->exit.esr, false, advance, &out, &done);
+    return !done && out.action == ACTION_PASS ? EXIT_TRAP : why;
 }
 
 // WFI: nothing to do until an interrupt comes. WFE traps only when a script asks for it.
 static exit_t wfx_slow(vcpu_t *v) {
-    hook_t *h = v->vm->classes[EC_WFX];
-    if (h != NULL) {
-        return trap_unhandled(v, 4);
+    if (v->vm->classes[EC_WFX] != NULL) {
+        exit_t why = trap_unhandled(v, 4);
+        if (why != EXIT_TRAP) {
+            return why; // EXIT_TRAP: it returned hv.PASS
+        }
     }
     v->regs->pc += 4;
     return (v->exit.esr & 1) == 0 && !vgic_pending(v) ? EXIT_IDLE : EXIT_RESUME;

@@ -19,8 +19,13 @@ exit_t trap_finish(vcpu_t *v);
 // Ask a hook's Python handler about the exit in v->exit. While it runs the guest is before the
 // instruction, and stays there if it raises; `advance` is how far the next instruction is, for when
 // it returns. Actions, injected exceptions and a moved PC have been carried out; *out is for the
-// caller when *done is false.
+// caller when *done is false: values, or ACTION_PASS with the guest still before the instruction.
 exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, unsigned advance, outcome_t *out, bool *done);
+
+// A script wants to see what nothing else answers.
+static inline bool trap_has_fallback(const vcpu_t *v) {
+    return v->vm->otherwise != NULL || v->vm->classes[ESR_EC(v->exit.esr)] != NULL;
+}
 
 // Nothing knows this exit: the class's hook, the default hook, or out to the caller of run.
 exit_t trap_unhandled(vcpu_t *v, unsigned advance);

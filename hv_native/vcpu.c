@@ -100,9 +100,8 @@ exit_t vcpu_run(vcpu_t *v) {
     WRITE_SYSREG(cnthctl_el2, vm->el2[EL2_CNTHCTL]);
     WRITE_SYSREG(cptr_el2, vm->el2[EL2_CPTR] | (p->fp_owner == v ? 0 : CPTR_TFP));
     p->running = v;
-    v->state = VCPU_RUNNING;
+    v->on_pending = false;
     exit_t why = guest_enter(v);
-    v->state = VCPU_READY;
     p->running = NULL;
     v->serror = (READ_SYSREG(hcr_el2) & HCR_VSE) != 0;
     WRITE_SYSREG(cptr_el2, CPTR_HOST | (p->fp_owner == NULL ? 0 : CPTR_TFP));
@@ -158,6 +157,7 @@ static uint64_t at(uint64_t va, bool write, bool el0, bool both) {
 
 uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa) {
     uint64_t daif = irq_save();
+    vcpu_t *running = this_pcpu()->running;
     vcpu_load(v);
     uint64_t hcr = READ_SYSREG(hcr_el2), par_before = READ_SYSREG(par_el1);
     WRITE_SYSREG(hcr_el2, v->vm->el2[EL2_HCR]);
@@ -167,6 +167,8 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
         fault = par;
     } else {
         *ipa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
+    }
+    if (fault == 0 && pa != NULL) {
         vm_ram_fault(v->vm, *ipa); // RAM nobody has touched yet is RAM all the same
         par = at(va, write, el0, true);
         fault = par & 1 ? par : 0;
@@ -175,6 +177,9 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
     WRITE_SYSREG(par_el1, par_before);
     WRITE_SYSREG(hcr_el2, hcr);
     isb();
+    if (running != NULL && running != v) {
+        vcpu_load(running); // a handler asked about another vCPU than the one it goes back to
+    }
     irq_restore(daif);
     return fault;
 }

@@ -65,7 +65,14 @@ typedef struct {
     exit_t reason;
 } exit_info_t;
 
-typedef enum { VCPU_OFF, VCPU_READY, VCPU_RUNNING, VCPU_IDLE, VCPU_STOPPED } vcpu_state_t;
+typedef enum {
+    VCPU_OFF,       // powered off: PSCI CPU_ON starts it
+    VCPU_STOPPED,   // its VM does not run
+    VCPU_READY,     // waits for a core
+    VCPU_RUNNING,   // on a core
+    VCPU_IDLE,      // waits for an interrupt
+    VCPU_PYTHON,    // waits for the boot core to finish its exit
+} vcpu_state_t;
 
 typedef struct vcpu {
     guest_regs_t parked;    // the registers while it does not run
@@ -74,7 +81,11 @@ typedef struct vcpu {
     unsigned id;
     volatile vcpu_state_t state;
     struct pcpu *on;        // the core it is loaded on, or NULL
-    int pin;                // the core it must run on, or -1
+    int pin;                // the core it must run on, or -1: set by a script
+    int home;               // the same, for the time of a run in the foreground
+    struct vcpu *next;      // in one of the scheduler's queues
+    bool queued;            // in the one of READY vCPUs
+    volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
     volatile bool kicked;   // leave the guest at the next opportunity
     uint64_t sp_el2;        // the hypervisor's stack pointer while the guest ran
     bool moved;             // a handler set the PC or injected an exception: do not advance it
@@ -110,8 +121,8 @@ uint64_t guest_enter(vcpu_t *v);    // vectors.S
 uint64_t vcpu_el1_get(vcpu_t *v, unsigned index);
 void vcpu_el1_set(vcpu_t *v, unsigned index, uint64_t value);
 
-// Stage 1 of this vCPU and stage 2 of its VM: 0, or the PAR_EL1 of the fault (its S bit, 9, says that
-// it was stage 2's). v is not running.
+// Stage 1 of this vCPU and stage 2 of its VM (pa NULL: stage 1 only): 0, or the PAR_EL1 of the fault
+// (its S bit, 9, says that it was stage 2's). v is stopped, or its exit is being handled here.
 uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa);
 
 // Deliver an exception to the guest's EL1 as hardware would (DDI 0487 D1.10.2).

@@ -6,6 +6,7 @@
 
 #include "vm.h"
 
+void vgic_init_core(void);  // what this core needs before a guest runs on it
 void vgic_reset_vcpu(vcpu_t *v);
 void vgic_load(vcpu_t *v);
 void vgic_put(vcpu_t *v);

@@ -35,7 +35,8 @@ static vcpu_t *new_vcpu(vm_t *vm, unsigned id) {
     v->pin = -1;
     // Aff1 above 15, as GICv3's SGI target lists want; U (bit 30) says "alone" only for one vCPU.
     v->vmpidr = BIT(31) | (vm->nvcpus == 1 ? BIT(30) : 0) | (id & 15) | (uint64_t)(id >> 4) << 8;
-    v->state = id == 0 ? VCPU_READY : VCPU_OFF;
+    v->home = -1;
+    v->state = id == 0 ? VCPU_STOPPED : VCPU_OFF;
     vcpu_reset(v, 0, 0);
     return v;
 }
@@ -113,6 +114,7 @@ void vm_destroy(vm_t *vm) {
         hook_clear(tables[i], release_hook);
     }
     hook_ranges_clear(&vm->mmio, release_hook);
+    hook_ranges_clear(&vm->rules, release_hook);
     pl011_remove(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
@@ -160,33 +162,38 @@ static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
     page_zero(r->host + offset, bytes);
     cache_clean_poc(r->host + offset, bytes);
-    if (!stage2_map(vm, r->ipa + offset, (uint64_t)r->host + offset, bytes, S2_READ | S2_WRITE | S2_EXEC)) {
+    if (!stage2_fill(vm, r->ipa + offset, (uint64_t)r->host + offset, bytes, S2_READ | S2_WRITE | S2_EXEC)) {
         return false;
     }
     r->present[granule / 32] |= 1u << granule % 32;
-    uint64_t block = ALIGN_DOWN(offset, BLOCK_2M);
-    if (r->present[granule / 32] == ~0u && ((r->ipa + block) & (BLOCK_2M - 1)) == 0
-        && (((uint64_t)r->host + block) & (BLOCK_2M - 1)) == 0) {
-        return stage2_map(vm, r->ipa + block, (uint64_t)r->host + block, BLOCK_2M, S2_READ | S2_WRITE | S2_EXEC);
+    if (r->present[granule / 32] == ~0u) {
+        pgtable_fold(&vm->stage2, r->ipa + offset);
     }
     return true;
 }
 
-bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
-    ram_t *r = ram_at(vm, ipa);
-    if (r == NULL) {
-        return false;
-    }
-    uint64_t granule = (ipa - r->ipa) / RAM_GRANULE;
+// With the lock for one granule at a time: zeroing takes its time.
+static bool present(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t daif = irq_save();
     spin_lock(&vm->lock);
-    bool was = is_present(r, granule);
-    bool ok = was || make_present(vm, r, granule);
-    // Another core may have been first; but a page that a script unmapped is not ours to bring back.
+    bool ok = is_present(r, granule) || make_present(vm, r, granule);
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    return ok;
+}
+
+bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
+    ram_t *r = ram_at(vm, ipa);
+    if (r == NULL || !present(vm, r, (ipa - r->ipa) / RAM_GRANULE)) {
+        return false;
+    }
+    // It may have been there all the time: unmapped by a script, or changed at this moment on another core.
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
     bool mapped = pgtable_walk(&vm->stage2, ipa).entry & PTE_VALID;
     spin_unlock(&vm->lock);
     irq_restore(daif);
-    return ok && mapped;
+    return mapped;
 }
 
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
@@ -196,15 +203,23 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
         return NULL;
     }
     uint64_t last = size == 0 ? offset : offset + size - 1;
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
     for (uint64_t g = offset / RAM_GRANULE; g <= last / RAM_GRANULE; g++) {
-        if (!is_present(r, g) && !make_present(vm, r, g)) {
-            r = NULL;
-            break;
+        if (!is_present(r, g) && !present(vm, r, g)) {
+            return NULL;
         }
     }
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
-    return r == NULL ? NULL : r->host + offset;
+    return r->host + offset;
+}
+
+void vm_ram_zero(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        ram_t *r = &vm->ram[i];
+        for (uint64_t offset = 0; offset < r->size; offset += RAM_GRANULE) {
+            if (is_present(r, offset / RAM_GRANULE)) {
+                uint64_t bytes = r->size - offset < RAM_GRANULE ? r->size - offset : RAM_GRANULE;
+                page_zero(r->host + offset, bytes);
+                cache_clean_poc(r->host + offset, bytes);
+            }
+        }
+    }
 }

@@ -35,14 +35,25 @@ typedef struct vm {
     uint64_t cntvoff;
     hook_table_t hvc, smc, sysreg, imm;     // by SMCCC id (HVC, SMC), by encoding, by HVC immediate
     hook_ranges_t mmio;
+    hook_ranges_t rules;    // those over MMIO; the ranges may be parts of devices', or of several
     hook_t *classes[64];    // exception classes a script asked for
     hook_t *otherwise;      // the default handler
     spinlock_t lock;
     struct pl011 *console;
     void *object;           // the Python object
-    bool busy;              // a run of it is on the stack
+    volatile bool running;  // started, and its end not yet taken note of
+    volatile bool stopping; // its vCPUs are to leave their cores
+    bool attached;          // what is typed at the machine's console goes to it
+    unsigned held;          // vm_hold: none of its vCPUs is to run
+    bool foreground;        // the boot core waits for its end
+    vcpu_t *volatile ended_by;  // whose exit ended it; NULL: a stop was asked for
     struct vm *next;
 } vm_t;
+
+// sched.c; boot core: between these no vCPU of the VM is in the guest or in C on another core, so that
+// what those look up without a lock (hooks, stage 2) can be changed. They nest.
+void vm_hold(vm_t *vm);
+void vm_release(vm_t *vm);
 
 extern vm_t *vms;
 
@@ -55,8 +66,10 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.
 bool vm_ram_fault(vm_t *vm, uint64_t ipa);
+void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; no vCPU runs
 
-// stage2.c
+// stage2.c. What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
+// the invalid ones), and the VM's RAM fills in only what has none.
 bool stage2_init(vm_t *vm);
 void stage2_free(vm_t *vm);
 void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
@@ -65,8 +78,17 @@ void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
 #define S2_EXEC 4u
 #define S2_DEVICE 8u
 #define S2_NC 16u
+#define S2_SCRIPT 32u                   // set the mark
+#define S2_PTE_SCRIPT BIT(55)           // the mark: a bit the architecture leaves to software
+// False: no page left for a table. The VM's lock is held, or it is still being made.
 bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
-bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size);
+bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
+bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good);
+// Access rights only. Without S2_SCRIPT, of what no script has said anything about.
 bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags);
+
+// Whose the physical range [pa, pa + size) is when it must not be given to vm (NULL: to nobody), in words;
+// NULL when it may: memory of its own, a boot image, a device the hypervisor does not use.
+const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size);
 
 #endif

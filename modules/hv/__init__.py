@@ -28,21 +28,19 @@ from _hv import (
 
 from .vm import VM
 
-# Attribute -> (module of this package, name in it; None for the module itself).
-_LAZY = {
-    "regs": ("regs", None),
-    "fdt": ("fdt", None),
-    "loader": ("loader", None),
-    "explain": ("syndrome", "explain"),
-}
+# Names that live in a module of another name.
+_LAZY = {"explain": "syndrome"}
 
 
 def __getattr__(name):
+    module = _LAZY.get(name, name)
+    if name[0] == "_":
+        raise AttributeError(f"hv has no {name}")
     try:
-        module, inside = _LAZY[name]
-    except KeyError:
+        found = getattr(__import__("hv." + module), module)
+    except ImportError:
         raise AttributeError(f"hv has no {name}") from None
-    found = getattr(__import__("hv." + module), module)
-    found = found if inside is None else getattr(found, inside)
+    if name in _LAZY:
+        found = getattr(found, name)
     globals()[name] = found
     return found

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+// Hooks of a VM: vm.hook and vm.mmio register Python handlers, vm.rule what C does by itself. Of one
+// key there is at most one handler; rules stand over it, the newest first.
+
+#include "py/objlist.h"
+#include "py/runtime.h"
+#include "arch.h"
+#include "objects.h"
+#include "sysreg_table.h"
+#include "trap.h"
+
+#define IPA_LIMIT BIT(40)
+
+static hook_t *new_hook(uint64_t key, hook_kind_t kind) {
+    hook_t *h = native_alloc(sizeof(hook_t));
+    if (h == NULL) {
+        hv_no_room("a hook", PAGE_SIZE);
+    }
+    h->key = key;
+    h->kind = kind;
+    return h;
+}
+
+static handler_t *keep_handler(hv_vm_obj_t *o, mp_obj_t fun, unsigned most) {
+    handler_t *handler = handler_new(fun, -1, most);
+    mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(handler));
+    return handler;
+}
+
+static void release(hv_vm_obj_t *o, hook_t *h) {
+    mp_obj_list_t *kept = MP_OBJ_TO_PTR(o->handlers);
+    for (size_t i = 0; h != NULL && i < kept->len; i++) {
+        if (kept->items[i] == MP_OBJ_FROM_PTR(h->handler)) { // by identity: a handler_t is no Python object
+            kept->items[i] = kept->items[--kept->len];
+            kept->items[kept->len] = MP_OBJ_NULL;
+        }
+    }
+    native_free(h, sizeof(hook_t));
+}
+
+// ---- Where a hook goes --------------------------------------------------------------------------
+
+typedef struct {
+    hook_table_t *table;    // by key,
+    hook_ranges_t *ranges;  // or by address,
+    hook_t **slot;          // or there is only one
+    uint64_t key, size;
+    unsigned most;          // arguments a handler may take besides cpu
+} place_t;
+
+static place_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
+    place_t p = { .most = 7 };
+    switch (kind) {
+        case MP_QSTR_hvc:
+            p.table = &vm->hvc;
+            break;
+        case MP_QSTR_smc:
+            p.table = &vm->smc;
+            break;
+        case MP_QSTR_imm:
+            p.table = &vm->imm;
+            break;
+        case MP_QSTR_sysreg:
+            p.table = &vm->sysreg;
+            p.most = 1;
+            p.key = sysreg_key(sysreg_lookup(key));
+            return p;
+        case MP_QSTR_class:
+            p.slot = &vm->classes[unbox_u64(key) & 63];
+            p.most = 1;
+            return p;
+        default:
+            p.slot = &vm->otherwise;
+            p.most = 1;
+            return p;
+    }
+    p.key = unbox_u64(key) & 0xFFFFFFFF;
+    return p;
+}
+
+static hook_t *first_at(const place_t *p) {
+    if (p->slot != NULL) {
+        return *p->slot;
+    }
+    if (p->table != NULL) {
+        return hook_find(p->table, p->key);
+    }
+    hook_t *h = hook_range_find(p->ranges, p->key);
+    return h != NULL && h->key == p->key && h->size == p->size ? h : NULL;
+}
+
+// Put h, or nothing, where `old` is: below `over`, or first. False: no memory.
+static bool set_at(const place_t *p, hook_t *over, hook_t *old, hook_t *h) {
+    hook_t *replaced;
+    if (over != NULL) {
+        over->below = h;
+    } else if (p->slot != NULL) {
+        *p->slot = h;
+    } else if (p->table != NULL) {
+        if (h != NULL) {
+            return hook_add(p->table, h, &replaced);
+        }
+        hook_remove(p->table, p->key);
+    } else {
+        if (old != NULL) {
+            hook_range_remove(p->ranges, old); // its place in the array is free now: this cannot fail
+        }
+        return h == NULL || hook_range_add(p->ranges, h);
+    }
+    return true;
+}
+
+static bool change(vm_t *vm, const place_t *p, hook_t *over, hook_t *old, hook_t *h) {
+    vm_hold(vm);
+    bool ok = set_at(p, over, old, h);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vm->vcpu[i]->mmio_hit = NULL;
+    }
+    vm_release(vm);
+    if (!ok) {
+        native_free(h, sizeof(hook_t));
+        hv_no_room("a hook", PAGE_SIZE);
+    }
+    return true;
+}
+
+// ---- Handlers -----------------------------------------------------------------------------------
+
+// hook(kind, key, fun): fun None removes. kind: "hvc", "smc", "imm", "sysreg", "class", "default".
+// True when there was one.
+static mp_obj_t vm_hook(size_t n_args, const mp_obj_t *args) {
+    hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
+    vm_t *vm = hv_vm_get(args[0]);
+    (void)n_args;
+    place_t p = place_of(vm, mp_obj_str_get_qstr(args[1]), args[2]);
+    hook_t *h = NULL, *over = NULL, *old = first_at(&p);
+    while (old != NULL && old->kind != HOOK_PYTHON) {
+        over = old;
+        old = old->below;
+    }
+    if (args[3] != mp_const_none) {
+        handler_t *handler = keep_handler(o, args[3], p.most);
+        h = new_hook(p.key, HOOK_PYTHON);
+        h->handler = handler;
+    }
+    if (h != NULL || old != NULL) {
+        change(vm, &p, over, old, h);
+    }
+    release(o, old);
+    return mp_obj_new_bool(old != NULL);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_hook_obj, 4, 4, vm_hook);
+
+static void check_range(vm_t *vm, uint64_t ipa, uint64_t size) {
+    if (size == 0 || ipa >= IPA_LIMIT || size > IPA_LIMIT - ipa) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, %lu bytes: a range must not be empty and must end below 2^40"), ipa, size);
+    }
+    for (unsigned i = 0; i < vm->nram; i++) {
+        const ram_t *r = &vm->ram[i];
+        if (ipa < r->ipa + r->size && r->ipa < ipa + size) {
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx overlaps guest RAM at 0x%lx-0x%lx, which does not trap"),
+                ipa, ipa + size - 1, r->ipa, r->ipa + r->size - 1);
+        }
+    }
+}
+
+static void check_free(const hook_ranges_t *ranges, uint64_t ipa, uint64_t size) {
+    hook_t *other = hook_range_overlap(ranges, ipa, size);
+    if (other != NULL) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx overlaps the %s at 0x%lx-0x%lx"), ipa, ipa + size - 1,
+            other->kind <= HOOK_PYTHON ? "device" : "rule", other->key, other->key + other->size - 1);
+    }
+}
+
+// mmio(ipa, size, fun): fun None removes the range that starts at ipa.
+static mp_obj_t vm_mmio(size_t n_args, const mp_obj_t *args) {
+    hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
+    vm_t *vm = hv_vm_get(args[0]);
+    place_t p = { .ranges = &vm->mmio, .key = unbox_u64(args[1]), .size = unbox_u64(args[2]) };
+    (void)n_args;
+    check_range(vm, p.key, p.size);
+    if (args[3] == mp_const_none) {
+        hook_t *h = first_at(&p);
+        if (h == NULL || h->kind == HOOK_NATIVE) {
+            return mp_const_false;
+        }
+        change(vm, &p, NULL, h, NULL);
+        release(o, h);
+        return mp_const_true;
+    }
+    check_free(&vm->mmio, p.key, p.size);
+    handler_t *handler = keep_handler(o, args[3], 2);
+    hook_t *h = new_hook(p.key, HOOK_PYTHON);
+    h->size = p.size;
+    h->handler = handler;
+    change(vm, &p, NULL, NULL, h);
+    return mp_const_true;
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj, 4, 4, vm_mmio);
+
+// ---- Rules --------------------------------------------------------------------------------------
+
+typedef struct {
+    mp_obj_base_t base;
+    hv_vm_obj_t *vm;
+    hook_t *hook;       // NULL once removed
+    place_t place;
+} hv_rule_obj_t;
+
+static hook_kind_t action_of(mp_obj_t action) {
+    static const struct { qstr_short_t name; uint8_t kind; } actions[] = {
+        { MP_QSTR_count, HOOK_COUNT }, { MP_QSTR_log, HOOK_LOG }, { MP_QSTR_const, HOOK_CONST },
+        { MP_QSTR_shadow, HOOK_SHADOW }, { MP_QSTR_deny, HOOK_DENY },
+    };
+    qstr name = mp_obj_str_get_qstr(action);
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (actions[i].name == name) {
+            return actions[i].kind;
+        }
+    }
+    mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("no action '%q': count, log, const, shadow or deny"), name);
+}
+
+// rule(kind, key, size, action, value, match, pc, nth, every, fun) -> Rule
+static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
+    hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
+    vm_t *vm = hv_vm_get(args[0]);
+    qstr kind = mp_obj_str_get_qstr(args[1]);
+    (void)n_args;
+    place_t p;
+    if (kind == MP_QSTR_mmio) {
+        p = (place_t) { .ranges = &vm->rules, .key = unbox_u64(args[2]), .size = unbox_u64(args[3]), .most = 2 };
+        check_range(vm, p.key, p.size);
+    } else {
+        p = place_of(vm, kind, args[2]);
+    }
+    hook_t *under = first_at(&p);
+    if (p.ranges != NULL && under == NULL) {
+        check_free(p.ranges, p.key, p.size);
+    }
+    hook_kind_t action = action_of(args[4]);
+    handler_t *handler = args[10] == mp_const_none ? NULL : keep_handler(o, args[10], p.most);
+    hv_rule_obj_t *rule = mp_obj_malloc(hv_rule_obj_t, &hv_rule_type);
+    hook_t *h = new_hook(p.key, action);
+    h->size = p.size;
+    h->below = under;
+    h->handler = handler;
+    h->value = unbox_u64(args[5]);
+    h->match_value = args[6] != mp_const_none;
+    h->match = h->match_value ? unbox_u64(args[6]) : 0;
+    h->match_pc = args[7] != mp_const_none;
+    h->pc = h->match_pc ? unbox_u64(args[7]) : 0;
+    h->nth = unbox_u64(args[8]);
+    h->every = unbox_u64(args[9]);
+    if (action == HOOK_CONST && handler == NULL && !h->match_value && !h->match_pc && h->nth == 0 && h->every == 0) {
+        h->kind = HOOK_ANSWER;
+    }
+    change(vm, &p, NULL, under, h);
+    rule->vm = o;
+    rule->hook = h;
+    rule->place = p;
+    return MP_OBJ_FROM_PTR(rule);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj, 11, 11, vm_rule);
+
+static hook_t *rule_hook(hv_rule_obj_t *rule) {
+    hv_vm_get(MP_OBJ_FROM_PTR(rule->vm));
+    if (rule->hook == NULL) {
+        mp_raise_ValueError(MP_ERROR_TEXT("this rule has been removed"));
+    }
+    return rule->hook;
+}
+
+static mp_obj_t rule_remove(mp_obj_t self) {
+    hv_rule_obj_t *rule = MP_OBJ_TO_PTR(self);
+    hook_t *h = rule_hook(rule), *over = NULL;
+    for (hook_t *at = first_at(&rule->place); at != h; at = at->below) {
+        over = at;
+    }
+    change(rule->vm->vm, &rule->place, over, h, h->below);
+    release(rule->vm, h);
+    rule->hook = NULL;
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(rule_remove_obj, rule_remove);
+
+static void rule_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
+    hv_rule_obj_t *rule = MP_OBJ_TO_PTR(self);
+    if (attr != MP_QSTR_hits && attr != MP_QSTR_value) {
+        dest[1] = dest[0] == MP_OBJ_NULL ? MP_OBJ_SENTINEL : dest[1];
+        return;
+    }
+    hook_t *h = rule_hook(rule);
+    uint64_t *number = attr == MP_QSTR_hits ? &h->hits : &h->value;
+    if (dest[0] == MP_OBJ_NULL) {
+        dest[0] = box_u64(*number);
+    } else if (dest[1] != MP_OBJ_NULL) {
+        *number = unbox_u64(dest[1]);
+        dest[0] = MP_OBJ_NULL;
+    }
+}
+
+static const mp_rom_map_elem_t rule_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_remove), MP_ROM_PTR(&rule_remove_obj) },
+};
+static MP_DEFINE_CONST_DICT(rule_locals_dict, rule_locals);
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_rule_type, MP_QSTR_Rule, MP_TYPE_FLAG_NONE,
+    attr, rule_attr, locals_dict, &rule_locals_dict);

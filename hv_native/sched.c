@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: MIT
+// The scheduler: see sched.h.
+
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "arch.h"
+#include "callback.h"
+#include "gic.h"
+#include "objects.h"
+#include "sched.h"
+#include "smp.h"
+#include "timer.h"
+#include "trap.h"
+#include "vgic.h"
+
+#define SLICE_HZ 100    // slices a second while another vCPU waits
+
+static struct {
+    spinlock_t lock;
+    vcpu_t *first, *last;   // READY vCPUs, in the order they became so
+    vcpu_t *python;         // vCPUs whose exit the boot core has to finish, newest first
+    uint32_t idle;          // cores that sleep, by id
+} sched;
+
+static uint64_t lock(void) {
+    uint64_t daif = irq_save();
+    spin_lock(&sched.lock);
+    return daif;
+}
+
+static void unlock(uint64_t daif) {
+    spin_unlock(&sched.lock);
+    irq_restore(daif);
+}
+
+// The one core it may run on, or -1.
+static int place_of(const vcpu_t *v) {
+    return v->pin >= 0 ? v->pin : v->home;
+}
+
+static bool may_run(const vcpu_t *v, unsigned core) {
+    int want = place_of(v);
+    return v->vm->held == 0 && (want < 0 || want == (int)core);
+}
+
+// ---- The queue; all with the lock held ----------------------------------------------------------
+
+static void enqueue(vcpu_t *v) {
+    v->state = VCPU_READY;
+    v->queued = true;
+    v->next = NULL;
+    if (sched.last == NULL) {
+        sched.first = v;
+    } else {
+        sched.last->next = v;
+    }
+    sched.last = v;
+}
+
+static void dequeue(vcpu_t *v) {
+    vcpu_t *before = NULL;
+    for (vcpu_t *at = sched.first; at != v; at = at->next) {
+        before = at;
+    }
+    if (before == NULL) {
+        sched.first = v->next;
+    } else {
+        before->next = v->next;
+    }
+    if (sched.last == v) {
+        sched.last = before;
+    }
+    v->queued = false;
+}
+
+// The core that is to come for v: one that sleeps. The others look when their slice is over.
+static int sleeper_for(const vcpu_t *v) {
+    for (unsigned i = platform.ncpus; i-- > 0;) {
+        if ((sched.idle & 1u << i) && may_run(v, i)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+static void call_sleeper(const vcpu_t *v) {
+    int core = sleeper_for(v);
+    if (core >= 0) {
+        sched.idle &= ~(1u << core);
+        if (core != (int)this_pcpu()->id) {
+            gic_send_sgi(GIC_SGI_KICK, pcpus[core].mpidr);
+        }
+    }
+}
+
+static void enqueue_and_call(vcpu_t *v) {
+    enqueue(v);
+    call_sleeper(v);
+}
+
+static vcpu_t *take(unsigned core) {
+    for (vcpu_t *v = sched.first; v != NULL; v = v->next) {
+        if (may_run(v, core)) {
+            dequeue(v);
+            v->state = VCPU_RUNNING;
+            return v;
+        }
+    }
+    return NULL;
+}
+
+// ---- Running on this core -----------------------------------------------------------------------
+
+typedef struct {
+    timer_t timer;  // first: its function finds the vCPU behind it
+    vcpu_t *vcpu;
+} slice_t;
+
+static void slice_over(timer_t *t) {
+    vcpu_t *v = ((slice_t *)t)->vcpu;
+    if (sched.first != NULL) {
+        v->kicked = true;
+    } else {
+        timer_arm(t, timer_now() + timer_freq() / SLICE_HZ, slice_over);
+    }
+}
+
+static void end(vcpu_t *v, exit_t why) {
+    vm_t *vm = v->vm;
+    uint64_t daif = lock();
+    v->state = VCPU_STOPPED;
+    bool first = vm->ended_by == NULL;
+    if (first) {
+        vm->ended_by = v;
+        v->exit.reason = why;
+    }
+    unlock(daif);
+    if (first) {
+        sched_stop(vm);
+    }
+}
+
+static bool last_one(const vcpu_t *v) {
+    for (unsigned i = 0; i < v->vm->nvcpus; i++) {
+        if (v->vm->vcpu[i] != v && v->vm->vcpu[i]->state != VCPU_OFF) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Where a vCPU goes when it has left the guest on this core.
+static void settle(vcpu_t *v, exit_t why) {
+    bool again = why == EXIT_RESUME || why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ;
+    if (!again && why != EXIT_IDLE && why != EXIT_PYTHON && why != EXIT_CPU_OFF) {
+        end(v, why);
+        return;
+    }
+    uint64_t daif = lock();
+    v->kicked = false;
+    if (why == EXIT_CPU_OFF && last_one(v)) {
+        unlock(daif);
+        end(v, EXIT_OFF);
+        return;
+    }
+    if (why == EXIT_CPU_OFF) {
+        v->state = VCPU_OFF;
+    } else if (why == EXIT_PYTHON) {
+        v->state = VCPU_PYTHON;
+        v->next = sched.python;
+        sched.python = v;
+        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
+    } else if (v->vm->stopping) {
+        v->state = VCPU_STOPPED;
+    } else if (why == EXIT_IDLE && !vgic_pending(v)) {
+        v->state = VCPU_IDLE;
+    } else {
+        enqueue_and_call(v);
+    }
+    unlock(daif);
+}
+
+// Only one core: nobody else will want its registers, so they stay loaded.
+static void leave_core(vcpu_t *v) {
+    if (smp_online() > 1) {
+        vcpu_put(v);
+    }
+}
+
+static void run_slice(vcpu_t *v) {
+    slice_t slice = { .vcpu = v };
+    timer_arm(&slice.timer, timer_now() + timer_freq() / SLICE_HZ, slice_over);
+    exit_t why = vcpu_run(v);
+    timer_cancel(&slice.timer);
+    leave_core(v);
+    settle(v, why);
+}
+
+// The vCPU whose handler is on the boot core's stack. No second guest is run on top of it.
+static vcpu_t *nested;
+
+bool sched_any_handler(void) {
+    return nested != NULL;
+}
+
+bool sched_in_handler(const vm_t *vm) {
+    return nested != NULL && nested->vm == vm;
+}
+
+void sched_step(void) {
+    pcpu_t *p = this_pcpu();
+    if (nested != NULL) {
+        wfi();
+        return;
+    }
+    if (sched.python != NULL) {
+        sched_serve_python();
+        irq_disable();
+        return;
+    }
+    uint64_t daif = lock();
+    vcpu_t *v = take(p->id);
+    if (v == NULL) {
+        sched.idle |= 1u << p->id;
+    }
+    unlock(daif);
+    if (v == NULL) {
+        wfi();
+        sched.idle &= ~(1u << p->id);
+        return;
+    }
+    nested = v;
+    run_slice(v);
+    nested = NULL;
+}
+
+void sched_secondary(void) {
+    pcpu_t *p = this_pcpu();
+    for (;;) {
+        irq_disable();
+        uint64_t daif = lock();
+        vcpu_t *v = take(p->id);
+        if (v == NULL) {
+            sched.idle |= 1u << p->id;
+        }
+        unlock(daif);
+        if (v != NULL) {
+            run_slice(v);
+        } else {
+            wfi(); // a masked interrupt ends it, and is taken below
+        }
+        irq_enable();
+        isb();
+    }
+}
+
+// ---- Holding a VM -------------------------------------------------------------------------------
+
+static bool elsewhere(const vcpu_t *v) {
+    return v->state == VCPU_RUNNING && v != nested;
+}
+
+void vm_hold(vm_t *vm) {
+    uint64_t daif = lock();
+    vm->held++;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        if (elsewhere(vm->vcpu[i])) {
+            vcpu_kick(vm->vcpu[i]);
+        }
+    }
+    unlock(daif);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        while (elsewhere(vm->vcpu[i])) {
+        }
+    }
+}
+
+void vm_release(vm_t *vm) {
+    uint64_t daif = lock();
+    vm->held--;
+    for (unsigned i = 0; i < vm->nvcpus && vm->held == 0; i++) {
+        if (vm->vcpu[i]->queued) {
+            call_sleeper(vm->vcpu[i]);
+        }
+    }
+    unlock(daif);
+}
+
+// ---- Exits that wait for Python -----------------------------------------------------------------
+
+static vcpu_t *take_python(void) {
+    uint64_t daif = lock();
+    vcpu_t *v = sched.python, *before = NULL;
+    while (v != NULL && v->next != NULL) { // the oldest is last
+        before = v;
+        v = v->next;
+    }
+    if (before != NULL) {
+        before->next = NULL;
+    } else {
+        sched.python = NULL;
+    }
+    unlock(daif);
+    return v;
+}
+
+void sched_serve_python(void) {
+    vcpu_t *v;
+    while (nested == NULL && (v = take_python()) != NULL) {
+        nested = v;
+        irq_disable();
+        exit_t why = trap_finish(v);
+        leave_core(v);
+        settle(v, why);
+        irq_enable();
+        nested = NULL;
+    }
+}
+
+void sched_drop_python(vm_t *vm) {
+    uint64_t daif = lock();
+    for (vcpu_t **at = &sched.python; *at != NULL;) {
+        if ((*at)->vm == vm) {
+            (*at)->state = VCPU_STOPPED;
+            *at = (*at)->next;
+        } else {
+            at = &(*at)->next;
+        }
+    }
+    unlock(daif);
+}
+
+static mp_sched_node_t python_node, slice_node;
+
+static void serve_python(mp_sched_node_t *node) {
+    (void)node;
+    sched_serve_python();
+    hv_vm_report_ended();
+}
+
+// A slice for guests in the middle of a script. What the HAL waits for is not lost over it.
+static void serve_guests(mp_sched_node_t *node) {
+    (void)node;
+    bool woken = mp_hal_woken;
+    mp_hal_woken = false;
+    irq_disable();
+    if (sched.first != NULL) {
+        sched_step();
+    }
+    irq_enable();
+    mp_hal_woken |= woken;
+    hv_vm_report_ended();
+}
+
+static timer_t share_timer;
+
+void sched_reset(void) {
+    timer_cancel(&share_timer);
+    python_node.callback = slice_node.callback = NULL;
+}
+
+static bool any_in_background(void) {
+    for (vm_t *vm = vms; vm != NULL; vm = vm->next) {
+        if (vm->running && !vm->foreground) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void share(timer_t *t) {
+    if (sched.first != NULL && this_pcpu()->running == NULL) {
+        mp_sched_schedule_node(&slice_node, serve_guests);
+    }
+    if (any_in_background()) {
+        timer_arm(t, timer_now() + timer_freq() / SLICE_HZ, share);
+    }
+}
+
+void sched_share_core(void) {
+    if (!share_timer.armed) {
+        timer_arm(&share_timer, timer_now() + timer_freq() / SLICE_HZ, share);
+    }
+}
+
+// The kick's interrupt: its coming alone made the core leave the guest or its sleep. On the boot core
+// there may also be work that only MicroPython's own thread of control can do.
+void sched_kicked(void *arg) {
+    (void)arg;
+    pcpu_t *p = this_pcpu();
+    if (p->id == 0) {
+        mp_sched_schedule_node(&python_node, serve_python);
+    }
+}
+
+// ---- Starting and stopping ----------------------------------------------------------------------
+
+void sched_start_vcpu(vcpu_t *v) {
+    uint64_t daif = lock();
+    if (v->vm->stopping) {
+        v->state = VCPU_STOPPED;
+    } else {
+        enqueue_and_call(v);
+    }
+    unlock(daif);
+}
+
+void sched_start(vm_t *vm) {
+    smp_start();
+    vm->ended_by = NULL;
+    vm->stopping = false;
+    vm->running = true;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        if (v->state == VCPU_STOPPED) {
+            v->kicked = false;
+            if (smp_online() > 1 && v->on == this_pcpu()) {
+                uint64_t daif = irq_save();
+                vcpu_put(v);
+                irq_restore(daif);
+            }
+            sched_start_vcpu(v);
+        }
+    }
+}
+
+void sched_stop(vm_t *vm) {
+    uint64_t daif = lock();
+    vm->stopping = true;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        if (v->queued) {
+            dequeue(v);
+            v->state = VCPU_STOPPED;
+        } else if (v->state == VCPU_IDLE) {
+            v->state = VCPU_STOPPED;
+        } else if (v->state == VCPU_RUNNING) {
+            vcpu_kick(v);
+        }
+    }
+    unlock(daif);
+    if (vm->running) {
+        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr); // who waits for the VM's end looks again
+    }
+}
+
+bool sched_is_stopped(const vm_t *vm) {
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_state_t state = vm->vcpu[i]->state;
+        if (state != VCPU_OFF && state != VCPU_STOPPED) {
+            return false;
+        }
+    }
+    return vm->stopping || !vm->running;
+}
+
+void vcpu_kick(vcpu_t *v) {
+    v->kicked = true;
+    pcpu_t *on = v->on;
+    if (on != NULL && on != this_pcpu()) {
+        gic_send_sgi(GIC_SGI_KICK, on->mpidr);
+    }
+}
+
+void vcpu_wake(vcpu_t *v) {
+    uint64_t daif = lock();
+    if (v->state == VCPU_IDLE) {
+        enqueue_and_call(v);
+    } else if (v->state == VCPU_RUNNING && v->on != NULL && v->on != this_pcpu()) {
+        gic_send_sgi(GIC_SGI_KICK, v->on->mpidr); // it looks at its interrupts on the way back
+    }
+    unlock(daif);
+}

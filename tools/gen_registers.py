@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: MIT
+"""The register table (hv_native/sysregs.def) for readers of documentation and for type checkers.
+
+python3 tools/gen_registers.py markdown     a table of every register
+python3 tools/gen_registers.py pyi          typings/hv/regs.pyi
+"""
+
+import re
+import sys
+from collections import namedtuple
+from pathlib import Path
+
+TABLE = Path(__file__).resolve().parent.parent / "hv_native" / "sysregs.def"
+
+# enc: 16 bits, op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2, 0 for a mere layout. access: RO RW WO, X
+# or NONE for an instruction with and without a register, "" for a layout. fields: {name: (high, low)}.
+Row = namedtuple("Row", "name enc access save fields family")
+
+_ARGUMENTS = {"SYSREG": 8, "SYSREG_N": 10, "SYSINSN": 7, "SYSVALUE": 1}  # before the fields
+
+
+def rows(path=TABLE):
+    """Every register, families (`family` is their first member's name) one by one."""
+    text = re.sub(r" *//.*", "", path.read_text())
+    found = []
+    for kind, body in re.findall(r"^(SYS\w+)\(((?:[^()]|\([^()]*\))*)\)", text, flags=re.M):
+        args = [arg.strip() for arg in re.split(r",(?![^()]*\))", body)]
+        count = _ARGUMENTS[kind]
+        if not count <= len(args) <= count + 1:
+            raise ValueError(f"{path}: not a row: {kind}({body})")
+        found += _row(kind, args, _fields(" ".join(args[count:])))
+    return found
+
+
+def _row(kind, args, fields):
+    name = args[0]
+    if kind == "SYSVALUE":
+        return [Row(name, 0, "", "NONE", fields, None)]
+    op0, op1, crn, crm, op2 = map(int, args[1:6])
+    enc = op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2
+    if kind == "SYSREG":
+        return [Row(name, enc, args[6], args[7], fields, None)]
+    if kind == "SYSINSN":
+        return [Row(name, enc, args[6], "NONE", fields, None)]
+    count, step = int(args[6]), int(args[7])
+    head, tail = re.fullmatch(r"(\w+)0(_EL\d)", name).groups()
+    return [
+        Row(f"{head}{n}{tail}", enc + n * step, args[8], args[9], fields, name)
+        for n in range(count)
+    ]
+
+
+def _fields(text):
+    fields = {}
+    for name, bits in re.findall(r"[BF]\((\w+), ([\d, ]+)\)", text):
+        if name in fields:
+            raise ValueError(f"field {name} twice in: {text}")
+        high, *low = map(int, bits.split(","))
+        fields[name] = (high, *low) if low else (high, high)
+    return fields
+
+
+def generic(enc):
+    """The assembler's name for an encoding, S3_4_C1_C1_0."""
+    return f"S{enc >> 14}_{enc >> 11 & 7}_C{enc >> 7 & 15}_C{enc >> 3 & 15}_{enc & 7}"
+
+
+def _bits(high, low):
+    return str(high) if high == low else f"{high}:{low}"
+
+
+def markdown():
+    yield "| register | encoding | access | saved with | fields |"
+    yield "|---|---|---|---|---|"
+    for row in rows():
+        if row.family in (None, row.name):
+            fields = ", ".join(f"{name} [{_bits(*bits)}]" for name, bits in row.fields.items())
+            yield f"| {row.name} | {row.enc and generic(row.enc) or ''} | {row.access} | {row.save} | {fields} |"
+
+
+STUB = '''"""System registers by name, live, on the core that runs Python."""
+
+class Register:
+    name: str
+    enc: int  # op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2
+    access: str  # "RW", "RO", "WO", "SYS" for an instruction, "" for a layout
+    fields: dict[str, tuple[int, int]]  # {name: (high, low)}
+    def __init__(self, name_or_enc: str | int, /) -> None: ...
+    def read(self) -> int: ...
+    def write(self, value: int, unsafe: bool = False) -> None: ...
+    def decode(self, value: int = ..., /) -> str: ...
+    def __call__(self, value: int, /) -> "Register": ...
+    def __int__(self) -> int: ...
+
+def names() -> tuple[str, ...]: ...
+def __getattr__(name: str) -> Register: ...
+'''
+
+
+def pyi():
+    yield STUB
+    for row in rows():
+        if not row.fields or row.family not in (None, row.name):
+            yield f"{row.name}: {'_' + row.family if row.fields else 'Register'}"
+            continue
+        yield f"class _{row.name}(Register):"
+        for name, bits in row.fields.items():
+            yield f"    {name}: int  # [{_bits(*bits)}]"
+        yield f"{row.name}: _{row.name}"
+
+
+if __name__ == "__main__":
+    form = {"markdown": markdown, "pyi": pyi}.get(sys.argv[-1])
+    if not form:
+        sys.exit(__doc__)
+    print("\n".join(form()))
