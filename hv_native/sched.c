@@ -118,7 +118,8 @@ typedef struct {
 
 static void slice_over(timer_t *t) {
     vcpu_t *v = ((slice_t *)t)->vcpu;
-    if (sched.first != NULL) {
+    // The boot core has Python to come back to, whoever else waits.
+    if (sched.first != NULL || this_pcpu()->id == 0) {
         v->kicked = true;
     } else {
         timer_arm(t, timer_now() + timer_freq() / SLICE_HZ, slice_over);
