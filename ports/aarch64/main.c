@@ -19,8 +19,9 @@
 #define HEAP_MIN (4u << 20)
 #define HEAP_MAX (32u << 20)
 #define STDIN_BUFFER 0x4000
+#define PYTHON_STACK (160u << 10) // the rest of the stack is for C that Python calls, and interrupts
 
-extern char __stack_bottom[], __stack_top[];
+extern char __stack_top[];
 extern unsigned machine_session;
 
 static char *heap;
@@ -56,7 +57,7 @@ void main(const void *fdt, unsigned boot_el) {
     uart_irq_on(page_alloc(STDIN_BUFFER), STDIN_BUFFER);
     ramdisk_init();
     heap_init();
-    mp_cstack_init_with_top(__stack_top, __stack_top - __stack_bottom);
+    mp_cstack_init_with_top(__stack_top, PYTHON_STACK);
 
     for (;; ++machine_session) {
         gc_init(heap, heap + heap_size);

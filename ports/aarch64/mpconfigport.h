@@ -25,6 +25,7 @@
 
 // Speed
 #define MICROPY_OPT_COMPUTED_GOTO (1)
+#define MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE (512)
 
 // Interpreter
 #define MICROPY_PERSISTENT_CODE_LOAD (1)
