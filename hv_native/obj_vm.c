@@ -197,22 +197,29 @@ static void deadline_passed(timer_t *t) {
     mp_hal_wake();
 }
 
-// What is typed goes to the guest as long as it has room; the interrupt character never gets here.
-static void type_at_guest(vm_t *vm) {
+// What is typed goes to the guest as long as it has room. True: the detach key was among it.
+static bool type_at_guest(vm_t *vm, int detach) {
     int c;
     while (pl011_room(vm) > 0 && (c = ringbuf_get(&stdin_ringbuf)) >= 0) {
+        if (c == detach) {
+            return true;
+        }
         uint8_t byte = (uint8_t)c;
         pl011_send(vm, &byte, 1);
     }
     uart_rx_resume();
+    return false;
 }
 
-static void wait_for_end(vm_t *vm) {
+#define NO_KEY (-1)
+
+// Until the VM has ended or the detach key was typed. Ctrl-C raises, if it is not the guest's.
+static void wait_for_end(vm_t *vm, int detach) {
     while (!sched_is_stopped(vm)) {
         mp_hal_woken = false;
         mp_handle_pending(true);
-        if (vm->attached) {
-            type_at_guest(vm);
+        if (type_at_guest(vm, detach)) {
+            return;
         }
         irq_disable();
         if (!callback_events_pending()) {
@@ -226,7 +233,7 @@ static void wait_for_end(vm_t *vm) {
 static bool wait_protected(vm_t *vm, mp_obj_t *raised) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        wait_for_end(vm);
+        wait_for_end(vm, NO_KEY);
         nlr_pop();
         return true;
     }
@@ -254,7 +261,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     bool was_attached = pl011_attached(vm);
     keep(o);
     pl011_attach(vm, true);
-    vm->foreground = vm->attached = true;
+    vm->foreground = true;
     vm->vcpu[0]->home = 0; // its handlers are Python's, and Python is here
     if (timeout_in != mp_const_none) {
         timer_arm(&deadline.timer, timer_now() + ticks, deadline_passed);
@@ -265,7 +272,6 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     timer_cancel(&deadline.timer);
     vm->vcpu[0]->home = -1;
     pl011_attach(vm, was_attached);
-    vm->attached = was_attached;
     vcpu_t *v = take_end(o);
     if (raised == MP_OBJ_NULL && v->exit.reason == EXIT_RAISED) {
         raised = v->exception;
@@ -277,6 +283,31 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     return hv_exit_new(vcpu_object(v), false);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(vm_run_obj, vm_run);
+
+// attach(detach_key): the machine's console is the guest's, Ctrl-C too, until the key is typed or the
+// VM ends. True: it has been detached, and runs on in the background.
+static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
+    vm_t *vm = hv_vm_get(self);
+    int interrupt_char = mp_interrupt_char;
+    if (sched_any_handler()) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("attach() cannot be used inside a handler"));
+    }
+    mp_hal_set_interrupt_char(NO_KEY);
+    pl011_attach(vm, true);
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        wait_for_end(vm, mp_obj_get_int(key));
+        nlr_pop();
+        nlr.ret_val = NULL;
+    }
+    pl011_attach(vm, false);
+    mp_hal_set_interrupt_char(interrupt_char);
+    if (nlr.ret_val != NULL) {
+        nlr_raise(MP_OBJ_FROM_PTR(nlr.ret_val));
+    }
+    return mp_obj_new_bool(vm->running);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(vm_attach_obj, vm_attach);
 
 // start(): in the background.
 static mp_obj_t vm_start(mp_obj_t self) {
@@ -325,6 +356,9 @@ static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
         case MP_QSTR_cpu:
             dest[0] = o->cpus;
             break;
+        case MP_QSTR_console:
+            dest[0] = hv_console_new(o);
+            break;
         case MP_QSTR_memory:
             dest[0] = hv_memory_new(o);
             break;
@@ -357,6 +391,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_stage2_run), MP_ROM_PTR(&hv_vm_stage2_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_run), MP_ROM_PTR(&vm_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_start), MP_ROM_PTR(&vm_start_obj) },
+    { MP_ROM_QSTR(MP_QSTR_attach), MP_ROM_PTR(&vm_attach_obj) },
     { MP_ROM_QSTR(MP_QSTR_pause), MP_ROM_PTR(&vm_pause_obj) },
     { MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&vm_close_obj) },
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&vm_del_obj) },

@@ -22,7 +22,7 @@ typedef struct {
     hv_vm_obj_t *vm;
 } hv_vcpu_obj_t;
 
-extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type, hv_rule_type;
+extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type, hv_console_type, hv_rule_type;
 
 // Raises ValueError when the VM has been closed.
 vm_t *hv_vm_get(mp_obj_t self);
@@ -54,6 +54,7 @@ mp_obj_t hv_pgtable_run(const pgtable_t *pt, mp_obj_t addr);
 mp_obj_t hv_exit_new(hv_vcpu_obj_t *cpu, bool live);
 mp_obj_t hv_regfile_new(hv_vcpu_obj_t *cpu, qstr which);
 mp_obj_t hv_memory_new(hv_vm_obj_t *vm);
+mp_obj_t hv_console_new(hv_vm_obj_t *vm);
 mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 
 // Boot core: stop a VM and wait; the exits it still had for Python are dropped.

@@ -43,7 +43,6 @@ typedef struct vm {
     void *object;           // the Python object
     volatile bool running;  // started, and its end not yet taken note of
     volatile bool stopping; // its vCPUs are to leave their cores
-    bool attached;          // what is typed at the machine's console goes to it
     unsigned held;          // vm_hold: none of its vCPUs is to run
     bool foreground;        // the boot core waits for its end
     vcpu_t *volatile ended_by;  // whose exit ended it; NULL: a stop was asked for
@@ -90,5 +89,6 @@ bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags);
 // Whose the physical range [pa, pa + size) is when it must not be given to vm (NULL: to nobody), in words;
 // NULL when it may: memory of its own, a boot image, a device the hypervisor does not use.
 const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size);
+bool host_is_ram(uint64_t pa, uint64_t size);   // a byte of it
 
 #endif

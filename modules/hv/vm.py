@@ -7,7 +7,10 @@ a script adds: handlers for calls, addresses and registers.
 
 import _hv
 
+from .traps import Traps
+
 EL1H = 0x5  # PSTATE: EL1 with its own stack pointer, interrupts enabled
+DETACH = 0x1C  # Ctrl-\\: mpremote and QEMU take Ctrl-], Ctrl-X and Ctrl-A
 _UNITS = {"K": 10, "M": 20, "G": 30}
 
 
@@ -21,7 +24,7 @@ def size(value):
         raise ValueError(f'a size is bytes or "64K", "64M", "1G", not {value!r}') from None
 
 
-class VM:
+class VM(Traps):
     """name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
 
     MemoryError when the machine has no room; a `with` statement closes it at the end.
@@ -35,61 +38,9 @@ class VM:
         self.memory = vm.memory
         self.el2 = vm.el2
         self._image = None
-
-    # -- Handlers. Each is a decorator, or takes the function as its last argument; None removes.
-
-    def hvc(self, function=None, handler=False, *, imm=None):
-        """Answer HVC with this SMCCC function id in w0, or of this immediate: f(cpu, x1, x2, ...).
-
-        Returns go to x0, or x0, x1, ... for a tuple; None leaves the registers alone.
-        """
-        if imm is not None:
-            return self._hook("imm", imm, handler)
-        return self._hook("hvc", function, handler)
-
-    def smc(self, function, handler=False):
-        """As `hvc`, for SMC."""
-        return self._hook("smc", function, handler)
-
-    def sysreg(self, name, handler=False):
-        """Answer a trapped MRS or MSR: f(cpu, value), value None for a read, which returns an int.
-
-        Whether a register traps is up to vm.el2 (HCR_EL2.TACR, TVM, TID3; MDCR_EL2; ...).
-        """
-        return self._hook("sysreg", name, handler)
-
-    def exception(self, ec, handler=False):
-        """What nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr)."""
-        return self._hook("class", ec, handler)
-
-    def default(self, handler=False):
-        """What nothing else answers at all: f(cpu, esr)."""
-        return self._hook("default", None, handler)
-
-    def mmio(self, ipa, size, handler=False):
-        """A device at [ipa, ipa + size): f(cpu, offset, value), value None for a load, which returns
-        an int. Ranges may be of any size and alignment, several to a page; they must not overlap.
-        """
-        vm = self._vm
-        if handler is not False:
-            return vm.mmio(ipa, size, handler)
-
-        def register(function):
-            vm.mmio(ipa, size, function)
-            return function
-
-        return register
-
-    def _hook(self, kind, key, handler):
-        vm = self._vm
-        if handler is not False:
-            return vm.hook(kind, key, handler)
-
-        def register(function):
-            vm.hook(kind, key, function)
-            return function
-
-        return register
+        self.exit = None  # how it last ended in the background
+        self.console = vm.console
+        self._wf = [None, None]  # handlers of WFI and WFE
 
     # -- Loading and running
 
@@ -118,13 +69,77 @@ class VM:
         from .machine_dt import virt
 
         ram = ((self.memory.base, self.memory.size),)
-        return virt(ram, len(self.cpu), _hv.platform()["gic"] or 2, **more)
+        return virt(ram, len(self.cpu), _gic(), **more)
+
+    @property
+    def stage2(self):
+        """The guest's IPA space: hv.stage2.Stage2."""
+        from .stage2 import Stage2
+
+        return Stage2(self._vm)
+
+    def linux(self, kernel, initrd=None, cmdline="", dtb=None):
+        """Load an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol
+        wants them, and make cpu 0 ready to start it. dtb: the user's own tree, fitted to this VM.
+        """
+        from .loader import linux
+
+        loaded = linux(self.memory, kernel, self._tree(dtb, cmdline), initrd=initrd)
+        self._loads = [lambda: self.linux(kernel, initrd, cmdline, dtb)]
+        self.cpu[0].reset(loaded.entry, loaded.dtb)
+        return loaded
+
+    def _tree(self, dtb, cmdline):
+        if dtb is None:
+            return self.device_tree(bootargs=cmdline)
+        from . import fdt
+        from .machine_dt import adapt
+
+        if isinstance(dtb, str):
+            with open(dtb, "rb") as file:
+                dtb = file.read()
+        ram = ((self.memory.base, self.memory.size),)
+        return adapt(fdt.parse(dtb), ram, len(self.cpu), _gic(), bootargs=cmdline)
 
     def run(self, timeout_ms=None):
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
-        ends, or does something nobody answers: it can be run on. Ctrl-C raises KeyboardInterrupt.
+        ends, or does something nobody answers: it can be run on. A reset of the guest starts it
+        anew. Ctrl-C raises KeyboardInterrupt.
         """
-        return self._vm.run(timeout_ms)
+        while True:
+            exit = self._vm.run(timeout_ms)
+            if exit.reason != "reset":
+                return exit
+            self.reset()
+
+    def start(self):
+        """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
+        self.exit = None
+        self._vm.start()
+
+    def pause(self):
+        """Stop all of its vCPUs; start() or run() go on. False when it did not run."""
+        return self._vm.pause()
+
+    @property
+    def running(self):
+        return self._vm.running
+
+    def attach(self, key=DETACH):
+        """Connect this console to the guest's, all keys but `key` (Ctrl-\\), and start it if need be.
+        Returns None when detached, the guest running on, or the Exit it ended with.
+        """
+        if not self._vm.running:
+            self.start()
+        return None if self._vm.attach(key) else self.exit
+
+    def _ended(self, exit):
+        # From C, when the VM has ended in the background.
+        if exit.reason == "reset":
+            self.reset()
+            self._vm.start()
+        else:
+            self.exit = exit
 
     def close(self):
         """End it and give its memory back. What is left of it raises ValueError."""

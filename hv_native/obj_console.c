@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// _hv.Console: what a guest's PL011 is connected to, as a stream: read what it printed, write what
+// is typed at it. Nothing blocks: read returns None when there is nothing, write what was taken.
+
+#include "py/runtime.h"
+#include "py/stream.h"
+#include "arch.h"
+#include "objects.h"
+#include "pl011.h"
+
+typedef struct {
+    mp_obj_base_t base;
+    hv_vm_obj_t *vm;
+} hv_console_obj_t;
+
+mp_obj_t hv_console_new(hv_vm_obj_t *vm) {
+    hv_console_obj_t *o = mp_obj_malloc(hv_console_obj_t, &hv_console_type);
+    o->vm = vm;
+    return MP_OBJ_FROM_PTR(o);
+}
+
+static vm_t *vm_of(mp_obj_t self) {
+    hv_console_obj_t *o = MP_OBJ_TO_PTR(self);
+    return hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
+}
+
+static mp_uint_t console_read(mp_obj_t self, void *buf, mp_uint_t size, int *error) {
+    size_t n = pl011_receive(vm_of(self), buf, size);
+    if (n == 0 && size != 0) {
+        *error = MP_EAGAIN;
+        return MP_STREAM_ERROR;
+    }
+    return n;
+}
+
+static mp_uint_t console_write(mp_obj_t self, const void *buf, mp_uint_t size, int *error) {
+    size_t n = pl011_send(vm_of(self), buf, size);
+    if (n == 0 && size != 0) {
+        *error = MP_EAGAIN;
+        return MP_STREAM_ERROR;
+    }
+    return n;
+}
+
+static mp_uint_t console_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t arg, int *error) {
+    vm_t *vm = vm_of(self);
+    if (request == MP_STREAM_POLL) {
+        return (pl011_waiting(vm) != 0 ? arg & MP_STREAM_POLL_RD : 0) | (pl011_room(vm) != 0 ? arg & MP_STREAM_POLL_WR : 0);
+    }
+    *error = MP_EINVAL;
+    return MP_STREAM_ERROR;
+}
+
+// any() -> bytes that can be read now
+static mp_obj_t console_any(mp_obj_t self) {
+    return MP_OBJ_NEW_SMALL_INT(pl011_waiting(vm_of(self)));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(console_any_obj, console_any);
+
+static const mp_stream_p_t console_stream = {
+    .read = console_read,
+    .write = console_write,
+    .ioctl = console_ioctl,
+};
+
+static const mp_rom_map_elem_t console_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_any), MP_ROM_PTR(&console_any_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&mp_stream_read_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&mp_stream_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj) },
+};
+static MP_DEFINE_CONST_DICT(console_locals_dict, console_locals);
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_console_type, MP_QSTR_Console, MP_TYPE_FLAG_NONE,
+    protocol, &console_stream, locals_dict, &console_locals_dict);
