@@ -24,6 +24,10 @@ def size(value):
         raise ValueError(f'a size is bytes or "64K", "64M", "1G", not {value!r}') from None
 
 
+def _gic():
+    return _hv.platform()["gic"] or 2
+
+
 class VM(Traps):
     """name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
 
