@@ -27,7 +27,7 @@ TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
-	+@$(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP)
+	+@PYTHONDONTWRITEBYTECODE=1 $(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP)
 	+@$(MAKE) -s -C guests OUT=$(abspath build/guests)
 	@for kind in elf bin; do cmp -s build/$(BOARD)/firmware.$$kind hypervisor.$$kind || \
 		cp build/$(BOARD)/firmware.$$kind hypervisor.$$kind; done

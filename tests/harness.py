@@ -24,6 +24,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from child import dies_with_parent
 from console import CTRL_C, CTRL_D, PROMPT, Console, Gone, Hung, TargetError
 
 __all__ = ["Gone", "Hung", "ROOT", "Target", "TargetError", "Terminal"]
@@ -86,6 +87,7 @@ class Target:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=[qemu_monitor.fileno()],
+            preexec_fn=dies_with_parent,
         )
         qemu_monitor.close()
         Target.live.append(self)

@@ -139,6 +139,23 @@ def test_run_at_a_terminal_leaves_the_user_at_the_prompt(image, script, terminal
     assert user.process.wait(10) == 0
 
 
+def test_closing_the_terminal_ends_qemu(image, script, terminal):
+    path = script("print('ready')\n")
+    user = terminal("make", "run", f"SCRIPT={path}")
+    user.until(b"ready\n")
+    pattern = f"tools/run.py.* {path} "
+    (runner,) = subprocess.run(["pgrep", "-f", pattern], capture_output=True).stdout.split()
+    children = ["pgrep", "-P", runner.decode(), "qemu"]
+    (qemu,) = subprocess.run(children, capture_output=True).stdout.split()
+    os.kill(int(runner), 9)
+    for _ in range(100):
+        if not os.path.exists(f"/proc/{qemu.decode()}"):
+            return
+        time.sleep(0.05)
+    os.kill(int(qemu), 9)
+    raise AssertionError("QEMU is still running")
+
+
 def test_run_lets_the_script_read_the_keyboard(image, script, terminal):
     path = script("name = input('who? ')\nprint('hello,', name)\n")
     user = terminal("make", "run", f"SCRIPT={path}")

@@ -18,6 +18,7 @@ import sys
 import termios
 from pathlib import Path
 
+from child import dies_with_parent
 from console import CTRL_D, PROMPT, Console, Gone, Hung, TargetError
 
 BOOT_SECONDS = 30
@@ -144,7 +145,13 @@ def main():
     ours, theirs = socket.socketpair()
     command = [*args.command, "-nographic", "-serial", "mon:stdio"]
     # A session of its own: a Ctrl-C meant for make does not end QEMU behind our back.
-    qemu = subprocess.Popen(command, stdin=theirs, stdout=theirs, start_new_session=True)
+    qemu = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        start_new_session=True,
+        preexec_fn=dies_with_parent,
+    )
     theirs.close()
     status = None
     try:
