@@ -57,6 +57,7 @@ def test_plain_qemu_command_boots(image):
         {"mem": "128M", "smp": 4},
         {"secure": True},
         {"secure": True, "gic": 3, "smp": 4},
+        {"icount": True},
     ],
     ids=lambda options: " ".join(f"{k}={v}" for k, v in options.items()),
 )
