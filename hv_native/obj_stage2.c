@@ -77,6 +77,21 @@ static uint64_t own_memory(vm_t *vm, uint64_t ipa, uint64_t size) {
     return (uint64_t)host;
 }
 
+// What a script left open: the type by what is there, the rights by the type. RAM of the VM's own that is
+// mapped as it always is needs no mark.
+#define ANY_TYPE 64u
+#define ANY_RIGHTS 128u
+static unsigned settle(unsigned flags, bool ram, bool own) {
+    if ((flags & ANY_TYPE) && !ram) {
+        flags |= S2_DEVICE;
+    }
+    if (flags & ANY_RIGHTS) {
+        flags |= flags & S2_DEVICE ? S2_READ | S2_WRITE : S2_READ | S2_WRITE | S2_EXEC;
+    }
+    flags &= ~(ANY_TYPE | ANY_RIGHTS);
+    return own && flags == (S2_SCRIPT | S2_READ | S2_WRITE | S2_EXEC) ? flags & ~S2_SCRIPT : flags;
+}
+
 // stage2(op, ipa, size, pa, flags, unsafe): op "map" (pa None: own memory), "protect", "unmap"
 static mp_obj_t vm_stage2(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
@@ -87,12 +102,14 @@ static mp_obj_t vm_stage2(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
     check_range(ipa, size);
     if (op == 'm') {
+        bool own = args[4] == mp_const_none, ram = own || host_is_ram(unbox_u64(args[4]), size);
+        flags = settle(flags, ram, own);
         hook_t *device = unsafe ? NULL : hook_range_overlap(&vm->mmio, ipa, size);
         if (device != NULL) {
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx: the device at 0x%lx-0x%lx would not be reached (unsafe=True insists)"),
                 ipa, ipa + size - 1, device->key, device->key + device->size - 1);
         }
-        if (args[4] == mp_const_none) {
+        if (own) {
             pa = own_memory(vm, ipa, size);
         } else {
             pa = unbox_u64(args[4]);

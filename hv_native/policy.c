@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One line a field, with what it must hold and why. "always": EL2 itself needs it, guest or not.
+// One line a field (named by its lowest bit), with what it must hold and why. "always": EL2 itself needs it, guest or not.
 
 #include "py/runtime.h"
 #include "arch.h"
@@ -92,8 +92,8 @@ void policy_check(el2_reg_t reg, uint64_t value, bool guest) {
     for (const rule_t *r = rules; r < &rules[ARRAY_LEN(rules)]; r++) {
         if (r->reg == reg && (wrong & MASK(r->high, r->low))) {
             char name[SYSREG_NAME_MAX];
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s 0x%lx: %s (bits %u:%u) must be %u%s: %s (unsafe=True insists)"),
-                sysreg_name(p->enc, name), value, r->name, r->high, r->low, r->value, r->always ? "" : " while a guest runs", r->why);
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s 0x%lx: %s, bit %u, must be %u%s: %s (unsafe=True insists)"),
+                sysreg_name(p->enc, name), value, r->name, r->low, r->value, r->always ? "" : " while a guest runs", r->why);
         }
     }
 }

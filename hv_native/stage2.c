@@ -127,6 +127,15 @@ static bool within(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
     return b_size != 0 && a >= b && a - b + a_size <= b_size;
 }
 
+bool host_is_ram(uint64_t pa, uint64_t size) {
+    for (unsigned i = 0; i < platform.nram; i++) {
+        if (overlaps(pa, size, platform.ram[i].base, platform.ram[i].size)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size) {
     const struct platform *p = &platform;
     if (mmu_is_image(pa, size)) {
@@ -142,10 +151,8 @@ const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size) {
     if (within(pa, size, fdt, fdt_end - fdt) || within(pa, size, initrd, initrd_end - initrd)) {
         return NULL;
     }
-    for (unsigned i = 0; i < p->nram; i++) {
-        if (overlaps(pa, size, p->ram[i].base, p->ram[i].size)) {
-            return "RAM of the hypervisor's page allocator";
-        }
+    if (host_is_ram(pa, size)) {
+        return "RAM of the hypervisor's page allocator";
     }
     const range_t *gic[] = { &p->gicd, &p->gicc, &p->gich, &p->gicr };
     for (unsigned i = 0; i < ARRAY_LEN(gic); i++) {

@@ -11,6 +11,7 @@ What is seldom needed is imported when it is first named: hv.regs, hv.mmu, hv.ex
 
 from _hv import (
     ABORT,
+    PASS,
     RETRY,
     SERROR,
     SKIP,
@@ -29,7 +30,7 @@ from _hv import (
 from .vm import VM
 
 # Names that live in a module of another name.
-_LAZY = {"explain": "syndrome"}
+_LAZY = {"explain": "syndrome", "events": "event"}
 
 
 def __getattr__(name):

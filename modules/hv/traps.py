@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""What a VM does about its guest's exits: the part of hv.VM that answers traps.
+
+Handlers are called with the vCPU (details in cpu.exit) and numbers. Each method here is a decorator,
+or takes the handler as its last argument; None removes it. What a handler returns:
+
+    None            nothing to answer: go on behind the instruction
+    an int          what a load or an MRS reads; x0 of a call
+    a tuple         x0, x1, ... of a call
+    hv.PASS         do what would be done without this handler
+    hv.RETRY        run the instruction again (something has been changed)
+    hv.SKIP         go on behind the instruction, registers as they are
+    hv.STOP         the same, and vm.run() returns
+    hv.UNDEFINED, hv.ABORT, hv.SERROR    the guest gets that exception
+
+A handler that raises leaves the guest before the instruction; vm.run() raises, and can be called again.
+"""
+
+import _hv
+
+
+class Traps:
+    def hvc(self, function=None, handler=False, *, imm=None):
+        """Answer HVC with this SMCCC function id in w0, or of this immediate: f(cpu, x1, x2, ...)."""
+        if imm is not None:
+            return self._hook("imm", imm, handler)
+        return self._hook("hvc", function, handler)
+
+    def smc(self, function, handler=False):
+        """As `hvc`, for SMC."""
+        return self._hook("smc", function, handler)
+
+    def sysreg(self, name, handler=False):
+        """Answer a trapped MRS or MSR: f(cpu, value), value None for a read, which returns an int.
+
+        Whether a register traps is up to vm.el2 (HCR_EL2.TACR, TVM, TID3; MDCR_EL2; ...).
+        """
+        return self._hook("sysreg", name, handler)
+
+    def mmio(self, ipa, size, handler=False):
+        """A device at [ipa, ipa + size): f(cpu, offset, value), value None for a load, which returns
+        an int. Ranges may be of any size and alignment, several to a page; they must not overlap.
+        """
+        return self._register(handler, lambda f: self._vm.mmio(ipa, size, f))
+
+    def exception(self, ec, handler=False):
+        """What nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr)."""
+        return self._hook("class", ec, handler)
+
+    def default(self, handler=False):
+        """What nothing else answers at all: f(cpu, esr)."""
+        return self._hook("default", None, handler)
+
+    def wfi(self, handler=False):
+        """Called at each WFI, f(cpu): hv.PASS waits for an interrupt, as without it."""
+        return self._wfx(0, handler)
+
+    def wfe(self, handler=False):
+        """Called at each WFE that traps: HCR_EL2.TWE is set with it, and cleared without."""
+        return self._wfx(1, handler)
+
+    def _wfx(self, which, handler):
+        hooks = self._wf
+
+        def ask(cpu, esr):
+            f = hooks[esr & 1]
+            return f(cpu) if f else _hv.PASS
+
+        def register(f):
+            hooks[which] = f
+            if which:
+                twe = 1 << 14
+                self.el2["HCR_EL2"] = self.el2["HCR_EL2"] & ~twe | (twe if f else 0)
+            if hooks[0] or hooks[1]:
+                self._vm.hook("class", 1, ask)
+            else:
+                self._vm.hook("class", 1, None)
+
+        return self._register(handler, register)
+
+    def rule(self, kind, key, action="count", value=0, match=None, pc=None, nth=0, every=0, promote=None):
+        """Have C do something at an exit, without Python. Returns a Rule: hits, value, remove().
+
+        kind, key: "hvc", "smc" and a function id, "imm" and an HVC's immediate, "sysreg" and a
+        name, "mmio" and an IPA or (IPA, bytes). A rule stands over a handler or a device of the
+        same key, and over older rules.
+        action: "count"; "log" it for hv.events(); both go on with what stands below. Answer
+        "const" `value`; "shadow": what was last written; "deny": the guest gets an exception.
+        match, pc: only exits that write this value (of a call: x1), at this address.
+        nth, every: only the n-th of these, or not within `every` ms of the last one.
+        promote: call this handler then, and do `action` for the others.
+        """
+        size = 4
+        if kind == "mmio" and not isinstance(key, int):
+            key, size = key
+        if every:
+            every = every * _hv.mrs("CNTFRQ_EL0") // 1000
+        return self._vm.rule(kind, key, size, action, value, match, pc, nth, every, promote)
+
+    def _hook(self, kind, key, handler):
+        return self._register(handler, lambda f: self._vm.hook(kind, key, f))
+
+    def _register(self, handler, do):
+        if handler is not False:
+            return do(handler)
+
+        def decorator(f):
+            do(f)
+            return f
+
+        return decorator
