@@ -12,13 +12,14 @@ Event = namedtuple("Event", ("us", "vmid", "cpu", "what", "write", "value", "pc"
 
 def events():
     """Take all events out of the ring: a list, oldest first."""
-    got = []
+    got, frequency = [], mrs("CNTFRQ_EL0")
     while e := event():
         ticks, key, pc, value, cpu, ec, write, vmid, lost = e
         if ec == 0x18:  # the key is laid out as in ESR_EL2.ISS
-            op0, op2, op1, crn, crm = key >> 20, key >> 17 & 7, key >> 14 & 7, key >> 10 & 15, key >> 1 & 15
-            what = sysreg(op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2)[0]
+            enc = (key >> 20) << 14 | (key >> 14 & 7) << 11 | (key >> 10 & 15) << 7
+            what = sysreg(enc | (key >> 1 & 15) << 3 | key >> 17 & 7)[0]
         else:
             what = f"{ {0x16: 'hvc', 0x17: 'smc'}.get(ec, 'mmio') } {key:#x}"
-        got.append(Event(ticks * 1_000_000 // mrs("CNTFRQ_EL0"), vmid, cpu, what, write, value, pc, lost))
+        us = ticks * 1_000_000 // frequency
+        got.append(Event(us, vmid, cpu, what, write, value, pc, lost))
     return got

@@ -78,7 +78,9 @@ class Traps:
 
         return self._register(handler, register)
 
-    def rule(self, kind, key, action="count", value=0, match=None, pc=None, nth=0, every=0, promote=None):
+    def rule(
+        self, kind, key, action="count", value=0, match=None, pc=None, nth=0, every=0, promote=None
+    ):
         """Have C do something at an exit, without Python. Returns a Rule: hits, value, remove().
 
         kind, key: "hvc", "smc" and a function id, "imm" and an HVC's immediate, "sysreg" and a

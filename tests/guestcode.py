@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Guests of a few instructions, for tests: assembled here, run by a script on the target."""
+
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+BASE = 0x4008_0000
+
+# What the scripts start from: hv, and a VM with code at BASE, its stack below that. HVC 0x100 ends a run.
+SCRIPT = """
+import hv
+def guest(code, ram="4M", cpus=1):
+    vm = hv.VM("test", ram=ram, cpus=cpus)
+    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+    vm.cpu[0].reset(0x4008_0000)
+    vm.cpu[0].sp = 0x4007_0000
+    vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+    return vm
+"""
+
+# Macros for the assembler.
+MACROS = """
+    .arch armv8-a+crc
+.macro load register, value
+    ldr \\register, =\\value
+.endm
+.macro power_off
+    ldr x0, =0x84000008
+    hvc #0
+    b .
+.endm
+.macro vectors                          // 16 of them, each a branch to `on_exception`
+    .balign 2048
+    .rept 16
+    .balign 128
+    b on_exception
+    .endr
+.endm
+    .text
+    .global _start
+_start:
+"""
+
+
+@functools.lru_cache(maxsize=None)
+def assemble(source, base=BASE):
+    """The bytes of an assembler program linked at `base`."""
+    with tempfile.TemporaryDirectory(prefix="elapid-") as folder:
+        out = Path(folder)
+        (out / "guest.S").write_text(MACROS + source + "\n    .ltorg\n")
+        tool = "aarch64-linux-gnu-"
+        for command in (
+            [tool + "gcc", "-c", "guest.S", "-o", "guest.o"],
+            [tool + "ld", f"-Ttext={base:#x}", "-o", "guest.elf", "guest.o"],
+            [tool + "objcopy", "-O", "binary", "guest.elf", "guest.bin"],
+        ):
+            subprocess.run(command, cwd=out, check=True)
+        return (out / "guest.bin").read_bytes()
+
+
+def run(target, source, script, seconds=20, **names):
+    """Runs a script on the target with `code` the assembled source, and more names by value."""
+    given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
+    code = assemble(source) if source else b""
+    return target.exec(f"{SCRIPT}code = {code!r}\n{given}{script}", seconds)
