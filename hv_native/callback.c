@@ -110,7 +110,7 @@ static void decode(mp_obj_t got, bool load, outcome_t *out) {
         size_t len;
         mp_obj_t *items;
         mp_obj_get_array(got, &len, &items);
-        if (len > OUTCOME_MAX) {
+        if (len > OUTCOME_MAX || (load && len == 0)) {
             mp_raise_ValueError(MP_ERROR_TEXT("a handler returns at most 8 values"));
         }
         out->n = (unsigned)len;
@@ -137,7 +137,8 @@ static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool 
     if (load && given < h->nargs) {
         args[1 + given++] = mp_const_none;
     }
-    decode(mp_call_function_n_kw(h->fun, 1 + given, 0, args), load, out);
+    mp_obj_t got = mp_call_function_n_kw(h->fun, 1 + given, 0, args);
+    decode(got, load && !v->moved, out);
     nlr_pop();
     return true;
 }

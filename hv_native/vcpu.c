@@ -232,5 +232,6 @@ void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far) {
     if (from_el0) {
         ec--; // "from a lower Exception level"
     }
-    vcpu_inject_sync(v, ec << 26 | ESR_IL | 0x10, far, true);
+    uint64_t write = !instruction && ESR_EC(v->exit.esr) == EC_DABT_LOWER ? v->exit.esr & BIT(6) : 0; // WnR
+    vcpu_inject_sync(v, ec << 26 | ESR_IL | write | 0x10, far, true);
 }

@@ -45,8 +45,8 @@ _start:
 
 
 @functools.lru_cache(maxsize=None)
-def assemble(source, base=BASE):
-    """The bytes of an assembler program linked at `base`."""
+def link(source, base=BASE):
+    """The bytes of an assembler program linked at `base`, and the addresses of its symbols."""
     with tempfile.TemporaryDirectory(prefix="elapid-") as folder:
         out = Path(folder)
         (out / "guest.S").write_text(MACROS + source + "\n    .ltorg\n")
@@ -57,7 +57,14 @@ def assemble(source, base=BASE):
             [tool + "objcopy", "-O", "binary", "guest.elf", "guest.bin"],
         ):
             subprocess.run(command, cwd=out, check=True)
-        return (out / "guest.bin").read_bytes()
+        names = subprocess.run([tool + "nm", out / "guest.elf"], capture_output=True, text=True)
+        symbols = (line.split() for line in names.stdout.splitlines())
+        return (out / "guest.bin").read_bytes(), {name: int(at, 16) for at, _, name in symbols}
+
+
+def assemble(source, base=BASE):
+    """The bytes alone."""
+    return link(source, base)[0]
 
 
 def run(target, source, script, seconds=20, **names):
