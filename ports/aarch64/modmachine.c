@@ -5,6 +5,7 @@
 #include "hv_native/arch.h"
 #include "hv_native/firmware.h"
 #include "machine_port.h"
+#include "storage.h"
 #include "uart.h"
 
 enum { PWRON_RESET = 1, SOFT_RESET = 5 };
@@ -14,6 +15,8 @@ enum { PWRON_RESET = 1, SOFT_RESET = 5 };
     { MP_ROM_QSTR(MP_QSTR_mem16), MP_ROM_PTR(&machine_mem16_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_mem32), MP_ROM_PTR(&machine_mem32_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&machine_mem64_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_FwCfg), MP_ROM_PTR(&machine_fwcfg_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RAMDisk), MP_ROM_PTR(&machine_ramdisk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
