@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The event ring: see event.h. Full, it loses the oldest and counts them.
+// The event ring: see event.h. Full, it loses the oldest and counts them. The section it lies in is not
+// cleared at reset.
 
 #include "event.h"
 
@@ -11,20 +12,14 @@ static struct {
     spinlock_t lock;
 } events __attribute__((section(".noinit.pages"), aligned(8)));
 
-static bool ready; // the ring is not cleared at reset: boot is counted in instructions
-
-static void lock(void) {
-    if (!ready) {
-        events.written = events.read = events.lost = 0;
-        events.lock.held = 0;
-        ready = true;
-    }
-    spin_lock(&events.lock);
+void event_clear(void) {
+    events.written = events.read = events.lost = 0;
+    events.lock.held = 0;
 }
 
 void event_log(vcpu_t *v, const hook_t *h, bool write, uint64_t value) {
     uint64_t daif = irq_save();
-    lock();
+    spin_lock(&events.lock);
     if (events.written - events.read == EVENTS) {
         events.read++;
         events.lost++;
@@ -44,7 +39,7 @@ void event_log(vcpu_t *v, const hook_t *h, bool write, uint64_t value) {
 
 bool event_next(event_t *e, uint64_t *lost) {
     uint64_t daif = irq_save();
-    lock();
+    spin_lock(&events.lock);
     bool any = events.read != events.written;
     if (any) {
         *e = events.ring[events.read++ % EVENTS];

@@ -18,5 +18,6 @@ typedef struct {
 void event_log(vcpu_t *v, const hook_t *h, bool write, uint64_t value);
 // Take the oldest out. False: empty. *lost: how many were overwritten since the last call.
 bool event_next(event_t *e, uint64_t *lost);
+void event_clear(void);
 
 #endif

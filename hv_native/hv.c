@@ -4,6 +4,7 @@
 #include "py/mpstate.h"
 #include "arch.h"
 #include "cpu.h"
+#include "event.h"
 #include "hv.h"
 #include "irq.h"
 #include "objects.h"
@@ -28,6 +29,7 @@ void hv_init(void) {
     p->online = true;
     WRITE_SYSREG(tpidr_el2, (uint64_t)p);
     WRITE_SYSREG(cnthctl_el2, 3); // guests that a VM does not say otherwise for
+    event_clear();
     irq_init();
     timer_init_core();
     irq_enable();
@@ -41,6 +43,7 @@ void hv_soft_reset(void) {
         vm_destroy(vms);
     }
     MP_STATE_VM(hv_running) = MP_OBJ_NULL;
+    event_clear();
     sched_reset();
 }
 
