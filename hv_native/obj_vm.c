@@ -158,6 +158,10 @@ void hv_vm_stop_and_wait(vm_t *vm) {
 // A VM in the background has ended: tell its hv.VM, which knows what to do (reset, or say so).
 static void report_end(hv_vm_obj_t *o) {
     vcpu_t *v = take_end(o);
+    if (v->exit.reason == EXIT_RAISED && v->exception != MP_OBJ_NULL) {
+        mp_obj_print_exception(&mp_plat_print, v->exception); // nobody called who could be told
+        v->exception = MP_OBJ_NULL;
+    }
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         mp_obj_t dest[3];
@@ -172,7 +176,7 @@ static void report_end(hv_vm_obj_t *o) {
     }
 }
 
-void hv_vm_report_ended(void) {
+static hv_vm_obj_t *find_ended(void) {
     size_t n = 0;
     mp_obj_t *items = NULL;
     if (MP_STATE_VM(hv_running) != MP_OBJ_NULL) {
@@ -181,9 +185,16 @@ void hv_vm_report_ended(void) {
     for (size_t i = 0; i < n; i++) {
         hv_vm_obj_t *o = MP_OBJ_TO_PTR(items[i]);
         if (o->vm != NULL && !o->vm->foreground && sched_is_stopped(o->vm)) {
-            report_end(o);
-            return; // the list is another one now; the scheduler calls again
+            return o;
         }
+    }
+    return NULL;
+}
+
+void hv_vm_report_ended(void) {
+    hv_vm_obj_t *o;
+    while ((o = find_ended()) != NULL) {
+        report_end(o);
     }
 }
 
@@ -203,6 +214,10 @@ static bool type_at_guest(vm_t *vm, int detach) {
     while (pl011_room(vm) > 0 && (c = ringbuf_get(&stdin_ringbuf)) >= 0) {
         if (c == detach) {
             return true;
+        }
+        if (c == mp_interrupt_char) {
+            mp_sched_keyboard_interrupt(); // typed while it was not yet that
+            return false;
         }
         uint8_t byte = (uint8_t)c;
         pl011_send(vm, &byte, 1);
@@ -304,6 +319,9 @@ static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
     mp_hal_set_interrupt_char(interrupt_char);
     if (nlr.ret_val != NULL) {
         nlr_raise(MP_OBJ_FROM_PTR(nlr.ret_val));
+    }
+    if (vm->running && sched_is_stopped(vm)) {
+        report_end(MP_OBJ_TO_PTR(self));
     }
     return mp_obj_new_bool(vm->running);
 }

@@ -357,7 +357,7 @@ static timer_t share_timer;
 
 void sched_reset(void) {
     timer_cancel(&share_timer);
-    python_node.callback = slice_node.callback = NULL;
+    // The scheduler's nodes may still be queued: they run in the next session, and find nothing to do.
 }
 
 static bool any_in_background(void) {
