@@ -51,8 +51,9 @@ static mp_obj_t hv_mmu(size_t n_args, const mp_obj_t *args) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, 0x%lx bytes: must be multiples of 4 KB, not empty and below 2^39"), va, size);
     }
     hv_check_owner(NULL, op == 'm' ? pa : va, size, unsafe);
-    if (op == 'm' ? !unsafe && any_mapped(va, size) : !all_mapped(va, size)) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx is %smapped"), va, va + size - 1, op == 'm' ? "already " : "not all ");
+    if (op == 'm' ? !unsafe && any_mapped(va, size) : op == 'p' ? !all_mapped(va, size) : !any_mapped(va, size)) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx is %s mapped"), va, va + size - 1,
+            op == 'm' ? "already" : op == 'p' ? "not all" : "not");
     }
     bool ok = op == 'm' ? mmu_map(va, pa, size, type_of(args[4])) : op == 'p' ? mmu_protect(va, size, type_of(args[4])) : mmu_unmap(va, size);
     if (!ok) {
@@ -91,7 +92,7 @@ static mp_obj_t hv_mmu_parts(void) {
     extern char __image_start[], __patch_start[], __patch_end[], __text_end[], __rodata_end[], __data_rw_end[];
     extern char __stack_bottom[], __stack_top[], __fault_stack_bottom[], __fault_stack_top[];
     static const struct { qstr_short_t name; char *start, *end; } parts[] = {
-        { MP_QSTR_text, __image_start, __patch_start }, { MP_QSTR_patch, __patch_start, __patch_end },
+        { MP_QSTR_text, __image_start, __text_end }, { MP_QSTR_patch, __patch_start, __patch_end },
         { MP_QSTR_rodata, __text_end, __rodata_end }, { MP_QSTR_data, __rodata_end, __data_rw_end },
         { MP_QSTR_stack, __stack_bottom, __stack_top }, { MP_QSTR_fault_stack, __fault_stack_bottom, __fault_stack_top },
     };

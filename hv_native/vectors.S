@@ -332,19 +332,24 @@ poke:
 9:  dsb     sy
     ret
 
-// The patched page (sysreg_access.c): an MRS or MSR whose encoding is written in before it is run.
-    .section .patch, "ax"
-    .balign 0x1000
-    .global patch_mrs, patch_msr
-// uint64_t patch_mrs(uint64_t zero, uint64_t *out) and patch_msr(uint64_t zero, uint64_t value)
-patch_mrs:
-    may_fault mrs x2, midr_el1
+// What sysreg_access.c copies into its page of code and writes an encoding into before it is run:
+// uint64_t patch_mrs(uint64_t zero, uint64_t *out), uint64_t patch_msr(uint64_t zero, uint64_t value).
+    .section .rodata.patch, "a"
+    .balign 64
+    .global patch_template, patch_template_msr, patch_template_end
+patch_template:
+    mrs     x2, midr_el1
     isb
     cbnz    x0, 1f
     str     x2, [x1]
 1:  ret
-    .balign 64
-patch_msr:
-    may_fault msr tpidr_el2, x1
+patch_template_msr:
+    msr     tpidr_el2, x1
     isb
     ret
+patch_template_end:
+
+    .section .ex_table, "a"
+    .balign 8
+    .quad   __patch_start
+    .quad   __patch_start + (patch_template_msr - patch_template)
