@@ -20,6 +20,9 @@
 static mp_obj_t hv_mrs(mp_obj_t reg) {
     int enc = sysreg_lookup(reg);
     uint64_t value;
+    if (enc == SYSREG_ENC(3, 0, 12, 8, 0) || enc == SYSREG_ENC(3, 0, 12, 12, 0)) {
+        mp_raise_ValueError(MP_ERROR_TEXT("ICC_IAR<n>_EL1: a read acknowledges an interrupt, and EL2 would wait for it in vain"));
+    }
     if (sysreg_read(enc, &value) != 0) {
         char name[SYSREG_NAME_MAX];
         mp_raise_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("%s cannot be read: this core has no such register, or it is write-only"),
