@@ -14,6 +14,7 @@
 #include "hv_native/mmu.h"
 #include "hv_native/platform.h"
 #include "machine_port.h"
+#include "rom.h"
 #include "uart.h"
 
 #define HEAP_MIN (4u << 20)
@@ -55,6 +56,7 @@ void main(const void *fdt, unsigned boot_el) {
     hv_init();
     mp_hal_init();
     uart_irq_on(page_alloc(STDIN_BUFFER), STDIN_BUFFER);
+    rom_init();
     ramdisk_init();
     heap_init();
     mp_cstack_init_with_top(__stack_top, PYTHON_STACK);

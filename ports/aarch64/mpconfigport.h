@@ -79,6 +79,7 @@
 #define MICROPY_VFS_ROM_IOCTL (1)
 #define MICROPY_FATFS_ENABLE_LFN (2)
 #define MICROPY_FATFS_LFN_CODE_PAGE 437 /* no parentheses: FatFs pastes it into a name */
+#define MICROPY_FATFS_MAX_SS (1024)
 #define MICROPY_FATFS_RPATH (2)
 #define MICROPY_FATFS_USE_LABEL (1)
 
@@ -93,5 +94,10 @@ uint32_t mp_hal_random_u32(void);
 typedef intptr_t mp_int_t;
 typedef uintptr_t mp_uint_t;
 typedef long mp_off_t;
+
+// New in 1.26.
+#ifndef MP_NORETURN
+#define MP_NORETURN __attribute__((noreturn))
+#endif
 
 #define MP_NEED_LOG2 (1) // libm_dbl has none

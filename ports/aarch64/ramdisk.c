@@ -12,7 +12,7 @@
 #include "hv_native/platform.h"
 #include "machine_port.h"
 
-#define BLOCK_SIZE 512
+#define BLOCK_SIZE 1024 // halves the sectors mkfs clears at each power-on
 #define DISK_MIN (2u << 20)
 #define DISK_MAX (64u << 20)
 

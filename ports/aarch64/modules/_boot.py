@@ -1,12 +1,8 @@
-# Mount the RAM disk; at power-on there is nothing on it yet.
+# Mount the RAM disk. At power-on there is no filesystem on it yet: then mount makes one. The u in
+# umachine is for the built-in module at once, without a look for a machine.py to extend it.
+import umachine
 import vfs
-from machine import RAMDisk
 
-disk = RAMDisk()
-try:
-    vfs.mount(vfs.VfsFat(disk), "/")
-except OSError:
-    vfs.VfsFat.mkfs(disk)
-    vfs.mount(vfs.VfsFat(disk), "/")
+vfs.mount(vfs.VfsFat(umachine.RAMDisk()), "/", mkfs=True)
 
-del vfs, RAMDisk, disk
+del umachine, vfs
