@@ -10,7 +10,8 @@
 #include "platform.h"
 
 #define GIC_SPURIOUS 1020u  // this INTID and above: nothing to do
-#define GIC_SGI_KICK 1u     // "look again": our only software-generated interrupt
+#define GIC_SGI_KICK 1u     // "look again": leave the guest if you have been asked to
+#define GIC_SGI_VGIC 2u     // vgic.c's own: bring the list registers up to date
 #define GIC_PRIORITY 0xA0u
 
 // Distributor registers, the same in both versions.

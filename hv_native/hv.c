@@ -11,6 +11,7 @@
 #include "platform.h"
 #include "sched.h"
 #include "timer.h"
+#include "vgic.h"
 #include "vm.h"
 
 pcpu_t pcpus[PLATFORM_MAX_CPUS];
@@ -32,6 +33,7 @@ void hv_init(void) {
     event_clear();
     irq_init();
     timer_init_core();
+    vgic_init_core();
     irq_enable();
     __asm__ volatile ("msr daifclr, #4"); // SErrors show when they happen
 }

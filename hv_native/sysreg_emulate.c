@@ -125,11 +125,15 @@ uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
         if (!write) {
             reg_set(r, rt, h->value);
         }
-    } else if (write && key == KEY(3, 0, 12, 11, 5)) {
-        uint64_t value = reg_get(r, rt); // ICC_SGI1R_EL1: the one GICv3 register that guests use and that traps
-        vgic_sysreg(v, key, true, &value);
     } else {
-        return EXIT_TRAP;
+        // SGIs by GICv3 and the physical timer: what a guest uses all the time of what traps.
+        uint64_t value = write ? reg_get(r, rt) : 0;
+        if (!vgic_sysreg(v, key, write, &value) && !vtimer_sysreg(v, key, write, &value)) {
+            return EXIT_TRAP;
+        }
+        if (!write) {
+            reg_set(r, rt, value);
+        }
     }
     skip_instruction();
     return EXIT_RESUME;

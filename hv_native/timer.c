@@ -7,6 +7,9 @@
 
 #define CTL_ENABLE 1
 
+static spinlock_t lock;                             // the lists of all cores
+static timer_t *volatile firing[PLATFORM_MAX_CPUS]; // whose function a core runs, without the lock
+
 static void program(void) {
     timer_t *first = this_pcpu()->timers;
     if (first != NULL) {
@@ -18,8 +21,9 @@ static void program(void) {
     isb();
 }
 
+// Another core's hardware timer is left as it is: it finds nothing to do when it fires.
 static void unlink(timer_t *t) {
-    timer_t **at = &this_pcpu()->timers;
+    timer_t **at = &pcpus[t->core].timers;
     while (*at != NULL && *at != t) {
         at = &(*at)->next;
     }
@@ -31,6 +35,7 @@ static void unlink(timer_t *t) {
 
 void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t)) {
     uint64_t daif = irq_save();
+    spin_lock(&lock);
     if (t->armed) {
         unlink(t);
     }
@@ -47,27 +52,43 @@ void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t)) {
     if (this_pcpu()->timers == t) {
         program();
     }
+    spin_unlock(&lock);
     irq_restore(daif);
 }
 
 void timer_cancel(timer_t *t) {
+    pcpu_t *me = this_pcpu();
     uint64_t daif = irq_save();
+    spin_lock(&lock);
     if (t->armed) {
+        bool first = me->timers == t;
         unlink(t);
-        program();
+        if (first) {
+            program();
+        }
+    }
+    uint32_t core = t->core;
+    spin_unlock(&lock);
+    while (core != me->id && firing[core] == t) {
     }
     irq_restore(daif);
 }
 
 static void expired(void *arg) {
+    pcpu_t *me = this_pcpu();
     (void)arg;
-    uint64_t now = timer_now();
+    spin_lock(&lock);
     timer_t *t;
-    while ((t = this_pcpu()->timers) != NULL && t->deadline <= now) {
+    while ((t = me->timers) != NULL && t->deadline <= timer_now()) {
         unlink(t);
+        firing[me->id] = t;
+        spin_unlock(&lock);
         t->fn(t);
+        spin_lock(&lock);
+        firing[me->id] = NULL;
     }
     program();
+    spin_unlock(&lock);
 }
 
 void timer_init_core(void) {

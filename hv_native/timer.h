@@ -24,8 +24,9 @@ static inline uint64_t timer_freq(void) {
     return READ_SYSREG(cntfrq_el0);
 }
 
-// Both may be called with the timer armed, on the core that armed it.
+// On the core that calls; armed already, on any core: it moves.
 void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t));
+// From any core. When it returns fn is not running and will not, unless this is fn itself.
 void timer_cancel(timer_t *t);
 
 void timer_init_core(void);

@@ -13,6 +13,7 @@
 #include "irq.h"
 #include "trap.h"
 #include "vgic.h"
+#include "vtimer.h"
 
 uint64_t trap_fast(guest_regs_t *r) {
     uint64_t esr = READ_SYSREG(esr_el2);
@@ -121,6 +122,7 @@ static exit_t wfx_slow(vcpu_t *v) {
         }
     }
     v->regs->pc += 4;
+    vtimer_poll(v);
     return (v->exit.esr & 1) == 0 && !vgic_pending(v) ? EXIT_IDLE : EXIT_RESUME;
 }
 

@@ -44,6 +44,8 @@ static inline void skip_instruction(void) {
 
 // The key of a system register in vm_t.sysreg: the ISS of its trap, less Rt and direction.
 #define ISS_SYSREG_KEY UINT64_C(0x3FFC1E)
+#define SYSREG_KEY(op0, op1, crn, crm, op2) (UINT64_C(op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
+#define SYSREG_OP2 UINT64_C(0xE0000)
 static inline uint32_t sysreg_key(unsigned enc) {
     unsigned op0 = enc >> 14, op1 = enc >> 11 & 7, crn = enc >> 7 & 15, crm = enc >> 3 & 15, op2 = enc & 7;
     return op0 << 20 | op2 << 17 | op1 << 14 | crn << 10 | crm << 1;

@@ -99,6 +99,7 @@ exit_t vcpu_run(vcpu_t *v) {
     WRITE_SYSREG(hstr_el2, vm->el2[EL2_HSTR]);
     WRITE_SYSREG(cnthctl_el2, vm->el2[EL2_CNTHCTL]);
     WRITE_SYSREG(cptr_el2, vm->el2[EL2_CPTR] | (p->fp_owner == v ? 0 : CPTR_TFP));
+    vtimer_enter(v);
     p->running = v;
     v->on_pending = false;
     exit_t why = guest_enter(v);

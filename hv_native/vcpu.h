@@ -6,6 +6,7 @@
 #include "arch.h"
 #include "el1_state.h"
 #include "offsets.h"
+#include "vgic_state.h"
 
 // Exception classes, ESR_EL2 bits [31:26] (DDI 0487 D13.2.37).
 enum {
@@ -101,6 +102,8 @@ typedef struct vcpu {
     uint64_t el1[EL1_COUNT];
     uint64_t counts[64];    // exits by exception class
     uint64_t irq_exits;
+    vgic_cpu_t vgic;
+    vtimer_t vtimer;
     fp_state_t fp __attribute__((aligned(16)));
 } vcpu_t;
 

@@ -1,33 +1,771 @@
 // SPDX-License-Identifier: MIT
-// The virtual GIC: see vgic.h.
+// The virtual GIC: from pending bits to list registers and back. See vgic.h.
+//
+// A vCPU's interrupts live in banks of bits. While it is loaded on a core, those that are to be
+// delivered move into the core's list registers, and the guest acknowledges and ends them without us.
+// `fold` empties the list registers into the banks, where every question about an interrupt has one
+// answer; `fill` chooses anew what goes in. Those two are always right, and `list` is the short way
+// for one interrupt more. A core's list registers are touched by that core alone: another one that
+// needs them folded asks by an SGI and waits, holding the lock for both.
 
+#include "arch.h"
+#include "cpu.h"
+#include "gic.h"
+#include "irq.h"
+#include "sched.h"
 #include "vgic.h"
+#include "vgic_lr.h"
+#include "vtimer.h"
 
-void vgic_init_core(void) {
+static unsigned lr_count;
+static uint32_t lr_all;                 // a bit for each list register
+
+static vgic_bank_t *bank_of(vcpu_t *v, unsigned intid) {
+    return vgic_bank(v, intid / 32);
 }
 
-void vgic_reset_vcpu(vcpu_t *v) {
-    (void)v;
+static bool here(const vcpu_t *v) {
+    return v->vgic.on == this_pcpu();
 }
 
-void vgic_load(vcpu_t *v) {
-    (void)v;
+// ---- From the list registers into the banks -----------------------------------------------------
+
+void vgic_release(vgic_bank_t *b, uint32_t mask) {
+    mask &= b->hw & ~(b->listed | b->active | b->pending | b->line);
+    b->hw &= ~mask;
+    for (; mask != 0; mask &= mask - 1) {
+        gic_set_active(b->phys[__builtin_ctz(mask)], false);
+    }
 }
 
-void vgic_put(vcpu_t *v) {
-    (void)v;
+static void take_back(vcpu_t *v, unsigned n) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned intid = c->intid[n], i = intid % 32;
+    vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << i;
+    uint64_t lr = lr_read(n);
+    b->listed &= ~bit;
+    if (lr & LR_ACTIVE) {
+        b->active |= bit;
+        if (intid < 16) {
+            c->sgi_active_from[i] = (uint8_t)LR_SOURCE_OF(lr);
+        }
+    }
+    if ((lr & LR_PENDING) && (c->latched >> n & 1)) {
+        b->pending |= bit;
+        if (intid < 16 && !gic_is_v3()) {
+            c->sgi_from[i] |= (uint8_t)(1u << LR_SOURCE_OF(lr));
+        }
+    }
+    if (!(lr & LR_STATE)) {
+        if (lr & LR_HW) {
+            b->hw &= ~bit; // the guest has ended the physical one with it
+        }
+        vgic_release(b, bit);
+        if (b->cpu[i] < v->vm->nvcpus && b->cpu[i] != v->id) {
+            v->vm->vgic.nudge |= 1u << b->cpu[i]; // it had to wait for this
+        }
+    }
 }
 
-bool vgic_pending(vcpu_t *v) {
-    (void)v;
+// The guest ended interrupts that were active, but in no list register: of those of this vCPU it
+// can only have been the ones of highest priority.
+static void end_unlisted(vcpu_t *v, unsigned count) {
+    for (; count > 0; count--) {
+        vgic_bank_t *best = NULL;
+        unsigned at = 0;
+        for (unsigned w = 0; w < VGIC_WORDS; w++) {
+            vgic_bank_t *b = vgic_bank(v, w);
+            for (uint32_t m = b->active & ~b->listed; m != 0; m &= m - 1) {
+                unsigned i = (unsigned)__builtin_ctz(m);
+                if (b->holder[i] == v->id && (best == NULL || b->priority[i] < best->priority[at])) {
+                    best = b;
+                    at = i;
+                }
+            }
+        }
+        if (best != NULL) {
+            best->active &= ~(1u << at);
+            vgic_release(best, 1u << at);
+        }
+    }
+}
+
+static void sample_timer(vcpu_t *v) {
+    uint32_t bit = 1u << VTIMER_INTID;
+    v->vgic.bank.line = vtimer_asserted(v) ? v->vgic.bank.line | bit : v->vgic.bank.line & ~bit;
+}
+
+static void fold(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    if (c->folded) {
+        return;
+    }
+    c->folded = true;
+    if (c->hcr & HCR_LRENPIE) {
+        uint32_t hcr = ich_hcr_read();
+        ich_hcr_write(c->hcr); // the count starts again from 0
+        if (!(ich_vmcr_read() & VMCR_EOIMODE)) { // else GICC_DIR ends them, which traps
+            end_unlisted(v, HCR_EOI_COUNT(hcr));
+        }
+    }
+    for (uint32_t used = c->used; used != 0; used &= used - 1) {
+        unsigned n = (unsigned)__builtin_ctz(used);
+        take_back(v, n);
+        lr_write(n, 0);
+    }
+    c->used = c->latched = 0;
+    sample_timer(v);
+}
+
+// ---- From the banks into the list registers -----------------------------------------------------
+
+// GICv2: whose SGI goes in, and what that leaves for later.
+static uint64_t sgi_source(vcpu_t *v, unsigned sgi, bool active, bool *pending) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned from = active ? c->sgi_active_from[sgi] : (unsigned)__builtin_ctz(c->sgi_from[sgi] | 0x100u);
+    if (c->sgi_from[sgi] >> from & 1) {
+        c->sgi_from[sgi] &= (uint8_t)~(1u << from);
+    } else {
+        *pending = false;
+    }
+    // Another vCPU's SGI of the same number follows when this one ends.
+    return LR_SOURCE(from) | (c->sgi_from[sgi] != 0 ? LR_EOI : 0);
+}
+
+// Into list register n, which is free. It is active, or deliverable to v, or both.
+static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned i = intid % 32;
+    uint32_t bit = 1u << i;
+    bool active = (b->active & bit) != 0, latched = (b->pending & bit) != 0;
+    bool wanted = (vgic_deliverable(&v->vm->vgic, b) & bit) != 0, pending = wanted && b->cpu[i] == v->id;
+    uint64_t lr = intid | LR_PRIORITY(b->priority[i]) | (b->group & bit ? LR_GROUP1 : 0) | (active ? LR_ACTIVE : 0);
+    if (b->hw & bit) {
+        // Not both active and pending with HW (IHI 0048B 5.3.8). What the line says then, the
+        // physical interrupt will say again; a latched one must be kept, and we end the physical one.
+        pending = pending && (latched || !active);
+        lr |= pending && active ? LR_EOI : LR_HW | LR_PHYSICAL(b->phys[i]);
+    } else if (intid < 16 && !gic_is_v3()) {
+        lr |= sgi_source(v, intid, active, &pending);
+    } else if (wanted && (pending ? !(b->edge & bit) && (b->line & bit) : true)) {
+        lr |= LR_EOI; // a level that may still be high at its end, or another vCPU waits for the end
+    }
+    c->latched &= (uint16_t)~(1u << n);
+    if (pending) {
+        lr |= LR_PENDING;
+        if (latched) {
+            c->latched |= (uint16_t)(1u << n);
+            b->pending &= ~bit;
+            if (intid < 16 && c->sgi_from[i] != 0) {
+                b->pending |= bit;
+            }
+        }
+    }
+    b->active &= ~bit;
+    b->listed |= bit;
+    b->at[i] = (uint8_t)n;
+    b->holder[i] = (uint8_t)v->id;
+    c->intid[n] = (uint16_t)intid;
+    c->used |= (uint16_t)(1u << n);
+    lr_write(n, lr);
+}
+
+// The best so many of what is offered, best first. A lower number is a higher priority; what a
+// disabled group of the CPU interface holds back comes last.
+typedef struct {
+    unsigned count;
+    uint32_t key[VGIC_MAX_LRS]; // group disabled, priority, INTID
+} choice_t;
+
+static void offer(choice_t *p, uint32_t key) {
+    unsigned at = p->count < lr_count ? p->count : lr_count;
+    p->count++;
+    while (at > 0 && p->key[at - 1] > key) {
+        if (at < lr_count) {
+            p->key[at] = p->key[at - 1];
+        }
+        at--;
+    }
+    if (at < lr_count) {
+        p->key[at] = key;
+    }
+}
+
+static void choose(vcpu_t *v, uint32_t vmcr, choice_t *active, choice_t *pending) {
+    vgic_t *g = &v->vm->vgic;
+    for (unsigned w = 0; w < VGIC_WORDS; w++) {
+        vgic_bank_t *b = vgic_bank(v, w);
+        uint32_t is_active = b->active & ~b->listed;
+        for (uint32_t m = is_active | (vgic_deliverable(g, b) & ~b->listed); m != 0; m &= m - 1) {
+            unsigned i = (unsigned)__builtin_ctz(m);
+            bool group1 = b->group >> i & 1;
+            uint32_t held_back = vmcr & (group1 ? VMCR_GROUP1 : VMCR_GROUP0) ? 0 : 1;
+            uint32_t key = (uint32_t)b->priority[i] << 16 | w * 32 | i;
+            if (is_active >> i & 1) {
+                if (b->holder[i] == v->id) {
+                    offer(active, key);
+                }
+            } else if (b->cpu[i] == v->id) {
+                offer(pending, held_back << 24 | key);
+            }
+        }
+    }
+}
+
+static unsigned put_in(vcpu_t *v, const choice_t *p, unsigned most, unsigned n) {
+    for (unsigned k = 0; k < most; k++, n++) {
+        unsigned intid = p->key[k] & 0xFFFF;
+        list_at(v, bank_of(v, intid), n, intid);
+    }
+    return n;
+}
+
+// Active interrupts need a list register so that the guest can end them, but one is kept for the
+// pending interrupt of highest priority. What finds no room comes back for more by maintenance
+// interrupts: when no pending one is left; for active ones, when the others have ended.
+static void fill(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    choice_t active = { 0 }, pending = { 0 };
+    uint32_t vmcr = ich_vmcr_read(), hcr = HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
+    vgic_release(&c->bank, ~0u);
+    choose(v, vmcr, &active, &pending);
+    unsigned for_pending = active.count < lr_count ? lr_count - active.count : 1;
+    for_pending = pending.count < for_pending ? pending.count : for_pending;
+    unsigned for_active = active.count < lr_count - for_pending ? active.count : lr_count - for_pending;
+    put_in(v, &pending, for_pending, put_in(v, &active, for_active, 0));
+    if (for_pending < pending.count) {
+        hcr |= HCR_NPIE | (vmcr & VMCR_GROUP0 ? HCR_GROUP0_OFF : HCR_GROUP0_ON)
+            | (vmcr & VMCR_GROUP1 ? HCR_GROUP1_OFF : HCR_GROUP1_ON);
+    }
+    if (for_active < active.count) {
+        hcr |= HCR_LRENPIE | (lr_count > 1 ? HCR_UIE : 0);
+    }
+    if (hcr != c->hcr) {
+        c->hcr = hcr;
+        ich_hcr_write(hcr);
+    }
+    c->folded = false;
+}
+
+static void refill(vcpu_t *v) {
+    fold(v);
+    fill(v);
+}
+
+static unsigned free_lr(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    uint32_t left = lr_all & ~c->used;
+    if (left == 0) {
+        for (uint32_t ended = c->used & ich_elrsr_read(); ended != 0; ended &= ended - 1) {
+            unsigned n = (unsigned)__builtin_ctz(ended);
+            take_back(v, n);
+            c->used &= (uint16_t)~(1u << n);
+        }
+        left = lr_all & ~c->used;
+    }
+    return left == 0 ? VGIC_MAX_LRS : (unsigned)__builtin_ctz(left);
+}
+
+// One interrupt became deliverable to v, which is loaded here.
+static void list(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned i = intid % 32, n;
+    uint32_t bit = 1u << i;
+    if (c->folded) {
+        return; // all of them go in when the lock is given back
+    }
+    if (b->listed & bit) {
+        bool ended = b->holder[i] == v->id && b->cpu[i] == v->id && !(lr_read(b->at[i]) & LR_STATE);
+        n = ended ? b->at[i] : VGIC_MAX_LRS;
+    } else {
+        n = (b->active & bit) || (c->hcr & (HCR_NPIE | HCR_LRENPIE)) ? VGIC_MAX_LRS : free_lr(v);
+    }
+    if (n == VGIC_MAX_LRS) {
+        refill(v);
+    } else {
+        list_at(v, b, n, intid);
+    }
+}
+
+// ---- Between cores ------------------------------------------------------------------------------
+
+// Another core holds the lock of this core's vCPU and waits for its list registers.
+static void answer(void) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v != NULL && v->vgic.asked && here(v)) {
+        fold(v);
+        dmb_ish();
+        v->vgic.asked = false;
+    }
+}
+
+static bool try_lock(spinlock_t *lock) {
+    uint32_t seen, failed = 1;
+    __asm__ volatile (
+        "   ldaxr %w0, [%2]\n"
+        "   cbnz %w0, 1f\n"
+        "   stxr %w1, %w3, [%2]\n"
+        "1:\n"
+        : "=&r" (seen), "+&r" (failed) : "r" (&lock->held), "r" (1) : "memory");
+    return failed == 0;
+}
+
+static void lock_slowly(vm_t *vm) {
+    do {
+        answer();
+    } while (!try_lock(&vm->vgic.lock));
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v != NULL && v->vm == vm && v->vgic.folded) {
+        fill(v);
+    }
+}
+
+void vgic_lock(vm_t *vm) {
+    if (UNLIKELY(!try_lock(&vm->vgic.lock))) {
+        lock_slowly(vm);
+    }
+}
+
+static void nudge(vcpu_t *v) {
+    pcpu_t *on = v->vgic.on;
+    if (on != NULL && on != this_pcpu()) {
+        v->vgic.dirty = true;
+        gic_send_sgi(GIC_SGI_VGIC, on->mpidr);
+    }
+    if (on == NULL || v->state == VCPU_IDLE) {
+        vcpu_wake(v); // it sleeps, or is about to
+    }
+}
+
+static void unlock_and_nudge(vm_t *vm) {
+    uint32_t who = vm->vgic.nudge;
+    vm->vgic.nudge = 0;
+    spin_unlock(&vm->vgic.lock);
+    dmb_ish();
+    for (; who != 0; who &= who - 1) {
+        nudge(vm->vcpu[__builtin_ctz(who)]);
+    }
+}
+
+static inline void unlock(vm_t *vm) {
+    if (UNLIKELY(vm->vgic.nudge != 0)) {
+        unlock_and_nudge(vm);
+    } else {
+        spin_unlock(&vm->vgic.lock);
+    }
+}
+
+void vgic_unlock(vm_t *vm) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v != NULL && v->vgic.folded && v->vm == vm) {
+        fill(v);
+    }
+    unlock(vm);
+}
+
+void vgic_settle_vcpu(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    if (c->on == NULL || c->folded) {
+        return;
+    }
+    if (here(v)) {
+        fold(v);
+        return;
+    }
+    c->asked = true;
+    gic_send_sgi(GIC_SGI_VGIC, c->on->mpidr);
+    while (c->asked) {
+        answer();
+    }
+    dmb_ish();
+}
+
+void vgic_settle(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
+    while ((mask &= b->listed) != 0) {
+        vgic_settle_vcpu(vm->vcpu[b->holder[__builtin_ctz(mask)]]);
+    }
+}
+
+void vgic_serve(void) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v == NULL) {
+        return;
+    }
+    answer();
+    vgic_lock(v->vm);
+    if (here(v)) {
+        v->vgic.dirty = false;
+        refill(v);
+    }
+    unlock(v->vm);
+}
+
+static void sgi(void *arg) {
+    (void)arg;
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v != NULL && (v->vgic.dirty || v->vgic.asked || v->vgic.folded)) {
+        vgic_serve();
+    }
+}
+
+// The list registers want attention; if nobody owns them, they must be quiet.
+static void maintenance(void *arg) {
+    (void)arg;
+    if (this_pcpu()->loaded == NULL) {
+        ich_hcr_write(0);
+    }
+    vgic_serve();
+}
+
+// ---- Lines --------------------------------------------------------------------------------------
+
+static void deliver(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+    bool loaded = here(v);
+    if (loaded) {
+        list(v, b, intid);
+    }
+    if (!loaded || v->state == VCPU_IDLE) {
+        v->vm->vgic.nudge |= 1u << v->id;
+    }
+}
+
+// Who has it decides: one that is active goes on only when it ends there.
+static vcpu_t *receiver(vm_t *vm, const vgic_bank_t *b, unsigned i) {
+    unsigned id = (b->listed | b->active) >> i & 1 ? b->holder[i] : b->cpu[i];
+    return id < vm->nvcpus ? vm->vcpu[id] : NULL;
+}
+
+void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
+    vm_t *vm = v->vm;
+    vgic_bank_t *b = vgic_bank(v, w);
+    for (mask &= vgic_deliverable(&vm->vgic, b); mask != 0; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        vcpu_t *to = receiver(vm, b, i);
+        if (to != NULL) {
+            deliver(to, b, w * 32 + i);
+        }
+    }
+}
+
+static bool dropped(vm_t *vm, unsigned intid) {
+    for (unsigned k = 0; k < VGIC_WATCHES; k++) {
+        vgic_watch_t *w = &vm->vgic.watch[k];
+        if (w->intid == intid) {
+            w->hits++;
+            return w->drop;
+        }
+    }
     return false;
 }
 
-bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
-    (void)v, (void)key, (void)write, (void)value;
-    return false;
+static void raise(vcpu_t *v, unsigned intid, bool line) {
+    vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+    if (line && (b->line & bit)) {
+        return;
+    }
+    if ((b->watched & bit) && dropped(v->vm, intid)) {
+        return;
+    }
+    if (line) {
+        b->line |= bit;
+    }
+    if (!line || (b->edge & bit)) {
+        b->pending |= bit;
+    }
+    vgic_changed(v, intid / 32, bit);
+}
+
+// A level that falls before it was acknowledged is pending no more, and one that has fallen when it
+// ends needs no second look.
+static void lower(vcpu_t *v, unsigned intid) {
+    vgic_bank_t *b = bank_of(v, intid);
+    unsigned i = intid % 32;
+    uint32_t bit = 1u << i;
+    if (!(b->line & bit)) {
+        return;
+    }
+    b->line &= ~bit;
+    if (!(b->listed & bit) || (b->edge & bit)) {
+        return;
+    }
+    vcpu_t *holder = v->vm->vcpu[b->holder[i]];
+    unsigned n = b->at[i];
+    if (!here(holder)) {
+        v->vm->vgic.nudge |= 1u << holder->id;
+        return;
+    }
+    uint64_t lr = lr_read(n);
+    if ((lr & (LR_HW | LR_PENDING)) || ((b->hw | b->pending) & bit)) {
+        refill(holder);
+    } else {
+        lr_write(n, lr & ~LR_EOI);
+    }
+}
+
+static void set_level(vcpu_t *v, unsigned intid, bool level) {
+    uint64_t daif = irq_save();
+    vgic_lock(v->vm);
+    if (level) {
+        raise(v, intid, true);
+    } else {
+        lower(v, intid);
+    }
+    unlock(v->vm);
+    irq_restore(daif);
 }
 
 void vgic_set_line(vm_t *vm, unsigned intid, bool level) {
-    (void)vm, (void)intid, (void)level;
+    if (intid >= 32 && intid < VGIC_LINES && vm->vcpu[0] != NULL) {
+        set_level(vm->vcpu[0], intid, level);
+    }
+}
+
+void vgic_set_ppi(vcpu_t *v, unsigned intid, bool level) {
+    set_level(v, intid, level);
+}
+
+void vgic_pulse(vm_t *vm, unsigned intid) {
+    if (intid < 32 || intid >= VGIC_LINES) {
+        return;
+    }
+    uint64_t daif = irq_save();
+    vgic_lock(vm);
+    raise(vm->vcpu[0], intid, false);
+    unlock(vm);
+    irq_restore(daif);
+}
+
+bool vgic_over(vcpu_t *v, unsigned intid) {
+    const vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+    return b->listed & bit ? !(lr_read(b->at[intid % 32]) & LR_STATE) : !(b->hw & bit);
+}
+
+void vgic_fired(vcpu_t *v, unsigned intid) {
+    vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+    vgic_lock(v->vm);
+    if ((b->listed & bit) && here(v->vm->vcpu[b->holder[intid % 32]])) {
+        unsigned n = b->at[intid % 32];
+        if (!(lr_read(n) & LR_STATE)) {
+            lr_write(n, 0); // that one the guest has ended: what it says of `hw` is about the last time
+        }
+    }
+    b->hw |= bit;
+    if (intid < 32) {
+        sample_timer(v);
+    } else {
+        b->pending |= bit;
+    }
+    vgic_changed(v, intid / 32, bit);
+    unlock(v->vm);
+}
+
+void vgic_refresh(vcpu_t *v) {
+    vgic_lock(v->vm);
+    refill(v);
+    unlock(v->vm);
+}
+
+// ---- A vCPU on a core ---------------------------------------------------------------------------
+
+void vgic_load(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    vgic_bank_t *b = &c->bank;
+    if (lr_count == 0) {
+        return;
+    }
+    vgic_lock(v->vm);
+    c->on = this_pcpu();
+    c->dirty = false;
+    sample_timer(v);
+    // The physical timer interrupt of this core is the vCPU's now: active for as long as its own is.
+    if ((b->line | b->active) & 1u << VTIMER_INTID) {
+        gic_set_active(b->phys[VTIMER_INTID], true);
+        b->hw |= 1u << VTIMER_INTID;
+    }
+    ich_vmcr_write(c->vmcr);
+    ich_apr_write(c->apr);
+    c->hcr = 0;
+    fill(v);
+    unlock(v->vm);
+}
+
+void vgic_put(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    vgic_bank_t *b = &c->bank;
+    if (c->on == NULL) {
+        return;
+    }
+    vgic_lock(v->vm);
+    fold(v);
+    c->vmcr = ich_vmcr_read();
+    ich_apr_read(c->apr);
+    ich_hcr_write(0);
+    if (b->hw & 1u << VTIMER_INTID) {
+        gic_set_active(b->phys[VTIMER_INTID], false);
+        b->hw &= ~(1u << VTIMER_INTID);
+    }
+    c->folded = false;
+    c->on = NULL;
+    unlock(v->vm);
+}
+
+// Would interrupt i of a bank get through the CPU interface?
+static bool passes(const vgic_bank_t *b, unsigned i, uint32_t vmcr, uint32_t running) {
+    uint32_t enabled = vmcr & (b->group >> i & 1 ? VMCR_GROUP1 : VMCR_GROUP0);
+    return enabled != 0 && b->priority[i] < vmcr >> 24 && b->priority[i] < running;
+}
+
+// In the banks as they are: what is listed is looked at elsewhere.
+static bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
+    for (unsigned w = 0; w < VGIC_WORDS; w++) {
+        vgic_bank_t *b = vgic_bank(v, w);
+        for (uint32_t m = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->listed); m != 0; m &= m - 1) {
+            unsigned i = (unsigned)__builtin_ctz(m);
+            if (b->cpu[i] == v->id && passes(b, i, vmcr, running)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool pending_listed(vcpu_t *v, uint32_t vmcr, uint32_t running) {
+    for (uint32_t used = v->vgic.used; used != 0; used &= used - 1) {
+        unsigned n = (unsigned)__builtin_ctz(used), intid = v->vgic.intid[n];
+        uint64_t lr = lr_read(n);
+        // The timer may have been set anew before its interrupt was taken.
+        bool stale = intid == VTIMER_INTID && (lr & LR_HW) && !vtimer_asserted(v);
+        if ((lr & LR_STATE) == LR_PENDING && !stale && passes(bank_of(v, intid), intid % 32, vmcr, running)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Without the lock: whoever makes something pending that is overlooked here calls vcpu_wake next.
+bool vgic_pending(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    uint32_t apr[2] = { c->apr[0], c->apr[1] }, vmcr = c->vmcr;
+    uint64_t daif = irq_save();
+    dmb_ish();
+    bool loaded = here(v);
+    if (loaded) {
+        vmcr = ich_vmcr_read();
+        ich_apr_read(apr);
+    }
+    // The running priority: that of the lowest bit set, 8 levels each.
+    uint32_t levels = apr[0] | apr[1], running = levels == 0 ? 0x100 : (uint32_t)__builtin_ctz(levels) << 3;
+    bool yes = (loaded && pending_listed(v, vmcr, running)) || pending_in_banks(v, vmcr, running);
+    irq_restore(daif);
+    return yes;
+}
+
+// ---- Beginning and end --------------------------------------------------------------------------
+
+static void reset_bank(vgic_bank_t *b, uint8_t cpu) {
+    b->enabled = b->group = b->edge = b->pending = b->active = b->listed = 0;
+    for (unsigned i = 0; i < 32; i++) {
+        b->priority[i] = 0;
+        b->route[i] = 0;
+        b->cpu[i] = cpu;
+    }
+}
+
+void vgic_reset_vcpu(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    reset_bank(&c->bank, (uint8_t)v->id);
+    c->bank.enabled = gic_is_v3() ? 0 : 0xFFFF;
+    c->bank.edge = 0xFFFF; // SGIs
+    c->bank.line = 0;
+    c->bank.phys[VTIMER_INTID] = (uint16_t)platform.virt_timer_irq;
+    for (unsigned i = 0; i < 16; i++) {
+        c->sgi_from[i] = c->sgi_active_from[i] = 0;
+    }
+    c->apr[0] = c->apr[1] = 0;
+    c->vmcr = gic_is_v3() ? VMCR_FIQEN : 0;
+    c->used = c->latched = 0;
+    c->asleep = true;
+}
+
+void vgic_reset_vm(vm_t *vm) {
+    vgic_t *g = &vm->vgic;
+    uint64_t daif = irq_save();
+    vgic_lock(vm);
+    for (unsigned i = 0; i < vm->nvcpus && vm->vcpu[i] != NULL; i++) {
+        vgic_settle_vcpu(vm->vcpu[i]);
+    }
+    // Without affinity routing a lone CPU gets everything; with it, IROUTER's reset value is vCPU 0.
+    uint8_t cpu = gic_is_v3() || vm->nvcpus == 1 ? 0 : VGIC_NOBODY;
+    g->group0 = g->group1 = 0;
+    for (unsigned w = 1; w < VGIC_WORDS; w++) {
+        reset_bank(&g->spi[w - 1], cpu);
+        vgic_release(&g->spi[w - 1], ~0u);
+        g->irm[w] = 0;
+    }
+    vgic_unlock(vm);
+    irq_restore(daif);
+}
+
+bool vgic_add(vm_t *vm) {
+    vgic_reset_vm(vm);
+    return platform.gic_version == 0 || vgic_dist_add(vm);
+}
+
+void vgic_init_core(void) {
+    if (platform.gic_version == 0) {
+        return;
+    }
+    lr_count = (ich_vtr_read() & 0x3F) + 1;
+    lr_count = lr_count < VGIC_MAX_LRS ? lr_count : VGIC_MAX_LRS;
+    lr_all = (1u << lr_count) - 1;
+    ich_hcr_write(0);
+    irq_attach(platform.maintenance_irq, maintenance, NULL);
+    irq_attach(GIC_SGI_VGIC, sgi, NULL);
+    vtimer_init_core();
+}
+
+// ---- For scripts --------------------------------------------------------------------------------
+
+unsigned vgic_state(vcpu_t *v, unsigned intid, uint8_t *priority, uint8_t *cpu) {
+    vgic_bank_t *b = bank_of(v, intid);
+    unsigned i = intid % 32;
+    uint64_t daif = irq_save();
+    vgic_lock(v->vm);
+    vgic_settle(v->vm, b, 1u << i);
+    *priority = b->priority[i];
+    *cpu = b->cpu[i];
+    uint32_t pending = b->pending | (b->line & ~b->edge);
+    unsigned is = (b->enabled >> i & 1 ? VGIC_IS_ENABLED : 0) | (pending >> i & 1 ? VGIC_IS_PENDING : 0)
+        | (b->active >> i & 1 ? VGIC_IS_ACTIVE : 0) | (b->line >> i & 1 ? VGIC_IS_HIGH : 0) | (b->edge >> i & 1 ? VGIC_IS_EDGE : 0);
+    vgic_unlock(v->vm);
+    irq_restore(daif);
+    return is;
+}
+
+vgic_watch_t *vgic_watch(vm_t *vm, unsigned intid) {
+    vgic_watch_t *free = NULL;
+    for (unsigned k = 0; k < VGIC_WATCHES; k++) {
+        vgic_watch_t *w = &vm->vgic.watch[k];
+        if (w->intid == intid) {
+            return w;
+        }
+        free = free == NULL && w->intid == 0 ? w : free;
+    }
+    if (free != NULL) {
+        *free = (vgic_watch_t) { intid, false, 0 };
+        bank_of(vm->vcpu[0], intid)->watched |= 1u << intid % 32;
+    }
+    return free;
+}
+
+void vgic_unwatch(vm_t *vm, unsigned intid) {
+    vgic_watch_t *w = vgic_watch(vm, intid);
+    if (w != NULL) {
+        bank_of(vm->vcpu[0], intid)->watched &= ~(1u << intid % 32);
+        w->intid = 0;
+    }
 }

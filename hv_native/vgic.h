@@ -1,20 +1,88 @@
 // SPDX-License-Identifier: MIT
 // The interrupt controller a guest sees. Everything else injects through this header only, so that
 // a machine without a GIC can put another implementation behind it.
+//
+// Cores talk by an SGI of their own (GIC_SGI_VGIC): a core that gets it brings the list registers of
+// the vCPU it has loaded up to date. So whoever waits for another core, and has a vCPU loaded, must
+// do so with interrupts on, or call vgic_serve() meanwhile. No lock of another file may be held by
+// who calls anything here but vgic_pending.
 #ifndef HV_VGIC_H
 #define HV_VGIC_H
 
 #include "vm.h"
 
-void vgic_init_core(void);  // what this core needs before a guest runs on it
-void vgic_reset_vcpu(vcpu_t *v);
+bool vgic_add(vm_t *vm);                // a VM's distributor; false: out of memory
+void vgic_init_core(void);              // each core, after its GIC
+
+// As after a reset; the levels of lines stay. No vCPU runs.
+void vgic_reset_vm(vm_t *vm);
+void vgic_reset_vcpu(vcpu_t *v);        // not loaded anywhere
+
+// v's interrupts are in this core's list registers from here to there. Interrupts masked.
 void vgic_load(vcpu_t *v);
 void vgic_put(vcpu_t *v);
-// An interrupt would be taken if the vCPU ran with PSTATE.I clear.
-bool vgic_pending(vcpu_t *v);
-// The level of an interrupt line (INTID 32 and up) of a device.
+
+// The level of an interrupt line: a device's (INTID 32 and up), or a vCPU's own (16 to 31). Any core.
 void vgic_set_line(vm_t *vm, unsigned intid, bool level);
+void vgic_set_ppi(vcpu_t *v, unsigned intid, bool level);
+// An edge.
+void vgic_pulse(vm_t *vm, unsigned intid);
+
+// An interrupt would be taken if the vCPU ran with PSTATE.I clear: ends a WFI. v is loaded on this
+// core or on none. Takes no lock, so it may be asked with the scheduler's held: whoever makes an
+// interrupt pending for a vCPU that is on no core calls vcpu_wake afterwards.
+bool vgic_pending(vcpu_t *v);
+
+// What Python sees: VGIC_IS_* of an interrupt, its priority and the vCPU it goes to.
+enum { VGIC_IS_ENABLED = 1, VGIC_IS_PENDING = 2, VGIC_IS_ACTIVE = 4, VGIC_IS_HIGH = 8, VGIC_IS_EDGE = 16 };
+unsigned vgic_state(vcpu_t *v, unsigned intid, uint8_t *priority, uint8_t *cpu);
+
+// Count how often a line rises or pulses, or keep it from the guest. NULL: no more room (VGIC_WATCHES).
+vgic_watch_t *vgic_watch(vm_t *vm, unsigned intid);
+void vgic_unwatch(vm_t *vm, unsigned intid);
+
+// An SPI of the machine becomes one of the guest's, which ends it by itself. False: it is taken.
+bool vgic_forward(vm_t *vm, unsigned intid, unsigned physical);
+void vgic_unforward(vm_t *vm, unsigned intid);
+
 // ICC_SGI1R_EL1 and the like: false when key is none of them.
 bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
+
+// What other cores ask of this one: see above. Interrupts masked.
+void vgic_serve(void);
+
+// vtimer.c: the physical interrupt behind v's `intid` fired on this core, v is loaded here.
+void vgic_fired(vcpu_t *v, unsigned intid);
+// The guest has ended its last one, or there was none.
+bool vgic_over(vcpu_t *v, unsigned intid);
+// v's timer may have changed without anyone noticing: look at it, and at the list registers. This core.
+void vgic_refresh(vcpu_t *v);
+
+// ---- For vgic_dist.c ----------------------------------------------------------------------------
+
+// Between these two the banks may be looked at and changed. Interrupts masked.
+void vgic_lock(vm_t *vm);
+void vgic_unlock(vm_t *vm);
+
+// The interrupts in mask of a bank, or all of a vCPU's, are in the bank and in no list register until
+// vgic_unlock.
+void vgic_settle(vm_t *vm, const vgic_bank_t *b, uint32_t mask);
+void vgic_settle_vcpu(vcpu_t *v);
+// Bits in mask of a bank (word w; v's own for 0) may have become deliverable.
+void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask);
+// Physical interrupts behind those in mask that are neither active nor pending any more end.
+void vgic_release(vgic_bank_t *b, uint32_t mask);
+
+static inline vgic_bank_t *vgic_bank(vcpu_t *v, unsigned w) {
+    return w == 0 ? &v->vgic.bank : &v->vm->vgic.spi[w - 1];
+}
+
+// Pending, enabled, and its group is too.
+static inline uint32_t vgic_deliverable(const vgic_t *g, const vgic_bank_t *b) {
+    return (b->pending | (b->line & ~b->edge)) & b->enabled & ((b->group & g->group1) | (~b->group & g->group0));
+}
+
+// vgic_dist.c
+bool vgic_dist_add(vm_t *vm);
 
 #endif

@@ -7,7 +7,9 @@
 #include "mem.h"
 #include "pl011.h"
 #include "policy.h"
+#include "vgic.h"
 #include "vm.h"
+#include "vtimer.h"
 
 vm_t *vms;
 
@@ -54,8 +56,9 @@ vm_t *vm_create(const char *name, unsigned cpus) {
     }
     vm->next = vms;
     vms = vm;
+    vtimer_add(vm);
     vm->vmid = vmid_take();
-    bool ok = vm->vmid != 0 && stage2_init(vm) && pl011_add(vm);
+    bool ok = vm->vmid != 0 && stage2_init(vm) && vgic_add(vm) && pl011_add(vm);
     for (unsigned i = 0; ok && i < cpus; i++) {
         vm->vcpu[i] = new_vcpu(vm, i);
         ok = vm->vcpu[i] != NULL;
@@ -77,9 +80,8 @@ static void release_hook(hook_t *h) {
 
 static void forget_vcpu(vcpu_t *v) {
     pcpu_t *p = this_pcpu();
-    if (v->on == p && p->loaded == v) {
-        p->loaded = NULL; // nothing of it is worth saving
-    }
+    vcpu_put(v); // leaves the list registers and the timer quiet
+    vtimer_remove(v);
     if (p->fp_owner == v) {
         p->fp_owner = NULL;
         WRITE_SYSREG(cptr_el2, CPTR_HOST);

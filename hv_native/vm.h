@@ -32,7 +32,11 @@ typedef struct vm {
     vcpu_t *vcpu[VM_MAX_CPUS];
     ram_t ram[VM_MAX_RAM];
     uint64_t el2[EL2_COUNT];
-    uint64_t cntvoff;
+    uint64_t cntvoff;       // CNTPCT less this is the guest's CNTVCT
+    bool stop_time;         // its virtual counter stands still while it is stopped
+    bool stopped;           // since stopped_at
+    uint64_t stopped_at;
+    vgic_t vgic;
     hook_table_t hvc, smc, sysreg, imm;     // by SMCCC id (HVC, SMC), by encoding, by HVC immediate
     hook_ranges_t mmio;
     hook_ranges_t rules;    // those over MMIO; the ranges may be parts of devices', or of several

@@ -2,22 +2,220 @@
 // Guest timers: see vtimer.h.
 
 #include "arch.h"
-#include "vm.h"
+#include "cpu.h"
+#include "gic.h"
+#include "irq.h"
+#include "trap.h"
+#include "vgic.h"
 #include "vtimer.h"
 
-void vtimer_reset(vcpu_t *v) {
-    (void)v;
+// CNTV_CTL_EL0, CNTP_CTL_EL0 (DDI 0487 D13.8).
+enum { CTL_ENABLE = 1, CTL_IMASK = 2, CTL_ISTATUS = 4 };
+
+static vcpu_t *owner(timer_t *t, size_t offset) {
+    return (vcpu_t *)((char *)t - offset);
+}
+
+static bool armed(uint64_t ctl) {
+    return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
+}
+
+// Fire fn when `count` reaches cval; never, if that is beyond the counter's end.
+static void arm(timer_t *t, uint64_t ctl, uint64_t cval, uint64_t count, void (*fn)(timer_t *t)) {
+    uint64_t now = timer_now();
+    if (armed(ctl) && (cval <= count || now + (cval - count) > now)) {
+        timer_arm(t, cval <= count ? now : now + (cval - count), fn);
+    } else {
+        timer_cancel(t);
+    }
+}
+
+// ---- The virtual timer --------------------------------------------------------------------------
+
+static uint64_t virtual_count(const vm_t *vm) {
+    return (vm->stopped && vm->stop_time ? vm->stopped_at : timer_now()) - vm->cntvoff;
+}
+
+bool vtimer_asserted(const vcpu_t *v) {
+    uint64_t ctl = v->vtimer.ctl, cval = v->vtimer.cval;
+    if (v->vtimer.live) {
+        ctl = READ_SYSREG(cntv_ctl_el0);
+        if (LIKELY(!v->vm->stopped)) {
+            return ctl == (CTL_ENABLE | CTL_ISTATUS);
+        }
+        cval = READ_SYSREG(cntv_cval_el0);
+    }
+    return armed(ctl) && virtual_count(v->vm) >= cval;
+}
+
+// While v is not loaded, EL2's timer watches its deadline.
+static void watch_expired(timer_t *t) {
+    vcpu_t *v = owner(t, offsetof(vcpu_t, vtimer.watch));
+    vgic_set_ppi(v, VTIMER_INTID, true);
+}
+
+static void watch(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    uint64_t ctl = vm->stopped && vm->stop_time ? 0 : v->vtimer.ctl;
+    arm(&v->vtimer.watch, ctl, v->vtimer.cval, virtual_count(vm), watch_expired);
+}
+
+// The physical interrupt of this core's virtual timer. It stays active until the guest ends its own,
+// by way of a list register that knows both.
+static void fired(void *arg) {
+    (void)arg;
+    vcpu_t *v = this_pcpu()->loaded;
+    if (LIKELY(v != NULL)) {
+        vgic_fired(v, VTIMER_INTID);
+    } else {
+        WRITE_SYSREG(cntv_ctl_el0, 0);
+        gic_set_active(platform.virt_timer_irq, false);
+    }
+}
+
+// QEMU 7.2's GICv2 forgets a level that is still high when the guest ends its interrupt, until some
+// other interrupt changes. A guest that sleeps meanwhile must not depend on that.
+void vtimer_poll(vcpu_t *v) {
+    if (vtimer_asserted(v) && vgic_over(v, VTIMER_INTID)) {
+        gic_set_active(platform.virt_timer_irq, true);
+        vgic_fired(v, VTIMER_INTID);
+    }
 }
 
 void vtimer_load(vcpu_t *v) {
+    timer_cancel(&v->vtimer.watch);
     WRITE_SYSREG(cntvoff_el2, v->vm->cntvoff);
+    WRITE_SYSREG(cntv_cval_el0, v->vtimer.cval);
+    WRITE_SYSREG(cntv_ctl_el0, v->vtimer.ctl);
+    isb();
+    v->vtimer.live = true;
 }
 
 void vtimer_put(vcpu_t *v) {
-    (void)v;
+    v->vtimer.ctl = READ_SYSREG(cntv_ctl_el0) & (CTL_ENABLE | CTL_IMASK);
+    v->vtimer.cval = READ_SYSREG(cntv_cval_el0);
+    WRITE_SYSREG(cntv_ctl_el0, 0);
+    isb();
+    v->vtimer.live = false;
+    watch(v);
 }
 
+void vtimer_enter(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    if (UNLIKELY(vm->stopped)) {
+        vtimer_resumed(vm);
+    }
+    if (UNLIKELY(READ_SYSREG(cntvoff_el2) != vm->cntvoff)) {
+        WRITE_SYSREG(cntvoff_el2, vm->cntvoff);
+        isb();
+        vgic_refresh(v);
+    }
+}
+
+void vtimer_stopped(vm_t *vm) {
+    uint64_t daif = irq_save();
+    if (!vm->stopped) {
+        vm->stopped_at = timer_now();
+        vm->stopped = true;
+        for (unsigned i = 0; vm->stop_time && i < vm->nvcpus; i++) {
+            timer_cancel(&vm->vcpu[i]->vtimer.watch);
+        }
+    }
+    irq_restore(daif);
+}
+
+void vtimer_resumed(vm_t *vm) {
+    uint64_t daif = irq_save();
+    vgic_lock(vm); // only one of the vCPUs that enter resumes it
+    bool was = vm->stopped;
+    if (was) {
+        vm->cntvoff += vm->stop_time ? timer_now() - vm->stopped_at : 0;
+        vm->stopped = false;
+    }
+    vgic_unlock(vm);
+    for (unsigned i = 0; was && vm->stop_time && i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        if (!v->vtimer.live) {
+            watch(v);
+        }
+    }
+    irq_restore(daif);
+}
+
+// ---- The physical timer -------------------------------------------------------------------------
+
+static bool p_reached(const vcpu_t *v) {
+    return (v->vtimer.p_ctl & CTL_ENABLE) && timer_now() >= v->vtimer.p_cval;
+}
+
+static void p_expired(timer_t *t) {
+    vcpu_t *v = owner(t, offsetof(vcpu_t, vtimer.physical));
+    vgic_set_ppi(v, PTIMER_INTID, armed(v->vtimer.p_ctl) && p_reached(v));
+}
+
+// The registers changed: the line follows, now or at the deadline.
+static void p_update(vcpu_t *v) {
+    bool high = armed(v->vtimer.p_ctl) && p_reached(v);
+    vgic_set_ppi(v, PTIMER_INTID, high);
+    arm(&v->vtimer.physical, high ? 0 : v->vtimer.p_ctl, v->vtimer.p_cval, timer_now(), p_expired);
+}
+
+// CNTP_TVAL_EL0, _CTL_EL0, _CVAL_EL0: op0 3, op1 3, CRn 14, CRm 2.
 bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
-    (void)v, (void)key, (void)write, (void)value;
-    return false;
+    if ((key & ~SYSREG_OP2) != SYSREG_KEY(3, 3, 14, 2, 0)) {
+        return false;
+    }
+    vtimer_t *t = &v->vtimer;
+    switch (FIELD(key, 19, 17)) {
+        case 0:
+            if (write) {
+                t->p_cval = timer_now() + (uint64_t)(int64_t)(int32_t)*value;
+            } else {
+                *value = (uint32_t)(t->p_cval - timer_now());
+            }
+            break;
+        case 1:
+            if (write) {
+                t->p_ctl = *value & (CTL_ENABLE | CTL_IMASK);
+            } else {
+                *value = t->p_ctl | (p_reached(v) ? CTL_ISTATUS : 0);
+            }
+            break;
+        case 2:
+            if (write) {
+                t->p_cval = *value;
+            } else {
+                *value = t->p_cval;
+            }
+            break;
+        default:
+            return false;
+    }
+    if (write) {
+        p_update(v);
+    }
+    return true;
+}
+
+// ---- Beginning and end --------------------------------------------------------------------------
+
+void vtimer_reset(vcpu_t *v) {
+    timer_cancel(&v->vtimer.watch);
+    timer_cancel(&v->vtimer.physical);
+    v->vtimer.ctl = v->vtimer.cval = v->vtimer.p_ctl = v->vtimer.p_cval = 0;
+}
+
+void vtimer_remove(vcpu_t *v) {
+    timer_cancel(&v->vtimer.watch);
+    timer_cancel(&v->vtimer.physical);
+}
+
+void vtimer_add(vm_t *vm) {
+    vm->cntvoff = vm->stopped_at = timer_now();
+    vm->stopped = vm->stop_time = true;
+}
+
+void vtimer_init_core(void) {
+    WRITE_SYSREG(cntv_ctl_el0, 0);
+    irq_attach_forwarded(platform.virt_timer_irq, fired, NULL);
 }

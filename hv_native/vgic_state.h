@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// What the virtual GIC and the guest timers keep in a VM and in each vCPU. One model for GICv2 and
+// GICv3; only vgic.c, vgic_dist.c and vtimer.c look inside.
+#ifndef HV_VGIC_STATE_H
+#define HV_VGIC_STATE_H
+
+#include "arch.h"
+#include "timer.h"
+
+#define VGIC_WORDS 9u           // of 32 interrupts: the private ones, and 256 SPIs
+#define VGIC_LINES (32 * VGIC_WORDS)
+#define VGIC_MAX_LRS 16u
+#define VGIC_NOBODY 0xFFu
+
+// 32 interrupts, a bit each. INTIDs 0 to 31 exist once a vCPU, the others once a VM. While an
+// interrupt is in a list register (`listed`), `pending` and `active` are there and not here.
+typedef struct {
+    uint32_t enabled, group, edge;      // as the guest set them; edge: GICD_ICFGRn
+    uint32_t pending;                   // latched: an edge, a write to GICD_ISPENDRn, an SGI
+    uint32_t line;                      // the level of the wire
+    uint32_t active;
+    uint32_t listed;
+    uint32_t hw;                        // stands for a physical interrupt, which is active
+    uint32_t watched;                   // somebody counts or drops it: vgic_watch
+    uint8_t priority[32];
+    uint8_t cpu[32];                    // the vCPU that gets it, or VGIC_NOBODY
+    uint8_t holder[32];                 // listed or active: the vCPU that has it
+    uint8_t at[32];                     // listed: in which list register
+    uint32_t route[32];                 // SPIs: GICD_ITARGETSR's byte, or GICD_IROUTER's affinity
+    uint16_t phys[32];                  // the physical INTID it stands for, or 0
+} vgic_bank_t;
+
+typedef struct {
+    vgic_bank_t bank;                   // INTIDs 0 to 31
+    uint8_t sgi_from[16];               // GICv2: which vCPUs' SGIs are pending; else 0
+    uint8_t sgi_active_from[16];        // GICv2: whose SGI is active
+    struct pcpu *on;                    // the core whose list registers are ours, or NULL
+    uint32_t hcr;                       // what GICH_HCR or ICH_HCR_EL2 holds
+    uint32_t vmcr, apr[2];              // saved while on == NULL
+    uint16_t used, latched;             // list registers: in use; pending because `pending` was set
+    uint16_t intid[VGIC_MAX_LRS];       // what is in each
+    bool folded;                        // the list registers have been emptied into the banks
+    bool asleep;                        // GICR_WAKER.ProcessorSleep
+    volatile bool dirty;                // another core changed something: fill anew
+    volatile bool asked;                // another core holds the lock and waits for `folded`
+} vgic_cpu_t;
+
+typedef struct {
+    uint32_t intid;
+    bool drop;
+    uint64_t hits;
+} vgic_watch_t;
+
+#define VGIC_WATCHES 8u
+
+typedef struct {
+    spinlock_t lock;                    // this and the banks of all vCPUs. No other is taken inside
+    uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
+    uint32_t nudge;                     // vCPUs to tell, once the lock is free
+    uint32_t irm[VGIC_WORDS];           // GICD_IROUTERn bit 31
+    vgic_bank_t spi[VGIC_WORDS - 1];
+    vgic_watch_t watch[VGIC_WATCHES];
+} vgic_t;
+
+// vtimer.c
+typedef struct {
+    timer_t watch;                      // the virtual timer's deadline while not loaded
+    timer_t physical;                   // the emulated EL1 physical timer's
+    uint64_t cval, ctl;                 // CNTV_*, saved while not live
+    uint64_t p_cval, p_ctl;             // CNTP_*
+    bool live;                          // CNTV_* are ours
+} vtimer_t;
+
+#endif
