@@ -3,7 +3,10 @@
 
 import hashlib
 import random
+import socket
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -119,3 +122,49 @@ def test_repl_command(target, terminal):
     user.until(b"\n42\n")
     user.type(b"\x1d")
     assert user.process.wait(10) == 0
+
+
+def test_over_a_socket(image, tmp_path):
+    """socket:// works as far as mpremote goes: its repl command needs a terminal device."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    serial = f"tcp:127.0.0.1:{port},server=on,wait=off,nodelay=on"
+    machine = ["-machine", "virt,virtualization=on", "-cpu", "cortex-a53", "-nic", "none"]
+    qemu = subprocess.Popen(
+        ["qemu-system-aarch64", *machine, "-display", "none", "-serial", serial, "-kernel", image]
+    )
+
+    def mpremote(*args):
+        command = [
+            sys.executable,
+            "-m",
+            "mpremote",
+            "connect",
+            f"socket://127.0.0.1:{port}",
+            *args,
+        ]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+
+    try:
+        wait_for_port(port)
+        assert mpremote("eval", "6 * 7").strip() == "42"
+        (tmp_path / "note.txt").write_text("over a socket\n")
+        mpremote("fs", "cp", str(tmp_path / "note.txt"), ":note.txt")
+        assert mpremote("fs", "cat", ":note.txt") == "over a socket\n"
+    finally:
+        qemu.terminate()
+        qemu.wait(10)
+
+
+def wait_for_port(port, seconds=10):
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            assert time.monotonic() < end, "QEMU does not listen"
+            time.sleep(0.1)
