@@ -6,6 +6,7 @@
 #include "cpu.h"
 #include "mem.h"
 #include "pl011.h"
+#include "pl031.h"
 #include "policy.h"
 #include "vgic.h"
 #include "vm.h"
@@ -58,7 +59,7 @@ vm_t *vm_create(const char *name, unsigned cpus) {
     vms = vm;
     vtimer_add(vm);
     vm->vmid = vmid_take();
-    bool ok = vm->vmid != 0 && stage2_init(vm) && vgic_add(vm) && pl011_add(vm);
+    bool ok = vm->vmid != 0 && stage2_init(vm) && vgic_add(vm) && pl011_add(vm) && pl031_add(vm);
     for (unsigned i = 0; ok && i < cpus; i++) {
         vm->vcpu[i] = new_vcpu(vm, i);
         ok = vm->vcpu[i] != NULL;
@@ -118,6 +119,7 @@ void vm_destroy(vm_t *vm) {
     hook_ranges_clear(&vm->mmio, release_hook);
     hook_ranges_clear(&vm->rules, release_hook);
     pl011_remove(vm);
+    pl031_remove(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }

@@ -44,6 +44,7 @@ typedef struct vm {
     hook_t *otherwise;      // the default handler
     spinlock_t lock;
     struct pl011 *console;
+    struct pl031 *rtc;
     void *object;           // the Python object
     volatile bool running;  // started, and its end not yet taken note of
     volatile bool stopping; // its vCPUs are to leave their cores

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// The guest's real-time clock: see pl031.c.
+#ifndef HV_PL031_H
+#define HV_PL031_H
+
+#include "vm.h"
+
+#define PL031_IPA UINT64_C(0x09010000)
+#define PL031_SIZE 0x1000u
+
+bool pl031_add(vm_t *vm);   // false: out of memory
+void pl031_remove(vm_t *vm);
+
+#endif
