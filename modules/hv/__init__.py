@@ -27,6 +27,8 @@ from _hv import (
     write,
 )
 
+from machine import blob, initrd
+
 from .vm import VM
 
 # Names that live in a module of another name.

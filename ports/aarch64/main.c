@@ -15,6 +15,7 @@
 #include "hv_native/platform.h"
 #include "machine_port.h"
 #include "rom.h"
+#include "storage.h"
 #include "uart.h"
 
 #define HEAP_MIN (4u << 20)
@@ -57,6 +58,7 @@ void main(const void *fdt, unsigned boot_el) {
     mp_hal_init();
     uart_irq_on(page_alloc(STDIN_BUFFER), STDIN_BUFFER);
     rom_init();
+    disk_init();
     ramdisk_init();
     heap_init();
     mp_cstack_init_with_top(__stack_top, PYTHON_STACK);
@@ -65,6 +67,7 @@ void main(const void *fdt, unsigned boot_el) {
         gc_init(heap, heap + heap_size);
         mp_init();
         readline_init0();
+        storage_mount();
 
         session();
 

@@ -15,6 +15,8 @@ enum { PWRON_RESET = 1, SOFT_RESET = 5 };
     { MP_ROM_QSTR(MP_QSTR_mem16), MP_ROM_PTR(&machine_mem16_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_mem32), MP_ROM_PTR(&machine_mem32_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&machine_mem64_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_blob), MP_ROM_PTR(&machine_blob_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_initrd), MP_ROM_PTR(&machine_initrd_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_FwCfg), MP_ROM_PTR(&machine_fwcfg_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RAMDisk), MP_ROM_PTR(&machine_ramdisk_type) }, \

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Files that come from outside: machine.Disk and machine.FwCfg, and where they are mounted.
+// What comes from outside: machine.Disk and machine.FwCfg, where they are mounted, and memory that was
+// filled before the reset.
 #ifndef PORT_STORAGE_H
 #define PORT_STORAGE_H
 
@@ -7,6 +8,8 @@
 
 #define DISK_MAX 4
 
+MP_DECLARE_CONST_FUN_OBJ_0(machine_initrd_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(machine_blob_obj);
 extern const mp_obj_type_t machine_disk_type, machine_fwcfg_type;
 
 void disk_init(void);               // once: which disks are there
