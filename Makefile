@@ -5,6 +5,7 @@ GIC       ?= 2#          2 or 3
 SMP       ?= 1#          cores
 MEM       ?= 128M#       RAM
 ROM       ?= #           a folder of the host that the target sees as /rom, read-only
+DISK      ?= #           /disk of the target: a folder of the host, read-only, or a FAT image file
 BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
 COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
@@ -20,8 +21,15 @@ PY := .venv/bin/python
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))# all cores, unless the user said -j
 # QEMU hands an initrd only to an Image, not to an ELF file.
 KERNEL = $(if $(ROM),hypervisor.bin -initrd build/rom.romfs,hypervisor.elf)
+# A folder is read-only: QEMU is not good at writing to one (its vvfat driver can damage it). Writes to
+# an image do not wait for the host's own disk: they are lost when the host crashes, not when QEMU ends.
+comma := ,
+DISK_PATH = $(subst $(comma),$(comma)$(comma),$(abspath $(DISK)))
+DISK_FILE = $(if $(wildcard $(DISK)/.),readonly=on$(comma)file=fat:,cache=unsafe$(comma)file=)$(DISK_PATH)
+DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
+	-drive if=none$(comma)id=disk$(comma)format=raw$(comma)$(DISK_FILE))
 TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
-	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(QEMU_ARGS)
+	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
 
 .PHONY: all setup run repl serve stop debug test check clean distclean help
 .PHONY: ready
