@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // _hv.Memory: a VM's RAM by IPA, as bytes. What was never touched is zero, and is made so first.
+//
+// A guest whose caches are off reads and writes memory past this core's: so lines are cleaned and dropped
+// before they are read here and after they are written. Who uses a view does that with clean().
 
 #include <string.h>
 #include "py/objarray.h"
@@ -52,15 +55,18 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
     }
     if (!mp_obj_is_type(index, &mp_type_slice)) {
         uint8_t *p = host_of(vm, unbox_u64(index), 1);
+        cache_clean_poc(p, 1);
         if (value == MP_OBJ_SENTINEL) {
             return MP_OBJ_NEW_SMALL_INT(*p);
         }
         *p = (uint8_t)mp_obj_get_int(value);
+        cache_clean_poc(p, 1);
         return mp_const_none;
     }
     uint64_t size, ipa = slice_range(vm, index, &size);
     uint8_t *p = host_of(vm, ipa, size);
     if (value == MP_OBJ_SENTINEL) {
+        cache_clean_poc(p, size);
         return mp_obj_new_bytes(p, size);
     }
     mp_buffer_info_t buf;
@@ -123,6 +129,7 @@ static mp_obj_t memory_find(size_t n_args, const mp_obj_t *args) {
         return MP_OBJ_NEW_SMALL_INT(-1);
     }
     const uint8_t *host = host_of(vm, start, end - start);
+    cache_clean_poc(host, end - start);
     const uint8_t *at = search(host, host + (end - start), what.buf, what.len);
     return at == NULL ? MP_OBJ_NEW_SMALL_INT(-1) : box_u64(start + (at - host));
 }

@@ -9,8 +9,10 @@
 #include "fp.h"
 #include "fault.h"
 #include "objects.h"
+#include "sysreg_emulate.h"
 #include "sysreg_table.h"
 #include "trap.h"
+#include "vgic.h"
 
 vcpu_t *hv_vcpu_get(mp_obj_t self) {
     hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
@@ -92,19 +94,22 @@ static mp_obj_t q_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
     return mp_const_none;
 }
 
+// The EL1 state; and of the rest what the guest itself would read and write, by a trap or not.
 static mp_obj_t sysreg_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
     unsigned enc = sysreg_lookup(index);
     int i = el1_index(enc);
-    if (i < 0) {
+    bool write = value != MP_OBJ_SENTINEL;
+    uint64_t number = write ? unbox_u64(value) : 0;
+    if (i >= 0 && write) {
+        vcpu_el1_set(v, i, number);
+    } else if (i >= 0) {
+        number = vcpu_el1_get(v, i);
+    } else if (!sysreg_view(v, enc, write, &number)) {
         char name[SYSREG_NAME_MAX];
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s is not part of a vCPU's EL1 state; hv.regs reads the real core's"),
-            sysreg_name(enc, name));
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s is not part of a vCPU's EL1 state; hv.regs %s the real core's"),
+            sysreg_name(enc, name), write ? "writes" : "reads");
     }
-    if (value == MP_OBJ_SENTINEL) {
-        return box_u64(vcpu_el1_get(v, i));
-    }
-    vcpu_el1_set(v, i, unbox_u64(value));
-    return mp_const_none;
+    return write ? mp_const_none : box_u64(number);
 }
 
 static mp_obj_t regfile_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
@@ -330,9 +335,8 @@ static bool vcpu_store_attr(vcpu_t *v, qstr attr, mp_obj_t value) {
             v->moved = true;
             return true;
         case MP_QSTR_pstate:
-            // A guest runs at EL1 or EL0, in AArch64 unless it is an EL0 program.
-            if ((unbox_u64(value) & 0xF) > PSTATE_EL1H) {
-                mp_raise_ValueError(MP_ERROR_TEXT("pstate: a guest runs at EL0 or EL1 (M[3:0] 0, 4 or 5)"));
+            if (!pstate_is_legal(unbox_u64(value))) {
+                mp_raise_ValueError(MP_ERROR_TEXT("pstate: M[4:0] must be 0 (EL0), 4, 5 (EL1) or 16 (EL0, AArch32): an illegal return would stay in EL2"));
             }
             v->regs->pstate = unbox_u64(value);
             return true;
@@ -364,7 +368,8 @@ static void vcpu_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
-// inject("undefined" | "abort" | "serror"): the exception is taken when the guest next runs.
+// inject("undefined" | "abort" | "fetch" | "serror", far): the exception is taken when the guest next runs.
+// inject("irq", intid): an edge on the VM's interrupt controller.
 static mp_obj_t vcpu_inject(size_t n_args, const mp_obj_t *args) {
     vcpu_t *v = hv_vcpu_get_stopped(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
@@ -384,8 +389,15 @@ static mp_obj_t vcpu_inject(size_t n_args, const mp_obj_t *args) {
             v->moved = false;
             vcpu_inject_serror(v);
             break;
+        case MP_QSTR_irq:
+            v->moved = false;
+            if (n_args < 3 || far < 32 || far >= VGIC_LINES) {
+                mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("inject('irq', intid): 32 to %u, of a device"), VGIC_LINES - 1);
+            }
+            vgic_pulse(v->vm, far);
+            break;
         default:
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("cannot inject '%q': undefined, abort, fetch or serror"), what);
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("cannot inject '%q': undefined, abort, fetch, serror or irq"), what);
     }
     return mp_const_none;
 }
@@ -421,6 +433,14 @@ static mp_obj_t vcpu_translate(size_t n_args, const mp_obj_t *args) {
     return mp_obj_new_tuple(2, both);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_translate_obj, 2, 4, vcpu_translate);
+
+// dump(): all of it, decoded, by modules/hv/state.py.
+static mp_obj_t vcpu_dump(mp_obj_t self) {
+    mp_obj_t from = MP_OBJ_NEW_QSTR(MP_QSTR_dump), list = mp_obj_new_tuple(1, &from);
+    mp_obj_t module = mp_import_name(qstr_from_str("hv.state"), list, MP_OBJ_NEW_SMALL_INT(0));
+    return mp_call_function_1(mp_load_attr(module, MP_QSTR_dump), self);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(vcpu_dump_obj, vcpu_dump);
 
 static const char *mode_name(uint64_t pstate) {
     if (pstate & PSTATE_A32) {
@@ -460,6 +480,7 @@ static void vcpu_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
 }
 
 static const mp_rom_map_elem_t vcpu_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_dump), MP_ROM_PTR(&vcpu_dump_obj) },
     { MP_ROM_QSTR(MP_QSTR_inject), MP_ROM_PTR(&vcpu_inject_obj) },
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&vcpu_reset_obj) },
     { MP_ROM_QSTR(MP_QSTR_translate), MP_ROM_PTR(&vcpu_translate_obj) },

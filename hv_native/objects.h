@@ -41,6 +41,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c
 // Functions of _hv that have.
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_mmu_obj);       // obj_mmu.c
 MP_DECLARE_CONST_FUN_OBJ_1(hv_mmu_run_obj);

@@ -2,6 +2,7 @@
 // MRS, MSR and system instructions that trap (EC 0x18): a hook's, or the machine's own answer.
 
 #include "arch.h"
+#include "cpu.h"
 #include "rule.h"
 #include "sysreg_access.h"
 #include "sysreg_emulate.h"
@@ -107,6 +108,33 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
         return true;
     }
     return false;
+}
+
+// The hardware's timer registers are v's while it is loaded.
+static uint64_t virtual_timer(vcpu_t *v, bool control, bool write, uint64_t value) {
+    uint64_t daif = irq_save();
+    vcpu_t *running = this_pcpu()->running;
+    vcpu_load(v);
+    if (write && control) {
+        WRITE_SYSREG(cntv_ctl_el0, value);
+    } else if (write) {
+        WRITE_SYSREG(cntv_cval_el0, value);
+    }
+    isb();
+    value = control ? READ_SYSREG(cntv_ctl_el0) : READ_SYSREG(cntv_cval_el0);
+    if (running != NULL && running != v) {
+        vcpu_load(running);
+    }
+    irq_restore(daif);
+    return value;
+}
+
+bool sysreg_view(vcpu_t *v, unsigned enc, bool write, uint64_t *value) {
+    if (enc == SYSREG_ENC(3, 3, 14, 3, 1) || enc == SYSREG_ENC(3, 3, 14, 3, 2)) {
+        *value = virtual_timer(v, enc == SYSREG_ENC(3, 3, 14, 3, 1), write, *value);
+        return true;
+    }
+    return sysreg_emulate(v, sysreg_key(enc), write, value);
 }
 
 uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {

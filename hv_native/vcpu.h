@@ -25,6 +25,13 @@ enum {
 #define PSTATE_SS BIT(21)
 #define PSTATE_DAIF UINT64_C(0x3C0)
 
+// What ERET from EL2 may load: EL0t, EL1t, EL1h, or EL0 in AArch32. Of anything else the result is an
+// illegal return: it stays in EL2 (DDI 0487 D1.10.3).
+static inline bool pstate_is_legal(uint64_t pstate) {
+    unsigned m = pstate & 0x1F;
+    return m == 0 || m == PSTATE_EL1T || m == PSTATE_EL1H || m == PSTATE_A32;
+}
+
 // Why guest_enter came back, and what the run loops make of it. 0 means: go on running the guest.
 typedef enum {
     EXIT_RESUME = 0,

@@ -42,6 +42,7 @@ class VM(Traps):
         self.memory = vm.memory
         self.el2 = vm.el2
         self._image = None
+        self._loads = []  # what reset() does to have it in memory again
         self.exit = None  # how it last ended in the background
         self.console = vm.console
         self._wf = [None, None]  # handlers of WFI and WFE
@@ -57,6 +58,8 @@ class VM(Traps):
 
         loaded = load(self.memory, source, at=at, entry=entry)
         self._image = source
+        self._loads = self._loads if at is not None else []
+        self._loads.append(lambda: self.load(source, at, entry, dtb))
         if dtb or (dtb is None and loaded.kind != "elf"):
             loaded.dtb = put_tree(self.memory, self.device_tree(), taken=loaded.taken())
         self.cpu[0].reset(loaded.entry, loaded.dtb or 0)
@@ -115,6 +118,15 @@ class VM(Traps):
             if exit.reason != "reset":
                 return exit
             self.reset()
+
+    def reset(self):
+        """As after power-on: RAM zero, vCPUs and interrupt controller reset, and what was loaded
+        (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
+        """
+        self._vm.reset()
+        loads, self._loads = self._loads, []
+        for load in loads:
+            load()
 
     def start(self):
         """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
