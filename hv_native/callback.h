@@ -4,12 +4,20 @@
 #ifndef HV_CALLBACK_H
 #define HV_CALLBACK_H
 
-#include "py/obj.h"
+#include "py/bc.h"
 #include "vcpu.h"
 
+// A Python handler. If it is a plain function, a method or a closure of one, it has a frame of its own
+// that is used again for each exit, with everything in it that does not change from call to call.
 typedef struct {
     mp_obj_t fun;
-    uint8_t nargs;  // besides cpu
+    uint8_t nargs;      // besides cpu
+    uint8_t nfixed;     // arguments before cpu: self, or what a closure closes over
+    bool busy;          // the VM is in its frame
+    mp_code_state_t *frame; // or NULL: call it as anybody would
+    const byte *entry;  // its first instruction
+    mp_obj_t *top;      // behind the frame's first argument, from where they go downwards
+    mp_obj_t fixed[];
 } handler_t;
 
 // A handler object on the GC heap: the caller keeps it reachable. nargs -1: as many as fun takes,
@@ -34,6 +42,11 @@ typedef struct {
 // fun(cpu, raw[0], ...): n numbers and, when `load`, None behind them, cut to what the handler
 // takes. A load must return a value. False: it raised.
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out);
+
+// The same for the fast path of an exit, with interrupts masked: it runs the handler for as long as that
+// takes no VM (quick.h). CALLBACK_VM: the rest is for callback(), in the same exit.
+typedef enum { CALLBACK_VALUE, CALLBACK_NOTHING, CALLBACK_VM } quick_t;
+quick_t callback_quick(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, uint64_t *value);
 
 // Ctrl-C, a function the scheduler wants to run, or something the HAL waits for.
 bool callback_events_pending(void);

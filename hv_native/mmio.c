@@ -70,12 +70,17 @@ uint64_t mmio_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
         h = v->mmio_hit;
         if (h == NULL || ipa - h->key >= h->size) {
             h = hook_range_find(&v->vm->mmio, ipa);
-            if (h == NULL || h->kind != HOOK_NATIVE) {
+            if (h == NULL) {
                 return EXIT_TRAP;
             }
             v->mmio_hit = h;
         }
-        if (!h->native(v, h, ipa - h->key, a.size, a.write, &value)) {
+        if (h->kind == HOOK_PYTHON) {
+            uint64_t raw[2] = { ipa - h->key, value };
+            if (callback_quick(v, h->handler, a.write ? 2 : 1, raw, !a.write, &value) == CALLBACK_VM) {
+                return EXIT_TRAP;
+            }
+        } else if (!h->native(v, h, ipa - h->key, a.size, a.write, &value)) {
             return EXIT_TRAP;
         }
     }

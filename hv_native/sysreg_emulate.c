@@ -146,12 +146,14 @@ uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     }
     hook_t *h = hook_find(&v->vm->sysreg, key);
     if (h != NULL) {
-        if (h->kind != HOOK_ANSWER) {
+        uint64_t value = write ? reg_get(r, rt) : h->value;
+        if (h->kind == HOOK_ANSWER) {
+            h->hits++;
+        } else if (h->kind != HOOK_PYTHON || callback_quick(v, h->handler, write, &value, !write, &value) == CALLBACK_VM) {
             return EXIT_TRAP;
         }
-        h->hits++;
         if (!write) {
-            reg_set(r, rt, h->value);
+            reg_set(r, rt, value);
         }
     } else {
         // SGIs by GICv3 and the physical timer: what a guest uses all the time of what traps.

@@ -99,6 +99,7 @@ typedef struct vcpu {
     bool moved;             // a handler set the PC or injected an exception: do not advance it
     bool serror;            // a virtual SError is pending (HCR_EL2.VSE)
     bool skip;              // the last handler returned hv.SKIP
+    void *asked;            // the handler (handler_t) whose frame this exit has begun in: see callback.h
     void *exception;        // what a handler raised, for the caller of run (mp_obj_t)
     uint16_t vmid;
     uint64_t mdscr;         // MDSCR_EL1 as the guest sees it: the real one is the debugger's
