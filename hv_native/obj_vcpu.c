@@ -90,7 +90,13 @@ static mp_obj_t q_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
     if (value == MP_OBJ_SENTINEL) {
         return mp_obj_int_from_bytes_impl(false, 16, q);
     }
-    mp_obj_int_to_bytes_impl(value, false, 16, q);
+    uint64_t low = unbox_u64(value); // raises for what is no int
+    if (mp_obj_is_exact_type(value, &mp_type_int)) {
+        mp_obj_int_to_bytes_impl(value, false, 16, q);
+    } else { // a small one
+        v->fp.q[2 * n] = low;
+        v->fp.q[2 * n + 1] = (uint64_t)((int64_t)low >> 63);
+    }
     return mp_const_none;
 }
 

@@ -214,7 +214,7 @@ def test_serve_keeps_state_between_calls(served):
     mpremote("connect", served, "exec", "open('kept', 'w').write('x')")
     assert mpremote("connect", served, "exec", "import os; print(os.listdir())") == (
         0,
-        "['kept']\n",
+        "['fw', 'kept']\n",
     )
 
 

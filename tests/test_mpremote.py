@@ -118,7 +118,15 @@ def test_repl_command(target, terminal):
     user = terminal(sys.executable, "-m", "mpremote", "connect", target.lend(), "repl")
     user.until(b"Ctrl-]")
     user.until(b"\n")
-    user.type(b"\rprint(6 * 7)\r")
+    # mpremote takes the terminal over only after it has said so: press Enter until it has.
+    for _ in range(20):
+        user.type(b"\r")
+        try:
+            user.until(b">>> ", seconds=1)
+            break
+        except AssertionError:
+            pass
+    user.type(b"print(6 * 7)\r")
     user.until(b"\n42\n")
     user.type(b"\x1d")
     assert user.process.wait(10) == 0

@@ -25,20 +25,21 @@ typedef struct {
 
 static const mp_obj_type_t fwcfg_text_type;
 
-// One operation, big-endian. False when the device says it failed.
+// One operation, big-endian. False when the device says it failed. A skip has no buffer.
 static bool dma(uint32_t control, void *buf, uint32_t len) {
+    size_t touched = control & DMA_READ ? len : 0;
     volatile struct {
         uint32_t control, len;
         uint64_t address;
     } op __attribute__((aligned(CACHE_LINE))) = { __builtin_bswap32(control), __builtin_bswap32(len), __builtin_bswap64((uint64_t)buf) };
-    cache_clean_poc(buf, len);
+    cache_clean_poc(buf, touched);
     cache_clean_poc((void *)&op, sizeof(op));
     write64(platform.fwcfg_base + DMA_ADDRESS, __builtin_bswap64((uint64_t)&op));
     do {
         cache_clean_poc((void *)&op, sizeof(op));
         control = __builtin_bswap32(op.control);
     } while (control & ~DMA_ERROR);
-    cache_clean_poc(buf, len);
+    cache_clean_poc(buf, touched);
     return control == 0;
 }
 

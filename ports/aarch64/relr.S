@@ -3,4 +3,4 @@
 
     .section .relr, "a"
     .balign 8
-    .space 4096
+    .space 2560

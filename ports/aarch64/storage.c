@@ -16,6 +16,11 @@ static void automount_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return;
     }
+    if (attr == MP_QSTR_umount) {
+        dest[0] = MP_OBJ_FROM_PTR(&mp_identity_obj); // nothing to undo
+        dest[1] = self_in;
+        return;
+    }
     automount_t *self = MP_OBJ_TO_PTR(self_in);
     mp_obj_t module = mp_import_name(MP_QSTR__mounts, mp_const_none, MP_OBJ_NEW_SMALL_INT(0));
     mp_obj_t vfs = mp_call_function_1(mp_load_attr(module, MP_QSTR_make), self->device);
