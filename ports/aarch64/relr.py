@@ -75,7 +75,9 @@ def main():
     if not room:
         table = []  # a linker script without one: the image stays where it is linked
     elif len(table) * 8 > room[0]:
-        sys.exit("relr.py: %d bytes of table do not fit the %d of .relr" % (len(table) * 8, room[0]))
+        sys.exit(
+            "relr.py: %d bytes of table do not fit the %d of .relr" % (len(table) * 8, room[0])
+        )
     with open(sys.argv[2], "wb") as f:
         f.write(struct.pack("<%dQ" % len(table), *table).ljust(room[0] if room else 0, b"\0"))
 

@@ -242,9 +242,7 @@ class TextTestRunner:
         if result.wasSuccessful():
             print("OK (skipped=%d)" % result.skippedNum if result.skippedNum else "OK")
         else:
-            print(
-                "FAILED (failures=%d, errors=%d)" % (len(result.failures), len(result.errors))
-            )
+            print("FAILED (failures=%d, errors=%d)" % (len(result.failures), len(result.errors)))
         return result
 
 
