@@ -7,28 +7,6 @@
 #include "rule.h"
 #include "trap.h"
 
-uint64_t call_fast(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, bool smc) {
-    hook_t *h = hook_find(t, (uint32_t)r->x[0]);
-    if (h == NULL) {
-        if (!psci_fast(v, r)) {
-            return EXIT_TRAP;
-        }
-    } else if (h->kind == HOOK_PYTHON) {
-        if (callback_quick(v, h->handler, 7, &r->x[1], false, &r->x[0]) == CALLBACK_VM) {
-            return EXIT_TRAP;
-        }
-    } else if (h->kind == HOOK_ANSWER) {
-        h->hits++;
-        r->x[0] = h->value;
-    } else {
-        return EXIT_TRAP;
-    }
-    if (smc) {
-        skip_instruction();
-    }
-    return EXIT_RESUME;
-}
-
 // False: the handler wants what is below it to decide.
 static bool ask_python(vcpu_t *v, hook_t *h, exit_t *why) {
     outcome_t out;

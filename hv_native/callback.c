@@ -3,9 +3,12 @@
 // guest's FP registers are saved at the first FP instruction EL2 executes, if there is one.
 
 #include <string.h>
+#include "py/bc0.h"
 #include "py/mphal.h"
 #include "py/objfun.h"
+#include "py/objlist.h"
 #include "py/objtuple.h"
+#include "py/objtype.h"
 #include "py/runtime.h"
 #include "py/smallint.h"
 #include "arch.h"
@@ -13,6 +16,32 @@
 #include "cpu.h"
 #include "quick.h"
 #include "vm.h"
+
+// What quick.S knows by number.
+_Static_assert(offsetof(handler_t, frame) == HANDLER_FRAME && offsetof(handler_t, entry) == HANDLER_FRAME + 8, "quick.S");
+_Static_assert(offsetof(handler_t, top) == HANDLER_TOP && offsetof(handler_t, cache) == HANDLER_TOP + 8, "quick.S");
+_Static_assert(offsetof(mp_code_state_t, fun_bc) == 0 && offsetof(mp_code_state_t, ip) == STATE_IP
+    && offsetof(mp_code_state_t, sp) == STATE_IP + 8 && offsetof(mp_code_state_t, state) == STATE, "quick.S");
+_Static_assert(offsetof(mp_obj_fun_bc_t, context) == FUN_BC_CONTEXT && offsetof(mp_module_context_t, module.globals) == CONTEXT_GLOBALS
+    && offsetof(mp_module_context_t, constants.qstr_table) == CONTEXT_QSTRS, "quick.S");
+_Static_assert(offsetof(mp_obj_dict_t, map) == DICT_MAP && offsetof(mp_map_t, alloc) == MAP_ALLOC
+    && offsetof(mp_map_t, table) == MAP_ALLOC + 8 && sizeof(mp_map_elem_t) == 16 && offsetof(mp_map_elem_t, value) == 8
+    && MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE == 1 << 9, "quick.S: find");
+_Static_assert(offsetof(mp_obj_cell_t, obj) == CELL_OBJ && offsetof(mp_obj_instance_t, members) == INSTANCE_MEMBERS
+    && offsetof(mp_obj_list_t, len) == LIST_LEN && offsetof(mp_obj_list_t, items) == LIST_LEN + 8, "quick.S");
+_Static_assert(offsetof(mp_obj_type_t, flags) == TYPE_FLAGS && MP_TYPE_FLAG_INSTANCE_TYPE == 1 << TYPE_INSTANCE_BIT
+    && MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS == 1 << TYPE_ACCESSORS_BIT, "quick.S");
+_Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && sizeof(qstr_short_t) == 2 && (uintptr_t)MP_OBJ_NEW_QSTR(1) == (8 | OBJ_QSTR)
+    && (uintptr_t)mp_const_none == OBJ_NONE && (uintptr_t)mp_const_false == OBJ_FALSE
+    && (uintptr_t)mp_const_true == OBJ_FALSE + (1 << OBJ_TRUE_SHIFT), "quick.S");
+#define SAME(name) (MP_UNARY_OP_##name == UNARY_OP_##name)
+_Static_assert(SAME(INVERT) && SAME(NOT), "quick.S");
+#undef SAME
+#define SAME(name) (MP_BINARY_OP_##name == BINARY_OP_##name)
+_Static_assert(SAME(LESS) && SAME(MORE) && SAME(EQUAL) && SAME(LESS_EQUAL) && SAME(MORE_EQUAL) && SAME(NOT_EQUAL) && SAME(IS)
+    && SAME(OR) && SAME(XOR) && SAME(AND) && SAME(LSHIFT) && SAME(RSHIFT) && SAME(ADD) && SAME(SUBTRACT) && SAME(MULTIPLY), "quick.S");
+#undef SAME
+_Static_assert(MP_BINARY_OP_OR - MP_BINARY_OP_INPLACE_OR == BINARY_OPS && MP_BINARY_OP_MULTIPLY - MP_BINARY_OP_INPLACE_MULTIPLY == BINARY_OPS, "quick.S");
 
 mp_obj_t box_u64(uint64_t v) {
     if (LIKELY(v <= (uint64_t)MP_SMALL_INT_MAX)) {
@@ -129,8 +158,8 @@ handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most) {
     h->fun = fun;
     h->nargs = (uint8_t)nargs;
     h->nfixed = (uint8_t)nfixed;
-    h->busy = false;
     h->frame = bc == NULL ? NULL : prepare_frame(bc, nfixed + 1 + (unsigned)nargs, &h->entry);
+    h->cache = MP_STATE_VM(map_lookup_cache);
     h->top = h->frame == NULL ? NULL : &h->frame->state[h->frame->n_state];
     return h;
 }
@@ -171,54 +200,38 @@ static void decode(mp_obj_t got, bool load, outcome_t *out) {
 
 // ---- Calling them -------------------------------------------------------------------------------
 
-quick_t callback_quick(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, uint64_t *value) {
-    mp_code_state_t *s = h->frame;
-    if (s == NULL || h->busy || this_pcpu()->id != 0) {
-        return CALLBACK_VM;
+// As in trap_fast.c, for exits that did not come by there.
+static quick_t start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
+    static const quick_t not = { QUICK_VM, 0 };
+    mp_obj_t *at = quick_begin(v, h);
+    if (at == NULL) {
+        return not;
     }
-    mp_obj_t *at = h->top;
-    for (unsigned i = 0; i < h->nfixed; i++) {
-        *--at = h->fixed[i];
-    }
-    *--at = MP_OBJ_FROM_PTR(v->object);
     unsigned given = 0;
     for (; given < h->nargs && given < n; given++) {
-        if (raw[given] > (uint64_t)MP_SMALL_INT_MAX) {
-            return CALLBACK_VM; // an object has to be made of it
+        if (!quick_fits(raw[given])) {
+            return not;
         }
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)raw[given]);
     }
     if (load && given < h->nargs) {
         *--at = mp_const_none;
     }
-    while (at != s->state) {
-        *--at = MP_OBJ_NULL;
-    }
-    s->ip = h->entry;
-    if (quick_run(s)) {
-        mp_obj_t got = *s->sp;
-        if (LIKELY(mp_obj_is_small_int(got))) {
-            *value = (uint64_t)MP_OBJ_SMALL_INT_VALUE(got);
-            return CALLBACK_VALUE;
-        }
-        if (got == mp_const_none && !load) {
-            return CALLBACK_NOTHING;
-        }
-    }
-    v->asked = h;
-    return CALLBACK_VM;
+    quick_t got = quick_run(h, at);
+    return quick_answered(v, h, got.what, load) ? got : not;
 }
 
-// The VM, in a frame that callback_quick has left. It catches what is raised in it; the stack it needs
+// The VM, in a frame that quick_run has left. It catches what is raised in it; the stack it needs
 // is within what is kept free behind the limit that calls check.
 static mp_obj_t go_on(handler_t *h, bool *raised) {
     mp_code_state_t *s = h->frame;
     mp_obj_dict_t *globals = mp_globals_get();
-    h->busy = true;
+    mp_obj_t *top = h->top;
+    h->top = NULL; // nobody else may begin in it meanwhile
     mp_globals_set(s->fun_bc->context->module.globals);
     *raised = mp_execute_bytecode(s, MP_OBJ_NULL) != MP_VM_RETURN_NORMAL;
     mp_globals_set(globals);
-    h->busy = false;
+    h->top = top;
     return *raised ? s->state[0] : *s->sp;
 }
 
@@ -265,10 +278,11 @@ static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool 
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
     pcpu_t *p = this_pcpu();
     if (v->asked != h) {
-        quick_t quick = callback_quick(v, h, n, raw, load, &out->x[0]);
-        if (quick != CALLBACK_VM) {
+        quick_t got = start(v, h, n, raw, load);
+        if (got.what != QUICK_VM) {
             out->action = ACTION_NONE;
-            out->n = quick == CALLBACK_VALUE;
+            out->n = got.what == QUICK_VALUE;
+            out->x[0] = got.value;
             return true;
         }
     }

@@ -13,10 +13,10 @@ typedef struct {
     mp_obj_t fun;
     uint8_t nargs;      // besides cpu
     uint8_t nfixed;     // arguments before cpu: self, or what a closure closes over
-    bool busy;          // the VM is in its frame
     mp_code_state_t *frame; // or NULL: call it as anybody would
     const byte *entry;  // its first instruction
-    mp_obj_t *top;      // behind the frame's first argument, from where they go downwards
+    mp_obj_t *top;      // behind the frame's first argument, from where they go downwards; NULL: do not use
+    const uint8_t *cache;   // py/map.c's, for quick.S
     mp_obj_t fixed[];
 } handler_t;
 
@@ -42,11 +42,6 @@ typedef struct {
 // fun(cpu, raw[0], ...): n numbers and, when `load`, None behind them, cut to what the handler
 // takes. A load must return a value. False: it raised.
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out);
-
-// The same for the fast path of an exit, with interrupts masked: it runs the handler for as long as that
-// takes no VM (quick.h). CALLBACK_VM: the rest is for callback(), in the same exit.
-typedef enum { CALLBACK_VALUE, CALLBACK_NOTHING, CALLBACK_VM } quick_t;
-quick_t callback_quick(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, uint64_t *value);
 
 // Ctrl-C, a function the scheduler wants to run, or something the HAL waits for.
 bool callback_events_pending(void);

@@ -15,6 +15,9 @@ struct hook;
 // A native device's access: *value is what was stored, or receives what is loaded. False: no such
 // register, which ends as an external abort in the guest.
 typedef bool (*native_mmio_t)(struct vcpu *v, struct hook *h, uint64_t offset, unsigned size, bool write, uint64_t *value);
+// The same for an aligned word, which always succeeds: the short way to a device's registers.
+typedef uint32_t (*native_load_t)(struct vcpu *v, struct hook *h, uint64_t offset);
+typedef void (*native_store_t)(struct vcpu *v, struct hook *h, uint64_t offset, uint32_t value);
 
 typedef enum {
     HOOK_NATIVE, HOOK_PYTHON,
@@ -31,6 +34,8 @@ typedef struct hook {
     uint64_t size;      // MMIO: bytes
     hook_kind_t kind;
     native_mmio_t native;
+    native_load_t load; // both or neither
+    native_store_t store;
     void *context;      // the device
     void *handler;      // Python: handler_t (callback.h)
     uint64_t hits;

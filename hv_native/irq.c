@@ -38,9 +38,7 @@ void irq_detach(unsigned intid) {
     }
 }
 
-// One at a time: if another is pending it is taken as soon as we return.
-void irq_dispatch(void) {
-    uint32_t iar = gic_ack();
+void irq_handle(uint32_t iar) {
     unsigned intid = gic_intid(iar);
     if (intid >= GIC_SPURIOUS) {
         return;
@@ -54,6 +52,11 @@ void irq_dispatch(void) {
     if (!s->forwarded) {
         gic_deactivate(iar);
     }
+}
+
+// One at a time: if another is pending it is taken as soon as we return.
+void irq_dispatch(void) {
+    irq_handle(gic_ack());
 }
 
 // From vectors.S: an interrupt while EL2's own code was running.

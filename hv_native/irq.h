@@ -20,5 +20,6 @@ void irq_detach(unsigned intid);
 void irq_init(void);        // once, on the boot core: distributor, and this core's interface
 void irq_init_core(void);   // on each other core
 void irq_dispatch(void);    // acknowledge one pending interrupt and run its function
+void irq_handle(uint32_t iar); // the same for one that is acknowledged
 
 #endif

@@ -8,21 +8,8 @@
 #include "rule.h"
 #include "trap.h"
 
-#define ISS_ISV BIT(24)
-#define ISS_SSE BIT(21)
-#define ISS_SF BIT(15)
-#define ISS_FNV BIT(10)
-#define ISS_CM BIT(8)
-#define ISS_S1PTW BIT(7)
-#define ISS_WNR BIT(6)
-
 static inline unsigned fault_kind(uint64_t esr) {
     return FIELD(esr, 5, 2); // 1 translation, 2 access flag, 3 permission; level in bits 1:0
-}
-
-// HPFAR_EL2 holds IPA[47:12] in bits [39:4].
-static inline uint64_t hpfar_ipa(uint64_t hpfar, uint64_t far) {
-    return FIELD(hpfar, 39, 4) << 12 | (far & 0xFFF);
 }
 
 // A byte, halfword or word as the register gets it.
@@ -39,56 +26,6 @@ static inline access_t access_of_iss(uint64_t esr) {
         .size = 1u << FIELD(esr, 23, 22), .write = (esr & ISS_WNR) != 0, .sign = (esr & ISS_SSE) != 0,
         .wide = (esr & ISS_SF) != 0, .rt = FIELD(esr, 20, 16), .rt2 = NO_REGISTER,
     };
-}
-
-// Only the registers vectors.S has saved for a C function may be used here.
-static inline bool saved_early(unsigned rt) {
-    return rt <= 18 || rt >= 30;
-}
-
-// A rule that always answers, in front of whatever is there. NULL: none at this address.
-static inline hook_t *rule_at(const vm_t *vm, uint64_t ipa) {
-    return LIKELY(vm->rules.count == 0) ? NULL : hook_range_find(&vm->rules, ipa);
-}
-
-uint64_t mmio_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
-    uint64_t far = READ_SYSREG(far_el2);
-    uint64_t ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
-    access_t a = access_of_iss(esr);
-    if (!(esr & ISS_ISV) || fault_kind(esr) != 1 || (esr & ISS_S1PTW) || !saved_early(a.rt)) {
-        return EXIT_TRAP;
-    }
-    uint64_t value = a.write ? extend(reg_get(r, a.rt), a.size, false, true) : 0;
-    hook_t *h = rule_at(v->vm, ipa);
-    if (h != NULL) {
-        if (h->kind != HOOK_ANSWER) {
-            return EXIT_TRAP;
-        }
-        h->hits++;
-        value = h->value;
-    } else {
-        h = v->mmio_hit;
-        if (h == NULL || ipa - h->key >= h->size) {
-            h = hook_range_find(&v->vm->mmio, ipa);
-            if (h == NULL) {
-                return EXIT_TRAP;
-            }
-            v->mmio_hit = h;
-        }
-        if (h->kind == HOOK_PYTHON) {
-            uint64_t raw[2] = { ipa - h->key, value };
-            if (callback_quick(v, h->handler, a.write ? 2 : 1, raw, !a.write, &value) == CALLBACK_VM) {
-                return EXIT_TRAP;
-            }
-        } else if (!h->native(v, h, ipa - h->key, a.size, a.write, &value)) {
-            return EXIT_TRAP;
-        }
-    }
-    if (!a.write) {
-        reg_set(r, a.rt, extend(value, a.size, a.sign, a.wide));
-    }
-    skip_instruction();
-    return EXIT_RESUME;
 }
 
 typedef enum {

@@ -5,6 +5,24 @@
 
 #include "vcpu.h"
 
+// ISS of a data abort (DDI 0487 D13.2.37).
+#define ISS_ISV BIT(24)
+#define ISS_SAS (UINT64_C(3) << 22)
+#define ISS_SAS_WORD (UINT64_C(2) << 22)
+#define ISS_SSE BIT(21)
+#define ISS_SF BIT(15)
+#define ISS_FNV BIT(10)
+#define ISS_CM BIT(8)
+#define ISS_S1PTW BIT(7)
+#define ISS_WNR BIT(6)
+#define ISS_KIND UINT64_C(0x3C)         // of fault, without the level
+#define ISS_TRANSLATION UINT64_C(0x04)
+
+// HPFAR_EL2 holds IPA[47:12] in bits [39:4]; its other bits are RES0.
+static inline uint64_t hpfar_ipa(uint64_t hpfar, uint64_t far) {
+    return hpfar << 8 | (far & 0xFFF);
+}
+
 #define NO_REGISTER 0xFFu // in rt2
 
 typedef struct {

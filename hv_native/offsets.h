@@ -28,6 +28,49 @@
 #define PCPU_MPIDR 0x8
 #define PCPU_FAULT_STACK 0x10
 
+// quick.S: handler_t, and what of MicroPython's it works on. callback.c asserts these.
+#define HANDLER_FRAME 0x10
+#define HANDLER_TOP 0x20
+#define STATE_IP 0x8
+#define STATE 0x28
+#define FUN_BC_CONTEXT 0x8
+#define CONTEXT_GLOBALS 0x8
+#define CONTEXT_QSTRS 0x10
+#define DICT_MAP 0x8
+#define MAP_ALLOC 0x8
+#define CELL_OBJ 0x8
+#define LIST_LEN 0x10
+#define TYPE_FLAGS 0x8
+#define TYPE_INSTANCE_BIT 9
+#define TYPE_ACCESSORS_BIT 1
+#define INSTANCE_MEMBERS 0x8
+#define OBJ_NONE 6
+#define OBJ_FALSE 14
+#define OBJ_TRUE 30
+#define OBJ_TRUE_SHIFT 4
+#define OBJ_QSTR 2
+#define UNARY_OP_INVERT 2
+#define UNARY_OP_NOT 3
+#define BINARY_OP_LESS 0
+#define BINARY_OP_MORE 1
+#define BINARY_OP_EQUAL 2
+#define BINARY_OP_LESS_EQUAL 3
+#define BINARY_OP_MORE_EQUAL 4
+#define BINARY_OP_NOT_EQUAL 5
+#define BINARY_OP_IS 7
+#define BINARY_OP_OR 22
+#define BINARY_OP_XOR 23
+#define BINARY_OP_AND 24
+#define BINARY_OP_LSHIFT 25
+#define BINARY_OP_RSHIFT 26
+#define BINARY_OP_ADD 27
+#define BINARY_OP_SUBTRACT 28
+#define BINARY_OP_MULTIPLY 29
+#define BINARY_OPS 13   // from the in-place forms to these
+#define QUICK_VALUE 0
+#define QUICK_NOTHING 1
+#define QUICK_VM 2
+
 // A stack is STACK_SIZE bytes, aligned so that this bit of an address in it is set and the bit of
 // an address in the guard below it is clear: one test finds an overflow without a free register.
 #define STACK_BIT 18

@@ -5,6 +5,9 @@
 
 #include "vcpu.h"
 
+#define PSCI_VERSION 0x84000000u
+#define PSCI_1_1 0x10001
+
 // Calls that touch nothing but x0-x3. False: not one of them.
 bool psci_fast(vcpu_t *v, guest_regs_t *r);
 // All calls. False: not PSCI's or SMCCC's. *why tells what becomes of the vCPU.

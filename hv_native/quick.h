@@ -1,17 +1,49 @@
 // SPDX-License-Identifier: MIT
-// The beginning of a Python function, run without MicroPython's virtual machine. Most handlers compare an
-// offset, add or mask a number and return one; to set up and leave the VM costs many times that. So their
-// bytecode is run here as long as each instruction only needs what is at hand: small ints, local
-// variables, plain attributes, items of lists. The first one that would allocate, raise, call or jump
-// back is where this stops, with everything as the VM would have it, and the VM goes on from there.
+// The beginning of a Python handler, run in an exit's fast path and without MicroPython's virtual machine.
+// Most handlers compare an offset, add or mask a number and return one; to set up and leave the VM costs
+// many times that. So their bytecode is run here as long as each instruction only needs what is at hand:
+// small ints, local variables, plain attributes, items of lists. The first one that would allocate, raise,
+// call or jump back is where this stops, with everything as the VM would have it, and the VM goes on from
+// there when the guest's registers have been saved (callback.h). So nothing is ever run twice.
 #ifndef HV_QUICK_H
 #define HV_QUICK_H
 
-#include <stdbool.h>
-#include "py/bc.h"
+#include "callback.h"
+#include "cpu.h"
 
-// Run s from its start. True: what is next is the function's return, of *s->sp. In any case s->ip and
-// s->sp say where mp_execute_bytecode is to go on, if it has to. Never raises, allocates or loops.
-bool quick_run(mp_code_state_t *s);
+typedef struct {
+    uint64_t what;      // QUICK_VALUE: it returned an int; QUICK_NOTHING: None; QUICK_VM: not yet
+    uint64_t value;
+} quick_t;
+
+// Fill in h's frame from quick_begin's pointer downwards (`*--at = argument`), as many as h->nargs, and
+// give the rest to quick_run. NULL: this handler, or this core, cannot. Boot core, interrupts masked.
+static inline mp_obj_t *quick_begin(vcpu_t *v, handler_t *h) {
+    mp_obj_t *at = h->top;
+    if (at == NULL || this_pcpu()->id != 0) {
+        return NULL;
+    }
+    for (unsigned i = 0; i < h->nfixed; i++) {
+        *--at = h->fixed[i];
+    }
+    *--at = MP_OBJ_FROM_PTR(v->object);
+    return at;
+}
+
+// A number that needs no object on the heap.
+static inline bool quick_fits(uint64_t value) {
+    return value >> 62 == 0;
+}
+
+quick_t quick_run(handler_t *h, mp_obj_t *at);
+
+// Unless it is an answer, the VM has to go on: callback() will see to it.
+static inline bool quick_answered(vcpu_t *v, handler_t *h, uint64_t what, bool load) {
+    if (LIKELY(what == QUICK_VALUE || (what == QUICK_NOTHING && !load))) {
+        return true;
+    }
+    v->asked = h;
+    return false;
+}
 
 #endif

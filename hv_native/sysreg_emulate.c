@@ -137,38 +137,6 @@ bool sysreg_view(vcpu_t *v, unsigned enc, bool write, uint64_t *value) {
     return sysreg_emulate(v, sysreg_key(enc), write, value);
 }
 
-uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
-    unsigned rt = FIELD(esr, 9, 5);
-    bool write = !(esr & 1);
-    uint64_t key = esr & ISS_SYSREG_KEY;
-    if (rt > 18 && rt < 30) {
-        return EXIT_TRAP; // not saved yet (vectors.S)
-    }
-    hook_t *h = hook_find(&v->vm->sysreg, key);
-    if (h != NULL) {
-        uint64_t value = write ? reg_get(r, rt) : h->value;
-        if (h->kind == HOOK_ANSWER) {
-            h->hits++;
-        } else if (h->kind != HOOK_PYTHON || callback_quick(v, h->handler, write, &value, !write, &value) == CALLBACK_VM) {
-            return EXIT_TRAP;
-        }
-        if (!write) {
-            reg_set(r, rt, value);
-        }
-    } else {
-        // SGIs by GICv3 and the physical timer: what a guest uses all the time of what traps.
-        uint64_t value = write ? reg_get(r, rt) : 0;
-        if (!vgic_sysreg(v, key, write, &value) && !vtimer_sysreg(v, key, write, &value)) {
-            return EXIT_TRAP;
-        }
-        if (!write) {
-            reg_set(r, rt, value);
-        }
-    }
-    skip_instruction();
-    return EXIT_RESUME;
-}
-
 // False: the handler wants what is below it to decide.
 static bool ask_python(vcpu_t *v, hook_t *h, unsigned rt, exit_t *why) {
     outcome_t out;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Exit dispatch: an array of functions by exception class (DDI 0487 D13.2.37), and for the classes
-// that guests use all the time a short way that needs no whole register file.
+// Exit dispatch: an array of functions by exception class (DDI 0487 D13.2.37), for what has not been
+// finished in trap_fast.c.
 //
 // What an exit does is looked for from the particular to the general: a hook for this function id,
 // register or address; the machine's own (PSCI, emulated registers, devices, RAM); a hook for the
@@ -9,42 +9,9 @@
 
 #include "arch.h"
 #include "cpu.h"
-#include "fp.h"
-#include "irq.h"
 #include "trap.h"
 #include "vgic.h"
 #include "vtimer.h"
-
-uint64_t trap_fast(guest_regs_t *r) {
-    uint64_t esr = READ_SYSREG(esr_el2);
-    vcpu_t *v = r->vcpu;
-    unsigned ec = ESR_EC(esr);
-    v->counts[ec]++;
-    if (ec == EC_HVC64) {
-        return esr & 0xFFFF ? EXIT_TRAP : call_fast(v, r, &v->vm->hvc, false);
-    }
-    if (ec == EC_DABT_LOWER) {
-        return mmio_fast(v, r, esr);
-    }
-    if (ec == EC_SYSREG) {
-        return sysreg_fast(v, r, esr);
-    }
-    if (ec == EC_SMC64) {
-        return call_fast(v, r, &v->vm->smc, true);
-    }
-    if (ec == EC_FP && !(v->vm->el2[EL2_CPTR] & CPTR_TFP)) {
-        fp_take_for_guest(v);
-        return EXIT_RESUME;
-    }
-    return EXIT_TRAP;
-}
-
-uint64_t irq_fast(guest_regs_t *r) {
-    vcpu_t *v = r->vcpu;
-    v->irq_exits++;
-    irq_dispatch();
-    return v->kicked || (this_pcpu()->id == 0 && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
-}
 
 static exit_t act(vcpu_t *v, action_t action, unsigned advance) {
     guest_regs_t *r = v->regs;

@@ -30,12 +30,9 @@ static inline bool trap_has_fallback(const vcpu_t *v) {
 // Nothing knows this exit: the class's hook, the default hook, or out to the caller of run.
 exit_t trap_unhandled(vcpu_t *v, unsigned advance);
 
-// The parts by exception class. Fast ones: EXIT_RESUME, or anything else for "take the long way".
-uint64_t call_fast(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, bool smc);
+// The parts by exception class.
 exit_t call_slow(vcpu_t *v);
-uint64_t sysreg_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr);
 exit_t sysreg_slow(vcpu_t *v);
-uint64_t mmio_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr);
 exit_t abort_slow(vcpu_t *v);
 
 static inline void skip_instruction(void) {

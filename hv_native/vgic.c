@@ -43,8 +43,11 @@ static void take_back(vcpu_t *v, unsigned n) {
     unsigned intid = c->intid[n], i = intid % 32;
     vgic_bank_t *b = bank_of(v, intid);
     uint32_t bit = 1u << i;
-    uint64_t lr = lr_read(n);
+    uint64_t lr = lr_decode(lr_raw_read(n));
     b->listed &= ~bit;
+    if (intid == VTIMER_INTID) {
+        c->timer_lr = 0;
+    }
     if (lr & LR_ACTIVE) {
         b->active |= bit;
         if (intid < 16) {
@@ -112,7 +115,7 @@ static void fold(vcpu_t *v) {
     for (uint32_t used = c->used; used != 0; used &= used - 1) {
         unsigned n = (unsigned)__builtin_ctz(used);
         take_back(v, n);
-        lr_write(n, 0);
+        lr_raw_write(n, 0);
     }
     c->used = c->latched = 0;
     sample_timer(v);
@@ -168,7 +171,11 @@ static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
     b->holder[i] = (uint8_t)v->id;
     c->intid[n] = (uint16_t)intid;
     c->used |= (uint16_t)(1u << n);
-    lr_write(n, lr);
+    uint64_t raw = lr_encode(lr);
+    lr_raw_write(n, raw);
+    if (intid == VTIMER_INTID) {
+        c->timer_lr = (lr & LR_HW) && !active && !latched ? raw : 0;
+    }
 }
 
 // The best so many of what is offered, best first. A lower number is a higher priority; what a
@@ -267,25 +274,50 @@ static unsigned free_lr(vcpu_t *v) {
     return left == 0 ? VGIC_MAX_LRS : (unsigned)__builtin_ctz(left);
 }
 
-// One interrupt became deliverable to v, which is loaded here.
-static void list(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+// The interrupt in list register n has ended and is pending once more. It looks as it did: what it
+// is made of changes only after it has been folded.
+static bool again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
     vgic_cpu_t *c = &v->vgic;
-    unsigned i = intid % 32, n;
+    unsigned i = intid % 32;
     uint32_t bit = 1u << i;
-    if (c->folded) {
+    uint64_t raw = lr_raw_read(n);
+    if (b->holder[i] != v->id || b->cpu[i] != v->id || lr_raw_busy(raw) || (b->hw & bit)) {
+        return false;
+    }
+    if (intid < 16 && !gic_is_v3()) {
+        list_at(v, b, n, intid); // from another vCPU, perhaps
+        return true;
+    }
+    if (b->pending & bit) {
+        b->pending &= ~bit;
+        c->latched |= (uint16_t)(1u << n);
+    } else {
+        raw = lr_raw_eoi(raw); // a level
+        c->latched &= (uint16_t)~(1u << n);
+    }
+    lr_raw_write(n, lr_raw_pending(raw));
+    return true;
+}
+
+// One interrupt became deliverable to v, which is loaded here.
+static inline void list(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+    vgic_cpu_t *c = &v->vgic;
+    uint32_t bit = 1u << intid % 32;
+    if (UNLIKELY(c->folded)) {
         return; // all of them go in when the lock is given back
     }
     if (b->listed & bit) {
-        bool ended = b->holder[i] == v->id && b->cpu[i] == v->id && !(lr_read(b->at[i]) & LR_STATE);
-        n = ended ? b->at[i] : VGIC_MAX_LRS;
-    } else {
-        n = (b->active & bit) || (c->hcr & (HCR_NPIE | HCR_LRENPIE)) ? VGIC_MAX_LRS : free_lr(v);
+        if (again(v, b, b->at[intid % 32], intid)) {
+            return;
+        }
+    } else if (!(b->active & bit) && !(c->hcr & (HCR_NPIE | HCR_LRENPIE))) {
+        unsigned n = free_lr(v);
+        if (n != VGIC_MAX_LRS) {
+            list_at(v, b, n, intid);
+            return;
+        }
     }
-    if (n == VGIC_MAX_LRS) {
-        refill(v);
-    } else {
-        list_at(v, b, n, intid);
-    }
+    refill(v);
 }
 
 // ---- Between cores ------------------------------------------------------------------------------
@@ -300,30 +332,13 @@ static void answer(void) {
     }
 }
 
-static bool try_lock(spinlock_t *lock) {
-    uint32_t seen, failed = 1;
-    __asm__ volatile (
-        "   ldaxr %w0, [%2]\n"
-        "   cbnz %w0, 1f\n"
-        "   stxr %w1, %w3, [%2]\n"
-        "1:\n"
-        : "=&r" (seen), "+&r" (failed) : "r" (&lock->held), "r" (1) : "memory");
-    return failed == 0;
-}
-
-static void lock_slowly(vm_t *vm) {
+void vgic_lock_slowly(vm_t *vm) {
     do {
         answer();
-    } while (!try_lock(&vm->vgic.lock));
+    } while (!vgic_try_lock(&vm->vgic.lock));
     vcpu_t *v = this_pcpu()->loaded;
     if (v != NULL && v->vm == vm && v->vgic.folded) {
         fill(v);
-    }
-}
-
-void vgic_lock(vm_t *vm) {
-    if (UNLIKELY(!try_lock(&vm->vgic.lock))) {
-        lock_slowly(vm);
     }
 }
 
@@ -338,7 +353,7 @@ static void nudge(vcpu_t *v) {
     }
 }
 
-static void unlock_and_nudge(vm_t *vm) {
+void vgic_unlock_and_nudge(vm_t *vm) {
     uint32_t who = vm->vgic.nudge;
     vm->vgic.nudge = 0;
     spin_unlock(&vm->vgic.lock);
@@ -348,20 +363,12 @@ static void unlock_and_nudge(vm_t *vm) {
     }
 }
 
-static inline void unlock(vm_t *vm) {
-    if (UNLIKELY(vm->vgic.nudge != 0)) {
-        unlock_and_nudge(vm);
-    } else {
-        spin_unlock(&vm->vgic.lock);
-    }
-}
-
 void vgic_unlock(vm_t *vm) {
     vcpu_t *v = this_pcpu()->loaded;
     if (v != NULL && v->vgic.folded && v->vm == vm) {
         fill(v);
     }
-    unlock(vm);
+    vgic_unlock_unfolded(vm);
 }
 
 void vgic_settle_vcpu(vcpu_t *v) {
@@ -398,7 +405,7 @@ void vgic_serve(void) {
         v->vgic.dirty = false;
         refill(v);
     }
-    unlock(v->vm);
+    vgic_unlock_unfolded(v->vm);
 }
 
 static void sgi(void *arg) {
@@ -420,7 +427,7 @@ static void maintenance(void *arg) {
 
 // ---- Lines --------------------------------------------------------------------------------------
 
-static void deliver(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+static inline void deliver(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
     bool loaded = here(v);
     if (loaded) {
         list(v, b, intid);
@@ -445,6 +452,18 @@ void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
         if (to != NULL) {
             deliver(to, b, w * 32 + i);
         }
+    }
+}
+
+void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from) {
+    vgic_bank_t *b = &to->vgic.bank;
+    uint32_t bit = 1u << sgi;
+    b->pending |= bit;
+    if (!gic_is_v3()) {
+        to->vgic.sgi_from[sgi] |= (uint8_t)(1u << from->id);
+    }
+    if (vgic_deliverable(&to->vm->vgic, b) & bit) {
+        deliver(to, b, sgi);
     }
 }
 
@@ -496,11 +515,11 @@ static void lower(vcpu_t *v, unsigned intid) {
         v->vm->vgic.nudge |= 1u << holder->id;
         return;
     }
-    uint64_t lr = lr_read(n);
+    uint64_t lr = lr_decode(lr_raw_read(n));
     if ((lr & (LR_HW | LR_PENDING)) || ((b->hw | b->pending) & bit)) {
         refill(holder);
     } else {
-        lr_write(n, lr & ~LR_EOI);
+        lr_raw_write(n, lr_encode(lr & ~LR_EOI));
     }
 }
 
@@ -512,7 +531,7 @@ static void set_level(vcpu_t *v, unsigned intid, bool level) {
     } else {
         lower(v, intid);
     }
-    unlock(v->vm);
+    vgic_unlock_unfolded(v->vm);
     irq_restore(daif);
 }
 
@@ -533,14 +552,14 @@ void vgic_pulse(vm_t *vm, unsigned intid) {
     uint64_t daif = irq_save();
     vgic_lock(vm);
     raise(vm->vcpu[0], intid, false);
-    unlock(vm);
+    vgic_unlock_unfolded(vm);
     irq_restore(daif);
 }
 
 bool vgic_over(vcpu_t *v, unsigned intid) {
     const vgic_bank_t *b = bank_of(v, intid);
     uint32_t bit = 1u << intid % 32;
-    return b->listed & bit ? !(lr_read(b->at[intid % 32]) & LR_STATE) : !(b->hw & bit);
+    return b->listed & bit ? !lr_raw_busy(lr_raw_read(b->at[intid % 32])) : !(b->hw & bit);
 }
 
 void vgic_fired(vcpu_t *v, unsigned intid) {
@@ -549,8 +568,8 @@ void vgic_fired(vcpu_t *v, unsigned intid) {
     vgic_lock(v->vm);
     if ((b->listed & bit) && here(v->vm->vcpu[b->holder[intid % 32]])) {
         unsigned n = b->at[intid % 32];
-        if (!(lr_read(n) & LR_STATE)) {
-            lr_write(n, 0); // that one the guest has ended: what it says of `hw` is about the last time
+        if (!lr_raw_busy(lr_raw_read(n))) {
+            lr_raw_write(n, 0); // that one the guest has ended: what it says of `hw` is about the last time
         }
     }
     b->hw |= bit;
@@ -560,13 +579,13 @@ void vgic_fired(vcpu_t *v, unsigned intid) {
         b->pending |= bit;
     }
     vgic_changed(v, intid / 32, bit);
-    unlock(v->vm);
+    vgic_unlock_unfolded(v->vm);
 }
 
 void vgic_refresh(vcpu_t *v) {
     vgic_lock(v->vm);
     refill(v);
-    unlock(v->vm);
+    vgic_unlock_unfolded(v->vm);
 }
 
 // ---- A vCPU on a core ---------------------------------------------------------------------------
@@ -590,7 +609,7 @@ void vgic_load(vcpu_t *v) {
     ich_apr_write(c->apr);
     c->hcr = 0;
     fill(v);
-    unlock(v->vm);
+    vgic_unlock_unfolded(v->vm);
 }
 
 void vgic_put(vcpu_t *v) {
@@ -610,7 +629,7 @@ void vgic_put(vcpu_t *v) {
     }
     c->folded = false;
     c->on = NULL;
-    unlock(v->vm);
+    vgic_unlock_unfolded(v->vm);
 }
 
 // Would interrupt i of a bank get through the CPU interface?
@@ -636,7 +655,7 @@ static bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
 static bool pending_listed(vcpu_t *v, uint32_t vmcr, uint32_t running) {
     for (uint32_t used = v->vgic.used; used != 0; used &= used - 1) {
         unsigned n = (unsigned)__builtin_ctz(used), intid = v->vgic.intid[n];
-        uint64_t lr = lr_read(n);
+        uint64_t lr = lr_decode(lr_raw_read(n));
         // The timer may have been set anew before its interrupt was taken.
         bool stale = intid == VTIMER_INTID && (lr & LR_HW) && !vtimer_asserted(v);
         if ((lr & LR_STATE) == LR_PENDING && !stale && passes(bank_of(v, intid), intid % 32, vmcr, running)) {

@@ -60,9 +60,40 @@ void vgic_refresh(vcpu_t *v);
 
 // ---- For vgic_dist.c ----------------------------------------------------------------------------
 
+void vgic_lock_slowly(vm_t *vm);
+void vgic_unlock_and_nudge(vm_t *vm);
+
+static inline bool vgic_try_lock(spinlock_t *lock) {
+    uint32_t seen, failed = 1;
+    __asm__ volatile (
+        "   ldaxr %w0, [%2]\n"
+        "   cbnz %w0, 1f\n"
+        "   stxr %w1, %w3, [%2]\n"
+        "1:\n"
+        : "=&r" (seen), "+&r" (failed) : "r" (&lock->held), "r" (1) : "memory");
+    return failed == 0;
+}
+
 // Between these two the banks may be looked at and changed. Interrupts masked.
-void vgic_lock(vm_t *vm);
+static inline void vgic_lock(vm_t *vm) {
+    if (UNLIKELY(!vgic_try_lock(&vm->vgic.lock))) {
+        vgic_lock_slowly(vm);
+    }
+}
+
 void vgic_unlock(vm_t *vm);
+
+// When nothing was settled.
+static inline void vgic_unlock_unfolded(vm_t *vm) {
+    if (UNLIKELY(vm->vgic.nudge != 0)) {
+        vgic_unlock_and_nudge(vm);
+    } else {
+        spin_unlock(&vm->vgic.lock);
+    }
+}
+
+// An SGI, with the lock held.
+void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from);
 
 // The interrupts in mask of a bank, or all of a vCPU's, are in the bank and in no list register until
 // vgic_unlock.
@@ -84,5 +115,16 @@ static inline uint32_t vgic_deliverable(const vgic_t *g, const vgic_bank_t *b) {
 
 // vgic_dist.c
 bool vgic_dist_add(vm_t *vm);
+uint32_t vgic_dist_read(vcpu_t *v, uint64_t offset);
+void vgic_dist_write(vcpu_t *v, uint64_t offset, uint32_t value);
+
+// ---- vgic_fast.c: v is loaded here. False: it takes more ----------------------------------------
+
+// The virtual timer's physical interrupt fired while v ran.
+bool vgic_timer_again(vcpu_t *v);
+// v sends itself an SGI.
+bool vgic_sgi_again(vcpu_t *v, unsigned sgi);
+uint32_t vgic_dist_load(vcpu_t *v, hook_t *h, uint64_t offset);
+void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
 
 #endif

@@ -167,7 +167,10 @@ static void write_priority(const frame_t *f, unsigned intid, uint32_t mask, uint
     vgic_bank_t *b = bank_in(f, intid / 32);
     if (b != NULL) {
         uint32_t *at = (uint32_t *)&b->priority[intid % 32];
+        vgic_lock(f->by->vm);
+        vgic_settle(f->by->vm, b, 0xFu << intid % 32);
         *at = (*at & ~mask) | (value & 0xF8F8F8F8); // 32 levels, as the CPU interface has them
+        vgic_unlock(f->by->vm);
     }
 }
 
@@ -247,43 +250,49 @@ static void write_config(const frame_t *f, unsigned n, uint32_t mask, uint32_t v
 
 // ---- SGIs ---------------------------------------------------------------------------------------
 
-static void send_sgi(vcpu_t *to, unsigned sgi, vcpu_t *from) {
-    to->vgic.bank.pending |= 1u << sgi;
-    if (!gic_is_v3()) {
-        to->vgic.sgi_from[sgi] |= (uint8_t)(1u << from->id);
+static void send_sgi(vcpu_t *v, uint32_t targets, unsigned sgi) {
+    vm_t *vm = v->vm;
+    vgic_lock(vm);
+    for (; targets != 0; targets &= targets - 1) {
+        vgic_send_sgi(vm->vcpu[__builtin_ctz(targets)], sgi, v);
     }
-    vgic_changed(to, 0, 1u << sgi);
+    vgic_unlock_unfolded(vm);
 }
 
 // GICD_SGIR: filter 25:24 (the list, all others, oneself), list 23:16, INTID 3:0.
 static void write_sgir(vcpu_t *v, uint32_t value) {
     vm_t *vm = v->vm;
     uint32_t all = (1u << vm->nvcpus) - 1, self = 1u << v->id, filter = value >> 24 & 3;
-    uint32_t targets = filter == 0 ? value >> 16 & 0xFF & all : filter == 1 ? all & ~self : filter == 2 ? self : 0;
-    vgic_lock(vm);
-    for (; targets != 0; targets &= targets - 1) {
-        send_sgi(vm->vcpu[__builtin_ctz(targets)], value & 15, v);
+    uint32_t targets = value >> 16 & 0xFF & all;
+    if (filter != 0) {
+        targets = filter == 1 ? all & ~self : filter == 2 ? self : 0;
     }
-    vgic_unlock(vm);
+    send_sgi(v, targets, value & 15);
 }
+
+// Everybody is in cluster 0 (vm.c).
+#define SGI_OTHER_CLUSTERS UINT64_C(0x00FFF0FF00FF0000)
+_Static_assert(VM_MAX_CPUS <= 16, "one target list");
 
 // ICC_SGI1R_EL1 and its kin: Aff3 55:48, range 47:44, all others 40, Aff2 39:32, INTID 27:24, Aff1
 // 23:16, list 15:0. group1: which SGIs it is for (IHI 0069 table 4-5, with GICD_CTLR.DS set).
 static void send_sgis(vcpu_t *v, uint64_t value, bool group1) {
     vm_t *vm = v->vm;
-    unsigned sgi = (unsigned)FIELD(value, 27, 24), range = (unsigned)FIELD(value, 47, 44) * 16;
-    uint64_t cluster = FIELD(value, 55, 48) << 32 | FIELD(value, 39, 32) << 16 | FIELD(value, 23, 16) << 8;
-    vgic_lock(vm);
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        vcpu_t *to = vm->vcpu[i];
-        uint64_t mpidr = to->vmpidr & UINT64_C(0xFF00FFFFFF);
-        bool chosen = value & BIT(40) ? to != v : (mpidr & ~UINT64_C(0xFF)) == cluster
-            && (mpidr & 0xF0) == range && (value >> (mpidr & 15) & 1);
-        if (chosen && (to->vgic.bank.group >> sgi & 1) == group1) {
-            send_sgi(to, sgi, v);
-        }
+    unsigned sgi = (unsigned)FIELD(value, 27, 24);
+    uint32_t all = (1u << vm->nvcpus) - 1, targets = 0, wanted = 0;
+    if ((value & 0xFFFF0000F0FFFFFF) == 1u << v->id && group1 && vgic_sgi_again(v, sgi)) {
+        return;
     }
-    vgic_unlock(vm);
+    if (value & BIT(40)) {
+        targets = all & ~(1u << v->id);
+    } else if (!(value & SGI_OTHER_CLUSTERS)) {
+        targets = (uint32_t)value & all;
+    }
+    for (uint32_t m = targets; m != 0; m &= m - 1) {
+        unsigned i = (unsigned)__builtin_ctz(m);
+        wanted |= (vm->vcpu[i]->vgic.bank.group >> sgi & 1) == group1 ? 1u << i : 0;
+    }
+    send_sgi(v, wanted, sgi);
 }
 
 // GICD_SPENDSGIRn and GICD_CPENDSGIRn: a byte an SGI, a bit a source.
@@ -485,7 +494,7 @@ typedef uint32_t (*read_t)(const frame_t *f, uint64_t offset);
 typedef void (*write_t)(const frame_t *f, uint64_t offset, uint32_t mask, uint32_t value);
 
 // Bytes and halfwords are part of a word, a doubleword is two.
-static bool odd_access(const frame_t *f, read_t rd, write_t wr, uint64_t offset, unsigned size, bool write, uint64_t *value) {
+static bool any_access(const frame_t *f, read_t rd, write_t wr, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     unsigned shift = (offset & 3) * 8;
     if (offset & (size - 1)) {
         return false;
@@ -499,7 +508,7 @@ static bool odd_access(const frame_t *f, read_t rd, write_t wr, uint64_t offset,
         }
         return true;
     }
-    uint32_t mask = (size == 1 ? 0xFFu : 0xFFFFu) << shift;
+    uint32_t mask = (uint32_t)((UINT64_C(1) << size * 8) - 1) << shift;
     if (write) {
         wr(f, offset & ~UINT64_C(3), mask, (uint32_t)*value << shift & mask);
     } else {
@@ -508,34 +517,47 @@ static bool odd_access(const frame_t *f, read_t rd, write_t wr, uint64_t offset,
     return true;
 }
 
+// With affinity routing, a CPU's own interrupts are at its redistributor only.
+static frame_t dist_frame(vcpu_t *v) {
+    return (frame_t) { v, gic_is_v3() ? NULL : v, VGIC_WORDS };
+}
+
+static frame_t redist_frame(vcpu_t *v, uint64_t offset) {
+    return (frame_t) { v, v->vm->vcpu[offset / GICR_STRIDE], 1 };
+}
+
 static bool dist_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     (void)h;
-    // With affinity routing, a CPU's own interrupts are at its redistributor only.
-    frame_t f = { v, gic_is_v3() ? NULL : v, VGIC_WORDS };
-    if (UNLIKELY(size != 4 || (offset & 3))) {
-        return odd_access(&f, read_word, write_word, offset, size, write, value);
-    }
-    if (write) {
-        write_word(&f, offset, ~0u, (uint32_t)*value);
-    } else {
-        *value = read_word(&f, offset);
-    }
-    return true;
+    frame_t f = dist_frame(v);
+    return any_access(&f, read_word, write_word, offset, size, write, value);
 }
 
 static bool redist_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     (void)h;
-    frame_t f = { v, v->vm->vcpu[offset / GICR_STRIDE], 1 };
-    offset %= GICR_STRIDE;
-    if (UNLIKELY(size != 4 || (offset & 3))) {
-        return odd_access(&f, read_redist, write_redist, offset, size, write, value);
-    }
-    if (write) {
-        write_redist(&f, offset, ~0u, (uint32_t)*value);
-    } else {
-        *value = read_redist(&f, offset);
-    }
-    return true;
+    frame_t f = redist_frame(v, offset);
+    return any_access(&f, read_redist, write_redist, offset % GICR_STRIDE, size, write, value);
+}
+
+uint32_t vgic_dist_read(vcpu_t *v, uint64_t offset) {
+    frame_t f = dist_frame(v);
+    return read_word(&f, offset);
+}
+
+void vgic_dist_write(vcpu_t *v, uint64_t offset, uint32_t value) {
+    frame_t f = dist_frame(v);
+    write_word(&f, offset, ~0u, value);
+}
+
+static uint32_t redist_load(vcpu_t *v, hook_t *h, uint64_t offset) {
+    (void)h;
+    frame_t f = redist_frame(v, offset);
+    return read_redist(&f, offset % GICR_STRIDE);
+}
+
+static void redist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+    (void)h;
+    frame_t f = redist_frame(v, offset);
+    write_redist(&f, offset % GICR_STRIDE, ~0u, value);
 }
 
 // GICC_DIR and ICC_DIR_EL1 trap: the interrupt may be in no list register, or in another core's.
@@ -580,7 +602,7 @@ bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
     }
 }
 
-static bool add(vm_t *vm, uint64_t ipa, uint64_t size, native_mmio_t access) {
+static bool add(vm_t *vm, uint64_t ipa, uint64_t size, native_mmio_t access, native_load_t load, native_store_t store) {
     hook_t *h = native_alloc(sizeof(hook_t));
     if (h == NULL) {
         return false;
@@ -589,13 +611,17 @@ static bool add(vm_t *vm, uint64_t ipa, uint64_t size, native_mmio_t access) {
     h->size = size;
     h->kind = HOOK_NATIVE;
     h->native = access;
+    h->load = load;
+    h->store = store;
+    h->value = typer(vm);
     return hook_range_add(&vm->mmio, h);
 }
 
 bool vgic_dist_add(vm_t *vm) {
     if (gic_is_v3()) {
-        return add(vm, GICD_IPA, GICD_SIZE_V3, dist_access) && add(vm, GICR_IPA, vm->nvcpus * GICR_STRIDE, redist_access);
+        return add(vm, GICD_IPA, GICD_SIZE_V3, dist_access, vgic_dist_load, vgic_dist_store)
+            && add(vm, GICR_IPA, vm->nvcpus * GICR_STRIDE, redist_access, redist_load, redist_store);
     }
-    return add(vm, GICD_IPA, GICD_SIZE_V2, dist_access) && add(vm, GICC_IPA, GICC_SIZE, cpu_access)
+    return add(vm, GICD_IPA, GICD_SIZE_V2, dist_access, vgic_dist_load, vgic_dist_store) && add(vm, GICC_IPA, GICC_SIZE, cpu_access, NULL, NULL)
         && stage2_map(vm, GICC_IPA, platform.gicv.base, PAGE_SIZE, S2_READ | S2_WRITE | S2_DEVICE);
 }

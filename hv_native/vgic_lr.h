@@ -91,46 +91,64 @@ static inline void ich_apr_write(const uint32_t apr[2]) {
     }
 }
 
-#define ICH_LR_LIST(X) X(0, C12_0) X(1, C12_1) X(2, C12_2) X(3, C12_3) X(4, C12_4) X(5, C12_5) X(6, C12_6) X(7, C12_7) \
-    X(8, C13_0) X(9, C13_1) X(10, C13_2) X(11, C13_3) X(12, C13_4) X(13, C13_5) X(14, C13_6) X(15, C13_7)
+// ICH_LRn_EL2 by number, and GICH_LRn.
+uint64_t ich_lr_read(unsigned n);
+void ich_lr_write(unsigned n, uint64_t v);
 
-static inline uint64_t ich_lr_read(unsigned n) {
-    switch (n) {
-        #define X(i, name) case i: return READ_SYSREG(S3_4_C12_##name);
-        ICH_LR_LIST(X)
-        #undef X
-        default: __builtin_unreachable();
+#define GICH_LR_STATE (3u << 28)
+#define GICH_LR_PENDING (1u << 28)
+#define GICH_LR_EOI (1u << 19)
+#define GICH_LR_PHYSICAL (0x3FFu << 10)
+
+static inline uint32_t gich_lr_read(unsigned n) {
+    return read32(platform.gich.base + GICH_LR + n * 4);
+}
+
+static inline void gich_lr_write(unsigned n, uint32_t v) {
+    write32(platform.gich.base + GICH_LR + n * 4, v);
+}
+
+// A register as the hardware has it ("raw"), where that saves work.
+static inline uint64_t lr_raw_read(unsigned n) {
+    return gic_is_v3() ? ich_lr_read(n) : gich_lr_read(n);
+}
+
+static inline void lr_raw_write(unsigned n, uint64_t raw) {
+    if (gic_is_v3()) {
+        ich_lr_write(n, raw);
+    } else {
+        gich_lr_write(n, (uint32_t)raw);
     }
 }
 
-static inline void ich_lr_write(unsigned n, uint64_t v) {
-    switch (n) {
-        #define X(i, name) case i: WRITE_SYSREG(S3_4_C12_##name, v); break;
-        ICH_LR_LIST(X)
-        #undef X
-        default: __builtin_unreachable();
-    }
+static inline bool lr_raw_busy(uint64_t raw) {
+    return (raw & (gic_is_v3() ? LR_STATE : GICH_LR_STATE)) != 0;
+}
+
+static inline uint64_t lr_raw_pending(uint64_t raw) {
+    return raw | (gic_is_v3() ? LR_PENDING : GICH_LR_PENDING);
+}
+
+static inline uint64_t lr_raw_eoi(uint64_t raw) {
+    return raw | (gic_is_v3() ? LR_EOI : GICH_LR_EOI);
 }
 
 // GICH_LRn: HW 31, Grp1 30, state 29:28, priority 27:23 (its upper 5 bits), physical ID 19:10 (of a
 // software interrupt: EOI 19, source 12:10), virtual ID 9:0.
-static inline uint64_t lr_read(unsigned n) {
+static inline uint64_t lr_decode(uint64_t raw) {
     if (gic_is_v3()) {
-        return ich_lr_read(n);
+        return raw;
     }
-    uint32_t v = read32(platform.gich.base + GICH_LR + n * 4);
-    return FIELD(v, 9, 0) | FIELD(v, 19, 10) << 32 | FIELD(v, 27, 23) << 51 | FIELD(v, 29, 28) << 62 | FIELD(v, 30, 30) << 60
-        | FIELD(v, 31, 31) << 61;
+    return FIELD(raw, 9, 0) | FIELD(raw, 19, 10) << 32 | FIELD(raw, 27, 23) << 51 | FIELD(raw, 29, 28) << 62
+        | FIELD(raw, 30, 30) << 60 | FIELD(raw, 31, 31) << 61;
 }
 
-static inline void lr_write(unsigned n, uint64_t lr) {
+static inline uint64_t lr_encode(uint64_t lr) {
     if (gic_is_v3()) {
-        ich_lr_write(n, lr);
-        return;
+        return lr;
     }
-    uint64_t v = FIELD(lr, 9, 0) | FIELD(lr, 41, 32) << 10 | FIELD(lr, 55, 51) << 23 | FIELD(lr, 63, 62) << 28
+    return FIELD(lr, 9, 0) | FIELD(lr, 41, 32) << 10 | FIELD(lr, 55, 51) << 23 | FIELD(lr, 63, 62) << 28
         | FIELD(lr, 60, 60) << 30 | FIELD(lr, 61, 61) << 31;
-    write32(platform.gich.base + GICH_LR + n * 4, (uint32_t)v);
 }
 
 #endif

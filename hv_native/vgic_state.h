@@ -39,6 +39,7 @@ typedef struct {
     uint32_t vmcr, apr[2];              // saved while on == NULL
     uint16_t used, latched;             // list registers: in use; pending because `pending` was set
     uint16_t intid[VGIC_MAX_LRS];       // what is in each
+    uint64_t timer_lr;                  // the virtual timer's list register, when it is known, or 0
     bool folded;                        // the list registers have been emptied into the banks
     bool asleep;                        // GICR_WAKER.ProcessorSleep
     volatile bool dirty;                // another core changed something: fill anew

@@ -20,7 +20,8 @@ $(TINY_O): CFLAGS += -mcmodel=tiny
 # runs; -Os for the rest, at under half a percent of the benchmarks for 11 KB.
 HOT_FILES = \
 	py/argcheck py/bc py/binary py/gc py/malloc py/map py/obj py/objarray py/objboundmeth py/objclosure \
-	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm uart hv_native/quick
+	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm uart \
+	hv_native/trap_fast hv_native/vgic_fast
 
 $(addprefix $(BUILD)/,$(HOT_FILES:=.o)): COPT = -O2
 CSUPEROPT = -O2

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// The guest of `make bench`: each ROW here, and each in irq.S, is a function that is picked by its
+// address in x0. The instructions it took and for how many times are x1 and x2 of the SYSTEM_OFF that ends
+// the guest. A row counts by CNTVCT: with QEMU's -icount shift=0, 16 to a tick.
+
+#include "guest.h"
+
+#define SYSTEM_OFF 0x84000008
+#define TIMES 1000
+#define TRIES 3 // the least of them: an interrupt that EL2 takes in between is not the row's
+
+typedef struct {
+    uint64_t instructions, times;
+} result_t;
+
+void guest_main(uint64_t row) {
+    result_t result = ((result_t (*)(void))row)();
+    hvc(SYSTEM_OFF, result.instructions, result.times, 0);
+}
+
+// What only comes once - memory touched for the first time - is over after the first of the tries.
+#define LOOP(text) ({ \
+    uint64_t start_, end_; \
+    __asm__ volatile ( \
+    "   mov     x19, #1000\n" \
+    "   isb\n" \
+    "   mrs     %0, cntvct_el0\n" \
+    "1: " text "\n" \
+    "   subs    x19, x19, #1\n" \
+    "   b.ne    1b\n" \
+    "   isb\n" \
+    "   mrs     %1, cntvct_el0\n" \
+    : "=&r" (start_), "=r" (end_) \
+    : : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", \
+    "x17", "x19", "x20", "memory", "cc"); \
+    (end_ - start_) * 16; \
+})
+
+static inline uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+// `prepare` is done in the loop that is subtracted too.
+#define ROW(name, prepare, trap) \
+    result_t name(void) { \
+        uint64_t full = UINT64_MAX, empty = UINT64_MAX; \
+        for (int i = 0; i < TRIES; i++) { \
+            full = least(full, LOOP(prepare "\n" trap)); \
+            empty = least(empty, LOOP(prepare)); \
+        } \
+        return (result_t) { full - empty, TIMES }; \
+    }
+
+#define HVC_ADD "mov w0, #0xC6000000\n movk w0, #1\n mov x1, #40\n mov x2, #2"
+#define DEVICE "mov x2, #0x0B000000"
+#define GICD "mov x2, #0x08000000"
+#define UART "mov x2, #0x09000000\n mov w3, #'.'"
+
+ROW(hvc_psci_version, "mov w0, #0x84000000", "hvc #0")
+ROW(smc_psci_version, "mov w0, #0x84000000", "smc #0")
+ROW(hvc_add, HVC_ADD, "hvc #0")
+ROW(hvc_imm, "mov x1, #1", "hvc #7")
+ROW(mmio_load, DEVICE, "ldr w1, [x2, #8]")
+ROW(mmio_load_late, DEVICE, "ldr w20, [x2, #8]")
+ROW(mmio_store, DEVICE "\n mov w1, #5", "str w1, [x2, #8]")
+ROW(mmio_load_post, DEVICE, "ldr w1, [x2], #8")
+ROW(sysreg_write, "mov x1, #5", "msr actlr_el1, x1")
+ROW(sysreg_read, "nop", "mrs x1, actlr_el1")
+ROW(gicd_typer_read, GICD, "ldr w1, [x2, #4]")
+ROW(gicd_isenabler_read, GICD, "ldr w1, [x2, #0x104]")
+ROW(gicd_isenabler_write, GICD "\n mov w1, #2", "str w1, [x2, #0x104]")
+ROW(pl011_out, UART, "str w3, [x2]")
+ROW(pl011_flags, UART, "ldr w1, [x2, #0x18]")
+
+// Nothing but instructions: what one costs tells whether the counter counts them.
+ROW(hundred_nops, "nop", ".rept 100\n nop\n .endr")

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+// Exits that end where they began, with only those registers saved that a C function may change (see
+// vectors.S): calls, device accesses and system registers that C, a rule that always answers, or the
+// beginning of a Python handler can finish. Interrupts are masked all the time. Whatever does not fit is
+// left, with the guest untouched, to trap_slow, which has the whole register file.
+//
+// One file, so that the compiler sees each of these paths as a whole: they are counted in instructions.
+
+#include "arch.h"
+#include "cpu.h"
+#include "fp.h"
+#include "gic.h"
+#include "irq.h"
+#include "mmio_decode.h"
+#include "psci.h"
+#include "quick.h"
+#include "sysreg_access.h"
+#include "trap.h"
+#include "vgic.h"
+
+#define NOINLINE __attribute__((noinline)) // the paths share no frame, so that the short ones have none
+
+// ---- Calls --------------------------------------------------------------------------------------
+
+static NOINLINE uint64_t call_python(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
+    mp_obj_t *at = quick_begin(v, h);
+    if (at == NULL) {
+        return EXIT_TRAP;
+    }
+    const uint64_t *x = &r->x[1];
+    for (unsigned n = h->nargs; n != 0; n--) {
+        if (!quick_fits(*x)) {
+            return EXIT_TRAP;
+        }
+        *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)*x++);
+    }
+    quick_t got = quick_run(h, at);
+    if (got.what == QUICK_VALUE) {
+        r->x[0] = got.value;
+    } else if (!quick_answered(v, h, got.what, false)) {
+        return EXIT_TRAP;
+    }
+    if (smc) {
+        skip_instruction();
+    }
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, bool smc) {
+    if (!psci_fast(v, r)) {
+        return EXIT_TRAP;
+    }
+    if (smc) {
+        skip_instruction();
+    }
+    return EXIT_RESUME;
+}
+
+static inline uint64_t call(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, uint64_t key, bool native, bool smc) {
+    hook_t *h = hook_find(t, key);
+    if (h == NULL) {
+        if (!native) {
+            return EXIT_TRAP;
+        }
+        if (key != PSCI_VERSION) {
+            return call_native(v, r, smc);
+        }
+        r->x[0] = PSCI_1_1;
+    } else if (h->kind == HOOK_ANSWER) {
+        h->hits++;
+        r->x[0] = h->value;
+    } else {
+        return h->kind == HOOK_PYTHON ? call_python(v, r, h->handler, smc) : EXIT_TRAP;
+    }
+    if (smc) {
+        skip_instruction();
+    }
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t smc_or_immediate(vcpu_t *v, guest_regs_t *r, uint64_t imm) {
+    bool smc = imm == 0;
+    return call(v, r, smc ? &v->vm->smc : &v->vm->imm, smc ? (uint32_t)r->x[0] : imm, smc, smc);
+}
+
+// ---- Device accesses ----------------------------------------------------------------------------
+
+// Not yet in memory: x19 to x29.
+static inline bool saved_late(unsigned rt) {
+    return rt - 19 <= 10;
+}
+
+static NOINLINE uint64_t sign_extended(uint64_t esr, uint64_t value, unsigned shift) {
+    int64_t wide = (int64_t)(value << shift) >> shift;
+    return esr & ISS_SF ? (uint64_t)wide : (uint32_t)wide;
+}
+
+static inline uint64_t load_done(guest_regs_t *r, uint64_t esr, unsigned rt, uint64_t value) {
+    unsigned shift = 64 - (8u << FIELD(esr, 23, 22));
+    if (rt != 31) {
+        r->x[rt] = UNLIKELY(esr & ISS_SSE) ? sign_extended(esr, value, shift) : value << shift >> shift;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t load_python(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
+    mp_obj_t *at = quick_begin(v, h);
+    if (at == NULL) {
+        return EXIT_TRAP;
+    }
+    if (h->nargs > 0) {
+        *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)offset);
+    }
+    if (h->nargs > 1) {
+        *--at = mp_const_none;
+    }
+    quick_t got = quick_run(h, at);
+    return quick_answered(v, h, got.what, true) ? load_done(r, esr, FIELD(esr, 20, 16), got.value) : EXIT_TRAP;
+}
+
+static NOINLINE uint64_t store_python(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+    mp_obj_t *at = quick_begin(v, h);
+    if (at == NULL || !quick_fits(value)) {
+        return EXIT_TRAP;
+    }
+    if (h->nargs > 0) {
+        *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)offset);
+    }
+    if (h->nargs > 1) {
+        *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)value);
+    }
+    if (!quick_answered(v, h, quick_run(h, at).what, false)) {
+        return EXIT_TRAP;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+// What stands at an IPA: a rule, then a device. NULL: nothing here knows.
+static NOINLINE hook_t *look_for(vcpu_t *v, uint64_t ipa) {
+    const vm_t *vm = v->vm;
+    hook_t *h = hook_range_find(&vm->rules, ipa);
+    if (h == NULL) {
+        h = hook_range_find(&vm->mmio, ipa);
+        // Remembered for the next time; if there are rules, they may be over a part of it.
+        v->mmio_hit = vm->rules.count == 0 ? h : NULL;
+    } else if (h->kind == HOOK_ANSWER) {
+        v->mmio_hit = h;
+    } else {
+        return NULL;
+    }
+    return h;
+}
+
+static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
+    unsigned rt = FIELD(esr, 20, 16);
+    // A translation fault of one load or store, not of a walk, with all there is to know in the syndrome.
+    if ((esr & (ISS_ISV | ISS_S1PTW | ISS_KIND)) != (ISS_ISV | ISS_TRANSLATION) || saved_late(rt)) {
+        return EXIT_TRAP;
+    }
+    if (h == NULL || ipa - h->key >= h->size) {
+        h = look_for(v, ipa);
+        if (h == NULL) {
+            return EXIT_TRAP;
+        }
+    }
+    uint64_t value = 0, offset = ipa - h->key;
+    bool write = (esr & ISS_WNR) != 0;
+    if (write) {
+        unsigned shift = 64 - (8u << FIELD(esr, 23, 22));
+        value = reg_get(r, rt) << shift >> shift;
+    }
+    if (h->kind == HOOK_NATIVE) {
+        if (!h->native(v, h, offset, 1u << FIELD(esr, 23, 22), write, &value)) {
+            return EXIT_TRAP;
+        }
+    } else if (h->kind == HOOK_ANSWER) {
+        h->hits++;
+        value = h->value;
+    } else {
+        return write ? store_python(v, h->handler, offset, value) : load_python(v, r, esr, h->handler, offset);
+    }
+    if (!write) {
+        return load_done(r, esr, rt, value);
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+// A word, to or from a register that is saved, of the native device that was accessed last.
+static NOINLINE uint64_t device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+    hook_t *h = v->mmio_hit;
+    uint64_t far = READ_SYSREG(far_el2), ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
+    unsigned rt = FIELD(esr, 20, 16);
+    if ((esr & (ISS_ISV | ISS_SAS | ISS_SSE | ISS_S1PTW | ISS_KIND)) != (ISS_ISV | ISS_SAS_WORD | ISS_TRANSLATION)
+        || h == NULL || ipa - h->key >= h->size || h->load == NULL || rt > 18) {
+        return any_access(v, r, esr, h, ipa);
+    }
+    if (esr & ISS_WNR) {
+        h->store(v, h, ipa - h->key, (uint32_t)r->x[rt]);
+    } else {
+        r->x[rt] = h->load(v, h, ipa - h->key);
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+// ---- System registers ---------------------------------------------------------------------------
+
+static NOINLINE uint64_t sysreg_python(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
+    uint64_t value = reg_get(r, rt);
+    mp_obj_t *at = quick_begin(v, h);
+    if (at == NULL || (write && !quick_fits(value))) {
+        return EXIT_TRAP;
+    }
+    if (h->nargs > 0) {
+        *--at = write ? MP_OBJ_NEW_SMALL_INT((mp_int_t)value) : mp_const_none;
+    }
+    quick_t got = quick_run(h, at);
+    if (!quick_answered(v, h, got.what, !write)) {
+        return EXIT_TRAP;
+    }
+    if (!write) {
+        reg_set(r, rt, got.value);
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t sysreg(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+    unsigned rt = FIELD(esr, 9, 5);
+    bool write = !(esr & 1);
+    uint64_t key = esr & ISS_SYSREG_KEY;
+    if (saved_late(rt)) {
+        return EXIT_TRAP;
+    }
+    hook_t *h = hook_find(&v->vm->sysreg, key);
+    if (h == NULL) {
+        if (!write || key != sysreg_key(SYSREG_ENC(3, 0, 12, 11, 5))) {
+            return EXIT_TRAP;
+        }
+        uint64_t value = reg_get(r, rt); // ICC_SGI1R_EL1: the one GICv3 register that guests use and that traps
+        vgic_sysreg(v, key, true, &value);
+    } else if (h->kind == HOOK_ANSWER) {
+        h->hits++;
+        if (!write) {
+            reg_set(r, rt, h->value);
+        }
+    } else {
+        return h->kind == HOOK_PYTHON ? sysreg_python(v, r, rt, write, h->handler) : EXIT_TRAP;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+// ---- All of them --------------------------------------------------------------------------------
+
+static NOINLINE uint64_t floating_point(vcpu_t *v) {
+    if (v->vm->el2[EL2_CPTR] & CPTR_TFP) {
+        return EXIT_TRAP; // a script wants to see these
+    }
+    fp_take_for_guest(v);
+    return EXIT_RESUME;
+}
+
+uint64_t trap_fast(guest_regs_t *r) {
+    uint64_t esr = READ_SYSREG(esr_el2);
+    vcpu_t *v = r->vcpu;
+    unsigned ec = ESR_EC(esr);
+    v->counts[ec]++;
+    if (LIKELY(ec == EC_HVC64)) {
+        uint64_t imm = esr & 0xFFFF;
+        return imm != 0 ? smc_or_immediate(v, r, imm) : call(v, r, &v->vm->hvc, (uint32_t)r->x[0], true, false);
+    }
+    if (ec == EC_DABT_LOWER) {
+        return device(v, r, esr);
+    }
+    if (ec == EC_SYSREG) {
+        return sysreg(v, r, esr);
+    }
+    if (ec == EC_SMC64) {
+        return smc_or_immediate(v, r, 0);
+    }
+    return ec == EC_FP ? floating_point(v) : EXIT_TRAP;
+}
+
+uint64_t irq_fast(guest_regs_t *r) {
+    vcpu_t *v = r->vcpu;
+    v->irq_exits++;
+    uint32_t iar = gic_ack();
+    if (LIKELY(iar == platform.virt_timer_irq) && vgic_timer_again(v)) {
+        gic_drop(iar);
+        return EXIT_RESUME;
+    }
+    irq_handle(iar);
+    return v->kicked || (this_pcpu()->id == 0 && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
+}

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// The virtual GIC's short ways, for what guests do all the time: the timer's next interrupt, an SGI
+// to oneself, and the distributor's commonest registers. Each does what the long way in vgic.c or
+// vgic_dist.c would have done, or says that it cannot.
+//
+// No lock is needed for a list register of this core. What it is made of (priority, group, enables)
+// changes only after the interrupt has been folded, on this core; so one that is listed, has ended
+// and is pending once more looks as it did.
+
+#include "arch.h"
+#include "cpu.h"
+#include "gic.h"
+#include "vgic.h"
+#include "vgic_lr.h"
+#include "vtimer.h"
+
+#define ICH_LR_LIST(X) X(0, C12_0) X(1, C12_1) X(2, C12_2) X(3, C12_3) X(4, C12_4) X(5, C12_5) X(6, C12_6) X(7, C12_7) \
+    X(8, C13_0) X(9, C13_1) X(10, C13_2) X(11, C13_3) X(12, C13_4) X(13, C13_5) X(14, C13_6) X(15, C13_7)
+
+uint64_t ich_lr_read(unsigned n) {
+    switch (n) {
+        #define X(i, name) case i: return READ_SYSREG(S3_4_C12_##name);
+        ICH_LR_LIST(X)
+        #undef X
+        default: __builtin_unreachable();
+    }
+}
+
+void ich_lr_write(unsigned n, uint64_t v) {
+    switch (n) {
+        #define X(i, name) case i: WRITE_SYSREG(S3_4_C12_##name, v); break;
+        ICH_LR_LIST(X)
+        #undef X
+        default: __builtin_unreachable();
+    }
+}
+
+// Its list register is empty: the physical interrupt could not fire before the guest had ended the
+// one in it.
+bool vgic_timer_again(vcpu_t *v) {
+    uint64_t raw = v->vgic.timer_lr;
+    if (raw == 0) {
+        return false;
+    }
+    lr_raw_write(v->vgic.bank.at[VTIMER_INTID], raw);
+    return true;
+}
+
+bool vgic_sgi_again(vcpu_t *v, unsigned sgi) {
+    vgic_cpu_t *c = &v->vgic;
+    if (!(c->bank.listed >> sgi & 1)) {
+        return false;
+    }
+    unsigned n = c->bank.at[sgi];
+    if (gic_is_v3()) {
+        uint64_t raw = ich_lr_read(n);
+        if (raw & LR_STATE) {
+            return false;
+        }
+        ich_lr_write(n, raw | LR_PENDING);
+    } else {
+        uint32_t raw = gich_lr_read(n);
+        if (raw & GICH_LR_STATE) {
+            return false;
+        }
+        gich_lr_write(n, (raw & ~GICH_LR_PHYSICAL) | v->id << 10 | GICH_LR_PENDING);
+    }
+    c->latched |= (uint16_t)(1u << n);
+    return true;
+}
+
+// GICD_ISENABLERn and GICD_ICENABLERn.
+static inline vgic_bank_t *enables(vcpu_t *v, uint64_t offset) {
+    unsigned w = (unsigned)(offset - GICD_ISENABLER) % 0x80 / 4;
+    if (offset - GICD_ISENABLER >= GICD_ISPENDR - GICD_ISENABLER || w >= VGIC_WORDS) {
+        return NULL;
+    }
+    return LIKELY(w > 0) ? &v->vm->vgic.spi[w - 1] : gic_is_v3() ? NULL : &v->vgic.bank;
+}
+
+uint32_t vgic_dist_load(vcpu_t *v, hook_t *h, uint64_t offset) {
+    if (offset == GICD_TYPER) {
+        return (uint32_t)h->value;
+    }
+    const vgic_bank_t *b = enables(v, offset);
+    return b != NULL ? b->enabled : vgic_dist_read(v, offset);
+}
+
+void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+    vm_t *vm = v->vm;
+    (void)h;
+    if (offset == GICD_SGIR && !gic_is_v3()) {
+        bool to_self = value >> 16 == 0x200 || value >> 16 == 1u << v->id;
+        if (to_self && vgic_sgi_again(v, value & 15)) {
+            return;
+        }
+    }
+    vgic_bank_t *b = enables(v, offset);
+    if (b != NULL) {
+        vgic_lock(vm);
+        uint32_t enabled = b->enabled, hold = b->pending | b->line | b->listed | b->hw;
+        bool on = offset < GICD_ICENABLER;
+        // Neither one more that waits to be delivered, nor one that has to be taken back, nor GICv2's
+        // SGIs, which are always enabled.
+        hold = on ? hold & ~enabled : b == &v->vgic.bank ? hold | 0xFFFF : hold;
+        if (!(value & hold)) {
+            b->enabled = on ? enabled | value : enabled & ~value;
+            vgic_unlock_unfolded(vm);
+            return;
+        }
+        vgic_unlock_unfolded(vm);
+    }
+    vgic_dist_write(v, offset, value);
+}

@@ -1,0 +1,345 @@
+# SPDX-License-Identifier: MIT
+"""Handlers do what the same function does when Python calls it, wherever their bytecode is run."""
+
+import pytest
+from guestcode import run
+
+CALL = """
+    load x0, 0xc6000001
+    hvc #0
+    hvc #0x100
+"""
+
+# same(function): it is registered for the guest's HVC and also called, with all of VALUES as x1, x2, x3; both
+# ways must return or raise the same.
+SAME = """
+MASK = (1 << 64) - 1
+VALUES = (0, 1, 2, 5, 62, 63, 64, 4096, (1 << 32) - 1, 1 << 61, (1 << 62) - 1, 1 << 62, 1 << 63, MASK)
+vm = guest(code)
+cpu = vm.cpu[0]
+
+def by_exit(x1, x2, x3):
+    cpu.pc = 0x4008_0000
+    cpu.x[1], cpu.x[2], cpu.x[3] = x1, x2, x3
+    vm.run()
+    return cpu.x[0]
+
+def outcome(call, *args):
+    try:
+        return call(*args)
+    except Exception as e:
+        return repr(e)
+
+def same(name, function, values=VALUES, other=None):
+    vm.hvc(0xc600_0001, function)
+    for i, x1 in enumerate(values):
+        for x2 in values:
+            x3 = values[(i * 5 + 3) % len(values)]
+            want = outcome(other or function, cpu, x1, x2, x3)
+            if isinstance(want, int):
+                want &= MASK
+            elif want is None:
+                want = 0xc600_0001
+            got = outcome(by_exit, x1, x2, x3)
+            if got != want:
+                print(name, hex(x1), hex(x2), hex(x3), "gives", got, "not", want)
+                return
+    print("ok", end=" ")
+"""
+
+EXPRESSIONS = """
+x1 + x2
+x1 - x2
+x1 * x2
+(x1 - x2) * (x2 - x3)
+x1 & x2 | x3
+x1 ^ x2
+(0 - x1) ^ x2
+~x1
+~(x1 - x2)
+x1 >> (x2 & 127)
+(x1 - x2) >> (x3 & 127)
+x1 << (x2 & 127)
+(x1 - x2) << (x3 & 127)
+x1 << (x2 & 7) - 3
+x1 >> (x2 & 7) - 3
+x1 % (x2 + 1)
+x1 // (x2 + 1)
+-x1
++x1
+0
+-1
+-16
+47
+48
+-17
+1 << 61
+4611686018427387903
+-4611686018427387904
+4611686018427387904
+1 if x1 < x2 else 2
+1 if x1 <= x2 else 2
+1 if x1 > x2 else 2
+1 if x1 >= x2 else 2
+1 if x1 == x2 else 2
+1 if x1 != x2 else 2
+1 if x1 - x2 < x3 - x1 else 2
+1 if x1 is None else 2
+1 if x1 is not None else 2
+1 if x1 in (1, 2) else 2
+1 if not x1 else 2
+1 if x1 and x2 else 2
+1 if x1 or x2 - x3 else 2
+x1 and x2
+x1 or x2
+not x1
+x1 == x2
+(x1 == x2) + 1
+None
+None if x1 < x2 else x1
+True
+False
+1 if None else 2
+1 if "" else 2
+1 if "a" else 2
+1 if () else 2
+CONSTANT + x1
+missing
+max(x1, x2)
+(x1 := x1 + x2) + x1
+items[x1 & 3]
+items[x1]
+items[x1 - x2]
+items["a"]
+numbers[x1 & 3]
+table[x1 & 3]
+device.base
+device.base + x1
+device.missing
+device.size
+(lambda: x1)()
+sum([x1 for x1 in (1, 2)])
+"""
+
+
+def test_expressions(target):
+    """Every kind of operation, with small numbers, large ones, and results that overflow."""
+    lines = EXPRESSIONS.strip().splitlines()
+    script = f"""{SAME}
+CONSTANT = 3
+items = [1, 1 << 40, -7, True]
+numbers = bytearray(b"abcd")
+table = {{0: 5, 1: 6, 2: 7}}
+class Device:
+    size = 17
+    def __init__(self):
+        self.base = 0x900_0000
+device = Device()
+for text in {lines!r}:
+    same(text, eval("lambda cpu, x1, x2, x3: " + text))
+"""
+    assert run(target, CALL, script).split() == ["ok"] * len(lines)
+
+
+FUNCTIONS = {
+    "branches": """
+    if x1 == 0:
+        return 1
+    elif x1 < 5:
+        a = x1
+    elif x2 > 5 and x3:
+        a = x2 + x3
+    else:
+        a = 9
+    b = a
+    a += 1
+    return a * 16 + b
+""",
+    "far": "    if x1 < x2:\n" + "        x3 = x3 ^ x1\n" * 40 + "    return x3",
+    "unbound": """
+    if x1 < x2:
+        a = 1
+    return a
+""",
+    "locals": "".join(f"    v{i} = x1 + {i}\n" for i in range(20)) + "    return v3 + v19",
+    "loop": """
+    n = 0
+    for i in range(x1 & 15):
+        n += i ^ x2
+    while n > 100:
+        n >>= 1
+    return n
+""",
+    "try": """
+    try:
+        if x1 > x2:
+            raise ValueError
+        return 1 // x1
+    except ValueError:
+        return 2
+    finally:
+        x3 = 0
+""",
+    "raises": """
+    x1 += 1
+    raise ValueError(x1)
+""",
+    "recursion": """
+    return 7 if x1 < 4096 else handler(cpu, 0, x2, x3) + 1
+""",
+    "heap": """
+    import gc
+    a = [x1, x2]
+    b = str(x3)
+    gc.collect()
+    for i in range(20):
+        c = bytearray(100)
+    return len(b) + (x1 if a == [x1, x2] else 99)
+""",
+    "tuple": """
+    return (x2,)
+""",
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions(target, name):
+    body = FUNCTIONS[name]
+    other = "lambda *a: handler(*a)[0]" if name == "tuple" else "None"
+    values = "(0, 5, 63, 1 << 61, 1 << 63)" if name in ("heap", "loop") else "VALUES"
+    script = f"""{SAME}
+def handler(cpu, x1, x2, x3):
+{body.strip(chr(10))}
+same({name!r}, handler, {values}, {other})
+"""
+    assert run(target, CALL, script).strip() == "ok"
+
+
+def test_what_a_handler_changes_is_changed_once(target):
+    """Attributes, items, closed-over and global variables, up to where it raises or calls something."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+class Device:
+    def __init__(self):
+        self.count = 0
+        self.items = [0, 10]
+    def plain(self, cpu):
+        self.count += 1
+        self.items[1] += 2
+        return self.count
+    def calls(self, cpu):
+        self.count += 1
+        return len(str(self.count))
+    def raises(self, cpu):
+        self.count += 1
+        self.items[5] = 1
+    def adds(self, cpu):
+        self.count += 1
+        self.fresh = 3
+        return self.fresh
+class Checked(Device):
+    @property
+    def level(self):
+        return self.items[0]
+    @level.setter
+    def level(self, value):
+        self.items[0] = value * 2
+    def stores(self, cpu):
+        self.level = self.level + 1
+        return self.level
+def counter():
+    count = 0
+    def handler(cpu):
+        nonlocal count
+        count += 1
+        return count
+    return handler
+total = 0
+def outer(cpu):
+    global total
+    total += 1
+    return total
+
+def three(handler):
+    vm.hvc(0xc600_0001, handler)
+    got = []
+    for i in range(3):
+        cpu.pc = 0x4008_0000
+        try:
+            vm.run()
+            got.append(cpu.x[0])
+        except IndexError as e:
+            got.append(repr(e))
+    return got
+
+d = Device()
+print(three(d.plain), d.count, d.items)
+print(three(d.calls), d.count)
+print(three(d.raises)[2], d.count)
+print(three(d.adds), d.count)
+d = Checked()
+print(three(d.stores), d.items)
+print(three(counter()))
+print(three(outer), total)
+"""
+    assert run(target, CALL, script).splitlines() == [
+        "[1, 2, 3] 3 [0, 16]",
+        "[1, 1, 1] 6",
+        "IndexError('list index out of range',) 9",
+        "[3, 3, 3] 12",
+        "[2, 6, 14] [14, 10]",
+        "[1, 2, 3]",
+        "[1, 2, 3] 3",
+    ]
+
+
+def test_a_handler_may_remove_or_replace_itself(target):
+    script = """
+import gc
+vm = guest(code)
+cpu = vm.cpu[0]
+def second(cpu):
+    return 2
+def first(cpu):
+    vm.hvc(0xc600_0001, second)
+    gc.collect()
+    junk = [bytearray(64) for i in range(200)]
+    return len(junk)
+def last(cpu):
+    here = [5]
+    vm.hvc(0xc600_0001, None)
+    gc.collect()
+    junk = [bytearray(64) for i in range(200)]
+    return here[0]
+for handler in (first, None, last, None):
+    if handler:
+        vm.hvc(0xc600_0001, handler)
+    cpu.pc = 0x4008_0000
+    vm.run()
+    print(hex(cpu.x[0]))
+"""
+    assert run(target, CALL, script).split() == ["0xc8", "0x2", "0x5", "0xffffffffffffffff"]
+
+
+def test_the_traceback_names_the_line(target):
+    script = """
+vm = guest(code)
+def handler(cpu, x1):
+    a = x1 + 1
+    b = a * 2
+    return nothing_of_that_name
+vm.hvc(0xc600_0001, handler)
+import sys, io
+try:
+    vm.run()
+except NameError as e:
+    text = io.StringIO()
+    sys.print_exception(e, text)
+    lines = text.getvalue().splitlines()
+    print(lines[-2].strip().split(", ")[2], lines[-1])
+    print(hex(vm.cpu[0].pc))
+"""
+    out = run(target, CALL, script)
+    assert "in handler NameError: name 'nothing_of_that_name' isn't defined" in out
+    assert "0x40080004" in out
