@@ -21,6 +21,7 @@ typedef void (*native_store_t)(struct vcpu *v, struct hook *h, uint64_t offset, 
 
 typedef enum {
     HOOK_NATIVE, HOOK_PYTHON,
+    HOOK_TALLY,         // count it, always and never asking Python: done in the fast path
     HOOK_COUNT,         // count it, then do what would have been done
     HOOK_LOG,           // put it in the event ring, then the same
     HOOK_CONST,         // answer `value`, swallow writes

@@ -6,6 +6,7 @@
 #include "py/runtime.h"
 #include "arch.h"
 #include "objects.h"
+#include "rule.h"
 #include "sysreg_table.h"
 #include "trap.h"
 
@@ -252,8 +253,10 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
     h->pc = h->match_pc ? unbox_u64(args[7]) : 0;
     h->nth = unbox_u64(args[8]);
     h->every = unbox_u64(args[9]);
-    if (action == HOOK_CONST && handler == NULL && !h->match_value && !h->match_pc && h->nth == 0 && h->every == 0) {
-        h->kind = HOOK_ANSWER;
+    if (handler == NULL && !h->match_value && !h->match_pc && h->nth == 0 && h->every == 0) {
+        h->kind = action == HOOK_CONST ? HOOK_ANSWER : action == HOOK_COUNT ? HOOK_TALLY : action;
+        h->load = h->kind == HOOK_ANSWER ? rule_load : NULL;
+        h->store = rule_store;
     }
     change(vm, &p, NULL, under, h);
     rule->vm = o;

@@ -70,28 +70,25 @@ static uint32_t read_data(vm_t *vm, pl011_t *p) {
     return c;
 }
 
-static bool read_register(vm_t *vm, pl011_t *p, uint64_t offset, uint64_t *value) {
+static uint32_t read_register(vm_t *vm, pl011_t *p, uint64_t offset) {
     static const uint8_t id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
     switch (offset) {
-        case DR: *value = read_data(vm, p); break;
-        case RSR: *value = 0; break;
-        case FR: *value = FR_TXFE | (rx_empty(p) ? FR_RXFE : 0) | (p->rx_in - p->rx_out == RX_SIZE ? FR_RXFF : 0); break;
-        case ILPR: *value = p->ilpr; break;
-        case IBRD: *value = p->ibrd; break;
-        case FBRD: *value = p->fbrd; break;
-        case LCR_H: *value = p->lcr_h; break;
-        case CR: *value = p->cr; break;
-        case IFLS: *value = p->ifls; break;
-        case IMSC: *value = p->imsc; break;
-        case RIS: *value = p->ris; break;
-        case MIS: *value = p->ris & p->imsc; break;
-        case DMACR: *value = p->dmacr; break;
-        default:
-            // Anything else is a hole, which reads as zero in the real one too.
-            *value = offset >= PERIPHID0 ? id[(offset - PERIPHID0) / 4] : 0;
-            break;
+        case DR: return read_data(vm, p);
+        case RSR: return 0;
+        case FR: return FR_TXFE | (rx_empty(p) ? FR_RXFE : 0) | (p->rx_in - p->rx_out == RX_SIZE ? FR_RXFF : 0);
+        case ILPR: return p->ilpr;
+        case IBRD: return p->ibrd;
+        case FBRD: return p->fbrd;
+        case LCR_H: return p->lcr_h;
+        case CR: return p->cr;
+        case IFLS: return p->ifls;
+        case IMSC: return p->imsc;
+        case RIS: return p->ris;
+        case MIS: return p->ris & p->imsc;
+        case DMACR: return p->dmacr;
+        default: // anything else is a hole, which reads as zero in the real one too
+            return offset >= PERIPHID0 ? id[(offset - PERIPHID0) / 4] : 0;
     }
-    return true;
 }
 
 static void write_register(vm_t *vm, pl011_t *p, uint64_t offset, uint32_t value) {
@@ -124,18 +121,27 @@ static void write_register(vm_t *vm, pl011_t *p, uint64_t offset, uint32_t value
     }
 }
 
-static bool pl011_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
+static uint32_t pl011_load(vcpu_t *v, hook_t *h, uint64_t offset) {
+    return read_register(v->vm, h->context, offset & ~3u);
+}
+
+static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     pl011_t *p = h->context;
+    if (offset == DR && (p->ris & INT_TX)) {
+        transmit(p, (uint8_t)value); // the common case: nothing changes but the character
+    } else {
+        write_register(v->vm, p, offset & ~3u, value);
+    }
+}
+
+static bool pl011_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     (void)size;
     if (write) {
-        if (offset == DR && (p->ris & INT_TX)) {
-            transmit(p, (uint8_t)*value); // the common case: nothing changes but the character
-        } else {
-            write_register(v->vm, p, offset & ~3u, (uint32_t)*value);
-        }
-        return true;
+        pl011_store(v, h, offset, (uint32_t)*value);
+    } else {
+        *value = pl011_load(v, h, offset);
     }
-    return read_register(v->vm, p, offset & ~3u, value);
+    return true;
 }
 
 bool pl011_add(vm_t *vm) {
@@ -153,6 +159,8 @@ bool pl011_add(vm_t *vm) {
     h->size = PL011_SIZE;
     h->kind = HOOK_NATIVE;
     h->native = pl011_access;
+    h->load = pl011_load;
+    h->store = pl011_store;
     h->context = p;
     return hook_range_add(&vm->mmio, h);
 }

@@ -16,6 +16,18 @@ static uint64_t now(void) {
     return READ_SYSREG(cntpct_el0);
 }
 
+uint32_t rule_load(vcpu_t *v, hook_t *h, uint64_t offset) {
+    (void)v;
+    (void)offset;
+    h->hits++;
+    return (uint32_t)h->value;
+}
+
+void rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+    (void)value;
+    rule_load(v, h, offset);
+}
+
 // What a hook is going to do, with nothing changed yet.
 static step_t step(const hook_t *h, bool write, uint64_t value, uint64_t pc) {
     if (h->kind == HOOK_PYTHON) {
@@ -32,7 +44,7 @@ static step_t step(const hook_t *h, bool write, uint64_t value, uint64_t pc) {
 }
 
 static bool goes_on(hook_kind_t kind) {
-    return kind == HOOK_COUNT || kind == HOOK_LOG;
+    return kind == HOOK_TALLY || kind == HOOK_COUNT || kind == HOOK_LOG;
 }
 
 // Whether Python will be asked on the way down, before anything else decides.

@@ -14,7 +14,7 @@
 #include "mmio_decode.h"
 #include "psci.h"
 #include "quick.h"
-#include "sysreg_access.h"
+#include "sysreg_emulate.h"
 #include "trap.h"
 #include "vgic.h"
 
@@ -46,9 +46,12 @@ static NOINLINE uint64_t call_python(vcpu_t *v, guest_regs_t *r, handler_t *h, b
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, bool smc) {
+static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted, bool smc) {
     if (!psci_fast(v, r)) {
         return EXIT_TRAP;
+    }
+    if (counted != NULL) {
+        counted->hits++;
     }
     if (smc) {
         skip_instruction();
@@ -58,12 +61,15 @@ static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, bool smc) {
 
 static inline uint64_t call(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, uint64_t key, bool native, bool smc) {
     hook_t *h = hook_find(t, key);
-    if (h == NULL) {
-        if (!native) {
+    if (h == NULL || h->kind == HOOK_TALLY) {
+        if (!native || (h != NULL && h->below != NULL)) {
             return EXIT_TRAP;
         }
         if (key != PSCI_VERSION) {
-            return call_native(v, r, smc);
+            return call_native(v, r, h, smc);
+        }
+        if (h != NULL) {
+            h->hits++;
         }
         r->x[0] = PSCI_1_1;
     } else if (h->kind == HOOK_ANSWER) {
@@ -85,9 +91,10 @@ static NOINLINE uint64_t smc_or_immediate(vcpu_t *v, guest_regs_t *r, uint64_t i
 
 // ---- Device accesses ----------------------------------------------------------------------------
 
-// Not yet in memory: x19 to x29.
-static inline bool saved_late(unsigned rt) {
-    return rt - 19 <= 10;
+#define SAVED BIT(63)   // beside the syndrome, which is in 31:0: the guest's x19 to x29 are in memory
+
+static inline bool not_saved(uint64_t esr, unsigned rt) {
+    return UNLIKELY(rt - 19 <= 10) && !(esr & SAVED);
 }
 
 static NOINLINE uint64_t sign_extended(uint64_t esr, uint64_t value, unsigned shift) {
@@ -143,8 +150,8 @@ static NOINLINE hook_t *look_for(vcpu_t *v, uint64_t ipa) {
     hook_t *h = hook_range_find(&vm->rules, ipa);
     if (h == NULL) {
         h = hook_range_find(&vm->mmio, ipa);
-        // Remembered for the next time; if there are rules, they may be over a part of it.
-        v->mmio_hit = vm->rules.count == 0 ? h : NULL;
+        // Remembered for the next time, unless there are rules over a part of it.
+        v->mmio_hit = h != NULL && hook_range_overlap(&vm->rules, h->key, h->size) == NULL ? h : NULL;
     } else if (h->kind == HOOK_ANSWER) {
         v->mmio_hit = h;
     } else {
@@ -156,8 +163,11 @@ static NOINLINE hook_t *look_for(vcpu_t *v, uint64_t ipa) {
 static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
     unsigned rt = FIELD(esr, 20, 16);
     // A translation fault of one load or store, not of a walk, with all there is to know in the syndrome.
-    if ((esr & (ISS_ISV | ISS_S1PTW | ISS_KIND)) != (ISS_ISV | ISS_TRANSLATION) || saved_late(rt)) {
+    if ((esr & (ISS_ISV | ISS_S1PTW | ISS_KIND)) != (ISS_ISV | ISS_TRANSLATION)) {
         return EXIT_TRAP;
+    }
+    if (not_saved(esr, rt)) {
+        return EXIT_SAVE;
     }
     if (h == NULL || ipa - h->key >= h->size) {
         h = look_for(v, ipa);
@@ -188,13 +198,14 @@ static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, ho
     return EXIT_RESUME;
 }
 
-// A word, to or from a register that is saved, of the native device that was accessed last.
+// A word, to or from a register that is in memory, of what was accessed last, if that is a native device
+// or a rule that answers.
 static NOINLINE uint64_t device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     hook_t *h = v->mmio_hit;
     uint64_t far = READ_SYSREG(far_el2), ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
     unsigned rt = FIELD(esr, 20, 16);
     if ((esr & (ISS_ISV | ISS_SAS | ISS_SSE | ISS_S1PTW | ISS_KIND)) != (ISS_ISV | ISS_SAS_WORD | ISS_TRANSLATION)
-        || h == NULL || ipa - h->key >= h->size || h->load == NULL || rt > 18) {
+        || h == NULL || ipa - h->key >= h->size || h->load == NULL || (rt > 18 && (rt == 31 || !(esr & SAVED)))) {
         return any_access(v, r, esr, h, ipa);
     }
     if (esr & ISS_WNR) {
@@ -228,27 +239,40 @@ static NOINLINE uint64_t sysreg_python(vcpu_t *v, guest_regs_t *r, unsigned rt, 
     return EXIT_RESUME;
 }
 
+static NOINLINE uint64_t sysreg_native(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *counted) {
+    unsigned rt = FIELD(esr, 9, 5);
+    bool write = !(esr & 1);
+    uint64_t value = write ? reg_get(r, rt) : 0;
+    if (!sysreg_emulate(v, esr & ISS_SYSREG_KEY, write, &value)) {
+        return EXIT_TRAP;
+    }
+    if (counted != NULL) {
+        counted->hits++;
+    }
+    if (!write) {
+        reg_set(r, rt, value);
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
 static NOINLINE uint64_t sysreg(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     unsigned rt = FIELD(esr, 9, 5);
     bool write = !(esr & 1);
     uint64_t key = esr & ISS_SYSREG_KEY;
-    if (saved_late(rt)) {
-        return EXIT_TRAP;
+    if (not_saved(esr, rt)) {
+        return EXIT_SAVE;
     }
     hook_t *h = hook_find(&v->vm->sysreg, key);
-    if (h == NULL) {
-        if (!write || key != sysreg_key(SYSREG_ENC(3, 0, 12, 11, 5))) {
-            return EXIT_TRAP;
-        }
-        uint64_t value = reg_get(r, rt); // ICC_SGI1R_EL1: the one GICv3 register that guests use and that traps
-        vgic_sysreg(v, key, true, &value);
-    } else if (h->kind == HOOK_ANSWER) {
-        h->hits++;
-        if (!write) {
-            reg_set(r, rt, h->value);
-        }
-    } else {
+    if (h == NULL || (h->kind == HOOK_TALLY && h->below == NULL)) {
+        return sysreg_native(v, r, esr, h);
+    }
+    if (h->kind != HOOK_ANSWER) {
         return h->kind == HOOK_PYTHON ? sysreg_python(v, r, rt, write, h->handler) : EXIT_TRAP;
+    }
+    h->hits++;
+    if (!write) {
+        reg_set(r, rt, h->value);
     }
     skip_instruction();
     return EXIT_RESUME;
@@ -283,6 +307,12 @@ uint64_t trap_fast(guest_regs_t *r) {
         return smc_or_immediate(v, r, 0);
     }
     return ec == EC_FP ? floating_point(v) : EXIT_TRAP;
+}
+
+// What returned EXIT_SAVE, once more.
+uint64_t trap_saved(guest_regs_t *r) {
+    uint64_t esr = READ_SYSREG(esr_el2) | SAVED;
+    return ESR_EC(esr) == EC_DABT_LOWER ? device(r->vcpu, r, esr) : sysreg(r->vcpu, r, esr);
 }
 
 uint64_t irq_fast(guest_regs_t *r) {

@@ -37,6 +37,7 @@ typedef enum {
     EXIT_RESUME = 0,
     EXIT_TRAP = 1,      // a synchronous exception nobody handled: see vcpu_t.exit
     EXIT_SERROR = 2,    // vectors.S knows this number
+    EXIT_SAVE = 3,      // (vectors only, and it knows this one too) x19-x29 are needed: trap_saved is next
     EXIT_IRQ,           // (vectors only) an interrupt was served and something wants attention
     EXIT_EVENT,         // MicroPython has something to do: Ctrl-C, a scheduled function
     EXIT_KICK,          // asked to leave by vcpu_kick: paused, or its timeslice is over

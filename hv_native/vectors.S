@@ -9,6 +9,7 @@
 // and trap_fast or irq_fast is called with them. What those finish goes straight back. If they
 // return non-zero the callee-saved registers are still the guest's, so they are saved now, and
 // trap_slow sees a whole register file, may call Python, and says whether to resume or to leave.
+// Between the two: a load into one of x19-x29, say, saves them and is done by trap_saved.
 
 #include "offsets.h"
 
@@ -57,6 +58,15 @@ vectors:
     str     x30, [sp, #REGS_X(30)]
 .endm
 
+.macro save_callee_saved
+    stp     x19, x20, [sp, #REGS_X(19)]
+    stp     x21, x22, [sp, #REGS_X(21)]
+    stp     x23, x24, [sp, #REGS_X(23)]
+    stp     x25, x26, [sp, #REGS_X(25)]
+    stp     x27, x28, [sp, #REGS_X(27)]
+    str     x29, [sp, #REGS_X(29)]
+.endm
+
 // `eret` is followed by barriers no one executes: they stop straight-line speculation past it.
 .macro exception_return
     eret
@@ -68,7 +78,7 @@ guest_sync:
     save_caller_saved
     mov     x0, sp
     bl      trap_fast
-    cbnz    x0, guest_slow
+    cbnz    x0, guest_more
 resume_fast:
     ldp     x2, x3, [sp, #REGS_X(2)]
     ldp     x4, x5, [sp, #REGS_X(4)]
@@ -94,15 +104,20 @@ guest_serror:
     save_caller_saved
     mov     x0, #2                      // EXIT_SERROR
 
+guest_more:
+    cmp     x0, #3                      // EXIT_SAVE
+    b.ne    guest_slow
+    save_callee_saved
+    mov     x0, sp
+    bl      trap_saved
+    cbz     x0, resume_saved
+    b       guest_slow_saved
+
 // x0: why (vcpu.h, enum exit). ELR and SPSR go to memory because from here on EL2 may itself take
 // exceptions.
 guest_slow:
-    stp     x19, x20, [sp, #REGS_X(19)]
-    stp     x21, x22, [sp, #REGS_X(21)]
-    stp     x23, x24, [sp, #REGS_X(23)]
-    stp     x25, x26, [sp, #REGS_X(25)]
-    stp     x27, x28, [sp, #REGS_X(27)]
-    str     x29, [sp, #REGS_X(29)]
+    save_callee_saved
+guest_slow_saved:
     mrs     x2, elr_el2
     mrs     x3, spsr_el2
     stp     x2, x3, [sp, #REGS_PC]
@@ -114,6 +129,7 @@ resume_full:
     ldp     x0, x1, [sp, #REGS_PC]
     msr     elr_el2, x0
     msr     spsr_el2, x1
+resume_saved:
     ldp     x19, x20, [sp, #REGS_X(19)]
     ldp     x21, x22, [sp, #REGS_X(21)]
     ldp     x23, x24, [sp, #REGS_X(23)]

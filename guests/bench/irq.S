@@ -177,15 +177,15 @@ sgi_to_self:
     mov     x28, x30
     bl      set_up
 1:  aim
-    mov     w27, #1
-    movk    w27, #0x200, lsl #16        // GICD_SGIR: to the requesting cpu only
+    mov     w1, #1
+    movk    w1, #0x200, lsl #16         // GICD_SGIR: to the requesting cpu only
     cbnz    x23, 4f
     wait_for_tick
-    str     w27, [x24, #GICD_SGIR]
+    str     w1, [x24, #GICD_SGIR]
     b       2f
-4:  ldr     x27, =1 << 24 | 1           // ICC_SGI1R_EL1: INTID 1, target list: cpu 0
+4:  ldr     x1, =1 << 24 | 1            // ICC_SGI1R_EL1: INTID 1, target list: cpu 0
     wait_for_tick
-    msr     ICC_SGI1R_EL1, x27
+    msr     ICC_SGI1R_EL1, x1
 2:  cbz     x22, 2b
     sub     x22, x22, x26
     add     x20, x20, x22
