@@ -3,6 +3,7 @@
 // of an HVC is not 0. To a guest, PSCI answers by either.
 
 #include "arch.h"
+#include "el1trap.h"
 #include "psci.h"
 #include "rule.h"
 #include "trap.h"
@@ -32,6 +33,9 @@ exit_t call_slow(vcpu_t *v) {
     v->exit.write = true;
     r->pc = v->exit.pc;
     exit_t why;
+    if (imm >= EL1_IMM && el1_hvc(v, imm, &why)) {
+        return why;
+    }
     verdict_t verdict;
     for (bool passed = false; (verdict = rule_run(v, &h, passed, true, &value)) == PYTHON; passed = true) {
         if (ask_python(v, h, &why)) {

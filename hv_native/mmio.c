@@ -4,6 +4,7 @@
 // is described by it; others are decoded from the instruction (mmio_decode.h).
 
 #include "arch.h"
+#include "el1trap.h"
 #include "mmio_decode.h"
 #include "rule.h"
 #include "trap.h"
@@ -151,6 +152,9 @@ exit_t abort_slow(vcpu_t *v) {
     }
     if (walk) {
         return walk_fault(v, instruction);
+    }
+    if (kind == 3 && el1_permission_fault(v, instruction)) {
+        return EXIT_RESUME;
     }
     if (instruction) {
         return trap_unhandled(v, 0);

@@ -5,6 +5,7 @@
 #include "py/objlist.h"
 #include "py/runtime.h"
 #include "arch.h"
+#include "el1trap.h"
 #include "objects.h"
 #include "rule.h"
 #include "sysreg_table.h"
@@ -28,15 +29,21 @@ static handler_t *keep_handler(hv_vm_obj_t *o, mp_obj_t fun, unsigned most) {
     return handler;
 }
 
-static void release(hv_vm_obj_t *o, hook_t *h) {
+static void forget(hv_vm_obj_t *o, void *handler) {
     mp_obj_list_t *kept = MP_OBJ_TO_PTR(o->handlers);
-    for (size_t i = 0; h != NULL && i < kept->len; i++) {
-        if (kept->items[i] == MP_OBJ_FROM_PTR(h->handler)) { // by identity: a handler_t is no Python object
+    for (size_t i = 0; handler != NULL && i < kept->len; i++) {
+        if (kept->items[i] == MP_OBJ_FROM_PTR(handler)) { // by identity: a handler_t is no Python object
             kept->items[i] = kept->items[--kept->len];
             kept->items[kept->len] = MP_OBJ_NULL;
         }
     }
-    native_free(h, sizeof(hook_t));
+}
+
+static void release(hv_vm_obj_t *o, hook_t *h) {
+    if (h != NULL) {
+        forget(o, h->handler);
+        native_free(h, sizeof(hook_t));
+    }
 }
 
 // ---- Where a hook goes --------------------------------------------------------------------------
@@ -198,6 +205,31 @@ static mp_obj_t vm_mmio(size_t n_args, const mp_obj_t *args) {
     return mp_const_true;
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj, 4, 4, vm_mmio);
+
+// ---- The guest's own exceptions -----------------------------------------------------------------
+
+// el1(classes, kinds, fun): see el1trap.h; fun None ends it.
+static mp_obj_t vm_el1(size_t n_args, const mp_obj_t *args) {
+    hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
+    vm_t *vm = hv_vm_get(args[0]);
+    (void)n_args;
+    void *old = vm->el1 == NULL ? NULL : vm->el1->handler;
+    handler_t *handler = args[3] == mp_const_none ? NULL : keep_handler(o, args[3], 2);
+    vm_hold(vm);
+    bool ok = true;
+    if (handler == NULL) {
+        el1_stop(vm);
+    } else {
+        ok = el1_start(vm, unbox_u64(args[1]), mp_obj_get_int(args[2]), handler);
+    }
+    vm_release(vm);
+    forget(o, old);
+    if (!ok) {
+        hv_no_room("what it takes", sizeof(el1trap_t));
+    }
+    return mp_const_none;
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_el1_obj, 4, 4, vm_el1);
 
 // ---- Rules --------------------------------------------------------------------------------------
 

@@ -79,7 +79,7 @@ bool stage2_init(vm_t *vm) {
     page_zero(root, ROOT_BYTES);
     vm->stage2 = (pgtable_t) {
         .root = root, .root_entries = ROOT_ENTRIES, .flush = flush, .new_table = new_table, .free_table = free_table,
-        .permissions = S2_PERMISSIONS | S2_PTE_SCRIPT,
+        .permissions = S2_PERMISSIONS | S2_PTE_SOFTWARE,
     };
     dsb_ish();
     flush(&vm->stage2, 0, BLOCK_1G); // whatever an earlier VM of this VMID left

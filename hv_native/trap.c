@@ -9,6 +9,7 @@
 
 #include "arch.h"
 #include "cpu.h"
+#include "el1trap.h"
 #include "trap.h"
 #include "vgic.h"
 #include "vtimer.h"
@@ -98,6 +99,10 @@ static exit_t other_slow(vcpu_t *v) {
     return trap_unhandled(v, 0);
 }
 
+static exit_t step_slow(vcpu_t *v) {
+    return el1_step(v) ? EXIT_RESUME : other_slow(v);
+}
+
 static exit_t (*const slow[64])(vcpu_t *v) = {
     [0 ... 63] = other_slow,
     [EC_WFX] = wfx_slow,
@@ -106,6 +111,7 @@ static exit_t (*const slow[64])(vcpu_t *v) = {
     [EC_SYSREG] = sysreg_slow,
     [EC_IABT_LOWER] = abort_slow,
     [EC_DABT_LOWER] = abort_slow,
+    [EC_STEP_LOWER] = step_slow,
 };
 
 static exit_t after_exit(vcpu_t *v, exit_t why) {

@@ -31,6 +31,7 @@ void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
     memset(v->el1, 0, sizeof(v->el1));
     v->el1[EL1_SCTLR_EL1] = SCTLR_EL1_RESET;
     v->mdscr = 0;
+    v->step_ipa = 0;
     v->kicked = false;
     memset(&v->exit, 0, sizeof(v->exit));
     vtimer_reset(v);
@@ -95,7 +96,7 @@ exit_t vcpu_run(vcpu_t *v) {
     vm_t *vm = v->vm;
     vcpu_load(v);
     WRITE_SYSREG(hcr_el2, vm->el2[EL2_HCR] | (v->serror ? HCR_VSE : 0));
-    WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR]);
+    WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR] | (v->step_ipa != 0 ? MDCR_TDE : 0));
     WRITE_SYSREG(hstr_el2, vm->el2[EL2_HSTR]);
     WRITE_SYSREG(cnthctl_el2, vm->el2[EL2_CNTHCTL]);
     WRITE_SYSREG(cptr_el2, vm->el2[EL2_CPTR] | (p->fp_owner == v ? 0 : CPTR_TFP));

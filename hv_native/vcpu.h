@@ -100,6 +100,8 @@ typedef struct vcpu {
     bool moved;             // a handler set the PC or injected an exception: do not advance it
     bool serror;            // a virtual SError is pending (HCR_EL2.VSE)
     bool skip;              // the last handler returned hv.SKIP
+    uint64_t step_ipa;      // el1trap.c has put the original instruction there, for one step; or 0
+    uint16_t step_word;
     void *asked;            // the handler (handler_t) whose frame this exit has begun in: see callback.h
     void *exception;        // what a handler raised, for the caller of run (mp_obj_t)
     uint16_t vmid;
@@ -149,6 +151,7 @@ void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
 #define CPTR_HOST UINT64_C(0x33FF)
 #define CPTR_TFP BIT(10)
 #define MDCR_HOST UINT64_C(6)
+#define MDCR_TDE BIT(8)
 
 static inline uint64_t reg_get(const guest_regs_t *r, unsigned n) {
     return n == 31 ? 0 : r->x[n]; // 31 is XZR in a syndrome

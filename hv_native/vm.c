@@ -4,6 +4,7 @@
 #include <string.h>
 #include "arch.h"
 #include "cpu.h"
+#include "el1trap.h"
 #include "mem.h"
 #include "pl011.h"
 #include "pl031.h"
@@ -118,6 +119,7 @@ void vm_destroy(vm_t *vm) {
     }
     hook_ranges_clear(&vm->mmio, release_hook);
     hook_ranges_clear(&vm->rules, release_hook);
+    el1_free(vm);
     pl011_remove(vm);
     pl031_remove(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
@@ -166,7 +168,8 @@ static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
     page_zero(r->host + offset, bytes);
     cache_clean_poc(r->host + offset, bytes);
-    if (!stage2_fill(vm, r->ipa + offset, (uint64_t)r->host + offset, bytes, S2_READ | S2_WRITE | S2_EXEC)) {
+    unsigned rights = vm->el1 != NULL && vm->el1->on ? S2_READ | S2_WRITE : S2_READ | S2_WRITE | S2_EXEC;
+    if (!stage2_fill(vm, r->ipa + offset, (uint64_t)r->host + offset, bytes, rights)) {
         return false;
     }
     r->present[granule / 32] |= 1u << granule % 32;
@@ -226,4 +229,5 @@ void vm_ram_zero(vm_t *vm) {
             }
         }
     }
+    el1_rearm(vm);
 }

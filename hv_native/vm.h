@@ -45,6 +45,7 @@ typedef struct vm {
     spinlock_t lock;
     struct pl011 *console;
     struct pl031 *rtc;
+    struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions
     void *object;           // the Python object
     volatile bool running;  // started, and its end not yet taken note of
     volatile bool stopping; // its vCPUs are to leave their cores
@@ -83,7 +84,8 @@ void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
 #define S2_DEVICE 8u
 #define S2_NC 16u
 #define S2_SCRIPT 32u                   // set the mark
-#define S2_PTE_SCRIPT BIT(55)           // the mark: a bit the architecture leaves to software
+#define S2_PTE_SOFTWARE (UINT64_C(15) << 55)    // bits the architecture leaves to software
+#define S2_PTE_SCRIPT BIT(55)           // the mark
 // False: no page left for a table. The VM's lock is held, or it is still being made.
 bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
 bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);

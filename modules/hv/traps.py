@@ -18,6 +18,20 @@ A handler that raises leaves the guest before the instruction; vm.run() raises, 
 
 import _hv
 
+# Exceptions to EL1: a bit per exception class, and 2, 4, 8 for IRQ, FIQ, SError.
+_EL1 = {
+    "all": ((1 << 64) - 1, 14),
+    "svc": (1 << 0x11 | 1 << 0x15, 0),
+    "undefined": (1 << 0x00 | 1 << 0x0E, 0),
+    "abort": (1 << 0x20 | 1 << 0x21 | 1 << 0x24 | 1 << 0x25, 0),
+    "alignment": (1 << 0x22 | 1 << 0x26, 0),
+    "brk": (1 << 0x38 | 1 << 0x3C, 0),
+    "fp": (1 << 0x07 | 1 << 0x2C, 0),
+    "irq": (0, 2),
+    "fiq": (0, 4),
+    "serror": (0, 8),
+}
+
 
 class Traps:
     def hvc(self, function=None, handler=False, *, imm=None):
@@ -77,6 +91,29 @@ class Traps:
                 self._vm.hook("class", 1, None)
 
         return self._register(handler, register)
+
+    def trap_el1_exceptions(self, classes, handler=False):
+        """Be asked first about exceptions that the guest takes to its own EL1: f(cpu, esr, vector).
+
+        classes: "all", or names and ESR_EL1.EC numbers: "svc", "undefined", "abort", "brk", "fp",
+        "alignment", "irq", "fiq", "serror". None ends it. esr is ESR_EL1 (0 of an interrupt), vector
+        the offset from VBAR_EL1; ELR_EL1 and the rest are in cpu.sysreg, and may be changed.
+        Return None or hv.PASS: the guest's own handler goes on. An int or a tuple: x0 ..., and back to
+        where it came from, as hv.RETRY does (hv.SKIP: behind that instruction). hv.UNDEFINED,
+        hv.ABORT: that exception instead. See hv_native/el1trap.h for what this cannot see.
+        """
+        if classes is None:
+            return self._vm.el1(0, 0, None)
+        if isinstance(classes, (str, int)):
+            classes = (classes,)
+        mask = kinds = 0
+        for name in classes:
+            try:
+                more, kind = _EL1[name] if isinstance(name, str) else (1 << name, 0)
+            except KeyError:
+                raise ValueError(f"no class {name!r}: {', '.join(_EL1)}, or an EC") from None
+            mask, kinds = mask | more, kinds | kind
+        return self._register(handler, lambda f: self._vm.el1(mask, kinds, f))
 
     def rule(
         self, kind, key, action="count", value=0, match=None, pc=None, nth=0, every=0, promote=None

@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: MIT
+// A guest's own exceptions, by way of EL2: see el1trap.h.
+
+#include "arch.h"
+#include "callback.h"
+#include "cpu.h"
+#include "el1trap.h"
+#include "mem.h"
+
+#define MSR_VBAR_EL1 0xD518C000u    // | Rt
+#define HVC(imm) (0xD4000002u | (imm) << 5)
+#define SLOT 128u
+#define MDSCR_SS BIT(0)
+
+// How often a page has become writable again: a count in three of the bits left to software.
+#define TURN BIT(56)
+#define TURNS (UINT64_C(7) << 56)
+
+static uint32_t *host_word(vm_t *vm, uint64_t ipa) {
+    return vm_ram(vm, ipa & ~UINT64_C(3), 4);
+}
+
+// The guest fetches it next, with its caches on or off. The instruction cache may know it by the guest's
+// own address, so all of it goes (it is a VIPT one).
+static void code_changed(void *start, size_t size) {
+    cache_clean_poc(start, size);
+    __asm__ volatile ("ic ialluis\n dsb ish\n isb" : : : "memory");
+}
+
+// ---- Putting HVCs in ----------------------------------------------------------------------------
+
+static bool is_ours(const el1trap_t *t, uint32_t word) {
+    return (word & 0xFFE0001F) == HVC(0u) && FIELD(word, 20, 5) - EL1_IMM < t->nwords;
+}
+
+static void plant(vm_t *vm, uint64_t ipa, uint32_t *at) {
+    el1trap_t *t = vm->el1;
+    unsigned i = 0;
+    while (i < t->nwords && t->word[i] != *at) {
+        i++;
+    }
+    if (i == EL1_WORDS || is_ours(t, *at)) {
+        return;
+    }
+    if (i == t->nwords) {
+        t->word[t->nwords++] = *at;
+    }
+    if (t->nplaces < EL1_PLACES) {
+        t->place[t->nplaces++] = ipa;
+    }
+    *at = HVC(EL1_IMM + i);
+}
+
+// The vectors this vCPU has now, if they are in RAM.
+static void plant_vectors(vcpu_t *v) {
+    uint64_t ipa;
+    if (vcpu_translate_va(v, vcpu_el1_get(v, EL1_VBAR_EL1), false, false, &ipa, NULL) != 0) {
+        return;
+    }
+    uint32_t *table = vm_ram(v->vm, ipa, 16 * SLOT);
+    if (table == NULL) {
+        return;
+    }
+    cache_clean_poc(table, 16 * SLOT);
+    for (unsigned slot = 0; slot < 16; slot++) {
+        plant(v->vm, ipa + slot * SLOT, table + slot * SLOT / 4);
+    }
+    code_changed(table, 16 * SLOT);
+}
+
+static void plant_in_page(vm_t *vm, uint64_t ipa, uint32_t *page) {
+    cache_clean_poc(page, PAGE_SIZE);
+    for (unsigned i = 0; i < PAGE_SIZE / 4; i++) {
+        if ((page[i] & ~0x1Fu) == MSR_VBAR_EL1) {
+            plant(vm, ipa + 4 * i, &page[i]);
+        }
+    }
+    code_changed(page, PAGE_SIZE);
+}
+
+// ---- Written or executed ------------------------------------------------------------------------
+
+#define PTE_W BIT(7)
+#define PTE_XN BIT(54)
+
+static void set_page(vm_t *vm, uint64_t page, uint64_t clear, uint64_t set) {
+    pgtable_protect(&vm->stage2, page, PAGE_SIZE, clear, set, S2_PTE_SCRIPT);
+}
+
+static void to_code(vm_t *vm, uint64_t page) {
+    uint32_t *host = vm_ram(vm, page, PAGE_SIZE);
+    set_page(vm, page, PTE_W | PTE_XN, 0); // first: what is written from now on faults
+    plant_in_page(vm, page, host);
+}
+
+static void to_data(vm_t *vm, uint64_t page, uint64_t entry, bool own_code) {
+    bool both = own_code || (entry & TURNS) == TURNS;
+    set_page(vm, page, both ? 0 : PTE_XN | TURNS, PTE_W | (both ? 0 : PTE_XN | ((entry & TURNS) + TURN)));
+}
+
+// The page the vCPU executes in.
+static bool executes_in(vcpu_t *v, uint64_t page) {
+    uint64_t ipa;
+    return vcpu_translate_va(v, v->exit.pc, false, false, &ipa, NULL) == 0 && ALIGN_DOWN(ipa, PAGE_SIZE) == page;
+}
+
+// v->exit.ipa is where. Somebody else's right withheld is not ours to give.
+bool el1_permission_fault(vcpu_t *v, bool instruction) {
+    vm_t *vm = v->vm;
+    uint64_t page = ALIGN_DOWN(v->exit.ipa, PAGE_SIZE);
+    if (vm->el1 == NULL || !vm->el1->on || vm_ram(vm, page, PAGE_SIZE) == NULL) {
+        return false;
+    }
+    bool own_code = !instruction && executes_in(v, page);
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    uint64_t entry = pgtable_walk(&vm->stage2, page).entry;
+    bool ours = (entry & PTE_VALID) && !(entry & S2_PTE_SCRIPT) && (instruction || v->exit.write);
+    if (ours && instruction && (entry & PTE_XN)) {
+        to_code(vm, page);
+    } else if (ours && !instruction && !(entry & PTE_W)) {
+        to_data(vm, page, entry, own_code);
+    }
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    if (ours && instruction) {
+        plant_vectors(v);
+    }
+    return ours;
+}
+
+// ---- An HVC of ours has been executed -----------------------------------------------------------
+
+static void set_stepping(vcpu_t *v, bool on) {
+    uint64_t mdscr = vcpu_el1_get(v, EL1_MDSCR_EL1);
+    vcpu_el1_set(v, EL1_MDSCR_EL1, on ? mdscr | MDSCR_SS : mdscr & ~MDSCR_SS);
+    v->regs->pstate = on ? v->regs->pstate | PSTATE_SS : v->regs->pstate & ~PSTATE_SS;
+    if (this_pcpu()->running == v) {
+        uint64_t mdcr = v->vm->el2[EL2_MDCR];
+        WRITE_SYSREG(mdcr_el2, on ? mdcr | MDCR_TDE : mdcr);
+        __asm__ volatile ("msr oslar_el1, xzr\n isb"); // a set OS lock keeps step exceptions away
+    }
+}
+
+static void put(vcpu_t *v, uint64_t ipa, uint32_t word) {
+    uint32_t *at = host_word(v->vm, ipa);
+    if (at != NULL) {
+        *at = word;
+        code_changed(at, 4);
+    }
+}
+
+// What the guest had there. Usual first instructions are done here; others are put back, stepped over, and
+// replaced again (el1_step).
+static void run_original(vcpu_t *v, unsigned i) {
+    guest_regs_t *r = v->regs;
+    uint32_t word = v->vm->el1->word[i];
+    uint64_t sp = vcpu_el1_get(v, EL1_SP_EL1), ipa;
+    r->pc = v->exit.pc;
+    bool el1h = (r->pstate & 0x1F) == PSTATE_EL1H;
+    if ((word & 0xFC000000) == 0x14000000) { // B
+        r->pc += (uint64_t)((int64_t)((uint64_t)word << 38) >> 36);
+    } else if (word == 0xD503201F) { // NOP
+        r->pc += 4;
+    } else if (el1h && (word & 0xBFC003FF) == 0x910003FF) { // ADD or SUB SP, SP, #imm12
+        uint64_t imm = FIELD(word, 21, 10);
+        vcpu_el1_set(v, EL1_SP_EL1, word & BIT(30) ? sp - imm : sp + imm);
+        r->pc += 4;
+    } else if (vcpu_translate_va(v, r->pc, false, false, &ipa, NULL) == 0) {
+        v->step_ipa = ipa;
+        v->step_word = i;
+        put(v, ipa, word);
+        set_stepping(v, true);
+    }
+}
+
+bool el1_step(vcpu_t *v) {
+    if (v->step_ipa == 0) {
+        return false;
+    }
+    if (v->vm->el1->on) {
+        put(v, v->step_ipa, HVC(EL1_IMM + v->step_word));
+    }
+    v->step_ipa = 0;
+    set_stepping(v, false);
+    return true;
+}
+
+// As if the guest's handler had returned.
+static void return_from_el1(vcpu_t *v, int advance) {
+    uint64_t pstate = vcpu_el1_get(v, EL1_SPSR_EL1);
+    if (pstate_is_legal(pstate)) {
+        v->regs->pc = vcpu_el1_get(v, EL1_ELR_EL1) + advance;
+        v->regs->pstate = pstate & ~PSTATE_SS;
+    }
+}
+
+// ELR_EL1 is behind an SVC and its like, at what faulted, and between two instructions for an interrupt.
+// at, behind: how far the instruction and the one after it are from there.
+static exit_t act(vcpu_t *v, const outcome_t *out, unsigned i, uint64_t esr, unsigned kind) {
+    unsigned ec = ESR_EC(esr);
+    bool call = kind == 0 && ec >= 0x11 && ec <= EC_SMC64;
+    int length = esr & ESR_IL ? 4 : 2, at = call ? -length : 0, behind = call || kind != 0 ? 0 : length;
+    switch (out->action) {
+        case ACTION_NONE:
+            if (out->n == 0) {
+                break; // nothing to answer: the guest's own handler is next
+            }
+            for (unsigned n = 0; n < out->n; n++) {
+                v->regs->x[n] = out->x[n];
+            }
+            return_from_el1(v, 0);
+            return EXIT_RESUME;
+        case ACTION_RETRY:
+            return_from_el1(v, 0);
+            return EXIT_RESUME;
+        case ACTION_SKIP:
+            return_from_el1(v, behind);
+            return EXIT_RESUME;
+        case ACTION_UNDEFINED:
+            return_from_el1(v, at);
+            vcpu_inject_undefined(v);
+            return EXIT_RESUME;
+        case ACTION_ABORT:
+            return_from_el1(v, at);
+            vcpu_inject_abort(v, false, vcpu_el1_get(v, EL1_FAR_EL1));
+            return EXIT_RESUME;
+        case ACTION_SERROR:
+            return_from_el1(v, 0);
+            vcpu_inject_serror(v);
+            return EXIT_RESUME;
+        default: // PASS, STOP
+            break;
+    }
+    run_original(v, i);
+    return out->action == ACTION_STOP ? EXIT_STOP : EXIT_RESUME;
+}
+
+// The guest is at the vector, with ESR_EL1, ELR_EL1 and SPSR_EL1 as hardware set them.
+static exit_t exception(vcpu_t *v, unsigned i, uint64_t offset) {
+    el1trap_t *t = v->vm->el1;
+    unsigned kind = offset / SLOT & 3; // 0 synchronous
+    uint64_t esr = kind == 1 || kind == 2 ? 0 : vcpu_el1_get(v, EL1_ESR_EL1);
+    bool wanted = kind == 0 ? t->classes >> ESR_EC(esr) & 1 : t->kinds >> kind & 1;
+    if (!t->on || !wanted) {
+        run_original(v, i);
+        return EXIT_RESUME;
+    }
+    if (this_pcpu()->id != 0) {
+        return EXIT_PYTHON;
+    }
+    t->hits++;
+    uint64_t raw[2] = { esr, offset };
+    outcome_t out;
+    v->moved = v->skip = false;
+    if (!callback(v, t->handler, 2, raw, false, &out)) {
+        v->exception = out.exception;
+        return EXIT_RAISED;
+    }
+    return v->moved ? EXIT_RESUME : act(v, &out, i, esr, kind);
+}
+
+bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why) {
+    el1trap_t *t = v->vm->el1;
+    guest_regs_t *r = v->regs;
+    unsigned i = imm - EL1_IMM;
+    if (t == NULL || i >= t->nwords) {
+        return false;
+    }
+    *why = EXIT_RESUME;
+    r->pc = v->exit.pc;
+    uint64_t offset = r->pc - vcpu_el1_get(v, EL1_VBAR_EL1);
+    if ((t->word[i] & ~0x1Fu) == MSR_VBAR_EL1) {
+        vcpu_el1_set(v, EL1_VBAR_EL1, reg_get(r, t->word[i] & 31));
+        r->pc += 4;
+        if (t->on) {
+            plant_vectors(v);
+        }
+    } else if (offset < 16 * SLOT && offset % SLOT == 0 && (r->pstate & 0x1F) == PSTATE_EL1H) {
+        *why = exception(v, i, offset);
+    } else {
+        run_original(v, i);
+    }
+    return true;
+}
+
+// ---- On and off ---------------------------------------------------------------------------------
+
+static void protect_ram(vm_t *vm, uint64_t clear, uint64_t set) {
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    for (unsigned i = 0; i < vm->nram; i++) {
+        pgtable_protect(&vm->stage2, vm->ram[i].ipa, vm->ram[i].size, clear, set, S2_PTE_SCRIPT);
+    }
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+}
+
+void el1_rearm(vm_t *vm) {
+    if (vm->el1 != NULL && vm->el1->on) {
+        vm->el1->nplaces = 0;
+        protect_ram(vm, TURNS, PTE_W | PTE_XN);
+    }
+}
+
+bool el1_start(vm_t *vm, uint64_t classes, unsigned kinds, void *handler) {
+    el1trap_t *t = vm->el1;
+    if (t == NULL) {
+        t = page_alloc(sizeof(el1trap_t));
+        if (t == NULL) {
+            return false;
+        }
+        page_zero(t, ALIGN_UP(sizeof(el1trap_t), PAGE_SIZE));
+        vm->el1 = t;
+    }
+    t->classes = classes;
+    t->kinds = kinds;
+    t->handler = handler;
+    if (!t->on) {
+        t->on = true;
+        el1_rearm(vm);
+    }
+    return true;
+}
+
+void el1_stop(vm_t *vm) {
+    el1trap_t *t = vm->el1;
+    if (t == NULL || !t->on) {
+        return;
+    }
+    t->on = false;
+    t->handler = NULL;
+    for (unsigned i = 0; i < t->nplaces; i++) {
+        uint32_t *at = host_word(vm, t->place[i]);
+        if (at != NULL && is_ours(t, *at)) {
+            *at = t->word[FIELD(*at, 20, 5) - EL1_IMM];
+            code_changed(at, 4);
+        }
+    }
+    t->nplaces = 0;
+    protect_ram(vm, TURNS | PTE_XN, PTE_W);
+}
+
+void el1_free(vm_t *vm) {
+    if (vm->el1 != NULL) {
+        page_free(vm->el1, sizeof(el1trap_t));
+    }
+}
