@@ -278,10 +278,10 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     pl011_attach(vm, true);
     vm->foreground = true;
     vm->vcpu[0]->home = 0; // its handlers are Python's, and Python is here
-    if (timeout_in != mp_const_none) {
+    sched_start(vm);
+    if (timeout_in != mp_const_none) { // not before: a deadline that has passed by then would be forgotten
         timer_arm(&deadline.timer, timer_now() + ticks, deadline_passed);
     }
-    sched_start(vm);
     mp_obj_t raised = MP_OBJ_NULL;
     wait_protected(vm, &raised);
     timer_cancel(&deadline.timer);
