@@ -6,6 +6,7 @@
 #include "objects.h"
 #include "sched.h"
 #include "vgic.h"
+#include "virtio.h"
 
 // reset(): RAM is zero, every vCPU and the interrupt controller as at power-on. What a script has set up
 // stays: hooks, rules, stage 2, vm.el2.
@@ -22,6 +23,7 @@ static mp_obj_t vm_reset(mp_obj_t self) {
         v->state = i == 0 ? VCPU_STOPPED : VCPU_OFF;
     }
     irq_restore(daif);
+    virtio_reset_vm(vm);
     vgic_reset_vm(vm);
     vm_ram_zero(vm);
     return mp_const_none;

@@ -23,6 +23,7 @@ typedef struct {
 } hv_vcpu_obj_t;
 
 extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type, hv_console_type, hv_rule_type;
+extern const mp_obj_type_t hv_virtio_type, hv_request_type;
 
 // Raises ValueError when the VM has been closed.
 vm_t *hv_vm_get(mp_obj_t self);
@@ -43,6 +44,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_el1_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj); // obj_virtio.c
 // Functions of _hv that have.
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_mmu_obj);       // obj_mmu.c
 MP_DECLARE_CONST_FUN_OBJ_1(hv_mmu_run_obj);

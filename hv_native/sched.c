@@ -12,6 +12,7 @@
 #include "timer.h"
 #include "trap.h"
 #include "vgic.h"
+#include "virtio.h"
 
 #define SLICE_HZ 100    // slices a second while another vCPU waits
 
@@ -55,6 +56,17 @@ static void enqueue(vcpu_t *v) {
         sched.last->next = v;
     }
     sched.last = v;
+}
+
+// In front of all: it has only made way for what MicroPython had to do.
+static void enqueue_first(vcpu_t *v) {
+    v->state = VCPU_READY;
+    v->queued = true;
+    v->next = sched.first;
+    sched.first = v;
+    if (sched.last == NULL) {
+        sched.last = v;
+    }
 }
 
 static void dequeue(vcpu_t *v) {
@@ -175,6 +187,9 @@ static void settle(vcpu_t *v, exit_t why) {
         v->state = VCPU_STOPPED;
     } else if (why == EXIT_IDLE && !vgic_pending(v)) {
         v->state = VCPU_IDLE;
+    } else if (why == EXIT_EVENT && timer_now() < v->slice_end) {
+        enqueue_first(v);
+        call_sleeper(v);
     } else {
         enqueue_and_call(v);
     }
@@ -190,7 +205,11 @@ static void leave_core(vcpu_t *v) {
 
 static void run_slice(vcpu_t *v) {
     slice_t slice = { .vcpu = v };
-    timer_arm(&slice.timer, timer_now() + timer_freq() / SLICE_HZ, slice_over);
+    uint64_t now = timer_now();
+    if (v->slice_end <= now) {
+        v->slice_end = now + timer_freq() / SLICE_HZ;
+    }
+    timer_arm(&slice.timer, v->slice_end, slice_over);
     exit_t why = vcpu_run(v);
     timer_cancel(&slice.timer);
     leave_core(v);
@@ -336,6 +355,7 @@ static mp_sched_node_t python_node, slice_node;
 static void serve_python(mp_sched_node_t *node) {
     (void)node;
     sched_serve_python();
+    virtio_serve();
     hv_vm_report_ended();
 }
 

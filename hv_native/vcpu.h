@@ -94,6 +94,7 @@ typedef struct vcpu {
     int home;               // the same, for the time of a run in the foreground
     struct vcpu *next;      // in one of the scheduler's queues
     bool queued;            // in the one of READY vCPUs
+    uint64_t slice_end;     // CNTPCT until which nobody else has a claim to its core
     volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
     volatile bool kicked;   // leave the guest at the next opportunity
     uint64_t sp_el2;        // the hypervisor's stack pointer while the guest ran

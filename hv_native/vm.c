@@ -10,6 +10,7 @@
 #include "pl031.h"
 #include "policy.h"
 #include "vgic.h"
+#include "virtio.h"
 #include "vm.h"
 #include "vtimer.h"
 
@@ -60,7 +61,7 @@ vm_t *vm_create(const char *name, unsigned cpus) {
     vms = vm;
     vtimer_add(vm);
     vm->vmid = vmid_take();
-    bool ok = vm->vmid != 0 && stage2_init(vm) && vgic_add(vm) && pl011_add(vm) && pl031_add(vm);
+    bool ok = vm->vmid != 0 && stage2_init(vm) && vgic_add(vm) && pl011_add(vm) && pl031_add(vm) && virtio_add(vm);
     for (unsigned i = 0; ok && i < cpus; i++) {
         vm->vcpu[i] = new_vcpu(vm, i);
         ok = vm->vcpu[i] != NULL;
@@ -122,6 +123,7 @@ void vm_destroy(vm_t *vm) {
     el1_free(vm);
     pl011_remove(vm);
     pl031_remove(vm);
+    virtio_remove(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }

@@ -10,6 +10,7 @@
 
 #define VM_MAX_CPUS 8
 #define VM_MAX_RAM 4
+#define VM_MAX_VIRTIO 32 // slots
 #define VM_MAX 32
 
 // Guest RAM. It is zeroed and mapped when it is first touched, a granule at a time.
@@ -46,6 +47,8 @@ typedef struct vm {
     struct pl011 *console;
     struct pl031 *rtc;
     struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions
+    struct virtio *virtio[VM_MAX_VIRTIO];
+    unsigned nvirtio;       // slots up to the last one with a device
     void *object;           // the Python object
     volatile bool running;  // started, and its end not yet taken note of
     volatile bool stopping; // its vCPUs are to leave their cores

@@ -126,17 +126,17 @@ def test_a_device_of_the_machine(target):
     script = """
 vm = guest(code)
 rtc = hv.platform()["rtc"]
-vm.stage2.map(0x0a00_0000, rtc, 0x1000, "r")
-vm.cpu[0].x[0], vm.cpu[0].pc = 0x0a00_0000, 0x4008_0004
+vm.stage2.map(0x0c00_0000, rtc, 0x1000, "r")
+vm.cpu[0].x[0], vm.cpu[0].pc = 0x0c00_0000, 0x4008_0004
 print(vm.run(1000).reason)
 print((vm.cpu[0].x[2] & 0xffff_ffff) - hv.read(rtc) in (0, -1))
-print(hex(vm.stage2.translate(0x0a00_0010) - rtc))
+print(hex(vm.stage2.translate(0x0c00_0010) - rtc))
 vm.cpu[0].pc = 0x4008_0000
 print(vm.run(1000))
 """
     lines = run(target, TOUCH, script).splitlines()
     assert lines[:3] == ["stop", "True", "0x10"]
-    assert lines[3].startswith("<Exit mmio") and "write at ipa 0xa000000" in lines[3]
+    assert lines[3].startswith("<Exit mmio") and "write at ipa 0xc000000" in lines[3]
 
 
 def test_more_memory(target):

@@ -32,7 +32,10 @@ def _sections(source):
     size, count = struct.unpack("<HH", head[58:62])
     if head[:4] != b"\x7fELF" or size != 64:
         return []
-    found = [struct.unpack(_SECTION, source.read(offset + i * size, size, "section header")) for i in range(count)]
+    found = [
+        struct.unpack(_SECTION, source.read(offset + i * size, size, "section header"))
+        for i in range(count)
+    ]
     # A symbol table's names are in the section its sh_link names.
     return [s + (found[s[6]][4], found[s[6]][5]) if s[1] == _SHT_SYMTAB else s for s in found]
 

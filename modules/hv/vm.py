@@ -46,6 +46,7 @@ class VM(Traps):
         self.exit = None  # how it last ended in the background
         self.console = vm.console
         self._wf = [None, None]  # handlers of WFI and WFE
+        self._virtio = {}  # devices by slot
 
     # -- Loading and running
 
@@ -76,7 +77,23 @@ class VM(Traps):
         from .machine_dt import virt
 
         ram = ((self.memory.base, self.memory.size),)
-        return virt(ram, len(self.cpu), _gic(), **more)
+        return virt(ram, len(self.cpu), _gic(), virtio=sorted(self._virtio), **more)
+
+    def virtio(self, device, slot=None):
+        """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
+        tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
+        """
+        if slot is None:
+            slot = min([n for n in range(33) if n not in self._virtio])
+        device.plug(self._vm, slot)
+        self._virtio[slot] = device
+        return device
+
+    def rng(self):
+        """Plug in a source of random numbers."""
+        from .virtio import Rng
+
+        return self.virtio(Rng())
 
     @property
     def stage2(self):
@@ -106,7 +123,14 @@ class VM(Traps):
             with open(dtb, "rb") as file:
                 dtb = file.read()
         ram = ((self.memory.base, self.memory.size),)
-        return adapt(fdt.parse(dtb), ram, len(self.cpu), _gic(), bootargs=cmdline)
+        return adapt(
+            fdt.parse(dtb),
+            ram,
+            len(self.cpu),
+            _gic(),
+            virtio=sorted(self._virtio),
+            bootargs=cmdline,
+        )
 
     def run(self, timeout_ms=None):
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest

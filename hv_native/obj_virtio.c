@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: MIT
+// Python's side of a virtio device: _hv.Virtio is its place in a VM, _hv.Request what a driver asks of
+// it. The methods of modules/hv/virtio.py's Device are called here, on the boot core, by MicroPython's
+// scheduler: never inside an exit, so the vCPU that has kicked does not wait.
+
+#include <string.h>
+#include "py/objarray.h"
+#include "py/runtime.h"
+#include "arch.h"
+#include "objects.h"
+#include "sched.h"
+#include "virtio.h"
+
+typedef struct {
+    mp_obj_base_t base;
+    hv_vm_obj_t *vm;
+    unsigned slot;
+    uint32_t passive;               // queues whose requests the device takes out itself
+    mp_obj_t request, ready, reset; // bound methods
+} port_t;
+
+// How far a request has been read, or written.
+typedef struct {
+    uint32_t piece, offset, left;
+} cursor_t;
+
+typedef struct {
+    mp_obj_base_t base;
+    port_t *port;
+    uint32_t epoch, written;
+    uint16_t queue, head;
+    bool done;
+    cursor_t read, write;
+    piece_t piece[];
+} request_t;
+
+static virtio_t *device_of(port_t *port) {
+    return hv_vm_get(MP_OBJ_FROM_PTR(port->vm))->virtio[port->slot];
+}
+
+// ---- Requests -----------------------------------------------------------------------------------
+
+static mp_obj_t pop(port_t *port, unsigned queue) {
+    static virtio_chain_t c;
+    if (!virtqueue_pop(device_of(port), queue, &c)) {
+        return mp_const_none;
+    }
+    request_t *r = mp_obj_malloc_var(request_t, piece, piece_t, c.n, &hv_request_type);
+    r->port = port;
+    r->epoch = c.epoch;
+    r->queue = c.queue;
+    r->head = c.head;
+    r->written = 0;
+    r->done = false;
+    r->read = (cursor_t) { 0, 0, c.read_bytes };
+    r->write = (cursor_t) { c.nread, 0, c.write_bytes };
+    memcpy(r->piece, c.piece, sizeof(r->piece[0]) * c.n);
+    return MP_OBJ_FROM_PTR(r);
+}
+
+// The memory at a cursor, at most `most` bytes, which are passed over. Guest RAM stays where it is as
+// long as there is the VM.
+static uint8_t *step(request_t *r, cursor_t *c, uint64_t most, uint32_t *len) {
+    device_of(r->port);
+    uint32_t here = r->piece[c->piece].len - c->offset;
+    uint8_t *at = r->piece[c->piece].at + c->offset;
+    *len = most < here ? (uint32_t)most : here;
+    c->offset += *len;
+    c->left -= *len;
+    if (c->offset == r->piece[c->piece].len) {
+        c->piece++;
+        c->offset = 0;
+    }
+    r->written += c == &r->write ? *len : 0;
+    return at;
+}
+
+// Between a buffer and what is at a cursor. How many bytes there were.
+static uint64_t move(request_t *r, cursor_t *c, uint8_t *buf, uint64_t len) {
+    uint64_t done = 0;
+    while (done < len && c->left != 0) {
+        uint32_t n;
+        uint8_t *at = step(r, c, len - done, &n);
+        if (c == &r->write) {
+            memcpy(at, buf + done, n);
+        } else {
+            memcpy(buf + done, at, n);
+        }
+        done += n;
+    }
+    return done;
+}
+
+static uint64_t wanted(size_t n_args, const mp_obj_t *args, const cursor_t *c) {
+    mp_int_t n = n_args > 1 ? mp_obj_get_int(args[1]) : -1;
+    return n < 0 || n > c->left ? c->left : (uint64_t)n;
+}
+
+// read(n=all) -> bytes
+static mp_obj_t request_read(size_t n_args, const mp_obj_t *args) {
+    request_t *r = MP_OBJ_TO_PTR(args[0]);
+    vstr_t data;
+    vstr_init_len(&data, wanted(n_args, args, &r->read));
+    move(r, &r->read, (uint8_t *)data.buf, data.len);
+    return mp_obj_new_bytes_from_vstr(&data);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_read_obj, 1, 2, request_read);
+
+// readinto(buf) -> bytes read
+static mp_obj_t request_readinto(mp_obj_t self, mp_obj_t buf_in) {
+    request_t *r = MP_OBJ_TO_PTR(self);
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(buf_in, &buf, MP_BUFFER_WRITE);
+    return MP_OBJ_NEW_SMALL_INT(move(r, &r->read, buf.buf, buf.len));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(request_readinto_obj, request_readinto);
+
+// write(buf) -> bytes there was room for
+static mp_obj_t request_write(mp_obj_t self, mp_obj_t buf_in) {
+    request_t *r = MP_OBJ_TO_PTR(self);
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(buf_in, &buf, MP_BUFFER_READ);
+    return MP_OBJ_NEW_SMALL_INT(move(r, &r->write, buf.buf, buf.len));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(request_write_obj, request_write);
+
+static mp_obj_t views(request_t *r, cursor_t *c, uint64_t left) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    while (left != 0) {
+        uint32_t n;
+        uint8_t *at = step(r, c, left, &n);
+        mp_obj_list_append(list, mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, n, at));
+        left -= n;
+    }
+    return list;
+}
+
+// data(n=all) -> the next n bytes to be read, where they are: a list of memoryviews
+static mp_obj_t request_data(size_t n_args, const mp_obj_t *args) {
+    request_t *r = MP_OBJ_TO_PTR(args[0]);
+    return views(r, &r->read, wanted(n_args, args, &r->read));
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_data_obj, 1, 2, request_data);
+
+// room(n=all) -> where the next n bytes are to be written
+static mp_obj_t request_room(size_t n_args, const mp_obj_t *args) {
+    request_t *r = MP_OBJ_TO_PTR(args[0]);
+    return views(r, &r->write, wanted(n_args, args, &r->write));
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_room_obj, 1, 2, request_room);
+
+// done(): give it back to the driver.
+static mp_obj_t request_done(mp_obj_t self) {
+    request_t *r = MP_OBJ_TO_PTR(self);
+    if (!r->done) {
+        r->done = true;
+        virtqueue_push(device_of(r->port), r->queue, r->head, r->epoch, r->written);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(request_done_obj, request_done);
+
+static void request_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
+    request_t *r = MP_OBJ_TO_PTR(self);
+    if (dest[0] != MP_OBJ_NULL) {
+        return;
+    }
+    if (attr == MP_QSTR_readable || attr == MP_QSTR_writable) {
+        dest[0] = MP_OBJ_NEW_SMALL_INT(attr == MP_QSTR_readable ? r->read.left : r->write.left);
+        return;
+    }
+    dest[1] = MP_OBJ_SENTINEL;
+}
+
+static const mp_rom_map_elem_t request_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&request_read_obj) },
+    { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&request_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&request_write_obj) },
+    { MP_ROM_QSTR(MP_QSTR_data), MP_ROM_PTR(&request_data_obj) },
+    { MP_ROM_QSTR(MP_QSTR_room), MP_ROM_PTR(&request_room_obj) },
+    { MP_ROM_QSTR(MP_QSTR_done), MP_ROM_PTR(&request_done_obj) },
+};
+static MP_DEFINE_CONST_DICT(request_locals_dict, request_locals);
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_request_type, MP_QSTR_Request, MP_TYPE_FLAG_NONE,
+    attr, request_attr, locals_dict, &request_locals_dict);
+
+// ---- Serving what waits -------------------------------------------------------------------------
+
+// False: it raised, and no more is to be done now. Ctrl-C is passed on to what it was meant for.
+static bool call(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *args, bool *kept) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t got = mp_call_function_n_kw(fun, n, 0, args);
+        *kept = mp_obj_is_true(got);
+        nlr_pop();
+        return port->vm->vm != NULL; // it may have closed the VM
+    }
+    mp_obj_t raised = MP_OBJ_FROM_PTR(nlr.ret_val);
+    bool interrupted = mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(raised)), MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt));
+    if (interrupted) {
+        MP_STATE_MAIN_THREAD(mp_pending_exception) = raised;
+    } else {
+        mp_obj_print_exception(&mp_plat_print, raised);
+    }
+    if (port->vm->vm != NULL) {
+        virtio_t *d = device_of(port);
+        request_t *r = n == 2 ? MP_OBJ_TO_PTR(args[1]) : NULL;
+        if (interrupted && r != NULL && !r->done) {
+            virtqueue_unpop(d, r->queue, r->epoch);
+        }
+        if (interrupted) {
+            virtio_kick(d, (1u << d->nqueues) - 1);
+        } else {
+            virtio_broken(d, d->epoch, "its Python device raised an exception");
+        }
+    }
+    return false;
+}
+
+// As many requests as the queue is long: then it is the turn of others.
+static bool serve_queue(port_t *port, unsigned queue) {
+    mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(queue) };
+    bool kept;
+    if (port->passive >> queue & 1) {
+        return call(port, port->ready, 1, args, &kept);
+    }
+    for (unsigned i = 0; i < VIRTQUEUE_MAX; i++) {
+        args[1] = pop(port, queue);
+        if (args[1] == mp_const_none) {
+            return true;
+        }
+        if (!call(port, port->request, 2, args, &kept)) {
+            return false;
+        }
+        if (!kept) {
+            request_done(args[1]);
+        }
+    }
+    virtio_kick(device_of(port), 1u << queue);
+    return true;
+}
+
+static void serve(port_t *port, uint32_t what) {
+    bool kept;
+    if ((what & VIRTIO_WAS_RESET) && !call(port, port->reset, 0, NULL, &kept)) {
+        return;
+    }
+    for (unsigned queue = 0; queue < VIRTIO_QUEUES; queue++) {
+        if ((what >> queue & 1) && !serve_queue(port, queue)) {
+            return;
+        }
+    }
+}
+
+void virtio_serve(void) {
+    uint64_t until = READ_SYSREG(cntpct_el0);
+    uint32_t what;
+    virtio_t *d;
+    while ((d = virtio_next(until, &what)) != NULL) {
+        serve(d->port, what);
+    }
+}
+
+// ---- A device's place ---------------------------------------------------------------------------
+
+static void set_config(virtio_t *d, mp_obj_t config) {
+    mp_buffer_info_t buf;
+    mp_get_buffer_raise(config, &buf, MP_BUFFER_READ);
+    if (buf.len > VIRTIO_CONFIG_MAX) {
+        mp_raise_ValueError(MP_ERROR_TEXT("a virtio device has at most 256 bytes of configuration"));
+    }
+    uint64_t daif = irq_save();
+    spin_lock(&d->lock);
+    memcpy(d->config, buf.buf, buf.len);
+    d->config_size = buf.len;
+    d->config_generation++;
+    spin_unlock(&d->lock);
+    irq_restore(daif);
+}
+
+static virtio_t *new_device(vm_t *vm, unsigned slot) {
+    virtio_t *d = native_alloc(sizeof(virtio_t));
+    if (d == NULL) {
+        hv_no_room("a virtio device", sizeof(virtio_t));
+    }
+    d->vm = vm;
+    d->slot = slot;
+    d->page_size = PAGE_SIZE;
+    return d;
+}
+
+// virtio(slot, id, features, config, queues, passive, legacy, request, ready, reset) -> Virtio
+static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
+    hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
+    vm_t *vm = hv_vm_get(args[0]);
+    (void)n_args;
+    mp_int_t slot = mp_obj_get_int(args[1]), queues = mp_obj_get_int(args[5]);
+    if (slot < 0 || slot >= VM_MAX_VIRTIO || vm->virtio[slot] != NULL || queues < 1 || queues > (mp_int_t)VIRTIO_QUEUES) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("virtio slot %d with %d queues: a free one of 0 to 31, 1 to 8 queues"),
+            (int)slot, (int)queues);
+    }
+    port_t *port = mp_obj_malloc(port_t, &hv_virtio_type);
+    port->vm = o;
+    port->slot = slot;
+    port->passive = unbox_u64(args[6]);
+    port->request = args[8];
+    port->ready = args[9];
+    port->reset = args[10];
+    mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(port));
+    uint32_t id = unbox_u64(args[2]);
+    uint64_t features = unbox_u64(args[3]);
+    virtio_t *d = new_device(vm, slot);
+    d->id = id;
+    d->legacy = mp_obj_is_true(args[7]);
+    d->offered = features | VIRTIO_F_INDIRECT | (d->legacy ? 0 : VIRTIO_F_VERSION_1);
+    d->nqueues = queues;
+    d->port = port;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) != 0) {
+        native_free(d, sizeof(virtio_t));
+        nlr_raise(MP_OBJ_FROM_PTR(nlr.ret_val));
+    }
+    set_config(d, args[4]);
+    nlr_pop();
+    vm_hold(vm);
+    vm->virtio[slot] = d;
+    vm->nvirtio = (unsigned)slot < vm->nvirtio ? vm->nvirtio : (unsigned)slot + 1;
+    vm_release(vm);
+    return MP_OBJ_FROM_PTR(port);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj, 11, 11, vm_virtio);
+
+// pop(queue) -> Request or None
+static mp_obj_t port_pop(mp_obj_t self, mp_obj_t queue) {
+    port_t *port = MP_OBJ_TO_PTR(self);
+    mp_int_t n = mp_obj_get_int(queue);
+    return n < 0 || n >= (mp_int_t)VIRTIO_QUEUES ? mp_const_none : pop(port, n);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(port_pop_obj, port_pop);
+
+// configure(config): and tell the driver so
+static mp_obj_t port_configure(mp_obj_t self, mp_obj_t config) {
+    virtio_t *d = device_of(MP_OBJ_TO_PTR(self));
+    set_config(d, config);
+    virtio_interrupt(d, 2);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(port_configure_obj, port_configure);
+
+static void port_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
+    port_t *port = MP_OBJ_TO_PTR(self);
+    if (dest[0] != MP_OBJ_NULL) {
+        return;
+    }
+    virtio_t *d = device_of(port);
+    switch (attr) {
+        case MP_QSTR_slot:
+            dest[0] = MP_OBJ_NEW_SMALL_INT(port->slot);
+            break;
+        case MP_QSTR_status:
+            dest[0] = MP_OBJ_NEW_SMALL_INT(d->status);
+            break;
+        case MP_QSTR_features:
+            dest[0] = box_u64(d->accepted);
+            break;
+        case MP_QSTR_fault:
+            dest[0] = d->fault == NULL ? mp_const_none : mp_obj_new_str_from_cstr(d->fault);
+            break;
+        default:
+            dest[1] = MP_OBJ_SENTINEL;
+            break;
+    }
+}
+
+static const mp_rom_map_elem_t port_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_pop), MP_ROM_PTR(&port_pop_obj) },
+    { MP_ROM_QSTR(MP_QSTR_configure), MP_ROM_PTR(&port_configure_obj) },
+};
+static MP_DEFINE_CONST_DICT(port_locals_dict, port_locals);
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_virtio_type, MP_QSTR_Virtio, MP_TYPE_FLAG_NONE,
+    attr, port_attr, locals_dict, &port_locals_dict);

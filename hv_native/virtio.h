@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// Virtio devices of a guest (virtio 1.1): 32 slots as on QEMU virt, each empty or with a device whose
+// registers (virtio.c) and queues (virtqueue.c) are here, and whose work is Python's (obj_virtio.c).
+//
+// Registers are used by any core, under `lock`. Queues are looked into by the boot core only: what it
+// reads there a guest may change under its hands, so each thing is read once and then checked.
+#ifndef HV_VIRTIO_H
+#define HV_VIRTIO_H
+
+#include "vm.h"
+
+#define VIRTIO_IPA UINT64_C(0x0A000000)
+#define VIRTIO_STRIDE 0x200u
+#define VIRTIO_IRQ 48u          // INTID of slot 0; one each
+#define VIRTIO_QUEUES 8u
+#define VIRTQUEUE_MAX 256u      // entries of a queue
+#define VIRTIO_CONFIG_MAX 0x100u
+#define VIRTIO_SEGMENTS 260u    // pieces of one request
+
+// Device status, virtio 1.1, 2.1.
+enum {
+    VIRTIO_ACKNOWLEDGE = 1, VIRTIO_DRIVER = 2, VIRTIO_DRIVER_OK = 4, VIRTIO_FEATURES_OK = 8,
+    VIRTIO_NEEDS_RESET = 64, VIRTIO_FAILED = 128,
+};
+#define VIRTIO_F_INDIRECT BIT(28)
+#define VIRTIO_F_VERSION_1 BIT(32)
+
+typedef struct {
+    uint64_t desc, avail, used; // IPAs
+    uint32_t num, align;        // align: legacy's QueueAlign
+    bool ready;
+    uint16_t next_avail, next_used;
+} virtqueue_t;
+
+typedef struct virtio {
+    spinlock_t lock;
+    vm_t *vm;
+    unsigned slot, nqueues, config_size;
+    uint32_t id;
+    bool legacy;
+    uint64_t offered, accepted; // features
+    uint32_t offered_sel, accepted_sel, queue_sel, page_size;
+    volatile uint32_t status, isr;
+    uint32_t epoch;             // resets, so that what began before one does not end after it
+    uint32_t config_generation;
+    virtqueue_t queue[VIRTIO_QUEUES];
+    uint32_t kicked;            // queues with something new in them, and VIRTIO_WAS_RESET
+    uint64_t since;             // CNTPCT when the first of those came
+    const char *fault;          // what the driver did wrong, when it has to reset the device
+    void *port;                 // the Python object
+    uint8_t config[VIRTIO_CONFIG_MAX];
+} virtio_t;
+#define VIRTIO_WAS_RESET BIT(31)
+
+typedef struct {
+    uint8_t *at;
+    uint32_t len;
+} piece_t;
+
+// A request: a chain of descriptors, as pieces of host memory, those to be read first.
+typedef struct {
+    uint32_t epoch;
+    uint16_t queue, head;
+    unsigned nread, n;          // pieces to be read; all
+    uint32_t read_bytes, write_bytes;
+    piece_t piece[VIRTIO_SEGMENTS];
+} virtio_chain_t;
+
+bool virtio_add(vm_t *vm);      // the empty slots; false: out of memory
+void virtio_remove(vm_t *vm);
+void virtio_reset_vm(vm_t *vm); // no vCPU runs
+
+// Boot core: put work for it on its list, and make it look.
+void virtio_kick(virtio_t *d, uint32_t what);
+// Boot core: of all devices, the one that has waited longest, but not since after `until`; what is to be
+// done there is in *what, and no longer waits. NULL: none.
+virtio_t *virtio_next(uint64_t until, uint32_t *what);
+// Something has changed that the driver is to look at: 1 in a queue, 2 in the configuration.
+void virtio_interrupt(virtio_t *d, uint32_t why);
+// The driver cannot be served until it has reset the device.
+void virtio_broken(virtio_t *d, uint32_t epoch, const char *why);
+
+// virtqueue.c, boot core. Take the next request out of a queue; false: there is none, or it is no good.
+bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *chain);
+// Undo the last pop.
+void virtqueue_unpop(virtio_t *d, unsigned queue, uint32_t epoch);
+// Give a request back with so many bytes written to it. Nothing happens when there was a reset meanwhile.
+void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written);
+
+// obj_virtio.c, boot core: let Python do what waits for it.
+void virtio_serve(void);
+
+#endif

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+// Split virtqueues, from the device's side: virtio 1.1, 2.6. All of this lies in guest RAM, and the
+// guest may write to it at any time: nothing is believed, and nothing read twice.
+
+#include "arch.h"
+#include "virtio.h"
+
+#define REQUEST_MAX 0x1000000u // bytes of one request, so that none takes for ever
+
+enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
+#define NO_INTERRUPT 1u // flag of the available ring
+
+typedef struct {
+    uint64_t addr;
+    uint32_t len;
+    uint16_t flags, next;
+} desc_t;
+
+typedef struct {
+    uint16_t flags, idx, ring[];
+} avail_t;
+
+typedef struct {
+    uint16_t flags, idx;
+    struct {
+        uint32_t id, len;
+    } ring[];
+} used_t;
+
+// A queue as it was at one moment, and where its parts are in our memory.
+typedef struct {
+    virtqueue_t q;
+    uint32_t epoch, status;
+    uint64_t accepted;
+    const volatile desc_t *desc;
+    const volatile avail_t *avail;
+    volatile used_t *used;
+} rings_t;
+
+static void *ram(vm_t *vm, uint64_t ipa, uint64_t size, unsigned align) {
+    return ipa % align == 0 ? vm_ram(vm, ipa, size) : NULL;
+}
+
+// False: the queue is not in use, or nothing that can be used (*bad).
+static bool look(virtio_t *d, unsigned queue, rings_t *r, bool *bad) {
+    uint64_t daif = irq_save();
+    spin_lock(&d->lock);
+    r->q = d->queue[queue];
+    r->epoch = d->epoch;
+    r->status = d->status;
+    r->accepted = d->accepted;
+    spin_unlock(&d->lock);
+    irq_restore(daif);
+    if (!r->q.ready || (r->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET | VIRTIO_FAILED)) != VIRTIO_DRIVER_OK) {
+        return false;
+    }
+    uint32_t num = r->q.num;
+    *bad = true;
+    if (num == 0 || num > VIRTQUEUE_MAX || (num & (num - 1)) != 0) {
+        return false;
+    }
+    r->desc = ram(d->vm, r->q.desc, sizeof(desc_t) * num, 16);
+    r->avail = ram(d->vm, r->q.avail, sizeof(avail_t) + 2 * num, 2);
+    r->used = ram(d->vm, r->q.used, sizeof(used_t) + 8 * num, 4);
+    *bad = r->desc == NULL || r->avail == NULL || r->used == NULL;
+    return !*bad;
+}
+
+// One descriptor's memory. NULL, or what is wrong with it.
+static const char *add_piece(vm_t *vm, virtio_chain_t *c, const desc_t *e) {
+    bool write = e->flags & DESC_WRITE;
+    uint32_t *bytes = write ? &c->write_bytes : &c->read_bytes;
+    if (!write && c->n != c->nread) {
+        return "a descriptor to be read behind one to be written";
+    }
+    if (e->len > REQUEST_MAX || c->read_bytes + c->write_bytes + e->len > REQUEST_MAX) {
+        return "a request of more than 16 MB";
+    }
+    if (e->len == 0) {
+        return NULL;
+    }
+    if (c->n == VIRTIO_SEGMENTS) {
+        return "a chain of too many descriptors";
+    }
+    uint8_t *at = vm_ram(vm, e->addr, e->len);
+    if (at == NULL) {
+        return "a descriptor of what is not all RAM";
+    }
+    c->piece[c->n].at = at;
+    c->piece[c->n++].len = e->len;
+    c->nread += !write;
+    *bytes += e->len;
+    return NULL;
+}
+
+static const char *walk(vm_t *vm, const rings_t *r, virtio_chain_t *c) {
+    const volatile desc_t *table = r->desc;
+    uint32_t count = r->q.num, i = c->head;
+    bool indirect = false;
+    for (unsigned steps = 0; steps <= 2 * VIRTIO_SEGMENTS; steps++) { // a chain may be a ring
+        if (i >= count) {
+            return "a descriptor that is not in the table";
+        }
+        desc_t e = { table[i].addr, table[i].len, table[i].flags, table[i].next };
+        if (e.flags & DESC_INDIRECT) { // 2.6.5.3
+            count = e.len / sizeof(desc_t);
+            table = ram(vm, e.addr, e.len, 1);
+            if (indirect || !(r->accepted & VIRTIO_F_INDIRECT) || (e.flags & DESC_NEXT) || table == NULL || e.len % sizeof(desc_t) != 0
+                || count > VIRTQUEUE_MAX) {
+                return "a bad indirect descriptor";
+            }
+            indirect = true;
+            i = 0;
+            continue;
+        }
+        const char *wrong = add_piece(vm, c, &e);
+        if (wrong != NULL || !(e.flags & DESC_NEXT)) {
+            return wrong;
+        }
+        i = e.next;
+    }
+    return "a chain without an end";
+}
+
+// Where the boot core is in the available ring, unless there was a reset.
+static void set_next_avail(virtio_t *d, unsigned queue, uint32_t epoch, uint16_t next) {
+    uint64_t daif = irq_save();
+    spin_lock(&d->lock);
+    if (d->epoch == epoch) {
+        d->queue[queue].next_avail = next;
+    }
+    spin_unlock(&d->lock);
+    irq_restore(daif);
+}
+
+bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
+    rings_t r;
+    bool bad = false;
+    if (!look(d, queue, &r, &bad)) {
+        if (bad) {
+            virtio_broken(d, r.epoch, "a queue that is not all in RAM, not aligned, or not of 1 to 256 entries");
+        }
+        return false;
+    }
+    uint16_t waiting = r.avail->idx - r.q.next_avail;
+    if (waiting == 0) {
+        return false;
+    }
+    if (waiting > r.q.num) {
+        virtio_broken(d, r.epoch, "an available index too far ahead");
+        return false;
+    }
+    dmb_ish(); // the entry was written before the index
+    c->epoch = r.epoch;
+    c->queue = queue;
+    c->head = r.avail->ring[r.q.next_avail % r.q.num];
+    c->n = c->nread = c->read_bytes = c->write_bytes = 0;
+    const char *wrong = walk(d->vm, &r, c);
+    if (wrong != NULL) {
+        virtio_broken(d, r.epoch, wrong);
+        return false;
+    }
+    set_next_avail(d, queue, r.epoch, r.q.next_avail + 1);
+    return true;
+}
+
+void virtqueue_unpop(virtio_t *d, unsigned queue, uint32_t epoch) {
+    set_next_avail(d, queue, epoch, d->queue[queue].next_avail - 1);
+}
+
+void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written) {
+    rings_t r;
+    bool bad = false;
+    if (!look(d, queue, &r, &bad) || r.epoch != epoch) {
+        return;
+    }
+    uint32_t at = r.q.next_used % r.q.num;
+    r.used->ring[at].id = head;
+    r.used->ring[at].len = written;
+    dmb_ish(); // the entry before the index
+    r.used->idx = r.q.next_used + 1;
+    uint64_t daif = irq_save();
+    spin_lock(&d->lock);
+    if (d->epoch == epoch) {
+        d->queue[queue].next_used = r.q.next_used + 1;
+    }
+    spin_unlock(&d->lock);
+    irq_restore(daif);
+    dmb_ish(); // the index before the question whether the driver wants to know
+    if (!(r.avail->flags & NO_INTERRUPT)) {
+        virtio_interrupt(d, 1);
+    }
+}

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""Virtio devices for guests, and what one's own are made from.
+
+    from hv.virtio import Device
+
+    class Reverse(Device):
+        id = 42
+        def request(self, queue, r):
+            r.write(bytes(reversed(r.read())))
+
+    vm.virtio(Reverse())
+
+The transport and the queues are native (virtio 1.1, modern and legacy). A request `r` is what a driver
+has put in a queue: bytes to read, then room for an answer.
+
+    r.readable, r.writable          bytes left of each
+    r.read(n), r.readinto(buffer)   take the next bytes out
+    r.write(buffer)                 answer; returns how many bytes there was room for
+    r.data(n), r.room(n)            the next bytes where they are: memoryviews of the guest's RAM
+    r.done()                        give it back to the driver: for those that were kept
+"""
+
+import os
+
+
+class Device:
+    """id: the device type; features: offered bits, 0 to 23; config: at most 256 bytes; queues: 1 to 8.
+
+    passive: a bit for each queue whose requests are not handed to `request`, but taken with `pop`, as
+    those of a receive queue. legacy: the device has the transport of before virtio 1.0.
+    """
+
+    id = 0
+    features = 0
+    config = b""
+    queues = 1
+    passive = 0
+    port = None  # of _hv.Virtio, once in a VM: slot, status, features accepted, fault
+
+    def __init__(self, legacy=False):
+        self.legacy = legacy
+
+    def plug(self, vm, slot):
+        """vm.virtio() has found a slot: from now on a driver sees the device."""
+        if self.port:
+            raise ValueError("this virtio device is in a VM already")
+        self.port = vm.virtio(
+            slot,
+            self.id,
+            self.features,
+            self.config,
+            self.queues,
+            self.passive,
+            self.legacy,
+            self.request,
+            self.ready,
+            self.reset,
+        )
+
+    def request(self, queue, r):
+        """A request. It is given back on return, but not when that is true: then r.done() does it."""
+
+    def ready(self, queue):
+        """There may be something new in a passive queue."""
+
+    def reset(self):
+        """The driver has begun anew. Requests of before are void."""
+
+    def pop(self, queue):
+        """The next request in a queue, or None."""
+        return self.port.pop(queue)
+
+
+class Rng(Device):
+    """Random numbers (virtio 1.1, 5.4)."""
+
+    id = 4
+
+    def request(self, queue, r):
+        r.write(os.urandom(min(r.writable, 64)))
