@@ -301,6 +301,18 @@ MP_DEFINE_CONST_OBJ_TYPE(hv_exit_type, MP_QSTR_Exit, MP_TYPE_FLAG_NONE, attr, ex
 
 // ---- VCPU ---------------------------------------------------------------------------------------
 
+// {exception class: exits since the VM was made}, interrupts under "irq".
+static mp_obj_t exits(const vcpu_t *v) {
+    mp_obj_t counts = mp_obj_new_dict(0);
+    for (size_t ec = 0; ec < MP_ARRAY_SIZE(v->counts); ec++) {
+        if (v->counts[ec] != 0) {
+            mp_obj_dict_store(counts, MP_OBJ_NEW_SMALL_INT(ec), box_u64(v->counts[ec]));
+        }
+    }
+    mp_obj_dict_store(counts, MP_OBJ_NEW_QSTR(MP_QSTR_irq), box_u64(v->irq_exits));
+    return counts;
+}
+
 static mp_obj_t vcpu_load_attr(hv_vcpu_obj_t *o, vcpu_t *v, qstr attr) {
     switch (attr) {
         case MP_QSTR_pc:
@@ -364,7 +376,11 @@ static bool vcpu_store_attr(vcpu_t *v, qstr attr, mp_obj_t value) {
 
 static void vcpu_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
-    if (dest[0] == MP_OBJ_NULL) {
+    if (attr == MP_QSTR_exits) {
+        if (dest[0] == MP_OBJ_NULL) {
+            dest[0] = exits(hv_vcpu_get(self)); // also while it runs
+        }
+    } else if (dest[0] == MP_OBJ_NULL) {
         dest[0] = vcpu_load_attr(o, hv_vcpu_get_stopped(self), attr);
         if (dest[0] == MP_OBJ_NULL) {
             dest[1] = MP_OBJ_SENTINEL;

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Draws what a target prints, as SVG on stdout.
+
+    mpremote connect PTY resume exec "hv.mmu.dump()" | python tools/draw.py map "EL2" > el2.svg
+    mpremote connect PTY resume exec "vm.stage2.dump()" | python tools/draw.py map "demo" > stage2.svg
+    mpremote connect PTY resume exec "print(vm.cpu[0].exits)" | python tools/draw.py exits > exits.svg
+    python tools/draw.py terminal < session.txt > session.svg
+
+map: the lines of hv.mmu.dump() or vm.stage2.dump(), a box for each run of addresses, its height by
+the power of two of its size. exits: one or more dicts of cpu.exits, which are added up. terminal: text.
+"""
+
+import ast
+import re
+import sys
+from html import escape
+from math import log2
+
+FONT = 'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"'
+# Memory types as the dumps name them.
+COLOURS = {"normal": "#9ecae1", "nc": "#c6b8de", "device": "#fdbe85", "?": "#cccccc"}
+RUN = re.compile(
+    r"(?P<start>0x[0-9a-f]+)-(?P<end>0x[0-9a-f]+) (?P<pa>0x[0-9a-f]+) +(?P<count>\d+) x (?P<page>\S+) "
+    r"(?P<rights>\S+) (?P<type>[a-z?]+)(?P<script>\*?)(?P<parts>.*)"
+)
+# Exception classes of exits (DDI 0487 D13.2.37), short enough for a label.
+CLASSES = {
+    0x00: "unknown",
+    0x01: "WFI, WFE",
+    0x07: "FP access",
+    0x16: "HVC",
+    0x17: "SMC",
+    0x18: "system register",
+    0x20: "instruction abort",
+    0x24: "data abort, MMIO",
+    "irq": "interrupt",
+}
+
+
+def svg(width, height, body, background="#ffffff"):
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+        f'height="{height}" {FONT} font-size="13">\n<rect width="100%" height="100%" '
+        f'fill="{background}" rx="6"/>\n' + "\n".join(body) + "\n</svg>\n"
+    )
+
+
+def text(x, y, words, **more):
+    attributes = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in more.items())
+    return f'<text x="{x}" y="{y}"{attributes} xml:space="preserve">{escape(words)}</text>'
+
+
+def size_text(size):
+    for shift, unit in ((30, "GB"), (20, "MB"), (10, "KB")):
+        if size >> shift and size % (1 << shift) == 0:
+            return f"{size >> shift} {unit}"
+    return f"{size} bytes"
+
+
+def memory_map(dump, title="memory"):
+    """A map of address ranges, lowest at the bottom; gaps are dashed lines."""
+    runs = [match.groupdict() for match in map(RUN.match, dump.splitlines()) if match]
+    if not runs:
+        raise SystemExit("no lines of a dump in what was printed")
+    body, y, above = [text(20, 28, title, font_size=16, font_weight="bold")], 50, None
+    for run in reversed(runs):
+        start, end = int(run["start"], 16), int(run["end"], 16) + 1
+        if above is not None and end != above:
+            body.append(
+                f'<line x1="200" x2="440" y1="{y + 9}" y2="{y + 9}" stroke="#888" '
+                f'stroke-dasharray="4 4"/>'
+            )
+            body.append(text(450, y + 13, f"{size_text(above - end)} not mapped", fill="#888888"))
+            y += 18
+        high = round(24 + 3 * max(log2((end - start) / 4096), 0))
+        body.append(
+            f'<rect x="200" y="{y}" width="240" height="{high}" '
+            f'fill="{COLOURS[run["type"]]}" stroke="#444"/>'
+        )
+        body.append(text(20, y + high - 4, f"{start:#014x}"))
+        label = f"{run['rights']} {run['type']} {size_text(end - start)}"
+        body.append(text(210, y + high / 2 + 5, label))
+        note = f"{run['count']} x {run['page']} at {int(run['pa'], 16):#x}"
+        note += " (by a script)" * bool(run["script"]) + f"  {run['parts'].strip()}"
+        body.append(text(450, y + high / 2 + 5, note.rstrip()))
+        y, above = y + high, start
+    return svg(800, y + 20, body)
+
+
+def exit_bars(printed):
+    """Horizontal bars of exits by class, longest first; a logarithmic scale."""
+    total = {}
+    for found in re.findall(r"\{.*?\}", printed):
+        for key, count in ast.literal_eval(found).items():
+            total[key] = total.get(key, 0) + count
+    rows = sorted(((n, key) for key, n in total.items() if n), key=lambda row: -row[0])
+    if not rows:
+        raise SystemExit("no exits in what was printed")
+    body = [text(20, 28, f"{sum(total.values()):,} exits", font_size=16, font_weight="bold")]
+    for line, (count, key) in enumerate(rows):
+        y = 50 + 26 * line
+        wide = 30 + 400 * log2(count + 1) / log2(rows[0][0] + 1)
+        name = CLASSES.get(key, f"class {key:#04x}" if isinstance(key, int) else key)
+        body.append(text(20, y + 15, name))
+        body.append(f'<rect x="180" y="{y}" width="{wide:.0f}" height="20" fill="#9ecae1"/>')
+        body.append(text(188, y + 15, f"{count:,}"))
+    body.append(text(20, 50 + 26 * len(rows) + 14, "logarithmic scale", fill="#888888"))
+    return svg(660, 90 + 26 * len(rows), body)
+
+
+def terminal(words):
+    """A terminal's window with these lines; what a person typed is brighter."""
+    lines = words.rstrip().splitlines()
+    wide = max(80, *map(len, lines)) * 8 + 40
+    body = []
+    for n, line in enumerate(lines):
+        colour = "#ffffff" if line.startswith((">>> ", "... ", "$ ", "~ # ")) else "#a9b7c6"
+        body.append(text(20, 32 + 18 * n, line, fill=colour))
+    return svg(wide, 30 + 18 * len(lines) + 10, body, background="#1e1f22")
+
+
+def main():
+    kinds = {"map": memory_map, "exits": exit_bars, "terminal": terminal}
+    if len(sys.argv) < 2 or sys.argv[1] not in kinds:
+        sys.exit(f"usage: draw.py {'|'.join(kinds)} [title]\n\n{__doc__}")
+    sys.stdout.write(kinds[sys.argv[1]](sys.stdin.read(), *sys.argv[2:]))
+
+
+if __name__ == "__main__":
+    main()
