@@ -31,7 +31,7 @@ DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
 	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
 
-.PHONY: all setup run repl serve stop debug test check clean distclean help
+.PHONY: all setup run repl serve stop debug test check format pictures clean distclean help
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -64,9 +64,19 @@ debug: ready ## QEMU stopped at reset, under gdb with symbols
 test: all ## build and run every test
 	$(PY) -m pytest $(TESTS)
 
-check: setup ## linter and formatter
+check: setup ## linters and formatters, Python and C
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) tools/format_c.py --check
+
+format: setup ## have the formatters change the files
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+	$(PY) tools/format_c.py
+
+pictures: all ## draw docs/pictures anew from a real Linux boot
+	$(PY) -m pytest tests/test_pictures.py
+	cp build/pictures/*.svg docs/pictures/
 
 clean: ## remove what was built; downloads and MicroPython's source stay
 	rm -rf hypervisor.elf hypervisor.bin

@@ -24,7 +24,13 @@ def test_page(path, boot):
             for typed, expected in statements(text):
                 printed = play(target, typed)
                 assert matches(expected, printed), "\n".join(
-                    [f"{where}: after >>> {typed[0]}", "expected:", *expected, "printed:", *printed]
+                    [
+                        f"{where}: after >>> {typed[0]}",
+                        "expected:",
+                        *expected,
+                        "printed:",
+                        *printed,
+                    ]
                 )
         elif language == "python":
             target.exec(text, seconds=60)
@@ -35,7 +41,9 @@ def test_page(path, boot):
 def test_a_session_that_lies_is_found(target):
     assert not matches(["43"], play(target, ["6 * 7"]))
     assert matches(["4..."], play(target, ["6 * 7"]))
-    assert play(target, ["for i in range(2):", "    if i:", "        print(i)", "    print('-')", ""]) == [
+    assert play(
+        target, ["for i in range(2):", "    if i:", "        print(i)", "    print('-')", ""]
+    ) == [
         "-",
         "1",
         "-",

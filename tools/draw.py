@@ -110,11 +110,12 @@ def exit_bars(printed):
 
 def terminal(words):
     """A terminal's window with these lines; what a person typed is brighter."""
+    words = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n -~]", "", words)  # no escapes, no controls
     lines = words.rstrip().splitlines()
     wide = max(80, *map(len, lines)) * 8 + 40
     body = []
     for n, line in enumerate(lines):
-        colour = "#ffffff" if line.startswith((">>> ", "... ", "$ ", "~ # ")) else "#a9b7c6"
+        colour = "#ffffff" if line.startswith((">>> ", "... ", "$ ", "/ # ")) else "#a9b7c6"
         body.append(text(20, 32 + 18 * n, line, fill=colour))
     return svg(wide, 30 + 18 * len(lines) + 10, body, background="#1e1f22")
 

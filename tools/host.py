@@ -21,6 +21,7 @@ NEEDS = (
     ("/usr/include/stdio.h", ("libc6-dev",)),
     ("git", ("git",)),
     ("xz", ("xz-utils",)),
+    ("uncrustify", ("uncrustify",)),  # formats C as MicroPython does
 )
 
 

@@ -26,7 +26,6 @@ from _hv import (
     read,
     write,
 )
-
 from machine import blob, initrd
 
 from .vm import VM
