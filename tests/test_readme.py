@@ -10,7 +10,7 @@ from harness import ROOT
 def test_session_is_what_make_run_shows(image):
     """Line for line, but for MicroPython's version and date, and where the guest's compiler put it."""
     shown = re.search(
-        r"^```\n(MicroPython .*?)```", (ROOT / "README.md").read_text(), re.M | re.S
+        r"^```text\n(MicroPython .*?)```", (ROOT / "README.md").read_text(), re.M | re.S
     )[1]
     done = subprocess.run(
         ["make", "-s", "run"],

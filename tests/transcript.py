@@ -106,8 +106,9 @@ def merge(expected, printed):
 
 def run_host(text):
     """Runs the commands of a block; what they printed."""
+    clean_up = "trap 'make -s stop' EXIT\n" if "make serve" in text else ""
     done = subprocess.run(
-        ["bash", "-ec", text],
+        ["bash", "-ec", clean_up + text],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
