@@ -16,6 +16,11 @@
 
 #define SLICE_HZ 100    // slices a second while another vCPU waits
 
+// One lock for all of this. A vCPU's state changes under it only, so that
+// - who makes an interrupt pending and then calls vcpu_wake finds the vCPU either IDLE, and wakes it, or
+//   not yet, and then settle, which has the lock after that, finds the interrupt;
+// - a core that found nothing to run is in `idle` before anybody can enqueue something. The SGI that
+//   calls it is pending when it comes to its WFI, which then does not wait.
 static struct {
     spinlock_t lock;
     vcpu_t *first, *last;   // READY vCPUs, in the order they became so
@@ -110,15 +115,30 @@ static void enqueue_and_call(vcpu_t *v) {
     call_sleeper(v);
 }
 
-static vcpu_t *take(unsigned core) {
-    for (vcpu_t *v = sched.first; v != NULL; v = v->next) {
-        if (may_run(v, core)) {
-            dequeue(v);
-            v->state = VCPU_RUNNING;
-            return v;
-        }
+// What this core is to run now; NULL: it may sleep, and is called when there is something.
+static vcpu_t *take(void) {
+    unsigned core = this_pcpu()->id;
+    uint64_t daif = lock();
+    vcpu_t *v = sched.first;
+    while (v != NULL && !may_run(v, core)) {
+        v = v->next;
     }
-    return NULL;
+    if (v != NULL) {
+        dequeue(v);
+        v->state = VCPU_RUNNING;
+        sched.idle &= ~(1u << core);
+    } else {
+        sched.idle |= 1u << core;
+    }
+    unlock(daif);
+    return v;
+}
+
+// This core has something to do that take() does not know of.
+static void awake(void) {
+    uint64_t daif = lock();
+    sched.idle &= ~(1u << this_pcpu()->id);
+    unlock(daif);
 }
 
 // ---- Running on this core -----------------------------------------------------------------------
@@ -138,18 +158,33 @@ static void slice_over(timer_t *t) {
     }
 }
 
+// With the lock held.
+static void stop(vm_t *vm) {
+    vm->stopping = true;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        if (v->queued) {
+            dequeue(v);
+            v->state = VCPU_STOPPED;
+        } else if (v->state == VCPU_IDLE) {
+            v->state = VCPU_STOPPED;
+        } else if (v->state == VCPU_RUNNING) {
+            vcpu_kick(v);
+        }
+    }
+    if (vm->running) {
+        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr); // who waits for the VM's end looks again
+    }
+}
+
+// With the lock held. The VM may be gone as soon as that is given back: all have stopped.
 static void end(vcpu_t *v, exit_t why) {
     vm_t *vm = v->vm;
-    uint64_t daif = lock();
     v->state = VCPU_STOPPED;
-    bool first = vm->ended_by == NULL;
-    if (first) {
+    if (vm->ended_by == NULL) {
         vm->ended_by = v;
         v->exit.reason = why;
-    }
-    unlock(daif);
-    if (first) {
-        sched_stop(vm);
+        stop(vm);
     }
 }
 
@@ -165,18 +200,13 @@ static bool last_one(const vcpu_t *v) {
 // Where a vCPU goes when it has left the guest on this core.
 static void settle(vcpu_t *v, exit_t why) {
     bool again = why == EXIT_RESUME || why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ;
-    if (!again && why != EXIT_IDLE && why != EXIT_PYTHON && why != EXIT_CPU_OFF) {
-        end(v, why);
-        return;
-    }
     uint64_t daif = lock();
     v->kicked = false;
-    if (why == EXIT_CPU_OFF && last_one(v)) {
-        unlock(daif);
+    if (!again && why != EXIT_IDLE && why != EXIT_PYTHON && why != EXIT_CPU_OFF) {
+        end(v, why);
+    } else if (why == EXIT_CPU_OFF && last_one(v)) {
         end(v, EXIT_OFF);
-        return;
-    }
-    if (why == EXIT_CPU_OFF) {
+    } else if (why == EXIT_CPU_OFF) {
         v->state = VCPU_OFF;
     } else if (why == EXIT_PYTHON) {
         v->state = VCPU_PYTHON;
@@ -228,7 +258,6 @@ bool sched_in_handler(const vm_t *vm) {
 }
 
 void sched_step(void) {
-    pcpu_t *p = this_pcpu();
     if (nested != NULL) {
         wfi();
         return;
@@ -238,15 +267,10 @@ void sched_step(void) {
         irq_disable();
         return;
     }
-    uint64_t daif = lock();
-    vcpu_t *v = take(p->id);
-    if (v == NULL) {
-        sched.idle |= 1u << p->id;
-    }
-    unlock(daif);
+    vcpu_t *v = take();
     if (v == NULL) {
         wfi();
-        sched.idle &= ~(1u << p->id);
+        awake();
         return;
     }
     nested = v;
@@ -255,15 +279,9 @@ void sched_step(void) {
 }
 
 void sched_secondary(void) {
-    pcpu_t *p = this_pcpu();
     for (;;) {
         irq_disable();
-        uint64_t daif = lock();
-        vcpu_t *v = take(p->id);
-        if (v == NULL) {
-            sched.idle |= 1u << p->id;
-        }
-        unlock(daif);
+        vcpu_t *v = take();
         if (v != NULL) {
             run_slice(v);
         } else {
@@ -447,32 +465,20 @@ void sched_start(vm_t *vm) {
 
 void sched_stop(vm_t *vm) {
     uint64_t daif = lock();
-    vm->stopping = true;
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        vcpu_t *v = vm->vcpu[i];
-        if (v->queued) {
-            dequeue(v);
-            v->state = VCPU_STOPPED;
-        } else if (v->state == VCPU_IDLE) {
-            v->state = VCPU_STOPPED;
-        } else if (v->state == VCPU_RUNNING) {
-            vcpu_kick(v);
-        }
-    }
+    stop(vm);
     unlock(daif);
-    if (vm->running) {
-        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr); // who waits for the VM's end looks again
-    }
 }
 
+// Under the lock: the core that made it so is done with the VM then, and its memory may go.
 bool sched_is_stopped(const vm_t *vm) {
+    uint64_t daif = lock();
+    bool stopped = vm->stopping || !vm->running;
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         vcpu_state_t state = vm->vcpu[i]->state;
-        if (state != VCPU_OFF && state != VCPU_STOPPED) {
-            return false;
-        }
+        stopped = stopped && (state == VCPU_OFF || state == VCPU_STOPPED);
     }
-    return vm->stopping || !vm->running;
+    unlock(daif);
+    return stopped;
 }
 
 void vcpu_kick(vcpu_t *v) {

@@ -4,6 +4,7 @@
 #include "cpu.h"
 #include "irq.h"
 #include "timer.h"
+#include "vgic.h"
 
 #define CTL_ENABLE 1
 
@@ -67,9 +68,11 @@ void timer_cancel(timer_t *t) {
             program();
         }
     }
-    uint32_t core = t->core;
     spin_unlock(&lock);
-    while (core != me->id && firing[core] == t) {
+    for (unsigned i = 0; i < PLATFORM_MAX_CPUS; i++) {
+        while (i != me->id && firing[i] == t) {
+            vgic_answer(); // what t does may wait for a core that waits for this one
+        }
     }
     irq_restore(daif);
 }

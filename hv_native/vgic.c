@@ -323,7 +323,7 @@ static inline void list(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
 // ---- Between cores ------------------------------------------------------------------------------
 
 // Another core holds the lock of this core's vCPU and waits for its list registers.
-static void answer(void) {
+void vgic_answer(void) {
     vcpu_t *v = this_pcpu()->loaded;
     if (v != NULL && v->vgic.asked && here(v)) {
         fold(v);
@@ -334,11 +334,17 @@ static void answer(void) {
 
 void vgic_lock_slowly(vm_t *vm) {
     do {
-        answer();
+        vgic_answer();
     } while (!vgic_try_lock(&vm->vgic.lock));
     vcpu_t *v = this_pcpu()->loaded;
     if (v != NULL && v->vm == vm && v->vgic.folded) {
         fill(v);
+    }
+}
+
+void vgic_outer_lock(spinlock_t *lock) {
+    while (!vgic_try_lock(lock)) {
+        vgic_answer();
     }
 }
 
@@ -383,7 +389,7 @@ void vgic_settle_vcpu(vcpu_t *v) {
     c->asked = true;
     gic_send_sgi(GIC_SGI_VGIC, c->on->mpidr);
     while (c->asked) {
-        answer();
+        vgic_answer();
     }
     dmb_ish();
 }
@@ -399,7 +405,7 @@ void vgic_serve(void) {
     if (v == NULL) {
         return;
     }
-    answer();
+    vgic_answer();
     vgic_lock(v->vm);
     if (here(v)) {
         v->vgic.dirty = false;
@@ -629,6 +635,11 @@ void vgic_put(vcpu_t *v) {
     }
     c->folded = false;
     c->on = NULL;
+    // With one core a vCPU that sleeps stays loaded until another one runs. Its timer may have fired since
+    // interrupts were masked for that: the line is high now and will not rise again, so this is the wake.
+    if (v->state == VCPU_IDLE && vgic_pending(v)) {
+        v->vm->vgic.nudge |= 1u << v->id;
+    }
     vgic_unlock_unfolded(v->vm);
 }
 

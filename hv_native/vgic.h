@@ -4,8 +4,9 @@
 //
 // Cores talk by an SGI of their own (GIC_SGI_VGIC): a core that gets it brings the list registers of
 // the vCPU it has loaded up to date. So whoever waits for another core, and has a vCPU loaded, must
-// do so with interrupts on, or call vgic_serve() meanwhile. No lock of another file may be held by
-// who calls anything here but vgic_pending.
+// do so with interrupts on, or call vgic_answer() meanwhile. A device that holds a lock of its own
+// while it sets its line takes that by vgic_outer_lock; no other lock may be held by who calls anything
+// here but vgic_pending.
 #ifndef HV_VGIC_H
 #define HV_VGIC_H
 
@@ -50,6 +51,8 @@ bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 
 // What other cores ask of this one: see above. Interrupts masked.
 void vgic_serve(void);
+void vgic_answer(void);                 // the part of it that others wait for
+void vgic_outer_lock(spinlock_t *lock); // spin_lock, and answer meanwhile
 
 // vtimer.c: the physical interrupt behind v's `intid` fired on this core, v is loaded here.
 void vgic_fired(vcpu_t *v, unsigned intid);

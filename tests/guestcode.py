@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from harness import ROOT
+
 BASE = 0x4008_0000
 
 # What the scripts start from: hv, and a VM with code at BASE, its stack below that. HVC 0x100 ends a run.
@@ -67,8 +69,15 @@ def assemble(source, base=BASE):
     return link(source, base)[0]
 
 
+def built(name):
+    """The flat binary of one of guests/, which `make` has built, for BASE."""
+    return (ROOT / "build/guests" / f"{name}.bin").read_bytes()
+
+
 def run(target, source, script, seconds=20, **names):
-    """Runs a script on the target with `code` the assembled source, and more names by value."""
+    """Runs a script on the target with `code` the assembled source (or these bytes), and more names
+    by value.
+    """
     given = "".join(f"{name} = {value!r}\n" for name, value in names.items())
-    code = assemble(source) if source else b""
+    code = source if isinstance(source, bytes) else assemble(source) if source else b""
     return target.exec(f"{SCRIPT}code = {code!r}\n{given}{script}", seconds)

@@ -42,7 +42,7 @@ def boot_linux(boot, linux, cpus, **options):
     return target
 
 
-@pytest.mark.parametrize("cpus, smp", [(1, 1), (4, 4)])
+@pytest.mark.parametrize("cpus, smp", [(1, 1), (4, 4), (4, 1)])
 @pytest.mark.parametrize("gic", [2, 3])
 def test_shell_answers(boot, linux, gic, cpus, smp):
     target = boot_linux(boot, linux, cpus, gic=gic, smp=smp)

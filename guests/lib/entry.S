@@ -21,6 +21,17 @@ _start:
 4:  wfi
     b       4b
 
+// Where a CPU begins that PSCI CPU_ON starts with its stack as the context (smp.c).
+    .global secondary_start
+    .weak   guest_secondary
+secondary_start:
+    adr     x9, vectors
+    msr     vbar_el1, x9
+    mov     sp, x0
+    isb
+    bl      guest_secondary
+    b       4b
+
 // Every exception: registers onto the stack, then guest_exception(kind, frame). kind is the vector's
 // number: 4 is a synchronous one from EL1h, 5 an IRQ. It returns to where it came from, or to where
 // guest_exception put frame->elr.
