@@ -3,6 +3,7 @@
 
 #include "arch.h"
 #include "cpu.h"
+#include "idregs.h"
 #include "rule.h"
 #include "sysreg_access.h"
 #include "sysreg_emulate.h"
@@ -38,40 +39,6 @@ static bool el1_state(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
     return true;
 }
 
-// op0 3, op1 0, CRn 0: the ID registers. Those not known to this core read as zero.
-static uint64_t id_register(vcpu_t *v, uint64_t key) {
-    switch (key) {
-        case KEY(3, 0, 0, 0, 0): return READ_SYSREG(midr_el1);
-        case KEY(3, 0, 0, 0, 5): return v->vmpidr;
-        case KEY(3, 0, 0, 4, 0): return READ_SYSREG(id_aa64pfr0_el1);
-        case KEY(3, 0, 0, 4, 1): return READ_SYSREG(id_aa64pfr1_el1);
-        case KEY(3, 0, 0, 5, 0): return READ_SYSREG(id_aa64dfr0_el1);
-        case KEY(3, 0, 0, 5, 1): return READ_SYSREG(id_aa64dfr1_el1);
-        case KEY(3, 0, 0, 6, 0): return READ_SYSREG(id_aa64isar0_el1);
-        case KEY(3, 0, 0, 6, 1): return READ_SYSREG(id_aa64isar1_el1);
-        case KEY(3, 0, 0, 7, 0): return READ_SYSREG(id_aa64mmfr0_el1);
-        case KEY(3, 0, 0, 7, 1): return READ_SYSREG(id_aa64mmfr1_el1);
-        case KEY(3, 0, 0, 7, 2): return READ_SYSREG(S3_0_C0_C7_2);
-        case KEY(3, 0, 0, 1, 0): return READ_SYSREG(id_pfr0_el1);
-        case KEY(3, 0, 0, 1, 1): return READ_SYSREG(id_pfr1_el1);
-        case KEY(3, 0, 0, 1, 2): return READ_SYSREG(id_dfr0_el1);
-        case KEY(3, 0, 0, 1, 4): return READ_SYSREG(id_mmfr0_el1);
-        case KEY(3, 0, 0, 1, 5): return READ_SYSREG(id_mmfr1_el1);
-        case KEY(3, 0, 0, 1, 6): return READ_SYSREG(id_mmfr2_el1);
-        case KEY(3, 0, 0, 1, 7): return READ_SYSREG(id_mmfr3_el1);
-        case KEY(3, 0, 0, 2, 0): return READ_SYSREG(id_isar0_el1);
-        case KEY(3, 0, 0, 2, 1): return READ_SYSREG(id_isar1_el1);
-        case KEY(3, 0, 0, 2, 2): return READ_SYSREG(id_isar2_el1);
-        case KEY(3, 0, 0, 2, 3): return READ_SYSREG(id_isar3_el1);
-        case KEY(3, 0, 0, 2, 4): return READ_SYSREG(id_isar4_el1);
-        case KEY(3, 0, 0, 2, 5): return READ_SYSREG(id_isar5_el1);
-        case KEY(3, 0, 0, 3, 0): return READ_SYSREG(mvfr0_el1);
-        case KEY(3, 0, 0, 3, 1): return READ_SYSREG(mvfr1_el1);
-        case KEY(3, 0, 0, 3, 2): return READ_SYSREG(mvfr2_el1);
-        default: return 0;
-    }
-}
-
 // Cache maintenance by set/way cannot be virtualised; the host's caches are coherent with the
 // guest's view as long as nothing is switched off, so it is allowed to do nothing.
 static bool is_set_way(uint64_t key) {
@@ -100,7 +67,7 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
         return true;
     }
     if (!write && FIELD(key, 21, 20) == 3 && FIELD(key, 13, 10) == 0 && FIELD(key, 16, 14) == 0) {
-        *value = id_register(v, key);
+        *value = id_register(v, (unsigned)FIELD(key, 4, 1), (unsigned)FIELD(key, 19, 17));
         return true;
     }
     if (is_set_way(key) || reads_as_zero(key)) {

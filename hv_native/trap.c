@@ -99,6 +99,16 @@ static exit_t other_slow(vcpu_t *v) {
     return trap_unhandled(v, 0);
 }
 
+// An instruction of an extension that the guest was not told of (idregs.c), unless a script answers.
+static exit_t hidden_slow(vcpu_t *v) {
+    exit_t why = trap_unhandled(v, 0);
+    if (why != EXIT_TRAP) {
+        return why;
+    }
+    vcpu_inject_undefined(v);
+    return EXIT_RESUME;
+}
+
 static exit_t step_slow(vcpu_t *v) {
     return el1_step(v) ? EXIT_RESUME : other_slow(v);
 }
@@ -106,6 +116,9 @@ static exit_t step_slow(vcpu_t *v) {
 static exit_t (*const slow[64])(vcpu_t *v) = {
     [0 ... 63] = other_slow,
     [EC_WFX] = wfx_slow,
+    [EC_PAC] = hidden_slow,
+    [EC_SVE] = hidden_slow,
+    [EC_SME] = hidden_slow,
     [EC_HVC64] = call_slow,
     [EC_SMC64] = call_slow,
     [EC_SYSREG] = sysreg_slow,

@@ -10,8 +10,8 @@
 
 // Exception classes, ESR_EL2 bits [31:26] (DDI 0487 D13.2.37).
 enum {
-    EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_FP = 0x07, EC_ILLEGAL = 0x0E, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
-    EC_SMC64 = 0x17, EC_SYSREG = 0x18, EC_IABT_LOWER = 0x20, EC_IABT = 0x21, EC_PC_ALIGN = 0x22,
+    EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_FP = 0x07, EC_PAC = 0x09, EC_ILLEGAL = 0x0E, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
+    EC_SMC64 = 0x17, EC_SYSREG = 0x18, EC_SVE = 0x19, EC_SME = 0x1D, EC_IABT_LOWER = 0x20, EC_IABT = 0x21, EC_PC_ALIGN = 0x22,
     EC_DABT_LOWER = 0x24, EC_DABT = 0x25, EC_SP_ALIGN = 0x26, EC_SERROR = 0x2F, EC_BREAKPOINT_LOWER = 0x30,
     EC_STEP_LOWER = 0x32, EC_WATCHPOINT_LOWER = 0x34, EC_BRK64 = 0x3C,
 };
@@ -149,6 +149,7 @@ void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
 // What EL2 itself runs with, between guests. boot/start.S sets the same.
 #define HCR_HOST UINT64_C(0x80000038)
 #define HCR_VSE BIT(8)
+#define HCR_TID3 BIT(18)
 #define CPTR_HOST UINT64_C(0x33FF)
 #define CPTR_TFP BIT(10)
 #define MDCR_HOST UINT64_C(6)

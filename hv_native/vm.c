@@ -5,6 +5,7 @@
 #include "arch.h"
 #include "cpu.h"
 #include "el1trap.h"
+#include "idregs.h"
 #include "mem.h"
 #include "pl011.h"
 #include "pl031.h"
@@ -56,6 +57,9 @@ vm_t *vm_create(const char *name, unsigned cpus) {
     vm->nvcpus = cpus;
     for (unsigned i = 0; i < EL2_COUNT; i++) {
         vm->el2[i] = el2_policy[i].initial;
+    }
+    if (id_registers_hide()) {
+        vm->el2[EL2_HCR] |= HCR_TID3;
     }
     vm->next = vms;
     vms = vm;
