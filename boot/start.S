@@ -159,7 +159,7 @@ park:
 2:  wfi
     b       2b
 
-// x0 = this core's pcpu_t (hv_native/cpu.h): entered at EL2, MMU and caches off.
+// x0 = this core's pcpu_t (hv_native/core/cpu.h): entered at EL2, MMU and caches off.
     .global secondary_core
 secondary_core:
     mov     x20, x0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The register table (hv_native/sysregs.def) for readers of documentation and for type checkers.
+"""The register table (hv_native/python/sysregs.def) for readers of documentation and for type checkers.
 
 python3 tools/gen_registers.py markdown     a table of every register
 python3 tools/gen_registers.py pyi          typings/hv/regs.pyi
@@ -10,7 +10,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-TABLE = Path(__file__).resolve().parent.parent / "hv_native" / "sysregs.def"
+TABLE = Path(__file__).resolve().parent.parent / "hv_native/python/sysregs.def"
 
 # enc: 16 bits, op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2, 0 for a mere layout. access: RO RW WO, X
 # or NONE for an instruction with and without a register, "" for a layout. fields: {name: (high, low)}.

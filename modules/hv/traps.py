@@ -100,7 +100,7 @@ class Traps:
         the offset from VBAR_EL1; ELR_EL1 and the rest are in cpu.sysreg, and may be changed.
         Return None or hv.PASS: the guest's own handler goes on. An int or a tuple: x0 ..., and back to
         where it came from, as hv.RETRY does (hv.SKIP: behind that instruction). hv.UNDEFINED,
-        hv.ABORT: that exception instead. See hv_native/el1trap.h for what this cannot see.
+        hv.ABORT: that exception instead. See hv_native/trap/el1trap.h for what this cannot see.
         """
         if classes is None:
             return self._vm.el1(0, 0, None)

@@ -4,11 +4,11 @@
 #include "py/mperrno.h"
 #include "py/objarray.h"
 #include "py/runtime.h"
-#include "hv_native/arch.h"
-#include "hv_native/fault.h"
-#include "hv_native/mmu.h"
-#include "hv_native/pgtable.h"
-#include "hv_native/platform.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/core/fault.h"
+#include "hv_native/memory/mmu.h"
+#include "hv_native/memory/pgtable.h"
+#include "hv_native/core/platform.h"
 #include "storage.h"
 
 // initrd() -> what the machine was started with as its initrd. Its RAM is nobody else's.

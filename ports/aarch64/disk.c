@@ -7,9 +7,9 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "extmod/vfs.h"
-#include "hv_native/arch.h"
-#include "hv_native/irq.h"
-#include "hv_native/platform.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/irq/irq.h"
+#include "hv_native/core/platform.h"
 #include "storage.h"
 
 #define SECTOR 512

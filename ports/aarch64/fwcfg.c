@@ -6,8 +6,8 @@
 #include "py/mperrno.h"
 #include "py/runtime.h"
 #include "py/stream.h"
-#include "hv_native/arch.h"
-#include "hv_native/platform.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/core/platform.h"
 #include "storage.h"
 
 #define DMA_ADDRESS 0x10 // the register

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // machine.mem8, mem16, mem32 and mem64: one access of exactly that width per subscript, through
-// hv_native/fault.h, so that an address nothing answers at raises instead of ending the machine.
+// hv_native/core/fault.h, so that an address nothing answers at raises instead of ending the machine.
 
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "extmod/modmachine.h"
-#include "hv_native/fault.h"
+#include "hv_native/core/fault.h"
 #include "machine_port.h"
 
 static void machine_mem_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {

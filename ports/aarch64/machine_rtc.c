@@ -5,8 +5,8 @@
 #include "py/runtime.h"
 #include "extmod/modmachine.h"
 #include "shared/timeutils/timeutils.h"
-#include "hv_native/arch.h"
-#include "hv_native/platform.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/core/platform.h"
 #include "rtc.h"
 
 enum { RTC_DR = 0x00, RTC_LR = 0x08 };

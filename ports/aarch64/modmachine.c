@@ -2,8 +2,8 @@
 // The port's part of the machine module; included by extmod/modmachine.c.
 
 #include "py/mphal.h"
-#include "hv_native/arch.h"
-#include "hv_native/firmware.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/core/firmware.h"
 #include "machine_port.h"
 #include "storage.h"
 #include "uart.h"

@@ -10,9 +10,9 @@
 #include "lib/crypto-algorithms/sha256.h"
 #include "shared/runtime/softtimer.h"
 #include "shared/timeutils/timeutils.h"
-#include "hv_native/hv.h"
-#include "hv_native/platform.h"
-#include "hv_native/timer.h"
+#include "hv_native/core/hv.h"
+#include "hv_native/core/platform.h"
+#include "hv_native/irq/timer.h"
 #include "rtc.h"
 #include "uart.h"
 

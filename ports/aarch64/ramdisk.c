@@ -8,8 +8,8 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "extmod/vfs.h"
-#include "hv_native/mem.h"
-#include "hv_native/platform.h"
+#include "hv_native/memory/mem.h"
+#include "hv_native/core/platform.h"
 #include "machine_port.h"
 
 #define BLOCK_SIZE 1024 // halves the sectors mkfs clears at each power-on

@@ -8,9 +8,9 @@
 #include "py/objarray.h"
 #include "py/runtime.h"
 #include "extmod/vfs.h"
-#include "hv_native/fault.h"
-#include "hv_native/mmu.h"
-#include "hv_native/platform.h"
+#include "hv_native/core/fault.h"
+#include "hv_native/memory/mmu.h"
+#include "hv_native/core/platform.h"
 #include "rom.h"
 
 #define BLOCK UINT64_C(0x200000)

@@ -3,7 +3,7 @@
 
 #include "py/runtime.h"
 #include "extmod/vfs.h"
-#include "hv_native/platform.h"
+#include "hv_native/core/platform.h"
 #include "storage.h"
 
 typedef struct {

@@ -5,9 +5,9 @@
 
 #include "py/mphal.h"
 #include "py/runtime.h"
-#include "hv_native/arch.h"
-#include "hv_native/irq.h"
-#include "hv_native/platform.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/irq/irq.h"
+#include "hv_native/core/platform.h"
 #include "uart.h"
 
 enum {
