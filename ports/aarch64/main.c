@@ -9,7 +9,7 @@
 #include "shared/runtime/gchelper.h"
 #include "shared/runtime/pyexec.h"
 #include "shared/runtime/softtimer.h"
-#include "hv_native/core/hv.h"
+#include "hv_native/hv.h"
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
 #include "hv_native/core/platform.h"

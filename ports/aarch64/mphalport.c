@@ -10,7 +10,7 @@
 #include "lib/crypto-algorithms/sha256.h"
 #include "shared/runtime/softtimer.h"
 #include "shared/timeutils/timeutils.h"
-#include "hv_native/core/hv.h"
+#include "hv_native/hv.h"
 #include "hv_native/core/platform.h"
 #include "hv_native/irq/timer.h"
 #include "rtc.h"
