@@ -64,10 +64,12 @@ debug: ready ## QEMU stopped at reset, under gdb with symbols
 test: all ## build and run every test
 	$(PY) -m pytest $(TESTS)
 
-check: setup ## linters and formatters, Python and C
+check: setup ## linters, formatters, stubs and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) tools/format_c.py --check
+	$(PY) tools/gen_api.py --check
+	$(PY) -m mypy
 
 format: setup ## have the formatters change the files
 	$(PY) -m ruff check --fix .

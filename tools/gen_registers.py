@@ -80,19 +80,37 @@ def markdown():
 
 STUB = '''"""System registers by name, live, on the core that runs Python."""
 
+from typing import Final, Self
+
 class Register:
-    name: str
-    enc: int  # op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2
-    access: str  # "RW", "RO", "WO", "SYS" for an instruction, "" for a layout
-    fields: dict[str, tuple[int, int]]  # {name: (high, low)}
-    def __init__(self, name_or_enc: str | int, /) -> None: ...
-    def read(self) -> int: ...
-    def write(self, value: int, unsafe: bool = False) -> None: ...
-    def decode(self, value: int = ..., /) -> str: ...
-    def __call__(self, value: int, /) -> "Register": ...
+    """A system register: prints as its fields, which are attributes too. Any encoding has a name: S3_1_C15_C2_1.
+
+    Fault when this core does not have it. HCR_EL2(value) is a number seen and changed by its fields.
+    """
+
+    name: Final[str]
+    """Its name."""
+    enc: Final[int]
+    """Its encoding, op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2; 0 for a mere layout."""
+    access: Final[str]
+    """"RW", "RO", "WO", "SYS" for an instruction such as TLBI_ALLE2, "" for a layout."""
+    fields: Final[dict[str, tuple[int, int]]]
+    """{name: (high bit, low bit)}, by the names of the ARM ARM."""
+    def __init__(self, register: str | int, /) -> None: ...
+    def read(self) -> int:
+        """Its value, 64 bits."""
+    def write(self, value: int, unsafe: bool = False) -> None:
+        """Write it, with the barriers that needs. ValueError, with the reason, for what EL2 or its guest
+        stands on, unless `unsafe`."""
+    def decode(self, value: int = ..., /) -> str:
+        """The fields of a value, or of its own, that are not zero."""
+    def __call__(self, value: int, /) -> Self:
+        """A number seen and changed by its fields; int() gives it back."""
     def __int__(self) -> int: ...
 
-def names() -> tuple[str, ...]: ...
+def names() -> tuple[str, ...]:
+    """The names of all registers in the table."""
+
 def __getattr__(name: str) -> Register: ...
 '''
 

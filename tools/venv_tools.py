@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Python tools of requirements.txt, in .venv."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,9 @@ def install(root):
     # Doubly quiet: warnings about the machine's own index settings are not ours to show.
     pip = [venv / "bin" / "python", "-m", "pip", "-qq", "--disable-pip-version-check", "install"]
     _run([*pip, "-r", root / "requirements.txt"], "pip cannot install requirements.txt")
+    # Stubs once more, apart from real packages: they stand in for the standard library's own.
+    stubs = re.findall(r"^micropython-\S+", (root / "requirements.txt").read_text(), re.M)
+    _run([*pip, "--no-deps", "--target", venv / "stubs", *stubs], "pip cannot install the stubs")
     shutil.copyfile(root / "requirements.txt", venv / "installed.txt")
 
 

@@ -10,7 +10,7 @@ from _hv import event, mrs, sysreg
 Event = namedtuple("Event", ("us", "vmid", "cpu", "what", "write", "value", "pc", "lost"))
 
 
-def events():
+def events() -> list:
     """Take all events out of the ring: a list, oldest first."""
     got, frequency = [], mrs("CNTFRQ_EL0")
     while e := event():

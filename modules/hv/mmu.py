@@ -13,32 +13,33 @@ from _hv import mmu, mmu_parts, mmu_run
 from _hv import mmu_translate as _translate
 
 
-def map(va, pa, size, type="data", unsafe=False):
+def map(va: int, pa: int, size: int, type: str = "data", unsafe: bool = False) -> None:
     """Make [pa, pa + size) appear at `va`, where nothing may be mapped yet."""
     mmu("map", va, size, pa, type, unsafe)
 
 
-def unmap(va, size, unsafe=False):
+def unmap(va: int, size: int, unsafe: bool = False) -> None:
+    """Take it away: what is touched there raises, or is the end."""
     mmu("unmap", va, size, 0, "", unsafe)
 
 
-def protect(va, size, type, unsafe=False):
+def protect(va: int, size: int, type: str, unsafe: bool = False) -> None:
     """Change the type of what is mapped there."""
     mmu("protect", va, size, 0, type, unsafe)
 
 
-def translate(va, write=False):
+def translate(va: int, write: bool = False) -> int:
     """The physical address, asked of the MMU itself (AT S1E2R or S1E2W); hv.Fault when there is none."""
     return _translate(va, write)
 
 
-def walk(va):
+def walk(va: int) -> tuple[int, int] | None:
     """The entry for an address as (level, entry), or None."""
     run = mmu_run(va)
     return run[2:] if run and run[0] <= va else None
 
 
-def dump():
+def dump() -> None:
     """Print what is mapped, and which parts are the image's."""
     at, parts = 0, mmu_parts()
     while run := mmu_run(at):

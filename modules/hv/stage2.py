@@ -13,10 +13,20 @@ _SIZES = ("", "1G", "2M", "4K")
 
 
 class Stage2:
+    """A guest's IPA space, of VM.stage2."""
+
     def __init__(self, vm):
         self._vm = vm
 
-    def map(self, ipa, pa, size, perms=None, type=None, unsafe=False):
+    def map(
+        self,
+        ipa: int,
+        pa: int | None,
+        size: int,
+        perms: str | None = None,
+        type: str | None = None,
+        unsafe: bool = False,
+    ) -> None:
         """Let the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own,
         zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal",
         "nc" (not cached) or "device", the default outside RAM.
@@ -26,27 +36,27 @@ class Stage2:
         flags = _TYPES[type] | _SCRIPT | (128 if perms is None else _rights(perms))
         self._vm.stage2("map", ipa, size, pa, flags, unsafe)
 
-    def unmap(self, ipa, size):
+    def unmap(self, ipa: int, size: int) -> None:
         """Take it away: an access is an exit, or a device's."""
         self._vm.stage2("unmap", ipa, size, None, _SCRIPT, False)
 
-    def protect(self, ipa, size, perms):
+    def protect(self, ipa: int, size: int, perms: str) -> None:
         """Change the rights of what is mapped there: letters of "rwx", or "" for none."""
         self._vm.stage2("protect", ipa, size, None, _rights(perms) | _SCRIPT, False)
 
-    def walk(self, ipa):
+    def walk(self, ipa: int) -> tuple[int, int] | None:
         """The entry for an IPA as (level, entry), or None."""
         run = self._vm.stage2_run(ipa)
         return run[2:] if run and run[0] <= ipa else None
 
-    def translate(self, ipa):
+    def translate(self, ipa: int) -> int:
         """The physical address behind an IPA; hv.Fault when there is none."""
         run = self._vm.stage2_run(ipa)
         if not run or run[0] > ipa:
             raise _hv.Fault(f"IPA {ipa:#x} is not mapped")
         return (run[3] & 0xFFFF_FFFF_F000) + ipa - run[0]
 
-    def dump(self):
+    def dump(self) -> None:
         """Print what is mapped. "*": said by a script."""
         at = 0
         while run := self._vm.stage2_run(at):
@@ -63,9 +73,11 @@ def _rights(perms):
     return sum([1 << "rwx".index(letter) for letter in perms])
 
 
-def rights(entry):
+def rights(entry: int) -> str:
+    """The rights an entry gives, as "rwx"."""
     return "-r"[entry >> 6 & 1] + "-w"[entry >> 7 & 1] + "x-"[entry >> 54 & 1]
 
 
-def memory(entry):
+def memory(entry: int) -> str:
+    """The memory type an entry gives."""
     return {0xF: "normal", 0x5: "nc", 0x1: "device"}.get(entry >> 2 & 15, "?")

@@ -9,7 +9,7 @@ _SYMBOL = "<IBBHQQ"
 _BATCH = 64
 
 
-def find(source, name):
+def find(source, name: str) -> int:
     """The value of symbol `name` in a path, file or buffer; KeyError when it is not there."""
     from .source import open_source
 

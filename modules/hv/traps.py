@@ -34,30 +34,30 @@ _EL1 = {
 
 
 class Traps:
-    def hvc(self, function=None, handler=False, *, imm=None):
+    def hvc(self, function: int | None = None, handler=False, *, imm: int | None = None):
         """Answer HVC with this SMCCC function id in w0, or of this immediate: f(cpu, x1, x2, ...)."""
         if imm is not None:
             return self._hook("imm", imm, handler)
         return self._hook("hvc", function, handler)
 
-    def smc(self, function, handler=False):
+    def smc(self, function: int, handler=False):
         """As `hvc`, for SMC."""
         return self._hook("smc", function, handler)
 
-    def sysreg(self, name, handler=False):
+    def sysreg(self, name: str | int, handler=False):
         """Answer a trapped MRS or MSR: f(cpu, value), value None for a read, which returns an int.
 
         Whether a register traps is up to vm.el2 (HCR_EL2.TACR, TVM, TID3; MDCR_EL2; ...).
         """
         return self._hook("sysreg", name, handler)
 
-    def mmio(self, ipa, size, handler=False):
+    def mmio(self, ipa: int, size: int, handler=False):
         """A device at [ipa, ipa + size): f(cpu, offset, value), value None for a load, which returns
         an int. Ranges may be of any size and alignment, several to a page; they must not overlap.
         """
         return self._register(handler, lambda f: self._vm.mmio(ipa, size, f))
 
-    def exception(self, ec, handler=False):
+    def exception(self, ec: int, handler=False):
         """What nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr)."""
         return self._hook("class", ec, handler)
 
@@ -116,8 +116,17 @@ class Traps:
         return self._register(handler, lambda f: self._vm.el1(mask, kinds, f))
 
     def rule(
-        self, kind, key, action="count", value=0, match=None, pc=None, nth=0, every=0, promote=None
-    ):
+        self,
+        kind: str,
+        key,
+        action: str = "count",
+        value: int = 0,
+        match: int | None = None,
+        pc: int | None = None,
+        nth: int = 0,
+        every: int = 0,
+        promote=None,
+    ) -> _hv.Rule:
         """Have C do something at an exit, without Python. Returns a Rule: hits, value, remove().
 
         kind, key: "hvc", "smc" and a function id, "imm" and an HVC's immediate, "sysreg" and a

@@ -14,7 +14,7 @@ DETACH = 0x1C  # Ctrl-\\: mpremote and QEMU take Ctrl-], Ctrl-X and Ctrl-A
 _UNITS = {"K": 10, "M": 20, "G": 30}
 
 
-def size(value):
+def size(value: int | str) -> int:
     """Bytes of 65536, "64K", "64M" or "1G"."""
     if isinstance(value, int):
         return value
@@ -34,17 +34,17 @@ class VM(Traps):
     MemoryError when the machine has no room; a `with` statement closes it at the end.
     """
 
-    def __init__(self, name="guest", ram="64M", cpus=1):
+    def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1):
         self._vm = vm = _hv.VM(name, size(ram), cpus)
         vm.wrapper = self
-        self.name = name
-        self.cpu = vm.cpu
-        self.memory = vm.memory
-        self.el2 = vm.el2
+        self.name: str = name  # for messages
+        self.cpu: tuple[_hv.VCPU, ...] = vm.cpu  # its vCPUs
+        self.memory: _hv.Memory = vm.memory  # RAM by IPA
+        self.el2: _hv.EL2Registers = vm.el2  # the EL2 registers it is entered with
         self._image = None
         self._loads = []  # what reset() does to have it in memory again
-        self.exit = None  # how it last ended in the background
-        self.console = vm.console
+        self.exit: _hv.Exit | None = None  # how it last ended in the background
+        self.console: _hv.Console = vm.console  # the other end of its PL011
         self._wf = [None, None]  # handlers of WFI and WFE
         self._virtio = {}  # devices by slot
 
@@ -66,7 +66,7 @@ class VM(Traps):
         self.cpu[0].reset(loaded.entry, loaded.dtb or 0)
         return loaded
 
-    def symbol(self, name):
+    def symbol(self, name: str) -> int:
         """The value of a symbol of the ELF file last loaded; KeyError when it has none such."""
         from .symbols import find
 
@@ -102,7 +102,7 @@ class VM(Traps):
 
         return Stage2(self._vm)
 
-    def linux(self, kernel, initrd=None, cmdline="", dtb=None):
+    def linux(self, kernel, initrd=None, cmdline: str = "", dtb=None):
         """Load an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol
         wants them, and make cpu 0 ready to start it. dtb: the user's own tree, fitted to this VM.
         """
@@ -132,7 +132,7 @@ class VM(Traps):
             bootargs=cmdline,
         )
 
-    def run(self, timeout_ms=None):
+    def run(self, timeout_ms: int | None = None) -> _hv.Exit:
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
         ends, or does something nobody answers: it can be run on. A reset of the guest starts it
         anew. Ctrl-C raises KeyboardInterrupt.
@@ -143,7 +143,7 @@ class VM(Traps):
                 return exit
             self.reset()
 
-    def reset(self):
+    def reset(self) -> None:
         """As after power-on: RAM zero, vCPUs and interrupt controller reset, and what was loaded
         (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
         """
@@ -152,20 +152,21 @@ class VM(Traps):
         for load in loads:
             load()
 
-    def start(self):
+    def start(self) -> None:
         """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
         self.exit = None
         self._vm.start()
 
-    def pause(self):
+    def pause(self) -> bool:
         """Stop all of its vCPUs; start() or run() go on. False when it did not run."""
         return self._vm.pause()
 
     @property
-    def running(self):
+    def running(self) -> bool:
+        """Whether it runs in the background."""
         return self._vm.running
 
-    def attach(self, key=DETACH):
+    def attach(self, key: int = DETACH) -> _hv.Exit | None:
         """Connect this console to the guest's, all keys but `key` (Ctrl-\\), and start it if need be.
         Returns None when detached, the guest running on, or the Exit it ended with.
         """
@@ -181,7 +182,7 @@ class VM(Traps):
         else:
             self.exit = exit
 
-    def close(self):
+    def close(self) -> None:
         """End it and give its memory back. What is left of it raises ValueError."""
         self._vm.close()
 

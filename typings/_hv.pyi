@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: MIT
+"""The native part of the package hv.
+
+Its types are what a VM's parts are made of; use them by way of hv.VM. Numbers are unsigned, 64 bits
+wide if nothing else is said; addresses are in bytes. Manual: the Arm Architecture Reference Manual, DDI 0487.
+"""
+
+from typing import Any, Final, overload
+
+class _Action: ...
+
+PASS: Final[_Action]
+"""A handler returns it to have done what would be done without this handler."""
+RETRY: Final[_Action]
+"""A handler returns it to have the instruction run again: something has been changed."""
+SKIP: Final[_Action]
+"""A handler returns it to go on behind the instruction, registers as they are."""
+STOP: Final[_Action]
+"""A handler returns it to go on behind the instruction, but first vm.run() returns."""
+UNDEFINED: Final[_Action]
+"""A handler returns it to give the guest an undefined instruction exception (EC 0)."""
+ABORT: Final[_Action]
+"""A handler returns it to give the guest a synchronous external abort at FAR_EL2 (D13.2.37)."""
+SERROR: Final[_Action]
+"""A handler returns it to make an SError pending for the guest (HCR_EL2.VSE)."""
+
+class Fault(OSError):
+    """An access that no memory or register answers. Its text has the address and the cause."""
+
+def read(address: int, size: int = 4, /) -> int:
+    """Load `size` bytes, 1, 2, 4 or 8, at an address of EL2, as one access. Fault if it aborts."""
+
+def write(address: int, value: int, size: int = 4, /) -> None:
+    """Store `size` bytes, 1, 2, 4 or 8, at an address of EL2, as one access. Fault if it aborts."""
+
+def mem() -> tuple[int, int, int]:
+    """The memory that VMs are made of: bytes that are free, bytes in all, bytes free in one piece."""
+
+def platform() -> dict[str, Any]:
+    """What the machine is: model, boot_el, cpus, ram_base, ram_size, gic, uart, initrd, psci, ..."""
+
+def poweroff() -> None:
+    """Switch the machine off, by PSCI SYSTEM_OFF. OSError where there is no firmware below."""
+
+def mrs(register: str | int, /) -> int:
+    """Read a system register by name or encoding. Fault when this core has no such register."""
+
+def msr(register: str | int, value: int, /, unsafe: bool = False) -> None:
+    """Write a system register. Fault when it is absent; ValueError, with the reason, when EL2 or the
+    guest that runs stands on what would change, unless `unsafe`."""
+
+def sysreg(register: str | int, /) -> tuple[str, int, str]:
+    """Name, encoding (op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2) and access of a register."""
+
+def sysreg_fields(register: str | int, /) -> dict[str, tuple[int, int]]:
+    """The fields of a register, {name: (high bit, low bit)}."""
+
+def sysreg_names() -> tuple[str, ...]:
+    """The names of all registers in the table."""
+
+def event() -> tuple[int, int, int, int, int, int, bool, int, int] | None:
+    """The oldest event out of the ring; hv.events() makes them readable."""
+
+def mmu(op: str, va: int, size: int, pa: int, type: str, unsafe: bool, /) -> None:
+    """Change EL2's own map; hv.mmu is made of it."""
+
+def mmu_run(va: int, /) -> tuple[int, int, int, int] | None:
+    """The next run of alike entries of EL2's own map: address, bytes, level, first entry."""
+
+def mmu_translate(va: int, write: bool, /) -> int:
+    """The physical address, by AT S1E2R or S1E2W. Fault when there is none."""
+
+def mmu_parts() -> tuple[tuple[str, int, int], ...]:
+    """Where the parts of the image are: name, start, end."""
+
+class Exit:
+    """Why a guest stopped, or is stopped now. Of vm.run() it is a copy, cpu.exit is always the last one."""
+
+    reason: Final[str]
+    """"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit
+    that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a
+    handler's. "timeout": time is up, or pause(). "serror": an SError of the machine's."""
+    esr: Final[int]
+    """ESR_EL2: the syndrome (D13.2.37); hv.explain() puts it into words."""
+    ipa: Final[int]
+    """The guest physical address of an abort."""
+    va: Final[int]
+    """FAR_EL2: the guest's own address of an abort."""
+    far: Final[int]
+    """The same as va."""
+    hpfar: Final[int]
+    """HPFAR_EL2 as it was read (D13.2.57)."""
+    pc: Final[int]
+    """Where the instruction is."""
+    value: Final[int]
+    """What is stored, or written to a register."""
+    size: Final[int]
+    """The width of a load or store in bytes."""
+    write: Final[bool]
+    """Whether it is a store, or an MSR."""
+    cpu: Final[VCPU]
+    """The vCPU it is of."""
+
+class Registers:
+    """A vCPU's x, q or sysreg: numbers by index or name, printed as a table."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int | str, /) -> int: ...
+    def __setitem__(self, index: int | str, value: int, /) -> None: ...
+
+class VCPU:
+    """A virtual CPU. RuntimeError when it runs: vm.pause() first."""
+
+    id: Final[int]
+    """Its number in the VM."""
+    vm: Final[Any]
+    """The hv.VM it belongs to."""
+    pc: int
+    """Where it goes on: ELR_EL2."""
+    sp: int
+    """The stack pointer that PSTATE.SP chooses: SP_EL1 or SP_EL0."""
+    pstate: int
+    """SPSR_EL2 (C5.2.18): flags, masks, exception level. ValueError for a level a guest cannot have."""
+    x: Final[Registers]
+    """x[0] to x[30], 64 bits."""
+    q: Final[Registers]
+    """q[0] to q[31], 128 bits."""
+    fpcr: int
+    """FPCR, 32 bits."""
+    fpsr: int
+    """FPSR, 32 bits."""
+    sysreg: Final[Registers]
+    """EL1's system registers by name or encoding, and what the guest would read of others."""
+    exit: Final[Exit]
+    """Its last exit, always the newest."""
+    exits: Final[dict[int | str, int]]
+    """How many exits there were, {exception class: count}, interrupts under "irq"."""
+    sp_el2: Final[int]
+    """EL2's stack pointer at its last exit."""
+    def reset(self, pc: int = 0, x0: int = 0, /) -> None:
+        """Every register as after a reset: EL1h, interrupts masked, MMU off."""
+    def translate(self, va: int, write: bool = False, el0: bool = False, /) -> tuple[int, int]:
+        """The IPA and the machine's address of a guest's address, by both stages. Fault when one refuses."""
+    def inject(self, what: str, where: int = ..., /) -> None:
+        """Give the guest an exception when it next runs: "undefined", "abort" or "fetch" (where: FAR_EL1),
+        "serror"; or "irq", an edge of interrupt `where`, 32 and up."""
+    def dump(self) -> None:
+        """Print everything it has, decoded."""
+
+class Memory:
+    """A VM's RAM by IPA: memory[ipa], memory[ipa:end] as bytes; anything that takes a buffer takes it whole.
+
+    Caches are cleaned and dropped as a guest with its caches off needs it. ValueError outside RAM.
+    """
+
+    base: Final[int]
+    """The IPA of its first byte."""
+    size: Final[int]
+    """Its size in bytes."""
+    @overload
+    def __getitem__(self, ipa: int, /) -> int: ...
+    @overload
+    def __getitem__(self, ipas: slice, /) -> bytes: ...
+    @overload
+    def __setitem__(self, ipa: int, value: int, /) -> None: ...
+    @overload
+    def __setitem__(self, ipas: slice, value: Any, /) -> None: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def find(self, what: bytes, start: int = ..., end: int = ..., /) -> int:
+        """The IPA where these bytes are first, or -1."""
+    def view(self, ipa: int, size: int, /) -> memoryview:
+        """The memory itself. Caches are yours to clean()."""
+    def clean(self, ipa: int, size: int, /) -> None:
+        """Clean and invalidate the data cache to the point of coherency (D4.4)."""
+
+class Console:
+    """The other end of a guest's PL011, a stream. Nothing blocks: None when there is nothing to read."""
+
+    def any(self) -> int:
+        """How many bytes can be read now."""
+    def read(self, size: int = -1, /) -> bytes | None:
+        """What the guest has printed."""
+    def readinto(self, buf: Any, size: int = ..., /) -> int | None:
+        """The same into a buffer; how many bytes."""
+    def readline(self, size: int = -1, /) -> bytes | None:
+        """The same up to the end of a line."""
+    def write(self, buf: Any, size: int = ..., /) -> int | None:
+        """Type bytes at the guest; how many it had room for."""
+
+class EL2Registers:
+    """A VM's own HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, VTCR_EL2 and HSTR_EL2, in force while it runs.
+
+    el2["HCR_EL2"] |= 1 << 26. ValueError, with the reason, for a bit that must stay as it is.
+    """
+
+    def __getitem__(self, register: str, /) -> int: ...
+    def __setitem__(self, register: str, value: int, /) -> None: ...
+    def set(self, register: str, value: int, /, unsafe: bool = False) -> None:
+        """Set one; with `unsafe` whatever it breaks."""
+
+class Rule:
+    """What vm.rule() has set up."""
+
+    hits: int
+    """How many exits it has matched."""
+    value: int
+    """The number that "const" answers and "shadow" keeps."""
+    def remove(self) -> None:
+        """End it."""
+
+class Request:
+    """A request of a guest's virtio driver: bytes to read, then room for an answer (virtio 1.1, 2.6)."""
+
+    readable: Final[int]
+    """Bytes left to be read."""
+    writable: Final[int]
+    """Bytes of room left."""
+    def read(self, size: int = ..., /) -> bytes:
+        """Take the next bytes out."""
+    def readinto(self, buf: Any, /) -> int:
+        """The same into a buffer; how many."""
+    def write(self, buf: Any, /) -> int:
+        """Answer; how many bytes there was room for."""
+    def data(self, size: int = ..., /) -> list[memoryview]:
+        """The next bytes where they are, in guest RAM."""
+    def room(self, size: int = ..., /) -> list[memoryview]:
+        """Where the next bytes of the answer go, in guest RAM."""
+    def done(self) -> None:
+        """Give it back to the driver."""
+
+class Virtio:
+    """A virtio device's place in a VM: what hv.virtio.Device.port is."""
+
+    slot: Final[int]
+    """Its slot, 0 to 31."""
+    status: Final[int]
+    """The driver's status byte (virtio 1.1, 2.1)."""
+    features: Final[int]
+    """The features the driver has accepted."""
+    fault: Final[str | None]
+    """What was wrong with the driver's queues, when the device needs a reset."""
+    def pop(self, queue: int, /) -> Request | None:
+        """The next request in a queue."""
+    def configure(self, config: bytes, /) -> None:
+        """New contents of the configuration space; the driver is told."""
+
+class VM:
+    """What must be native of hv.VM."""
+
+    cpu: Final[tuple[VCPU, ...]]
+    console: Final[Console]
+    memory: Final[Memory]
+    el2: Final[EL2Registers]
+    name: Final[str]
+    vmid: Final[int]
+    """Its VMID, 1 to 255 (D5.9)."""
+    running: Final[bool]
+    closed: Final[bool]
+    def __init__(self, name: str, ram: int, cpus: int, /) -> None: ...
+    def hook(self, kind: str, key: Any, handler: Any, /) -> bool: ...
+    def mmio(self, ipa: int, size: int, handler: Any, /) -> bool: ...
+    def rule(self, *rule: Any) -> Rule: ...
+    def el1(self, classes: int, kinds: int, handler: Any, /) -> None: ...
+    def reset(self) -> None: ...
+    def stage2(self, op: str, ipa: int, size: int, pa: int | None, flags: int, unsafe: bool, /) -> None: ...
+    def stage2_run(self, ipa: int, /) -> tuple[int, int, int, int] | None: ...
+    def virtio(self, *device: Any) -> Any: ...
+    def run(self, timeout_ms: int | None, /) -> Exit: ...
+    def start(self) -> None: ...
+    def attach(self, key: int, /) -> bool: ...
+    def pause(self) -> bool: ...
+    def close(self) -> None: ...

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/__init__.py.
+"""Elapid from Python: virtual machines, the core's registers, memory, what exits mean.
+
+    import hv
+    vm = hv.VM("demo", ram="64M")
+    vm.load("hello.elf")
+    vm.run()
+
+What is seldom needed is imported when it is first named: hv.regs, hv.mmu, hv.explain, hv.fdt ..."""
+
+from typing import Any
+
+from _hv import ABORT as ABORT, PASS as PASS, RETRY as RETRY, SERROR as SERROR, SKIP as SKIP, STOP as STOP, UNDEFINED as UNDEFINED, VCPU as VCPU, Exit as Exit, Fault as Fault, mem as mem, platform as platform, poweroff as poweroff, read as read, write as write
+from machine import blob as blob, initrd as initrd
+from .vm import VM as VM
+from .syndrome import explain as explain
+from .event import events as events
+from . import elf as elf
+from . import event as event
+from . import fdt as fdt
+from . import loader as loader
+from . import machine_dt as machine_dt
+from . import mmu as mmu
+from . import progress as progress
+from . import regs as regs
+from . import source as source
+from . import stage2 as stage2
+from . import state as state
+from . import symbols as symbols
+from . import syndrome as syndrome
+from . import traps as traps
+from . import virtio as virtio
+from . import vm as vm

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/virtio.py.
+"""Virtio devices for guests, and what one's own are made from.
+
+    from hv.virtio import Device
+
+    class Reverse(Device):
+        id = 42
+        def request(self, queue, r):
+            r.write(bytes(reversed(r.read())))
+
+    vm.virtio(Reverse())
+
+The transport and the queues are native (virtio 1.1, modern and legacy). A request `r` is what a driver
+has put in a queue: bytes to read, then room for an answer.
+
+    r.readable, r.writable          bytes left of each
+    r.read(n), r.readinto(buffer)   take the next bytes out
+    r.write(buffer)                 answer; returns how many bytes there was room for
+    r.data(n), r.room(n)            the next bytes where they are: memoryviews of the guest's RAM
+    r.done()                        give it back to the driver: for those that were kept"""
+
+from typing import Any
+
+import os
+
+class Device:
+    """id: the device type; features: offered bits, 0 to 23; config: at most 256 bytes; queues: 1 to 8.
+
+    passive: a bit for each queue whose requests are not handed to `request`, but taken with `pop`, as
+    those of a receive queue. legacy: the device has the transport of before virtio 1.0."""
+
+    legacy: Any
+    id = 0
+    features = 0
+    config = b''
+    queues = 1
+    passive = 0
+    port: Any
+    def __init__(self, legacy: Any=False) -> None: ...
+    def plug(self, vm: Any, slot: Any) -> Any:
+        """vm.virtio() has found a slot: from now on a driver sees the device."""
+    def request(self, queue: Any, r: Any) -> Any:
+        """A request. It is given back on return, but not when that is true: then r.done() does it."""
+    def ready(self, queue: Any) -> Any:
+        """There may be something new in a passive queue."""
+    def reset(self) -> Any:
+        """The driver has begun anew. Requests of before are void."""
+    def pop(self, queue: Any) -> Any:
+        """The next request in a queue, or None."""
+
+
+class Rng(Device):
+    """Random numbers (virtio 1.1, 5.4)."""
+
+    id = 4
+    def request(self, queue: Any, r: Any) -> Any: ...

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/vm.py.
+"""hv.VM: a virtual machine like QEMU's "virt", as far as its guest can tell.
+
+RAM is at IPA 0x4000_0000, a PL011 at 0x0900_0000, PSCI answers HVC and SMC. Everything else is what
+a script adds: handlers for calls, addresses and registers."""
+
+from typing import Any
+
+import _hv
+from .traps import Traps as Traps
+EL1H = 5
+DETACH = 28
+def size(value: int | str) -> int:
+    """Bytes of 65536, "64K", "64M" or "1G"."""
+
+class VM(Traps):
+    """name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
+
+    MemoryError when the machine has no room; a `with` statement closes it at the end."""
+
+    name: str
+    """For messages."""
+    cpu: tuple[_hv.VCPU, ...]
+    """Its vCPUs."""
+    memory: _hv.Memory
+    """RAM by IPA."""
+    el2: _hv.EL2Registers
+    """The EL2 registers it is entered with."""
+    exit: _hv.Exit | None
+    """How it last ended in the background."""
+    console: _hv.Console
+    """The other end of its PL011."""
+    def __init__(self, name: str='guest', ram: int | str='64M', cpus: int=1) -> None: ...
+    def load(self, source: Any, at: Any=None, entry: Any=None, dtb: Any=None) -> Any:
+        """Load an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make
+        cpu 0 ready to start it. An Image or flat binary is given a device tree in x0, an ELF only
+        with dtb=True. Returns what was loaded and where (hv.loader.Loaded)."""
+    def symbol(self, name: str) -> int:
+        """The value of a symbol of the ELF file last loaded; KeyError when it has none such."""
+    def device_tree(self, **more: Any) -> Any:
+        """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
+    def virtio(self, device: Any, slot: Any=None) -> Any:
+        """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
+        tree of a later load() or linux(): in slot 0 to 31, the first free one by itself."""
+    def rng(self) -> Any:
+        """Plug in a source of random numbers."""
+    @property
+    def stage2(self) -> Any:
+        """The guest's IPA space: hv.stage2.Stage2."""
+    def linux(self, kernel: Any, initrd: Any=None, cmdline: str='', dtb: Any=None) -> Any:
+        """Load an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol
+        wants them, and make cpu 0 ready to start it. dtb: the user's own tree, fitted to this VM."""
+    def run(self, timeout_ms: int | None=None) -> _hv.Exit:
+        """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
+        ends, or does something nobody answers: it can be run on. A reset of the guest starts it
+        anew. Ctrl-C raises KeyboardInterrupt."""
+    def reset(self) -> None:
+        """As after power-on: RAM zero, vCPUs and interrupt controller reset, and what was loaded
+        (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay."""
+    def start(self) -> None:
+        """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
+    def pause(self) -> bool:
+        """Stop all of its vCPUs; start() or run() go on. False when it did not run."""
+    @property
+    def running(self) -> bool:
+        """Whether it runs in the background."""
+    def attach(self, key: int=DETACH) -> _hv.Exit | None:
+        """Connect this console to the guest's, all keys but `key` (Ctrl-\\), and start it if need be.
+        Returns None when detached, the guest running on, or the Exit it ended with."""
+    def close(self) -> None:
+        """End it and give its memory back. What is left of it raises ValueError."""
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *exc: Any) -> Any: ...
