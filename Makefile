@@ -31,7 +31,7 @@ DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
 	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
 
-.PHONY: all setup run repl serve stop debug test check format pictures clean distclean help
+.PHONY: all setup run repl serve stop debug test test-upstream check format pictures clean distclean help
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -64,6 +64,9 @@ debug: ready ## QEMU stopped at reset, under gdb with symbols
 test: all ## build and run every test
 	$(PY) -m pytest $(TESTS)
 
+test-upstream: all ## MicroPython's own tests and benchmarks, on the target
+	$(PY) -m pytest -s tests/test_upstream.py
+
 check: setup ## linters, formatters, stubs and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -89,6 +92,6 @@ distclean: ## remove everything that is not in git
 	rm -rf hypervisor.elf hypervisor.bin build .venv
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 	@echo; echo "Variables (make run GIC=3 SMP=4 ...):"
-	@sed -n 's/^\([A-Z_]*\) *?= \([^#]*\)# */\1\t\2\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 12,40
+	@sed -n 's/^\([A-Z_]*\) *?= \([^#]*\)# */\1\t\2\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16,44

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""MicroPython's own tests, from the source Elapid is built from, on the target over its pty.
+
+`make test-upstream` runs this and shows every file's result. What is skipped, and why, is in
+upstream_skips.txt: the test fails when that is not exactly what was skipped.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from harness import ROOT, Target
+
+# What run-tests.py takes on a board by itself, and four more that a target with files can run.
+BOARD = ("basics", "extmod", "float", "micropython", "misc")
+MORE = ("import", "io", "stress", "unicode")
+PERFORMED = 745  # files of BOARD that must run
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+
+def listed(excluded):
+    """The files of upstream_skips.txt whose reason says that they are not tried, or the others."""
+    files, wanted = set(), False
+    for line in (ROOT / "tests/upstream_skips.txt").read_text().splitlines():
+        if not line.startswith(" "):
+            wanted = line.startswith("Excluded: ") == excluded
+        elif wanted:
+            files.add(line.strip())
+    return files
+
+
+@pytest.fixture(scope="module")
+def upstream(tmp_path_factory):
+    """A copy of MicroPython's tests: they are run in their folder, and some write there."""
+    source = Path(os.environ.get("MICROPY_DIR") or ROOT / "build/micropython")
+    folder = tmp_path_factory.mktemp("upstream")
+    for name in (*BOARD, *MORE, "feature_check", "perf_bench", "internal_bench"):
+        shutil.copytree(source / "tests" / name, folder / "tests" / name)
+    for script in source.glob("tests/run-*.py"):
+        shutil.copy(script, folder / "tests")
+    shutil.copytree(source / "tools", folder / "tools")
+    return folder / "tests"
+
+
+@pytest.fixture(scope="module")
+def machine(image, upstream):
+    """A machine with the files that io, unicode and import want in the current folder."""
+    machine = Target().boot()
+    files = [file for file in (upstream / "import").rglob("*") if file.is_file()]
+    files = [(file, file.relative_to(upstream / "import")) for file in files]
+    data = [*(upstream / "io/data").iterdir(), *(upstream / "unicode/data").iterdir()]
+    files += [(file, Path("data") / file.name) for file in data]
+    for folder in sorted({parent for _, path in files for parent in path.parents} - {Path()}):
+        machine.exec(f"import os; os.mkdir({str(folder)!r})")
+    for file, path in files:
+        machine.exec(f"with open({str(path)!r}, 'wb') as f: f.write({file.read_bytes()!r})")
+    yield machine
+    machine.close()
+
+
+def run(machine, upstream, script, option, *arguments):
+    """What the script printed."""
+    done = subprocess.run(
+        [sys.executable, script, option, machine.lend(), *arguments],
+        cwd=upstream,
+        env=os.environ | {"MICROPY_CPYTHON3": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=500,
+        text=True,
+    )
+    print(done.stdout)
+    return done.stdout
+
+
+def test_suite(machine, upstream):
+    exclude = [word for file in listed(excluded=True) for word in ("-e", f"^{re.escape(file)}$")]
+    said = run(machine, upstream, "run-tests.py", "-t", "-d", *BOARD, *MORE, *exclude)
+    lines = re.findall(r"(?m)^(pass|FAIL|skip|lrge) +(\S+)", said)
+    passed, failed, skipped = (
+        {file for how, file in lines if how in ways}
+        for ways in (("pass",), ("FAIL",), ("skip", "lrge"))
+    )
+    assert not failed
+    assert len([file for file in passed if file.split("/")[0] in BOARD]) >= PERFORMED
+    assert skipped == listed(excluded=False)
+
+
+def test_benchmarks(machine, upstream):
+    said = run(machine, upstream, "run-perfbench.py", "-pd", "-a1", "100", "100")
+    assert "18 tests passed" in said and "failed" not in said
+    said = run(machine, upstream, "run-internalbench.py", "-t", "-I", "2000")
+    assert "65 individual testcases" in said and " -1.000s" not in said
