@@ -179,6 +179,7 @@ static const mp_rom_map_elem_t globals[] = {
     { MP_ROM_QSTR(MP_QSTR_VM), MP_ROM_PTR(&hv_vm_type) },
     { MP_ROM_QSTR(MP_QSTR_VCPU), MP_ROM_PTR(&hv_vcpu_type) },
     { MP_ROM_QSTR(MP_QSTR_Exit), MP_ROM_PTR(&hv_exit_type) },
+    { MP_ROM_QSTR(MP_QSTR_Pages), MP_ROM_PTR(&hv_pages_type) },
     { MP_ROM_QSTR(MP_QSTR_Fault), MP_ROM_PTR(&mp_type_Fault) },
     { MP_ROM_QSTR(MP_QSTR_RETRY), MP_ROM_PTR(&hv_actions[ACTION_RETRY]) },
     { MP_ROM_QSTR(MP_QSTR_SKIP), MP_ROM_PTR(&hv_actions[ACTION_SKIP]) },

@@ -23,7 +23,7 @@ typedef struct {
 } hv_vcpu_obj_t;
 
 extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type, hv_console_type, hv_rule_type;
-extern const mp_obj_type_t hv_virtio_type, hv_request_type;
+extern const mp_obj_type_t hv_virtio_type, hv_request_type, hv_pages_type;
 
 // Raises ValueError when the VM has been closed.
 vm_t *hv_vm_get(mp_obj_t self);

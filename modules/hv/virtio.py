@@ -78,3 +78,50 @@ class Rng(Device):
 
     def request(self, queue, r):
         r.write(os.urandom(min(r.writable, 64)))
+
+
+class Console(Device):
+    """A console (virtio 1.1, 5.3): Linux's /dev/hvc0. It is a stream, of which nothing blocks.
+
+    output: a function that is called with what the guest prints, as bytes; without it read() has the
+    last 16 KB.
+    """
+
+    id = 3
+    config = bytes(8)
+    queues = 2  # to the driver, from the driver
+    passive = 1
+    LIMIT = 0x4000
+
+    def __init__(self, output=None, legacy=False):
+        super().__init__(legacy)
+        self.output = output or self._keep
+        self._printed = self._typed = b""
+
+    def request(self, queue, r):
+        while r.readable:
+            self.output(r.read(1024))
+
+    def _keep(self, data):
+        self._printed = (self._printed + data)[-self.LIMIT :]
+
+    def any(self):
+        """How many bytes read() has."""
+        return len(self._printed)
+
+    def read(self, n=LIMIT):
+        """What the guest has printed: at most n bytes, b"" when there is nothing."""
+        data, self._printed = self._printed[:n], self._printed[n:]
+        return data
+
+    def write(self, data):
+        """Type at the guest. Returns how many bytes were taken: 16 KB wait at most."""
+        room = self.LIMIT - len(self._typed)
+        self._typed += bytes(data[:room])
+        self.ready(0)
+        return min(len(data), room)
+
+    def ready(self, queue):
+        while self._typed and (r := self.pop(0)):
+            self._typed = self._typed[r.write(self._typed) :]
+            r.done()

@@ -89,6 +89,24 @@ class VM(Traps):
         self._virtio[slot] = device
         return device
 
+    def block(self, source, readonly=False, cow=False):
+        """Plug in a disk: see hv.block.Block for what `source` may be."""
+        from .block import Block
+
+        return self.virtio(Block(source, readonly, cow))
+
+    def net(self, switch, mac=None):
+        """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
+        from .net import Net
+
+        return self.virtio(Net(switch, mac))
+
+    def virtio_console(self, output=None):
+        """Plug in a console besides the PL011: hv.virtio.Console."""
+        from .virtio import Console
+
+        return self.virtio(Console(output))
+
     def rng(self):
         """Plug in a source of random numbers."""
         from .virtio import Rng

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// _hv.Pages(bytes): zeroed memory beside the GC heap, as a buffer. For what is big: a collection does
+// not look through it.
+
+#include "py/gc.h"
+#include "py/runtime.h"
+#include "arch.h"
+#include "mem.h"
+#include "objects.h"
+
+typedef struct {
+    mp_obj_base_t base;
+    uint8_t *at;
+    size_t bytes;
+} pages_t;
+
+static mp_obj_t pages_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    mp_arg_check_num(n_args, n_kw, 1, 1, false);
+    pages_t *p = mp_obj_malloc_with_finaliser(pages_t, type);
+    p->at = NULL;
+    p->bytes = ALIGN_UP(unbox_u64(args[0]), PAGE_SIZE);
+    p->at = page_alloc(p->bytes);
+    if (p->at == NULL) {
+        gc_collect(); // there may be some that nobody knows any more
+        p->at = page_alloc(p->bytes);
+    }
+    if (p->at == NULL) {
+        hv_no_room("a buffer", p->bytes);
+    }
+    page_zero(p->at, p->bytes);
+    return MP_OBJ_FROM_PTR(p);
+}
+
+static mp_obj_t pages_del(mp_obj_t self) {
+    pages_t *p = MP_OBJ_TO_PTR(self);
+    if (p->at != NULL) {
+        page_free(p->at, p->bytes);
+        p->at = NULL;
+        p->bytes = 0;
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(pages_del_obj, pages_del);
+
+static mp_int_t pages_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t flags) {
+    pages_t *p = MP_OBJ_TO_PTR(self);
+    (void)flags;
+    buf->buf = p->at;
+    buf->len = p->bytes;
+    buf->typecode = 'B';
+    return 0;
+}
+
+static const mp_rom_map_elem_t pages_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&pages_del_obj) },
+};
+static MP_DEFINE_CONST_DICT(pages_locals_dict, pages_locals);
+
+MP_DEFINE_CONST_OBJ_TYPE(hv_pages_type, MP_QSTR_Pages, MP_TYPE_FLAG_NONE,
+    make_new, pages_make_new, buffer, pages_buffer, locals_dict, &pages_locals_dict);

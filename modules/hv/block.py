@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: MIT
+"""Disks for guests: virtio block devices (virtio 1.1, 5.2), and what they are kept in.
+
+    vm.block("/disk/root.img")              # a file; writes go to it
+    vm.block("/disk/root.img", cow=True)    # the file stays as it is
+    vm.block(machine.Disk(1))               # a block device of the machine
+    vm.block(hv.blob(), readonly=True)      # any buffer
+    vm.block(16 << 20)                      # an empty disk in memory, 16 MB
+
+A store has a size in bytes, read(at, view), write(at, view) and sync(); a script may bring its own.
+"""
+
+import struct
+
+from _hv import Pages
+
+from .virtio import Device
+
+SECTOR = 512
+CHUNK = 0x1_0000
+
+_IN, _OUT, _FLUSH, _GET_ID = 0, 1, 4, 8
+_OK, _IOERR, _UNSUPP = 0, 1, 2
+_SEG_MAX, _RO, _WITH_FLUSH = 1 << 2, 1 << 5, 1 << 9
+
+
+class Buffer:
+    """Anything with the buffer protocol. Writes raise TypeError when it cannot be changed."""
+
+    def __init__(self, buffer):
+        self.view = memoryview(buffer)
+        self.size = len(self.view)
+
+    def read(self, at, view):
+        view[:] = self.view[at : at + len(view)]
+
+    def write(self, at, view):
+        self.view[at : at + len(view)] = view
+
+    def sync(self):
+        pass
+
+
+class File:
+    """A file of the target, opened when the disk is made."""
+
+    def __init__(self, path, mode):
+        self.file = open(path, mode)
+        self.size = self.file.seek(0, 2)
+
+    def read(self, at, view):
+        self.file.seek(at)
+        if self.file.readinto(view) != len(view):
+            raise OSError(5)
+
+    def write(self, at, view):
+        self.file.seek(at)
+        if self.file.write(view) != len(view):
+            raise OSError(28)
+
+    def sync(self):
+        self.file.flush()
+
+
+class Blocks:
+    """A block device as MicroPython's file systems use them (vfs.AbstractBlockDev)."""
+
+    def __init__(self, device):
+        self.device = device
+        self.unit = device.ioctl(5, 0)
+        self.size = device.ioctl(4, 0) * self.unit
+
+    def read(self, at, view):
+        self._move(self.device.readblocks, at, view)
+
+    def write(self, at, view):
+        self._move(self.device.writeblocks, at, view)
+
+    def _move(self, do, at, view):
+        if at % self.unit or len(view) % self.unit:
+            raise ValueError(f"a block device with blocks of {self.unit} bytes")
+        error = do(at // self.unit, view)
+        if error:
+            raise OSError(-error)
+
+    def sync(self):
+        self.device.ioctl(3, 0)
+
+
+class Overlay:
+    """What is written goes to memory, 64 KB at a time; the rest is read from `base`."""
+
+    def __init__(self, base):
+        self.base = base
+        self.size = base.size
+        self.chunks = {}
+
+    def read(self, at, view):
+        for number, offset, part in _parts(at, view):
+            chunk = self.chunks.get(number)
+            if chunk is None:
+                self.base.read(number * CHUNK + offset, part)
+            else:
+                part[:] = chunk[offset : offset + len(part)]
+
+    def write(self, at, view):
+        for number, offset, part in _parts(at, view):
+            chunk = self.chunks.get(number)
+            if chunk is None:
+                chunk = memoryview(Pages(CHUNK))
+                if len(part) < CHUNK:
+                    start = number * CHUNK
+                    self.base.read(start, chunk[: min(CHUNK, self.size - start)])
+                self.chunks[number] = chunk
+            chunk[offset : offset + len(part)] = part
+
+    def sync(self):
+        pass
+
+
+def _parts(at, view):
+    """The pieces of a view by chunk: (number of the chunk, offset in it, view)."""
+    done = 0
+    while done < len(view):
+        number, offset = divmod(at + done, CHUNK)
+        count = min(CHUNK - offset, len(view) - done)
+        yield number, offset, view[done : done + count]
+        done += count
+
+
+def store(source, readonly):
+    """What a disk is kept in, by what it was made from."""
+    if isinstance(source, str):
+        return File(source, "rb" if readonly else "r+b")
+    if isinstance(source, int):
+        return Buffer(Pages(source))
+    if hasattr(source, "readblocks"):
+        return Blocks(source)
+    return source if hasattr(source, "sync") else Buffer(source)
+
+
+class Block(Device):
+    """source: a path, a buffer, a block device, a store, or bytes of memory. cow: what the guest writes
+    is kept in memory (disk.store.chunks) and `source` is not changed. bytes objects are read-only.
+    """
+
+    id = 2
+
+    def __init__(self, source, readonly=False, cow=False, legacy=False):
+        super().__init__(legacy)
+        self.readonly = readonly or (isinstance(source, bytes) and not cow)
+        self.store = store(source, readonly or cow)
+        if cow:
+            self.store = Overlay(self.store)
+        self.features = _SEG_MAX | _WITH_FLUSH | (_RO if self.readonly else 0)
+        self.config = struct.pack("<QII", self.store.size // SECTOR, 0, 254)
+        self.error = None  # the last exception of the store: its request was answered as failed
+
+    def request(self, queue, r):
+        header = r.read(16)
+        if len(header) < 16 or not r.writable:
+            return
+        kind, _, sector = struct.unpack("<IIQ", header)
+        status = _OK
+        try:
+            if kind == _IN or kind == _OUT:
+                status = self._move(r, sector * SECTOR, kind == _OUT)
+            elif kind == _FLUSH:
+                self.store.sync()
+            elif kind == _GET_ID:
+                r.write((b"elapid" + bytes(14))[: r.writable - 1])
+            else:
+                status = _UNSUPP
+        except Exception as error:
+            self.error = error
+            status = _IOERR
+        r.room(r.writable - 1)  # the status is the last byte
+        r.write(bytes((status,)))
+
+    def _move(self, r, at, write):
+        count = r.readable if write else r.writable - 1
+        if count % SECTOR or at + count > self.store.size or (write and self.readonly):
+            return _IOERR
+        do = self.store.write if write else self.store.read
+        for view in r.data() if write else r.room(count):
+            do(at, view)
+            at += len(view)
+        return _OK
