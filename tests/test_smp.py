@@ -42,3 +42,35 @@ def test_sleepers_are_woken_by_their_timers(each_target):
     """
     storm(each_target, timers=600)
     storm(each_target, timers=200, rounds=200, cpus=8)
+
+
+def test_the_end_is_noticed_while_another_vcpu_spins(each_target):
+    """SYSTEM_OFF on one core: run() returns as soon as the vCPU on another has left its guest."""
+    source = """
+    load x0, 0xc4000003
+    mov x1, #1
+    adr x2, second
+    mov x3, #0
+    hvc #0
+    adr x1, seen
+1:  yield
+    ldr w0, [x1]
+    cbz w0, 1b
+    power_off
+second:
+    adr x1, seen
+    mov w0, #1
+    str w0, [x1]
+    b .
+    .balign 8
+seen:
+    .quad 0
+"""
+    script = """
+import time
+for i in range(5):
+    with guest(code, cpus=2) as vm:
+        start = time.ticks_ms()
+        print(vm.run(20_000).reason, time.ticks_diff(time.ticks_ms(), start) < 15_000)
+"""
+    assert run(each_target, source, script, 120) == "off True\n" * 5

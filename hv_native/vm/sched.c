@@ -223,6 +223,9 @@ static void settle(vcpu_t *v, exit_t why) {
     } else {
         enqueue_and_call(v);
     }
+    if (v->vm->stopping && this_pcpu()->id != 0) {
+        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr); // this may be the last one that it waits for
+    }
     unlock(daif);
 }
 
