@@ -23,7 +23,7 @@
 .macro next
     ldrb    w8, [ip], #1
     ldrb    w12, [cases, op]
-    add     x12, cases, x12, lsl #3
+    add     x12, cases, x12, lsl #4
     br      x12
 .endm
 
@@ -37,7 +37,7 @@
 .endm
 
 .macro case label
-    .balign 8
+    .balign 16
 \label:
 .endm
 
@@ -54,14 +54,14 @@
     next
 .endm
 
-// ---- Which case for which opcode: a byte each, in 8 bytes from here -----------------------------
+// ---- Which case for which opcode: a byte each, in 16 bytes from here -----------------------------
 
 .macro opcode code, label, count=1
     .rept   \code - (. - quick_cases)
-    .byte   (leave - quick_cases) / 8
+    .byte   (leave - quick_cases) / 16
     .endr
     .rept   \count
-    .byte   (\label - quick_cases) / 8
+    .byte   (\label - quick_cases) / 16
     .endr
 .endm
 
@@ -86,7 +86,11 @@ quick_cases:
     opcode  MP_BC_LOAD_CONST_TRUE, load_true
     opcode  MP_BC_LOAD_SUBSCR, load_subscr
     opcode  MP_BC_STORE_SUBSCR, store_subscr
+    opcode  MP_BC_DUP_TOP, dup_top
+    opcode  MP_BC_DUP_TOP_TWO, dup_top_two
     opcode  MP_BC_POP_TOP, pop_top
+    opcode  MP_BC_ROT_TWO, rot_two
+    opcode  MP_BC_ROT_THREE, rot_three
     opcode  MP_BC_RETURN_VALUE, return_value
     opcode  MP_BC_LOAD_CONST_SMALL_INT_MULTI, load_const_multi, MP_BC_LOAD_CONST_SMALL_INT_MULTI_NUM
     opcode  MP_BC_LOAD_FAST_MULTI, load_fast, MP_BC_LOAD_FAST_MULTI_NUM
@@ -188,6 +192,28 @@ case store_fast
 
 case pop_top
     pop
+    next
+
+case dup_top
+    str     top, [sp_, #8]!
+    next
+
+case dup_top_two
+    ldr     x12, [sp_]
+    stp     top, x12, [sp_, #8]
+    add     sp_, sp_, #16
+    next
+
+case rot_two
+    ldr     x12, [sp_]
+    str     top, [sp_]
+    mov     top, x12
+    next
+
+case rot_three
+    ldp     x12, x13, [sp_, #-8]
+    stp     top, x12, [sp_, #-8]
+    mov     top, x13
     next
 
 // Seven bits a byte, the highest first, and bit 6 of the first is the sign.
