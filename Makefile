@@ -10,6 +10,7 @@ BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
 COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
+BENCH     ?= #           what `make bench` measures: --quick, or names of groups (default: all)
 QEMU_ARGS ?= #           more options for QEMU
 
 QEMU ?= qemu-system-aarch64
@@ -66,6 +67,9 @@ test: all ## build and run every test
 
 test-upstream: all ## MicroPython's own tests and benchmarks, on the target
 	$(PY) -m pytest -s tests/test_upstream.py
+
+bench: all ## what things cost, in instructions, against the budgets; BENCH=--quick, --update, or groups
+	@$(PY) tools/bench.py $(BENCH)
 
 check: setup ## linters, formatters, stubs and types
 	$(PY) -m ruff check .

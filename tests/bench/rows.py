@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Runs on the target, from /rom: what one exit costs. Prints lines "@ row instructions"."""
+"""Runs on the target, from /rom: what one exit costs. Prints lines "@ row number"."""
 
 import gc
+import time
 
 import hv
 
@@ -9,9 +10,9 @@ ADD = 0xC600_0001
 DEVICE = 0x0B00_0000
 
 
-def count(row, prepare=None, ram="16M", cpus=1):
+def count(row, prepare=None, cpus=1):
     """Instructions for each time, as the guest's function `row` counts them."""
-    with hv.VM("bench", ram, cpus) as vm:
+    with hv.VM("bench", "16M", cpus) as vm:
         loaded = vm.load("/rom/bench.elf")
         if prepare:
             prepare(vm)
@@ -20,7 +21,7 @@ def count(row, prepare=None, ram="16M", cpus=1):
         exit = vm.run()
         if exit.reason != "off":
             raise RuntimeError(f"{row} ended by {exit!r}")
-        return cpu.x[1] / cpu.x[2]
+        return cpu.x[1] / max(1, cpu.x[2])
 
 
 def report(name, value):
@@ -58,23 +59,25 @@ def actlr(vm):
 def bound(vm):
     # A handler that is a method, as a device with state has it.
     class Device:
+        def __init__(self):
+            self.loads = 0
+
         def access(self, cpu, offset, value):
-            return 5
+            self.loads += 1
+            return self.loads
 
     vm.mmio(DEVICE, 0x1000, Device().access)
 
 
+def calls(vm):
+    # More than the fast path can do: it calls a function.
+    @vm.hvc(ADD)
+    def larger(cpu, x1, x2):
+        return max(x1, x2)
+
+
 def rule(kind, key, action):
     return lambda vm: vm.rule(kind, key, action, value=5)
-
-
-def rules():
-    report("rule_hvc_const", count("hvc_add", rule("hvc", ADD, "const")))
-    report("rule_hvc_count", count("hvc_psci_version", rule("hvc", 0x8400_0000, "count")))
-    report("rule_mmio_const", count("mmio_load", rule("mmio", (DEVICE, 16), "const")))
-    report("rule_mmio_shadow", count("mmio_store", rule("mmio", (DEVICE, 16), "shadow")))
-    report("rule_sysreg_const", count("sysreg_read", rule("sysreg", "ACTLR_EL1", "const")))
-    report("rule_sysreg_count", count("sysreg_read", rule("sysreg", "ACTLR_EL1", "count")))
 
 
 def native():
@@ -86,9 +89,18 @@ def native():
     report("pl011_flags", count("pl011_flags"))
 
 
+def rules():
+    report("rule_hvc_const", count("hvc_add", rule("hvc", ADD, "const")))
+    report("rule_hvc_count", count("hvc_psci_version", rule("hvc", 0x8400_0000, "count")))
+    report("rule_mmio_const", count("mmio_load", rule("mmio", (DEVICE, 16), "const")))
+    report("rule_mmio_shadow", count("mmio_store", rule("mmio", (DEVICE, 16), "shadow")))
+    report("rule_sysreg_const", count("sysreg_read", rule("sysreg", "ACTLR_EL1", "const")))
+
+
 def python():
     report("hvc_python", count("hvc_add", add))
     report("hvc_imm_python", count("hvc_imm", imm))
+    report("hvc_python_calls", count("hvc_add", calls))
     report("mmio_load_python", count("mmio_load", device))
     report("mmio_load_late_python", count("mmio_load_late", device))
     report("mmio_load_post_python", count("mmio_load_post", device))
@@ -125,9 +137,119 @@ def heap(row, prepare):
 def allocation():
     rest = heap("hundred_nops", lambda vm: None)
     report("heap_hvc_python", heap("hvc_add", add) - rest)
+    report("heap_hvc_python_calls", heap("hvc_add", calls) - rest)
     report("heap_mmio_load_python", heap("mmio_load", device) - rest)
     report("heap_mmio_store_python", heap("mmio_store", device) - rest)
     report("heap_sysreg_python", heap("sysreg_write", actlr) - rest)
+
+
+# ---- The scheduler ------------------------------------------------------------------------------
+
+
+def el2_instructions():
+    """A function that returns how many EL2 has executed since: the PMU's event 8, for EL2 alone."""
+    from hv.regs import PMCNTENSET_EL0, PMCR_EL0, PMEVCNTR0_EL0, PMEVTYPER0_EL0
+
+    PMEVTYPER0_EL0.write(0x08 | 1 << 31 | 1 << 30 | 1 << 27)  # not EL1, not EL0, but EL2
+    PMCNTENSET_EL0.write(1)
+    PMCR_EL0.write(1)
+    start = PMEVCNTR0_EL0.read()
+    return lambda: (PMEVCNTR0_EL0.read() - start) & 0xFFFF_FFFF
+
+
+def slices(vms):
+    """EL2's instructions for each slice of `vms` guests that spin in the background, for a second."""
+    running = []
+    for n in range(vms):
+        vm = hv.VM(f"spin{n}", "4M")
+        vm.memory[0x4008_0000:0x4008_0004] = b"\0\0\0\x14"  # b .
+        vm.cpu[0].reset(0x4008_0000)
+        vm.start()
+        running.append(vm)
+    time.sleep_ms(100)
+    so_far = el2_instructions()
+    time.sleep_ms(1000)
+    each = so_far() / 100
+    for vm in running:
+        vm.close()
+    return each
+
+
+def switch():
+    report("vcpu_slice", slices(1))
+    report("vcpu_switch", slices(2))
+
+
+# ---- Growth -------------------------------------------------------------------------------------
+
+
+def many_calls(n):
+    def prepare(vm):
+        for i in range(1, n):
+            vm.hvc(ADD + i, handler=lambda cpu: 0)
+        add(vm)
+
+    return count("hvc_add", prepare)
+
+
+def many_ranges(n):
+    # Two of them by turns, so that each access has to be looked up.
+    def prepare(vm):
+        for i in range(1, n):
+            vm.mmio(DEVICE + 0x1000 * i, 0x1000, lambda cpu, offset, value: 0x600D)
+        device(vm)
+
+    return count("mmio_load_by_turns", prepare) / 2
+
+
+def many_mappings(n):
+    def prepare(vm):
+        base = vm.memory.base
+        for i in range(n):
+            vm.stage2.map(0x1_0000_0000 + i * 0x2000, base, 0x1000, "r", unsafe=True)
+        device(vm)
+
+    return count("mmio_load", prepare)
+
+
+def many_vms(n):
+    others = [hv.VM(f"other{i}", "4M") for i in range(1, n)]
+    try:
+        return count("hvc_add", add)
+    finally:
+        for vm in others:
+            vm.close()
+
+
+def many_vcpus(n):
+    # A VM has 8 at most; 16 are two of those.
+    other = hv.VM("other", "4M", n - 8) if n > 8 else None
+    try:
+        return count("hvc_add", add, cpus=min(n, 8))
+    finally:
+        if other:
+            other.close()
+
+
+def grow(name, *steps):
+    for n in steps:
+        report(f"{name}:{n}", globals()[name](n))
+
+
+# ---- Wall clock ---------------------------------------------------------------------------------
+
+
+def wall():
+    """Exits a second, of this machine and this minute: 3 times 1000 and the loops around them."""
+    for row, prepare in (("hvc_psci_version", None), ("hvc_add", add), ("mmio_load", device)):
+        with hv.VM("bench", "16M") as vm:
+            loaded = vm.load("/rom/bench.elf")
+            if prepare:
+                prepare(vm)
+            vm.cpu[0].reset(loaded.entry, vm.symbol(row))
+            start = time.ticks_us()
+            vm.run()
+            report(f"wall_{row}", 3000e6 / max(1, time.ticks_diff(time.ticks_us(), start)))
 
 
 def run(*groups):

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+"""`make bench`, without what takes minutes: no row over its budget, none dearer than it was."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from harness import ROOT
+
+# Rows that are over their budgets, and why: docs/benchmarks.md.
+OVER = {
+    "SGI to another core, both cores' EL2",
+    "time slice and switch, two VMs",
+    "reset to guest, frozen main.py",
+}
+
+
+@pytest.mark.timeout(600)
+def test_costs_are_what_they_were(image):
+    command = [sys.executable, ROOT / "tools/bench.py", "--quick"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=580)
+    bad = done.stderr.strip().splitlines()[-1].removeprefix("bench: ").split("; ")
+    bad = [line for line in bad if done.returncode and line.rpartition(": ")[0] not in OVER]
+    assert not bad, f"{done.stdout}\n{done.stderr}"
+    found = json.loads((ROOT / "build/bench.json").read_text())
+    assert found["hundred_nops"] == 100  # the counter counts instructions
+    assert found["heap_python"] == 0
+    assert "<svg" in (ROOT / "build/bench-growth.svg").read_text()

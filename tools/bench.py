@@ -1,0 +1,465 @@
+# SPDX-License-Identifier: MIT
+"""make bench: what things cost, in instructions, against the budgets and the last committed run.
+
+    python3 tools/bench.py              everything
+    python3 tools/bench.py --quick      without the rows that boot Linux or need more packages
+    python3 tools/bench.py --update     and this run becomes the last committed one
+    python3 tools/bench.py exits boot   these groups alone
+
+Ends with status 1 when a row is over its budget, has become more than 3 % dearer than in the last
+committed run (tests/bench/last.json), or could not be measured. build/bench.json has the numbers,
+build/bench-growth.svg the growth table as a picture. docs/benchmarks.md says what each row is.
+"""
+
+import argparse
+import contextlib
+import gzip
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import namedtuple
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
+
+from harness import Target  # noqa: E402
+
+BENCH = ROOT / "tests/bench"
+BUILD = ROOT / "build/bench"
+LAST = BENCH / "last.json"
+SLACK = 1.03  # a row may become this much dearer
+IMAGE_BYTES = 512 * 1024
+
+# Peers: KVM of Linux 6.1, Xen 4.17, Bao (of 2026), on the same QEMU and CPU, by the same loops.
+Row = namedtuple("Row", "group name title budget peers guard", defaults=(None, "", True))
+ROWS = [
+    Row("exits", "hvc_psci_version", "HVC PSCI_VERSION, native", 60, "KVM 1466, Xen 471, Bao 189"),
+    Row("exits", "smc_psci_version", "SMC PSCI_VERSION, native"),
+    Row("exits", "hvc_python", "HVC: Python, x1 + x2", 189, "none; Bao in C 189"),
+    Row("exits", "hvc_imm_python", "HVC #7: Python"),
+    Row("exits", "hvc_python_calls", "HVC: Python, max(x1, x2)"),
+    Row("exits", "rule_hvc_const", "rule: HVC, constant", 90, "none"),
+    Row("exits", "rule_hvc_count", "rule: HVC, counted", 90, "none"),
+    Row("exits", "rule_mmio_const", "rule: load, constant", 90, "none"),
+    Row("exits", "rule_sysreg_const", "rule: MRS, constant", 90, "none"),
+    Row("exits", "rule_mmio_shadow", "rule: store, shadow"),
+    Row("exits", "mmio_load_python", "load: Python", 500, "KVM's user exit 5554"),
+    Row("exits", "mmio_store_python", "store: Python", 500, "KVM's user exit 5554"),
+    Row("exits", "mmio_load_method", "load: a method that counts", 500),
+    Row("exits", "mmio_load_late_python", "load into x20: Python", 500),
+    Row("exits", "mmio_load_post_python", "post-indexed load: Python"),
+    Row("exits", "sysreg_write_python", "MSR: Python", 500),
+    Row("exits", "sysreg_read_python", "MRS: Python", 500),
+    Row("exits", "sysreg_native", "MSR, native"),
+    Row("exits", "gicd_typer_read", "GICD_TYPER load", 110, "KVM 2166, Xen 599, Bao 225"),
+    Row("exits", "gicd_isenabler_read", "GICD_ISENABLER load", 150, "Xen 676, Bao 1290"),
+    Row(
+        *("exits", "gicd_isenabler_write", "GICD_ISENABLER store", 200),
+        "KVM 4353, Xen 740, Bao 3563",
+    ),
+    Row("exits", "pl011_out", "PL011 character out", 150, "KVM's user exits 15,000-22,000"),
+    Row("exits", "pl011_flags", "PL011 flags load"),
+    Row(
+        *("exits", "timer_expiry", "virtual timer to vector, GICv2", 120),
+        "KVM 2624, Xen 1083, Bao 200",
+    ),
+    Row("exits", "timer_expiry_v3", "virtual timer to vector, GICv3", 120),
+    Row("exits", "timer_wakes", "virtual timer ends a WFI"),
+    Row("exits", "sgi_to_self", "SGI to self, GICv2", 250, "KVM 3384, Xen 1097, Bao 776"),
+    Row("exits", "sgi_to_self_v3", "SGI to self, GICv3", 250),
+    Row("cores", "sgi_to_core", "SGI to another core, both cores' EL2", 250, "see docs"),
+    Row("exits", "heap_python", "GC bytes an exit: Python", 0, "none"),
+    Row("switch", "vcpu_slice", "time slice, one VM"),
+    Row("switch", "vcpu_switch", "time slice and switch, two VMs", 1058, "(2117 halved)"),
+    Row("boot", "reset_to_prompt", "reset to >>>", 150_000, "Bao 337,337 (no Python), Xen 17 M"),
+    Row(
+        *("boot", "reset_to_guest", "reset to guest, frozen main.py", 150_000),
+        "Bao 337,337, Xen 17 M",
+    ),
+    Row("disk", "disk_load", "/disk to guest RAM, a byte", 3),
+    Row("linux", "linux_quiet", "Linux 6.1 boot, quiet / native", 1.01, "KVM 1.03"),
+    Row("linux", "linux_verbose", "Linux 6.1 boot, verbose / native", 1.05, "KVM 1.26"),
+    Row("size", "image_bytes", "image, bytes", IMAGE_BYTES, "Bao 94 KB, Xen 983 KB", False),
+]
+QUICK = ("exits", "cores", "switch", "boot", "size", "growth")
+FULL = (*QUICK, "disk", "linux", "wall")
+
+# What grows, on the target's rows.py: its name there, and how far.
+GROWTH = {
+    "many_calls": ("handlers of calls", (1, 10, 100, 1000)),
+    "many_ranges": ("MMIO ranges", (2, 10, 100, 1000)),
+    "many_mappings": ("stage-2 mappings", (1, 10, 100, 1000, 10_000, 100_000)),
+    "many_vms": ("VMs", (1, 2, 4, 8, 16)),
+    "many_vcpus": ("vCPUs", (1, 2, 4, 8, 16)),
+}
+GROWS_BY = 2  # at most, from the first step to the last: flat, or a logarithm
+
+
+def tool(*command, **options):
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, **options)
+    if done.returncode:
+        raise SystemExit(f"bench: {' '.join(map(str, command))}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def rom():
+    """The ROMFS with the guest and what runs on the target."""
+    folder = BUILD / "rom"
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "build/guests/bench.elf", folder)
+    shutil.copy(BENCH / "rows.py", folder)
+    image = BUILD / "rom.romfs"
+    tool(sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "--output", image, "build", folder)
+    return image
+
+
+def plugin():
+    made = BUILD / "libcount.so"
+    tool("cc", "-O2", "-Wall", "-shared", "-fPIC", "-o", made, BENCH / "count.c")
+    return made
+
+
+@contextlib.contextmanager
+def machine(kernel="hypervisor.bin", args=(), icount=True, **options):
+    target = Target(kernel=str(kernel), icount=icount, args=[*map(str, args)], **options)
+    try:
+        yield target.boot(60)
+    finally:
+        target.close()
+
+
+def read(said, into):
+    """The lines "@ row number" of what a target printed."""
+    for line in said.replace("\r", "").split("\n"):
+        if line.startswith("@ "):
+            _, name, value = line.split()
+            into[name] = float(value)
+        elif line.startswith("! "):
+            print("bench:", line[2:], file=sys.stderr)
+
+
+def rows(calls, into, seconds=240, **options):
+    with machine(args=["-initrd", rom()], **options) as target:
+        read(target.exec(f"import rows\n{calls}", seconds), into)
+
+
+def counted(marks=(), regions=(), run=None, **options):
+    """Instructions by the plugin, of a machine that ends when `run(target)` has returned, or has
+    reached a mark: {"total": [n], "mark": [...], "region": [...]}.
+    """
+    with tempfile.TemporaryDirectory(prefix="elapid-") as folder:
+        out = Path(folder) / "counts"
+        words = [f"{plugin()}", f"out={out}"]
+        words += [f"mark={mark:#x}" for mark in marks]
+        words += [f"region={low:#x}-{high:#x}" for low, high in regions]
+        args = [*options.pop("args", ()), "-plugin", ",".join(words)]
+        target = Target(icount=True, args=[*map(str, args)], **options).start()
+        try:
+            if run:
+                run(target)
+            deadline = time.monotonic() + 60
+            while marks and not out.exists() and time.monotonic() < deadline:
+                time.sleep(0.1)
+        finally:
+            target.close()
+        found = {}
+        for line in out.read_text().splitlines():
+            kind, value = line.split()
+            found.setdefault(kind, []).append(int(value))
+        return found
+
+
+def symbol(image, name):
+    for line in tool("aarch64-linux-gnu-nm", image).splitlines():
+        if line.endswith(f" {name}"):
+            return int(line.split()[0], 16)
+    raise SystemExit(f"bench: no {name} in {image}")
+
+
+# ---- Groups -------------------------------------------------------------------------------------
+
+
+def exits(found):
+    rows("rows.run('native', 'rules', 'python', 'gic', 'allocation')", found)
+    found["heap_python"] = max(v for k, v in found.items() if k.startswith("heap_"))
+    other = {}
+    rows("rows.run('gic')", other, gic=3)
+    found.update({name + "_v3": value for name, value in other.items()})
+
+
+def cores(found):
+    """An SGI from a vCPU on core 0 to one on core 1: what EL2 does for it, on both cores."""
+    count = {}
+    for row in "sgi_to_second_cpu", "sgi_to_second_cpu_empty":
+
+        def run(target, row=row):
+            target.wait_prompt(60)
+            target.exec(f"import rows\nrows.count({row!r}, cpus=2)", 120)
+
+        args = ["-initrd", rom()]
+        el2 = [(0x4020_0000, 0x4040_0000)]
+        options = {"kernel": "hypervisor.bin", "smp": 2, "args": args}
+        count[row] = counted(regions=el2, run=run, **options)["region"][0]
+    most, least = count.values()
+    found["sgi_to_core"] = (most - least) / 1000
+
+
+def switch(found):
+    rows("rows.run('switch')", found)
+
+
+def with_main():
+    """An image like the built one, with tests/bench/launch/main.py frozen in: its path."""
+    made = ROOT / "build/bench-launch"
+    made.mkdir(exist_ok=True)
+    tool("cp", "-a", ROOT / "build/QEMU_VIRT/.", made)
+    top = os.environ.get("MICROPY_DIR") or ROOT / "build/micropython"
+    tool(
+        *("make", "-s", "-C", ROOT / "ports/aarch64", f"BUILD={made}", f"MPY_TOP={top}"),
+        f"FROZEN_MANIFEST={BENCH / 'launch/manifest.py'}",
+    )
+    return made / "firmware.elf"
+
+
+def boot(found):
+    prompt = symbol(ROOT / "hypervisor.elf", "mp_hal_stdin_rx_chr")
+    found["reset_to_prompt"] = counted(marks=[prompt])["mark"][0]
+    found["reset_to_guest"] = counted(marks=[0x4008_0000], kernel=str(with_main()))["mark"][0]
+
+
+def size(found):
+    found["image_bytes"] = (ROOT / "hypervisor.bin").stat().st_size
+
+
+DISK = """
+import hv, time
+vm = hv.VM("big", ram="64M")
+vm.load("/disk/kernel")
+start = time.ticks_cpu()
+vm.load("/disk/kernel")
+print("@ ticks", time.ticks_diff(time.ticks_cpu(), start))
+"""
+
+
+def disk(found):
+    """A flat 30 MB binary from a FAT disk, into memory that the guest has."""
+    folder = BUILD / "disk"
+    folder.mkdir(parents=True, exist_ok=True)
+    bytes_ = 30 << 20
+    (folder / "kernel").write_bytes(b"\x1f\x20\x03\xd5" * (bytes_ // 4))
+    args = ["-device", "virtio-blk-device,drive=disk"]
+    args += ["-drive", f"if=none,id=disk,format=raw,readonly=on,file=fat:{folder}"]
+    ticks = {}
+    with machine(args=args, mem="256M") as target:
+        read(target.exec(DISK, 120), ticks)
+    found["disk_load"] = ticks["ticks"] * 16 / bytes_
+
+
+LINUX = """
+import hv, uctypes
+vm = hv.VM("linux", ram="256M")
+kernel, initrd = (memoryview(uctypes.bytearray_at(at, size)) for at, size in {blobs!r})
+loaded = vm.linux(kernel, initrd=initrd, cmdline={cmdline!r})
+tree = loaded.dtb
+"""
+MARKER = "bench-marker"
+MARK = f"""#!/bin/busybox sh
+/bin/busybox echo {MARKER}
+/bin/busybox poweroff -f
+"""
+
+
+def linux(found):
+    """Debian's kernel to the first words of a shell script, as our guest and on the bare machine
+    with the same device tree.
+    """
+    import cpio
+
+    tool(sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud")
+    guest = ROOT / "build/guests-debian/6.1-cloud"
+    initrd, tree = BUILD / "initrd.gz", BUILD / "linux.dtb"
+    more = cpio.archive([cpio.file("mark", MARK.encode(), 0o755)])
+    initrd.write_bytes((guest / "initrd.gz").read_bytes() + gzip.compress(more, mtime=0))
+    files = guest / "vmlinuz", initrd
+    blobs, at = [], 0x7A00_0000
+    for file in files:
+        blobs.append((at, file.stat().st_size))
+        at += 0x400_0000
+    args = [
+        word
+        for file, (at, _) in zip(files, blobs)
+        for word in ("-device", f"loader,file={file},addr={at:#x},force-raw=on")
+    ]
+    for name, more in ("linux_quiet", "quiet"), ("linux_verbose", "ignore_loglevel"):
+        cmdline = f"console=ttyAMA0 rdinit=/mark {more}"
+        script = LINUX.format(blobs=blobs, cmdline=cmdline)
+
+        def load(target):
+            target.wait_prompt(60)
+            target.exec(script, 120)  # noqa: B023
+
+        def run(target):
+            load(target)
+            target.exec("vm.run()", 600)
+            assert MARKER in target.console, target.console[-2000:]
+
+        def native(target):
+            target.wait_off(600)
+
+        options = {"mem": "1G", "args": args}
+        ours = counted(run=run, **options)["total"][0] - counted(run=load, **options)["total"][0]
+        with machine("hypervisor.elf", args, icount=False, mem="1G") as target:
+            target.exec(script, 60)
+            text = target.exec("print(bytes(vm.memory[tree : tree + 0x10000]).hex())", 60)
+        data = bytes.fromhex(text.strip())
+        tree.write_bytes(data[: int.from_bytes(data[4:8], "big")])
+        bare = ["-append", cmdline, "-initrd", initrd, "-dtb", tree]
+        theirs = counted(
+            run=native, kernel=str(guest / "vmlinuz"), virtualization=False, mem="256M", args=bare
+        )["total"][0]
+        found[name] = ours / theirs
+        found[name + "_native"] = theirs
+
+
+def wall(found):
+    rows("rows.run('wall')", found, icount=False)
+
+
+def growth(found):
+    calls = (f"rows.grow({name!r}, *{steps})" for name, (_, steps) in GROWTH.items())
+    rows("\n".join(calls), found, mem="512M")
+
+
+# ---- Reporting ----------------------------------------------------------------------------------
+
+
+def number(value):
+    if value is None:
+        return "-"
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.{1 if value > 10 else 3}f}".rstrip("0").rstrip(".")
+
+
+def verdict(row, now, last):
+    if now is None:
+        return "not measured"
+    if row.budget is not None and now > row.budget * 1.0005:
+        return "over budget"
+    if row.guard and last is not None and now > last * SLACK + 0.5:
+        return "dearer"
+    return ""
+
+
+def table(found, last, groups):
+    """The rows of these groups; the titles of those that fail."""
+    print(f"{'':38}{'now':>10}{'last':>10}{'budget':>10}  peers")
+    bad = []
+    for row in ROWS:
+        if row.group not in groups:
+            continue
+        now, before = found.get(row.name), last.get(row.name)
+        mark = verdict(row, now, before)
+        if mark:
+            bad.append(f"{row.title}: {mark}")
+        words = [row.peers, mark.upper() and f"<- {mark.upper()}"]
+        numbers = "".join(f"{number(n):>10}" for n in (now, before, row.budget))
+        print(f"{row.title:38}{numbers}  {'  '.join(filter(None, words))}".rstrip())
+    return bad
+
+
+def growth_table(found):
+    bad = []
+    print(
+        "\nAn exit to Python as these grow (a load from one of two ranges in turn for MMIO ranges):"
+    )
+    for name, (title, steps) in GROWTH.items():
+        values = [found.get(f"{name}:{n}") for n in steps]
+        cells = (f"{n:,}: {number(v)}" for n, v in zip(steps, values))
+        print(f"  {title:20} {'   '.join(cells)}")
+        if None in values or values[-1] > values[0] * GROWS_BY:
+            bad.append(f"{title}: grows")
+    return bad
+
+
+def plot(found, path):
+    """Instructions over how many there are; the horizontal axis is logarithmic."""
+    width, height, left, top = 640, 360, 60, 30
+    most = max(found[f"{name}:{n}"] for name, (_, steps) in GROWTH.items() for n in steps)
+    high = math.ceil(most / 100) * 100
+
+    def x(n):
+        return left + math.log10(n) / 5 * (width - left - 130)
+
+    def y(v):
+        return top + (1 - v / high) * (height - top - 50)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-size="12" '
+        'font-family="sans-serif">',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f'<text x="{left}" y="18">Instructions of an exit that Python answers</text>',
+    ]
+    for n in range(6):
+        at = x(10**n)
+        parts.append(f'<path d="M{at:.0f} {top}V{y(0):.0f}" stroke="#ddd"/>')
+        parts.append(
+            f'<text x="{at:.0f}" y="{y(0) + 18:.0f}" text-anchor="middle">{10**n:,}</text>'
+        )
+    for v in range(0, high + 1, 100):
+        parts.append(f'<path d="M{left} {y(v):.0f}H{x(10**5):.0f}" stroke="#ddd"/>')
+        parts.append(f'<text x="{left - 6}" y="{y(v) + 4:.0f}" text-anchor="end">{v}</text>')
+    colours = ("#1b6ca8", "#c0392b", "#27864f", "#8e44ad", "#d68910")
+    for k, ((name, (title, steps)), colour) in enumerate(zip(GROWTH.items(), colours)):
+        points = [(x(n), y(found[f"{name}:{n}"])) for n in steps]
+        line = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [
+            f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>' for px, py in points
+        ]
+        at = top + 12 + 16 * k
+        parts.append(f'<text x="{width - 120}" y="{at}" fill="{colour}">{title}</text>')
+    path.write_text("\n".join([*parts, "</svg>", ""]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(FULL))
+    parser.add_argument("--quick", action="store_true", help="only " + ", ".join(QUICK))
+    parser.add_argument("--update", action="store_true", help=f"write {LAST.relative_to(ROOT)}")
+    options = parser.parse_args()
+    groups = options.groups or (QUICK if options.quick else FULL)
+    if unknown := set(groups) - set(FULL):
+        parser.error(f"no group {', '.join(unknown)}")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for group in groups:
+        print(f"bench: {group}", file=sys.stderr)
+        globals()[group](found)
+    last = json.loads(LAST.read_text()) if LAST.exists() else {}
+    (ROOT / "build/bench.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    bad = table(found, last, groups)
+    if "growth" in groups:
+        bad += growth_table(found)
+        plot(found, ROOT / "build/bench-growth.svg")
+    for name, value in sorted(found.items()):
+        if name.startswith("wall_"):
+            print(
+                f"{name[5:]}: {value:,.0f} exits a second on this machine; no measure of anything"
+            )
+    if options.update:
+        kept = {k: v for k, v in {**last, **found}.items() if not re.match("wall_", k)}
+        LAST.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    if bad:
+        raise SystemExit("bench: " + "; ".join(bad))
+
+
+if __name__ == "__main__":
+    main()
