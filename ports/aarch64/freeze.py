@@ -34,7 +34,7 @@ def pack(name, path):
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
     data = bytes([0, *len(code).to_bytes(2, "little")]) + deflate.compress(code) + deflate.flush()
     values = ",".join(map(str, data))
-    return f"static const uint8_t {name}[] __attribute__((aligned(2))) = {{{values}}};\n"
+    return f'static const uint8_t {name}[] __attribute__((aligned(2), section(".packed"))) = {{{values}}};\n'
 
 
 def freeze(command):
