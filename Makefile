@@ -32,7 +32,7 @@ DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
 	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
 
-.PHONY: all setup run repl serve stop debug test test-upstream check format pictures clean distclean help
+.PHONY: all setup run repl serve stop debug test test-upstream bench check format pictures clean distclean help
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin

@@ -27,3 +27,15 @@ def test_costs_are_what_they_were(image):
     assert found["hundred_nops"] == 100  # the counter counts instructions
     assert found["heap_python"] == 0
     assert "<svg" in (ROOT / "build/bench-growth.svg").read_text()
+
+
+def test_short_form_on_the_target(boot):
+    """hv.bench() counts instructions where the core can, and says so where it cannot."""
+    lines = boot(icount=True).exec("import hv; hv.bench()", 60).splitlines()
+    assert lines[0] == "instructions an exit:"
+    costs = {line[8:].strip(): int(line[:8]) for line in lines[1:]}
+    assert costs["HVC PSCI_VERSION, native"] <= 60
+    assert costs["HVC, Python x1 + x2"] <= 189
+    assert all(10 < cost < 500 for cost in costs.values())
+    timed = boot().exec("import hv; hv.bench()", 60).splitlines()
+    assert "clock" in timed[0] and len(timed) == len(lines)

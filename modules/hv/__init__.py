@@ -31,7 +31,7 @@ from machine import blob, initrd
 from .vm import VM
 
 # Names that live in a module of another name.
-_LAZY = {"explain": "syndrome", "events": "event", "Switch": "net"}
+_LAZY = {"bench": "bench", "explain": "syndrome", "events": "event", "Switch": "net"}
 
 
 def __getattr__(name):

@@ -14,14 +14,19 @@ from typing import Any
 from _hv import ABORT as ABORT, PASS as PASS, RETRY as RETRY, SERROR as SERROR, SKIP as SKIP, STOP as STOP, UNDEFINED as UNDEFINED, VCPU as VCPU, Exit as Exit, Fault as Fault, mem as mem, platform as platform, poweroff as poweroff, read as read, write as write
 from machine import blob as blob, initrd as initrd
 from .vm import VM as VM
+from .bench import bench as bench
 from .syndrome import explain as explain
 from .event import events as events
+from .net import Switch as Switch
+from . import bench as bench
+from . import block as block
 from . import elf as elf
 from . import event as event
 from . import fdt as fdt
 from . import loader as loader
 from . import machine_dt as machine_dt
 from . import mmu as mmu
+from . import net as net
 from . import progress as progress
 from . import regs as regs
 from . import source as source

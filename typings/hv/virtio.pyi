@@ -55,3 +55,26 @@ class Rng(Device):
 
     id = 4
     def request(self, queue: Any, r: Any) -> Any: ...
+
+
+class Console(Device):
+    """A console (virtio 1.1, 5.3): Linux's /dev/hvc0. It is a stream, of which nothing blocks.
+
+    output: a function that is called with what the guest prints, as bytes; without it read() has the
+    last 16 KB."""
+
+    output: Any
+    id = 3
+    config = bytes(8)
+    queues = 2
+    passive = 1
+    LIMIT = 16384
+    def __init__(self, output: Any=None, legacy: Any=False) -> None: ...
+    def request(self, queue: Any, r: Any) -> Any: ...
+    def any(self) -> Any:
+        """How many bytes read() has."""
+    def read(self, n: Any=LIMIT) -> Any:
+        """What the guest has printed: at most n bytes, b"" when there is nothing."""
+    def write(self, data: Any) -> Any:
+        """Type at the guest. Returns how many bytes were taken: 16 KB wait at most."""
+    def ready(self, queue: Any) -> Any: ...

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/net.py.
+"""Networks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) that plug into it.
+
+    lan = hv.Switch()
+    one.net(lan)
+    two.net(lan)
+
+Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame).
+A frame is a buffer from the destination address on, without a checksum; it is for the time of the call."""
+
+from typing import Any
+
+from .virtio import Device as Device
+FRAME = 1514
+
+class Switch:
+    """Learns from their frames which port has which address; what it does not know goes to all others."""
+
+    ports: Any
+    macs: Any
+    """Port by address."""
+    def __init__(self) -> None: ...
+    def forward(self, sender: Any, frame: Any) -> Any:
+        """Bring a frame from the port `sender` to where it is meant for."""
+    def leave(self, port: Any) -> Any:
+        """A port is gone."""
+
+
+class Net(Device):
+    """A network device on a switch. mac: 6 bytes; by itself one that no other VM here has.
+
+    sent, received, dropped: frames; dropped are those the guest had no buffer for."""
+
+    switch: Any
+    mac: Any
+    sent: Any
+    id = 1
+    features = _MAC
+    queues = 2
+    passive = 1
+    def __init__(self, switch: Any, mac: Any=None, legacy: Any=False) -> None: ...
+    def plug(self, vm: Any, slot: Any) -> Any: ...
+    def request(self, queue: Any, r: Any) -> Any: ...
+    def receive(self, frame: Any) -> Any: ...
