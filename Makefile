@@ -9,6 +9,7 @@ DISK      ?= #           /disk of the target: a folder of the host, read-only, o
 BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
 COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
+GUEST     ?= 6.1-cloud#  what `make linux` boots: 6.1, 6.1-cloud, 6.12 or 6.12-cloud
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
 BENCH     ?= #           what `make bench` measures: --quick, or names of groups (default: all)
 QEMU_ARGS ?= #           more options for QEMU
@@ -32,7 +33,7 @@ DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
 	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
 
-.PHONY: all setup run repl serve stop debug test test-upstream bench check format pictures clean distclean help
+.PHONY: all setup run linux repl serve stop debug test test-upstream bench check format pictures clean distclean help
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -49,6 +50,11 @@ ready: all
 
 run: ready ## build, start QEMU, run SCRIPT on the target, stay at its >>> (Ctrl-A X ends)
 	@$(PY) tools/run.py $(COPY:%=--copy %) $(SCRIPT) -- $(TARGET)
+
+linux: MEM = 512M
+linux: ready ## fetch a Debian kernel (GUEST) if it is not here, boot it in a VM: examples/linux.py
+	@python3 tools/fetch_guests.py $(GUEST)
+	+@$(MAKE) --no-print-directory run COPY= SCRIPT=examples/linux.py DISK=build/guests-debian/$(GUEST) MEM=$(MEM)
 
 repl: ready ## the target's REPL alone
 	$(TARGET) -nographic -serial mon:stdio

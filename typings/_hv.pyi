@@ -39,6 +39,9 @@ def mem() -> tuple[int, int, int]:
 def platform() -> dict[str, Any]:
     """What the machine is: model, boot_el, cpus, ram_base, ram_size, gic, uart, initrd, psci, ..."""
 
+def interactive() -> bool:
+    """Whether a person types at the friendly REPL, rather than a program at the raw one."""
+
 def poweroff() -> None:
     """Switch the machine off, by PSCI SYSTEM_OFF. OSError where there is no firmware below."""
 

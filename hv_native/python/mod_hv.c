@@ -3,6 +3,7 @@
 
 #include "py/mperrno.h"
 #include "py/runtime.h"
+#include "shared/runtime/pyexec.h"
 #include "arch.h"
 #include "cpu.h"
 #include "event.h"
@@ -159,6 +160,12 @@ static mp_obj_t hv_poweroff(void) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(hv_poweroff_obj, hv_poweroff);
 
+// interactive() -> bool: a person types at the friendly REPL, rather than a program at the raw one
+static mp_obj_t hv_interactive(void) {
+    return mp_obj_new_bool(pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(hv_interactive_obj, hv_interactive);
+
 // event() -> (time, key, pc, value, cpu, ec, write, vmid, lost) or None
 static mp_obj_t hv_event(void) {
     event_t e;
@@ -199,6 +206,7 @@ static const mp_rom_map_elem_t globals[] = {
     { MP_ROM_QSTR(MP_QSTR_mem), MP_ROM_PTR(&hv_mem_obj) },
     { MP_ROM_QSTR(MP_QSTR_platform), MP_ROM_PTR(&hv_platform_obj) },
     { MP_ROM_QSTR(MP_QSTR_poweroff), MP_ROM_PTR(&hv_poweroff_obj) },
+    { MP_ROM_QSTR(MP_QSTR_interactive), MP_ROM_PTR(&hv_interactive_obj) },
     { MP_ROM_QSTR(MP_QSTR_event), MP_ROM_PTR(&hv_event_obj) },
     { MP_ROM_QSTR(MP_QSTR_sysreg), MP_ROM_PTR(&hv_sysreg_obj) },
     { MP_ROM_QSTR(MP_QSTR_sysreg_fields), MP_ROM_PTR(&hv_sysreg_fields_obj) },

@@ -158,6 +158,14 @@ static void slice_over(timer_t *t) {
     }
 }
 
+// It may be the last one that the boot core, asleep, waits for.
+static void stopped(vcpu_t *v) {
+    v->state = VCPU_STOPPED;
+    if (this_pcpu()->id != 0) {
+        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
+    }
+}
+
 // With the lock held.
 static void stop(vm_t *vm) {
     vm->stopping = true;
@@ -180,7 +188,7 @@ static void stop(vm_t *vm) {
 // With the lock held. The VM may be gone as soon as that is given back: all have stopped.
 static void end(vcpu_t *v, exit_t why) {
     vm_t *vm = v->vm;
-    v->state = VCPU_STOPPED;
+    stopped(v);
     if (vm->ended_by == NULL) {
         vm->ended_by = v;
         v->exit.reason = why;
@@ -214,7 +222,7 @@ static void settle(vcpu_t *v, exit_t why) {
         sched.python = v;
         gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
     } else if (v->vm->stopping) {
-        v->state = VCPU_STOPPED;
+        stopped(v);
     } else if (why == EXIT_IDLE && !vgic_pending(v)) {
         v->state = VCPU_IDLE;
     } else if (why == EXIT_EVENT && timer_now() < v->slice_end) {

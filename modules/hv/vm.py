@@ -24,6 +24,16 @@ def size(value: int | str) -> int:
         raise ValueError(f'a size is bytes or "64K", "64M", "1G", not {value!r}') from None
 
 
+def _watched(source, load):
+    """load(progress), with something to look at while it goes on, where somebody looks."""
+    if not _hv.interactive():
+        return load(None)
+    from .progress import Bar
+
+    with Bar(source if isinstance(source, str) else "image") as bar:
+        return load(bar)
+
+
 def _gic():
     return _hv.platform()["gic"] or 2
 
@@ -45,6 +55,7 @@ class VM(Traps):
         self._loads = []  # what reset() does to have it in memory again
         self.exit: _hv.Exit | None = None  # how it last ended in the background
         self.console: _hv.Console = vm.console  # the other end of its PL011
+        self._used = False  # it has run since it was reset
         self._wf = [None, None]  # handlers of WFI and WFE
         self._virtio = {}  # devices by slot
 
@@ -57,7 +68,9 @@ class VM(Traps):
         """
         from .loader import load, put_tree
 
-        loaded = load(self.memory, source, at=at, entry=entry)
+        if at is None:
+            self._fresh()
+        loaded = _watched(source, lambda bar: load(self.memory, source, at, entry, bar))
         self._image = source
         self._loads = self._loads if at is not None else []
         self._loads.append(lambda: self.load(source, at, entry, dtb))
@@ -122,18 +135,30 @@ class VM(Traps):
 
     def linux(self, kernel, initrd=None, cmdline: str = "", dtb=None):
         """Load an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol
-        wants them, and make cpu 0 ready to start it. dtb: the user's own tree, fitted to this VM.
+        wants them, and make cpu 0 ready to start it. dtb: the user's own tree (a path or a buffer),
+        fitted to this VM.
         """
         from .loader import linux
 
-        loaded = linux(self.memory, kernel, self._tree(dtb, cmdline), initrd=initrd)
+        self._fresh()
+        tree = self._tree(dtb, cmdline)
+        loaded = _watched(kernel, lambda bar: linux(self.memory, kernel, tree, initrd, bar))
         self._loads = [lambda: self.linux(kernel, initrd, cmdline, dtb)]
         self.cpu[0].reset(loaded.entry, loaded.dtb)
         return loaded
 
+    def _fresh(self):
+        # Nothing of what ran before goes on: vCPUs, interrupts.
+        if self._used:
+            self._used = False
+            self._vm.reset()
+
     def _tree(self, dtb, cmdline):
+        from os import urandom
+
+        chosen = {"bootargs": cmdline, "rng_seed": urandom(32)}
         if dtb is None:
-            return self.device_tree(bootargs=cmdline)
+            return self.device_tree(**chosen)
         from . import fdt
         from .machine_dt import adapt
 
@@ -141,14 +166,8 @@ class VM(Traps):
             with open(dtb, "rb") as file:
                 dtb = file.read()
         ram = ((self.memory.base, self.memory.size),)
-        return adapt(
-            fdt.parse(dtb),
-            ram,
-            len(self.cpu),
-            _gic(),
-            virtio=sorted(self._virtio),
-            bootargs=cmdline,
-        )
+        virtio = sorted(self._virtio)
+        return adapt(fdt.parse(dtb), ram, len(self.cpu), _gic(), virtio=virtio, **chosen)
 
     def run(self, timeout_ms: int | None = None) -> _hv.Exit:
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
@@ -156,6 +175,7 @@ class VM(Traps):
         anew. Ctrl-C raises KeyboardInterrupt.
         """
         while True:
+            self._used = True
             exit = self._vm.run(timeout_ms)
             if exit.reason != "reset":
                 return exit
@@ -165,6 +185,7 @@ class VM(Traps):
         """As after power-on: RAM zero, vCPUs and interrupt controller reset, and what was loaded
         (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
         """
+        self._used = False
         self._vm.reset()
         loads, self._loads = self._loads, []
         for load in loads:
@@ -173,6 +194,7 @@ class VM(Traps):
     def start(self) -> None:
         """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
         self.exit = None
+        self._used = True
         self._vm.start()
 
     def pause(self) -> bool:
@@ -196,7 +218,7 @@ class VM(Traps):
         # From C, when the VM has ended in the background.
         if exit.reason == "reset":
             self.reset()
-            self._vm.start()
+            self.start()
         else:
             self.exit = exit
 

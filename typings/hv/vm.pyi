@@ -56,7 +56,8 @@ class VM(Traps):
         """The guest's IPA space: hv.stage2.Stage2."""
     def linux(self, kernel: Any, initrd: Any=None, cmdline: str='', dtb: Any=None) -> Any:
         """Load an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol
-        wants them, and make cpu 0 ready to start it. dtb: the user's own tree, fitted to this VM."""
+        wants them, and make cpu 0 ready to start it. dtb: the user's own tree (a path or a buffer),
+        fitted to this VM."""
     def run(self, timeout_ms: int | None=None) -> _hv.Exit:
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
         ends, or does something nobody answers: it can be run on. A reset of the guest starts it
