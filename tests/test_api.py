@@ -18,6 +18,8 @@ THINGS = [
     ("hv/stage2", "Stage2", "vm.stage2"),
     ("hv/regs", "Register", "hv.regs.S3_7_C15_C15_7"),  # one without fields
     ("hv/virtio", "Device", "vm.virtio(hv.virtio.Device())"),
+    ("hv/virtio", "Console", "vm.virtio_console()"),
+    ("hv/net", "Switch", "hv.Switch()"),
     ("_hv", "VM", "vm._vm"),
     ("_hv", "VCPU", "vm.cpu[0]"),
     ("_hv", "Registers", "vm.cpu[0].x"),

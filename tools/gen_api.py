@@ -35,6 +35,8 @@ PAGES = (
     ("Register", "hv/regs.pyi", "Register", "from hv.regs import HCR_EL2"),
     ("hv.mmu", "hv/mmu.pyi", None, "hv.mmu"),
     ("hv.virtio", "hv/virtio.pyi", None, "from hv.virtio import Device"),
+    ("hv.block", "hv/block.pyi", None, "from hv.block import Block"),
+    ("hv.net", "hv/net.pyi", None, "from hv.net import Net, Switch"),
     ("hv.loader", "hv/loader.pyi", None, "hv.loader"),
     ("hv.machine_dt", "hv/machine_dt.pyi", None, "hv.machine_dt"),
     ("hv.fdt", "hv/fdt.pyi", None, "hv.fdt"),

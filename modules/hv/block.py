@@ -146,7 +146,7 @@ class Block(Device):
 
     id = 2
 
-    def __init__(self, source, readonly=False, cow=False, legacy=False):
+    def __init__(self, source, readonly: bool = False, cow: bool = False, legacy: bool = False):
         super().__init__(legacy)
         self.readonly = readonly or (isinstance(source, bytes) and not cow)
         self.store = store(source, readonly or cow)

@@ -12,7 +12,6 @@ A frame is a buffer from the destination address on, without a checksum; it is f
 from .virtio import Device
 
 FRAME = 1514  # the longest there is, without offloads
-_MAC = 1 << 5
 _MACS = 256  # learnt addresses
 
 
@@ -23,7 +22,7 @@ class Switch:
         self.ports = []
         self.macs = {}  # port by address
 
-    def forward(self, sender, frame):
+    def forward(self, sender, frame) -> None:
         """Bring a frame from the port `sender` to where it is meant for."""
         to, source = bytes(frame[:6]), bytes(frame[6:12])
         if len(source) < 6:
@@ -37,7 +36,7 @@ class Switch:
             if port is not sender:
                 port.receive(frame)
 
-    def leave(self, port):
+    def leave(self, port) -> None:
         """A port is gone."""
         self.ports.remove(port)
         self.macs = {mac: at for mac, at in self.macs.items() if at is not port}
@@ -50,11 +49,11 @@ class Net(Device):
     """
 
     id = 1
-    features = _MAC
+    features = 1 << 5  # VIRTIO_NET_F_MAC
     queues = 2  # to the driver, from the driver
     passive = 1
 
-    def __init__(self, switch, mac=None, legacy=False):
+    def __init__(self, switch: Switch, mac: bytes | None = None, legacy: bool = False):
         super().__init__(legacy)
         self.switch = switch
         self.mac = mac
@@ -76,7 +75,8 @@ class Net(Device):
         self.sent += 1
         self.switch.forward(self, self._frame[len(self._header) : count])
 
-    def receive(self, frame):
+    def receive(self, frame) -> None:
+        """A frame from the switch."""
         try:
             r = self.pop(0)
         except ValueError:  # the VM has been closed

@@ -22,6 +22,8 @@ has put in a queue: bytes to read, then room for an answer.
 
 import os
 
+import _hv
+
 
 class Device:
     """id: the device type; features: offered bits, 0 to 23; config: at most 256 bytes; queues: 1 to 8.
@@ -35,12 +37,12 @@ class Device:
     config = b""
     queues = 1
     passive = 0
-    port = None  # of _hv.Virtio, once in a VM: slot, status, features accepted, fault
+    port = None  # an _hv.Virtio, once it is in a VM: slot, status, features accepted, fault
 
-    def __init__(self, legacy=False):
+    def __init__(self, legacy: bool = False):
         self.legacy = legacy
 
-    def plug(self, vm, slot):
+    def plug(self, vm: _hv.VM, slot: int) -> None:
         """vm.virtio() has found a slot: from now on a driver sees the device."""
         if self.port:
             raise ValueError("this virtio device is in a VM already")
@@ -57,16 +59,16 @@ class Device:
             self.reset,
         )
 
-    def request(self, queue, r):
+    def request(self, queue: int, r: _hv.Request) -> object:
         """A request. It is given back on return, but not when that is true: then r.done() does it."""
 
-    def ready(self, queue):
+    def ready(self, queue: int) -> None:
         """There may be something new in a passive queue."""
 
-    def reset(self):
+    def reset(self) -> None:
         """The driver has begun anew. Requests of before are void."""
 
-    def pop(self, queue):
+    def pop(self, queue: int) -> _hv.Request | None:
         """The next request in a queue, or None."""
         return self.port.pop(queue)
 
@@ -105,16 +107,16 @@ class Console(Device):
     def _keep(self, data):
         self._printed = (self._printed + data)[-self.LIMIT :]
 
-    def any(self):
+    def any(self) -> int:
         """How many bytes read() has."""
         return len(self._printed)
 
-    def read(self, n=LIMIT):
+    def read(self, n: int = 0x4000) -> bytes:
         """What the guest has printed: at most n bytes, b"" when there is nothing."""
         data, self._printed = self._printed[:n], self._printed[n:]
         return data
 
-    def write(self, data):
+    def write(self, data) -> int:
         """Type at the guest. Returns how many bytes were taken: 16 KB wait at most."""
         room = self.LIMIT - len(self._typed)
         self._typed += bytes(data[:room])

@@ -92,7 +92,7 @@ class VM(Traps):
         ram = ((self.memory.base, self.memory.size),)
         return virt(ram, len(self.cpu), _gic(), virtio=sorted(self._virtio), **more)
 
-    def virtio(self, device, slot=None):
+    def virtio(self, device, slot: int | None = None):
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
         tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
         """
@@ -102,13 +102,13 @@ class VM(Traps):
         self._virtio[slot] = device
         return device
 
-    def block(self, source, readonly=False, cow=False):
+    def block(self, source, readonly: bool = False, cow: bool = False):
         """Plug in a disk: see hv.block.Block for what `source` may be."""
         from .block import Block
 
         return self.virtio(Block(source, readonly, cow))
 
-    def net(self, switch, mac=None):
+    def net(self, switch, mac: bytes | None = None):
         """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
         from .net import Net
 

@@ -21,9 +21,9 @@ class Switch:
     macs: Any
     """Port by address."""
     def __init__(self) -> None: ...
-    def forward(self, sender: Any, frame: Any) -> Any:
+    def forward(self, sender: Any, frame: Any) -> None:
         """Bring a frame from the port `sender` to where it is meant for."""
-    def leave(self, port: Any) -> Any:
+    def leave(self, port: Any) -> None:
         """A port is gone."""
 
 
@@ -36,10 +36,11 @@ class Net(Device):
     mac: Any
     sent: Any
     id = 1
-    features = _MAC
+    features = 1 << 5
     queues = 2
     passive = 1
-    def __init__(self, switch: Any, mac: Any=None, legacy: Any=False) -> None: ...
+    def __init__(self, switch: Switch, mac: bytes | None=None, legacy: bool=False) -> None: ...
     def plug(self, vm: Any, slot: Any) -> Any: ...
     def request(self, queue: Any, r: Any) -> Any: ...
-    def receive(self, frame: Any) -> Any: ...
+    def receive(self, frame: Any) -> None:
+        """A frame from the switch."""

@@ -23,6 +23,7 @@ has put in a queue: bytes to read, then room for an answer.
 from typing import Any
 
 import os
+import _hv
 
 class Device:
     """id: the device type; features: offered bits, 0 to 23; config: at most 256 bytes; queues: 1 to 8.
@@ -37,16 +38,16 @@ class Device:
     queues = 1
     passive = 0
     port: Any
-    def __init__(self, legacy: Any=False) -> None: ...
-    def plug(self, vm: Any, slot: Any) -> Any:
+    def __init__(self, legacy: bool=False) -> None: ...
+    def plug(self, vm: _hv.VM, slot: int) -> None:
         """vm.virtio() has found a slot: from now on a driver sees the device."""
-    def request(self, queue: Any, r: Any) -> Any:
+    def request(self, queue: int, r: _hv.Request) -> object:
         """A request. It is given back on return, but not when that is true: then r.done() does it."""
-    def ready(self, queue: Any) -> Any:
+    def ready(self, queue: int) -> None:
         """There may be something new in a passive queue."""
-    def reset(self) -> Any:
+    def reset(self) -> None:
         """The driver has begun anew. Requests of before are void."""
-    def pop(self, queue: Any) -> Any:
+    def pop(self, queue: int) -> _hv.Request | None:
         """The next request in a queue, or None."""
 
 
@@ -71,10 +72,10 @@ class Console(Device):
     LIMIT = 16384
     def __init__(self, output: Any=None, legacy: Any=False) -> None: ...
     def request(self, queue: Any, r: Any) -> Any: ...
-    def any(self) -> Any:
+    def any(self) -> int:
         """How many bytes read() has."""
-    def read(self, n: Any=LIMIT) -> Any:
+    def read(self, n: int=16384) -> bytes:
         """What the guest has printed: at most n bytes, b"" when there is nothing."""
-    def write(self, data: Any) -> Any:
+    def write(self, data: Any) -> int:
         """Type at the guest. Returns how many bytes were taken: 16 KB wait at most."""
     def ready(self, queue: Any) -> Any: ...

@@ -40,12 +40,12 @@ class VM(Traps):
         """The value of a symbol of the ELF file last loaded; KeyError when it has none such."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
-    def virtio(self, device: Any, slot: Any=None) -> Any:
+    def virtio(self, device: Any, slot: int | None=None) -> Any:
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
         tree of a later load() or linux(): in slot 0 to 31, the first free one by itself."""
-    def block(self, source: Any, readonly: Any=False, cow: Any=False) -> Any:
+    def block(self, source: Any, readonly: bool=False, cow: bool=False) -> Any:
         """Plug in a disk: see hv.block.Block for what `source` may be."""
-    def net(self, switch: Any, mac: Any=None) -> Any:
+    def net(self, switch: Any, mac: bytes | None=None) -> Any:
         """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
     def virtio_console(self, output: Any=None) -> Any:
         """Plug in a console besides the PL011: hv.virtio.Console."""
