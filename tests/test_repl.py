@@ -192,3 +192,66 @@ def test_ctrl_c_while_the_raw_repl_runs(target):
     with pytest.raises(TargetError, match="KeyboardInterrupt"):
         target.line.raw_end(b"")
     target.line.leave_raw()
+
+
+# Help
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({}, "1 core, 128 MB, GICv2"),
+        ({"gic": 3, "smp": 4, "mem": "1G"}, "4 cores, 1024 MB, GICv3"),
+    ],
+)
+def test_banner_says_what_the_machine_is_and_where_to_begin(boot, options, says):
+    target = boot(**options)
+    banner = target.console.splitlines()
+    assert banner[0].endswith("; Elapid on QEMU virt at EL2 with Cortex-A53, " + says)
+    begin = banner[1].partition("begin with: ")[2]
+    assert banner[1:3] == [
+        f"A guest to begin with: {begin}",
+        'Type "help()" for more information.',
+    ]
+    shown = target.repl(begin)
+    assert "guest: hello from EL1, what is 20 + 22?\npython: 42, says EL2" in shown
+    assert "<Exit off: cpu 0" in shown
+    target.send(b"\x01\x02")  # to the raw REPL and back: the same banner
+    assert says in target.until("more information.")
+
+
+def test_help(target):
+    assert "hv.demo()" in target.repl("help()")
+    modules = target.repl("help('modules')").split()
+    assert {"hv/__init__", "_hv", "machine", "asyncio/__init__", "vfs"} <= set(modules)
+    target.exec("import hv, hv.mmu\nvm = hv.VM('help', ram='1M')")
+    for thing, line in (
+        ("hv", "  explain(esr, far, hpfar, pc, ipa) -- One line on a syndrome"),
+        ("hv.VM", "  run(timeout_ms) -- Run in the foreground, the guest's console on this one"),
+        ("vm", "  default(handler) -- What nothing else answers at all: f(cpu, esr)"),
+        ("vm.cpu[0]", "  pc -- Where it goes on: ELR_EL2"),
+        ("vm.memory", "  find(what, start, end) -- The IPA where these bytes are first, or -1"),
+        ("hv.mmu", "  dump() -- Print what is mapped, and which parts are the image's"),
+        ("hv.regs.HCR_EL2", "  read() -- Its value, 64 bits"),
+        ("'text'", "  upper -- <function>"),
+        ("5", "object 5 is of type int"),
+    ):
+        assert line in target.repl(f"help({thing})").splitlines(), thing
+
+
+def test_reprs(target):
+    """What a name alone shows at the prompt."""
+    target.exec("import hv\nvm = hv.VM('mine', ram='1M', cpus=2)")
+    for thing, shows in (
+        ("vm", "<VM mine: 2 cpus, 1024 KB RAM, VMID "),
+        ("vm.memory", "<Memory of mine: 0x40000000-0x400fffff (1024 KB)>"),
+        ("vm.cpu[1]", "<VCPU 1 of mine\n  PC  "),
+        ("vm.cpu[0].x", " x0 0x0000000000000000   x1 0x"),
+        ("vm.cpu[0].exit", "<Exit none: cpu 0 at pc 0x0>"),
+        ("vm.el2", "<HCR_EL2 0x"),
+        ("hv.STOP", "hv.STOP"),
+        ("hv.regs.MIDR_EL1", "MIDR_EL1 0x410fd034 (Implementer=0x41 "),
+        ("vm.close() or vm", "<VM mine: closed>"),
+        ("vm.cpu", "(<VCPU closed>, <VCPU closed>)"),
+    ):
+        assert target.repl(thing).startswith(shows), target.repl(thing)

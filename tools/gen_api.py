@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The Python API, for editors and for readers, from where it is defined.
 
-python3 tools/gen_api.py            write typings/hv/, docs/api.md and the table in README.md
+python3 tools/gen_api.py            write typings/hv/, docs/api.md, the README's table, modules/hv/_about.py
 python3 tools/gen_api.py --check    say what of these is not up to date
 
 The package hv is described by its own docstrings and annotations (modules/hv), registers by their table
@@ -17,6 +17,7 @@ import gen_registers
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES, STUBS = ROOT / "modules" / "hv", ROOT / "typings"
+ABOUT_PY = MODULES / "_about.py"
 LICENCE = "# SPDX-License-Identifier: MIT\n"
 MADE = "# Made by tools/gen_api.py from {}.\n"
 
@@ -33,18 +34,19 @@ PAGES = (
     ("Console", "_hv.pyi", "Console", "vm.console"),
     ("Rule", "_hv.pyi", "Rule", "rule = vm.rule(...)"),
     ("Register", "hv/regs.pyi", "Register", "from hv.regs import HCR_EL2"),
-    ("hv.mmu", "hv/mmu.pyi", None, "hv.mmu"),
+    ("hv.mmu", "hv/mmu.pyi", None, "import hv.mmu"),
     ("hv.virtio", "hv/virtio.pyi", None, "from hv.virtio import Device"),
     ("hv.block", "hv/block.pyi", None, "from hv.block import Block"),
     ("hv.net", "hv/net.pyi", None, "from hv.net import Net, Switch"),
-    ("hv.loader", "hv/loader.pyi", None, "hv.loader"),
-    ("hv.machine_dt", "hv/machine_dt.pyi", None, "hv.machine_dt"),
-    ("hv.fdt", "hv/fdt.pyi", None, "hv.fdt"),
+    ("hv.loader", "hv/loader.pyi", None, "import hv.loader"),
+    ("hv.machine_dt", "hv/machine_dt.pyi", None, "import hv.machine_dt"),
+    ("hv.fdt", "hv/fdt.pyi", None, "import hv.fdt"),
     ("machine", "machine.pyi", None, "import machine"),
 )
-BUILT_OF = (
-    "elf event progress source stage2 state symbols syndrome traps vm".split()
-)  # hv's own parts
+# Not for help(): docs/api.md has them.
+TOO_LONG = ("hv.block", "hv.net", "hv.loader", "hv.machine_dt", "hv.fdt", "machine")
+# What hv is made of, and nobody needs to name.
+BUILT_OF = "elf event progress source stage2 state symbols syndrome traps vm".split()
 
 
 # ---- Stubs of the package -----------------------------------------------------------------------
@@ -109,8 +111,10 @@ def a_class(node, lines):
         if isinstance(item, ast.FunctionDef) and is_public(item.name):
             parts.append(function(item, 1))
         elif isinstance(item, ast.Assign) and is_public(name := item.targets[0].id):
-            value = ast.unparse(item.value)
-            parts.append(f"    {name}: Any" if value == "None" else f"    {name} = {value}")
+            literal = isinstance(item.value, ast.Constant) and item.value.value is not None
+            parts.append(
+                f"    {name} = {ast.unparse(item.value)}" if literal else f"    {name}: Any"
+            )
     return f"class {node.name}{bases}:\n" + ("\n".join(parts) or "    ...")
 
 
@@ -160,12 +164,18 @@ def lazy(tree):
     for name, module in table.items():
         yield f"from .{module} import {name} as {name}"
     for path in sorted(MODULES.glob("[a-z]*.py")):
+        if path.stem in table:
+            continue
         yield f"from . import {path.stem} as {path.stem}"
 
 
 def stubs():
     """{path: text} of all that is made."""
-    made = {STUBS / "hv" / f"{path.stem}.pyi": stub(path) for path in sorted(MODULES.glob("*.py"))}
+    made = {
+        STUBS / "hv" / f"{path.stem}.pyi": stub(path)
+        for path in sorted(MODULES.glob("*.py"))
+        if path != ABOUT_PY
+    }
     registers = "\n".join(gen_registers.pyi())
     made[STUBS / "hv" / "regs.pyi"] = (
         LICENCE + MADE.format("hv_native/sysregs.def") + registers + "\n"
@@ -272,6 +282,49 @@ def readme():
     return head + begin + "\n".join(readme_table()) + "\n" + end + rest.partition(end)[2]
 
 
+ABOUT = (
+    LICENCE
+    + MADE.format("what it tells")
+    + '''"""help(thing): what the things of the package hv offer."""
+
+TEXT = {
+%s}
+
+
+def tell(thing):
+    """Print what is known of a module, a class or an instance. False: nothing."""
+    text = TEXT.get(getattr(thing, "__name__", type(thing).__name__))
+    if text:
+        print(text)
+    return bool(text)
+'''
+)
+
+
+def about():
+    """modules/hv/_about.py: what most sessions need, a line for each name."""
+    told = {}
+    for title, file, cls, how in PAGES:
+        if title in TOO_LONG:
+            continue
+        text, entries = page(file, cls)
+        lines = told.setdefault({"Handlers": "VM"}.get(title, title), [how + ": " + brief(text)])
+        for name, node, doc in entries:
+            call = re.sub(r"=[^,)]*|\*, ", "", signature(name, node))
+            lines.append(f"  {call} -- {brief(doc)}")
+    texts = ((name, "\n".join(lines).replace("\\", "\\\\")) for name, lines in told.items())
+    return ABOUT.replace(
+        "%s", "".join(f'    "{name}": """\\\n{text}""",\n' for name, text in texts)
+    )
+
+
+def brief(text):
+    """The first sentence, or as much of it as fits a line."""
+    text = re.sub(r"\s+", " ", text.split("\n\n")[0])
+    text = re.split(r"[.;] |\.$", re.sub(r"^(hv\.\w+(\(\))?|vm\.\w+): ", "", text))[0]
+    return text if len(text) <= 60 else text[:58].rpartition(" ")[0] + " ..."
+
+
 def main(check):
     for path, text in stubs().items():
         if not check:
@@ -279,6 +332,7 @@ def main(check):
     made = stubs() | {
         ROOT / "docs" / "api.md": "\n".join(api_page()) + "\n",
         ROOT / "README.md": readme(),
+        ABOUT_PY: about(),
     }
     old = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     for path in old:

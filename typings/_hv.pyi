@@ -10,19 +10,19 @@ from typing import Any, Final, overload
 class _Action: ...
 
 PASS: Final[_Action]
-"""A handler returns it to have done what would be done without this handler."""
+"""From a handler: do what would be done without it."""
 RETRY: Final[_Action]
-"""A handler returns it to have the instruction run again: something has been changed."""
+"""From a handler: run the instruction again, something has been changed."""
 SKIP: Final[_Action]
-"""A handler returns it to go on behind the instruction, registers as they are."""
+"""From a handler: go on behind the instruction, registers as they are."""
 STOP: Final[_Action]
-"""A handler returns it to go on behind the instruction, but first vm.run() returns."""
+"""From a handler: the same, but first vm.run() returns."""
 UNDEFINED: Final[_Action]
-"""A handler returns it to give the guest an undefined instruction exception (EC 0)."""
+"""From a handler: the guest gets an undefined instruction exception (EC 0)."""
 ABORT: Final[_Action]
-"""A handler returns it to give the guest a synchronous external abort at FAR_EL2 (D13.2.37)."""
+"""From a handler: the guest gets a synchronous external abort at FAR_EL2 (D13.2.37)."""
 SERROR: Final[_Action]
-"""A handler returns it to make an SError pending for the guest (HCR_EL2.VSE)."""
+"""From a handler: an SError becomes pending for the guest (HCR_EL2.VSE)."""
 
 class Fault(OSError):
     """An access that no memory or register answers. Its text has the address and the cause."""

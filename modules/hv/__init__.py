@@ -31,7 +31,13 @@ from machine import blob, initrd
 from .vm import VM
 
 # Names that live in a module of another name.
-_LAZY = {"bench": "bench", "explain": "syndrome", "events": "event", "Switch": "net"}
+_LAZY = {
+    "bench": "bench",
+    "explain": "syndrome",
+    "events": "event",
+    "Switch": "net",
+    "demo": "demo",
+}
 
 
 def __getattr__(name):

@@ -13,7 +13,7 @@ _SIZES = ("", "1G", "2M", "4K")
 
 
 class Stage2:
-    """A guest's IPA space, of VM.stage2."""
+    """What a guest's addresses (IPA) mean on this machine."""
 
     def __init__(self, vm):
         self._vm = vm

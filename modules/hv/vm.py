@@ -39,7 +39,7 @@ def _gic():
 
 
 class VM(Traps):
-    """name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
+    """A virtual machine. name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
 
     MemoryError when the machine has no room; a `with` statement closes it at the end.
     """

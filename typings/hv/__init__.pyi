@@ -18,7 +18,7 @@ from .bench import bench as bench
 from .syndrome import explain as explain
 from .event import events as events
 from .net import Switch as Switch
-from . import bench as bench
+from .demo import demo as demo
 from . import block as block
 from . import elf as elf
 from . import event as event

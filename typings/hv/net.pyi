@@ -36,7 +36,7 @@ class Net(Device):
     mac: Any
     sent: Any
     id = 1
-    features = 1 << 5
+    features: Any
     queues = 2
     passive = 1
     def __init__(self, switch: Switch, mac: bytes | None=None, legacy: bool=False) -> None: ...

@@ -10,7 +10,7 @@ from typing import Any
 import _hv
 
 class Stage2:
-    """A guest's IPA space, of VM.stage2."""
+    """What a guest's addresses (IPA) mean on this machine."""
 
     def __init__(self, vm: Any) -> None: ...
     def map(self, ipa: int, pa: int | None, size: int, perms: str | None=None, type: str | None=None, unsafe: bool=False) -> None:

@@ -66,7 +66,7 @@ class Console(Device):
 
     output: Any
     id = 3
-    config = bytes(8)
+    config: Any
     queues = 2
     passive = 1
     LIMIT = 16384

@@ -15,7 +15,7 @@ def size(value: int | str) -> int:
     """Bytes of 65536, "64K", "64M" or "1G"."""
 
 class VM(Traps):
-    """name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
+    """A virtual machine. name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
 
     MemoryError when the machine has no room; a `with` statement closes it at the end."""
 
