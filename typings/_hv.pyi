@@ -190,6 +190,35 @@ class Console:
     def write(self, buf: Any, size: int = ..., /) -> int | None:
         """Type bytes at the guest; how many it had room for."""
 
+class IRQ:
+    """An interrupt of a guest: vm.irq(intid)."""
+
+    intid: int
+    enabled: bool
+    pending: bool
+    active: bool
+    level: bool
+    """Its line is high."""
+    edge: bool
+    hw: bool
+    """The physical interrupt behind it is active."""
+    priority: int
+    cpu: int | None
+    """The vCPU that gets it."""
+    hits: int
+    """How often it rose since it is watched."""
+
+    def set(self, level: bool | int, /) -> None:
+        """The level of its line."""
+    def pulse(self) -> None:
+        """An edge, of a device's interrupt (32 and up)."""
+    def watch(self, handler: Any = None, drop: bool = False, /) -> Any:
+        """Count it (hits); drop it; or ask handler(irq), soon and on the boot core, each time it rises: the
+        guest does not get it when that returns False. Returns the handler: a decorator."""
+    def unwatch(self) -> None: ...
+    def forward(self, physical: int | None, /) -> None:
+        """The machine's SPI of this INTID becomes this one; None ends that."""
+
 class EL2Registers:
     """A VM's own HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, VTCR_EL2 and HSTR_EL2, in force while it runs.
 
@@ -270,6 +299,7 @@ class VM:
     def mmio(self, ipa: int, size: int, handler: Any, /) -> bool: ...
     def rule(self, *rule: Any) -> Rule: ...
     def el1(self, classes: int, kinds: int, handler: Any, /) -> None: ...
+    def irq(self, intid: int, cpu: int = 0, /) -> IRQ: ...
     def reset(self) -> None: ...
     def stage2(self, op: str, ipa: int, size: int, pa: int | None, flags: int, unsafe: bool, /) -> None: ...
     def stage2_run(self, ipa: int, /) -> tuple[int, int, int, int] | None: ...

@@ -31,6 +31,10 @@ void irq_attach_forwarded(unsigned intid, irq_handler_t fn, void *arg) {
     attach(intid, fn, arg, true);
 }
 
+bool irq_is_attached(unsigned intid) {
+    return intid >= IRQ_MAX || slots[intid].fn != NULL;
+}
+
 void irq_detach(unsigned intid) {
     if (intid < IRQ_MAX) {
         gic_disable(intid);

@@ -16,6 +16,7 @@ void irq_attach(unsigned intid, irq_handler_t fn, void *arg);
 // As above, but the interrupt stays active until the guest it is forwarded to ends it.
 void irq_attach_forwarded(unsigned intid, irq_handler_t fn, void *arg);
 void irq_detach(unsigned intid);
+bool irq_is_attached(unsigned intid);
 
 void irq_init(void);        // once, on the boot core: distributor, and this core's interface
 void irq_init_core(void);   // on each other core

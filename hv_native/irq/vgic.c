@@ -136,6 +136,12 @@ static uint64_t sgi_source(vcpu_t *v, unsigned sgi, bool active, bool *pending) 
     return LR_SOURCE(from) | (c->sgi_from[sgi] != 0 ? LR_EOI : 0);
 }
 
+// QEMU 7.2's GICv2 keeps an SPI active when another core than the one that acknowledged it (the boot core)
+// ends it by a list register with HW. Then we end it, by a maintenance interrupt.
+static bool ends_elsewhere(unsigned intid) {
+    return intid >= 32 && !gic_is_v3() && this_pcpu()->id != 0;
+}
+
 // Into list register n, which is free. It is active, or deliverable to v, or both.
 static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
     vgic_cpu_t *c = &v->vgic;
@@ -148,7 +154,7 @@ static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
         // Not both active and pending with HW (IHI 0048B 5.3.8). What the line says then, the
         // physical interrupt will say again; a latched one must be kept, and we end the physical one.
         pending = pending && (latched || !active);
-        lr |= pending && active ? LR_EOI : LR_HW | LR_PHYSICAL(b->phys[i]);
+        lr |= (pending && active) || ends_elsewhere(intid) ? LR_EOI : LR_HW | LR_PHYSICAL(b->phys[i]);
     } else if (intid < 16 && !gic_is_v3()) {
         lr |= sgi_source(v, intid, active, &pending);
     } else if (wanted && (pending ? !(b->edge & bit) && (b->line & bit) : true)) {
@@ -473,24 +479,13 @@ void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from) {
     }
 }
 
-static bool dropped(vm_t *vm, unsigned intid) {
-    for (unsigned k = 0; k < VGIC_WATCHES; k++) {
-        vgic_watch_t *w = &vm->vgic.watch[k];
-        if (w->intid == intid) {
-            w->hits++;
-            return w->drop;
-        }
-    }
-    return false;
-}
-
 static void raise(vcpu_t *v, unsigned intid, bool line) {
     vgic_bank_t *b = bank_of(v, intid);
     uint32_t bit = 1u << intid % 32;
-    if (line && (b->line & bit)) {
+    if (UNLIKELY(b->watched & bit) && vgic_withheld(v->vm, intid, line)) {
         return;
     }
-    if ((b->watched & bit) && dropped(v->vm, intid)) {
+    if (line && (b->line & bit)) {
         return;
     }
     if (line) {
@@ -508,6 +503,9 @@ static void lower(vcpu_t *v, unsigned intid) {
     vgic_bank_t *b = bank_of(v, intid);
     unsigned i = intid % 32;
     uint32_t bit = 1u << i;
+    if (UNLIKELY(b->watched & bit)) {
+        vgic_watched_fall(v->vm, intid);
+    }
     if (!(b->line & bit)) {
         return;
     }
@@ -756,46 +754,4 @@ void vgic_init_core(void) {
     irq_attach(platform.maintenance_irq, maintenance, NULL);
     irq_attach(GIC_SGI_VGIC, sgi, NULL);
     vtimer_init_core();
-}
-
-// ---- For scripts --------------------------------------------------------------------------------
-
-unsigned vgic_state(vcpu_t *v, unsigned intid, uint8_t *priority, uint8_t *cpu) {
-    vgic_bank_t *b = bank_of(v, intid);
-    unsigned i = intid % 32;
-    uint64_t daif = irq_save();
-    vgic_lock(v->vm);
-    vgic_settle(v->vm, b, 1u << i);
-    *priority = b->priority[i];
-    *cpu = b->cpu[i];
-    uint32_t pending = b->pending | (b->line & ~b->edge);
-    unsigned is = (b->enabled >> i & 1 ? VGIC_IS_ENABLED : 0) | (pending >> i & 1 ? VGIC_IS_PENDING : 0)
-        | (b->active >> i & 1 ? VGIC_IS_ACTIVE : 0) | (b->line >> i & 1 ? VGIC_IS_HIGH : 0) | (b->edge >> i & 1 ? VGIC_IS_EDGE : 0);
-    vgic_unlock(v->vm);
-    irq_restore(daif);
-    return is;
-}
-
-vgic_watch_t *vgic_watch(vm_t *vm, unsigned intid) {
-    vgic_watch_t *free = NULL;
-    for (unsigned k = 0; k < VGIC_WATCHES; k++) {
-        vgic_watch_t *w = &vm->vgic.watch[k];
-        if (w->intid == intid) {
-            return w;
-        }
-        free = free == NULL && w->intid == 0 ? w : free;
-    }
-    if (free != NULL) {
-        *free = (vgic_watch_t) { intid, false, 0 };
-        bank_of(vm->vcpu[0], intid)->watched |= 1u << intid % 32;
-    }
-    return free;
-}
-
-void vgic_unwatch(vm_t *vm, unsigned intid) {
-    vgic_watch_t *w = vgic_watch(vm, intid);
-    if (w != NULL) {
-        bank_of(vm->vcpu[0], intid)->watched &= ~(1u << intid % 32);
-        w->intid = 0;
-    }
 }

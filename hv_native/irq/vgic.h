@@ -35,16 +35,25 @@ void vgic_pulse(vm_t *vm, unsigned intid);
 bool vgic_pending(vcpu_t *v);
 
 // What Python sees: VGIC_IS_* of an interrupt, its priority and the vCPU it goes to.
-enum { VGIC_IS_ENABLED = 1, VGIC_IS_PENDING = 2, VGIC_IS_ACTIVE = 4, VGIC_IS_HIGH = 8, VGIC_IS_EDGE = 16 };
+enum {
+    VGIC_IS_ENABLED = 1, VGIC_IS_PENDING = 2, VGIC_IS_ACTIVE = 4, VGIC_IS_HIGH = 8, VGIC_IS_EDGE = 16,
+    VGIC_IS_HW = 32, // the physical interrupt behind it is active
+};
 unsigned vgic_state(vcpu_t *v, unsigned intid, uint8_t *priority, uint8_t *cpu);
 
-// Count how often a line rises or pulses, or keep it from the guest. NULL: no more room (VGIC_WATCHES).
-vgic_watch_t *vgic_watch(vm_t *vm, unsigned intid);
+// Count how often a device's line rises or pulses, and keep it from the guest: always (drop), or until
+// vgic_pass, for which the boot core is called. False: no more room (VGIC_WATCHES). Boot core.
+bool vgic_watch(vm_t *vm, unsigned intid, bool drop, void *handler);
 void vgic_unwatch(vm_t *vm, unsigned intid);
+vgic_watch_t *vgic_watched(vm_t *vm, unsigned intid);   // NULL: it is not
+uint8_t vgic_asked(vm_t *vm, vgic_watch_t *w);          // what waits for its handler, which takes it over
+void vgic_pass(vm_t *vm, unsigned intid, uint8_t asked);
 
-// An SPI of the machine becomes one of the guest's, which ends it by itself. False: it is taken.
+// An SPI of the machine becomes one of the guest's, which ends it by itself. False: it is taken, or no
+// more room (VGIC_FORWARDS). Boot core.
 bool vgic_forward(vm_t *vm, unsigned intid, unsigned physical);
 void vgic_unforward(vm_t *vm, unsigned intid);
+void vgic_remove(vm_t *vm);             // before its memory goes
 
 // ICC_SGI1R_EL1 and the like: false when key is none of them.
 bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
@@ -115,6 +124,10 @@ static inline vgic_bank_t *vgic_bank(vcpu_t *v, unsigned w) {
 static inline uint32_t vgic_deliverable(const vgic_t *g, const vgic_bank_t *b) {
     return (b->pending | (b->line & ~b->edge)) & b->enabled & ((b->group & g->group1) | (~b->group & g->group0));
 }
+
+// vgic_script.c, with the lock held: of a watched interrupt.
+bool vgic_withheld(vm_t *vm, unsigned intid, bool line);
+void vgic_watched_fall(vm_t *vm, unsigned intid);
 
 // vgic_dist.c
 bool vgic_dist_add(vm_t *vm);

@@ -46,12 +46,23 @@ typedef struct {
     volatile bool asked;                // another core holds the lock and waits for `folded`
 } vgic_cpu_t;
 
+// An interrupt that a script watches (vgic_script.c).
 typedef struct {
-    uint32_t intid;
-    bool drop;
+    uint32_t intid;                     // 0: free
+    bool drop, level;                   // level: the wire's, whatever the guest is told
+    uint8_t asked;                      // what waits for the handler: VGIC_ASKED_*
+    void *handler;
     uint64_t hits;
 } vgic_watch_t;
 
+// And one that stands for a physical interrupt.
+typedef struct {
+    struct vm *vm;
+    uint32_t intid;                     // 0: free
+} vgic_forward_t;
+
+enum { VGIC_ASKED_LEVEL = 1, VGIC_ASKED_EDGE = 2 };
+#define VGIC_FORWARDS 8u
 #define VGIC_WATCHES 8u
 
 typedef struct {
@@ -61,6 +72,7 @@ typedef struct {
     uint32_t irm[VGIC_WORDS];           // GICD_IROUTERn bit 31
     vgic_bank_t spi[VGIC_WORDS - 1];
     vgic_watch_t watch[VGIC_WATCHES];
+    vgic_forward_t forward[VGIC_FORWARDS];
 } vgic_t;
 
 // vtimer.c

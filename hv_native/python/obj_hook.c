@@ -29,7 +29,7 @@ static handler_t *keep_handler(hv_vm_obj_t *o, mp_obj_t fun, unsigned most) {
     return handler;
 }
 
-static void forget(hv_vm_obj_t *o, void *handler) {
+void hv_forget(hv_vm_obj_t *o, void *handler) {
     mp_obj_list_t *kept = MP_OBJ_TO_PTR(o->handlers);
     for (size_t i = 0; handler != NULL && i < kept->len; i++) {
         if (kept->items[i] == MP_OBJ_FROM_PTR(handler)) { // by identity: a handler_t is no Python object
@@ -41,7 +41,7 @@ static void forget(hv_vm_obj_t *o, void *handler) {
 
 static void release(hv_vm_obj_t *o, hook_t *h) {
     if (h != NULL) {
-        forget(o, h->handler);
+        hv_forget(o, h->handler);
         native_free(h, sizeof(hook_t));
     }
 }
@@ -223,7 +223,7 @@ static mp_obj_t vm_el1(size_t n_args, const mp_obj_t *args) {
         ok = el1_start(vm, unbox_u64(args[1]), mp_obj_get_int(args[2]), handler);
     }
     vm_release(vm);
-    forget(o, old);
+    hv_forget(o, old);
     if (!ok) {
         hv_no_room("what it takes", sizeof(el1trap_t));
     }

@@ -36,7 +36,13 @@ MP_NORETURN void hv_no_room(const char *what, uint64_t bytes);
 // The argument `unsafe`: by keyword, the only one, or pos[at].
 bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw);
 
+// obj_hook.c: one entry of the VM's handlers may be collected.
+void hv_forget(hv_vm_obj_t *o, void *handler);
+// obj_irq.c; boot core: ask the handlers of interrupts that wait for them.
+void hv_irq_serve(void);
+
 // Methods of _hv.VM that have files of their own.
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_irq_obj);    // obj_irq.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_hook_obj);   // obj_hook.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj);

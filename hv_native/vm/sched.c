@@ -385,6 +385,7 @@ static void serve_python(mp_sched_node_t *node) {
     (void)node;
     sched_serve_python();
     virtio_serve();
+    hv_irq_serve();
     hv_vm_report_ended();
 }
 

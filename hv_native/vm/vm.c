@@ -110,6 +110,7 @@ void vm_destroy(vm_t *vm) {
         }
     }
     stage2_free(vm);
+    vgic_remove(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         if (vm->vcpu[i] != NULL) {
             forget_vcpu(vm->vcpu[i]);

@@ -206,6 +206,17 @@ class VM(Traps):
         """Whether it runs in the background."""
         return self._vm.running
 
+    def irq(self, intid: int, cpu: int = 0) -> _hv.IRQ:
+        """Interrupt `intid` of the guest's controller, 0 to 287; below 32 that of vCPU `cpu`.
+
+        set(level), pulse(): a device's line, or an edge. enabled, pending, active, level, edge,
+        priority, cpu: as the guest and its devices have it.
+        watch(handler=None, drop=False): count it (hits); drop it; or ask handler(irq) each time it
+        rises, soon and here, whether the guest gets it: not when that returns False. unwatch().
+        forward(physical): an SPI of the machine becomes this one, and ends when the guest ends it.
+        """
+        return self._vm.irq(intid, cpu)
+
     def attach(self, key: int = DETACH) -> _hv.Exit | None:
         """Connect this console to the guest's, all keys but `key` (Ctrl-\\), and start it if need be.
         Returns None when detached, the guest running on, or the Exit it ended with.
