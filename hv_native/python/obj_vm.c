@@ -230,14 +230,16 @@ static bool type_at_guest(vm_t *vm, int detach) {
 
 // Until the VM has ended or the detach key was typed. Ctrl-C raises, if it is not the guest's.
 static void wait_for_end(vm_t *vm, int detach) {
-    while (!sched_is_stopped(vm)) {
+    bool stopped = false;
+    while (!stopped) {
         mp_hal_woken = false;
         mp_handle_pending(true);
         if (type_at_guest(vm, detach)) {
             return;
         }
-        irq_disable();
-        if (!callback_events_pending()) {
+        irq_disable(); // what ends the VM after this look at it ends the sleep as well
+        stopped = sched_is_stopped(vm);
+        if (!stopped && !callback_events_pending()) {
             sched_step();
         }
         irq_enable();
