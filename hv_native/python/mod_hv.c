@@ -43,7 +43,9 @@ bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw) {
 
 // Registers this hypervisor stands on. A script that means it says unsafe=True.
 static const char *own_register(unsigned enc) {
-    static const struct { uint16_t enc; const char *what; } own[] = {
+    static const struct { uint16_t enc;
+                          const char *what;
+    } own[] = {
         { SYSREG_ENC(3, 0, 4, 2, 0), "SPSel: EL2's own stack pointer" },
         { SYSREG_ENC(3, 4, 1, 0, 0), "SCTLR_EL2: EL2's own MMU and caches" },
         { SYSREG_ENC(3, 4, 2, 0, 0), "TTBR0_EL2: EL2's own page tables; hv.mmu changes them" },

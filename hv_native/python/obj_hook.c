@@ -180,6 +180,11 @@ static void check_free(const hook_ranges_t *ranges, uint64_t ipa, uint64_t size)
     }
 }
 
+void hv_check_device(vm_t *vm, uint64_t ipa, uint64_t size) {
+    check_range(vm, ipa, size);
+    check_free(&vm->mmio, ipa, size);
+}
+
 // mmio(ipa, size, fun): fun None removes the range that starts at ipa.
 static mp_obj_t vm_mmio(size_t n_args, const mp_obj_t *args) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);

@@ -9,6 +9,7 @@
 #include "shared/runtime/interrupt_char.h"
 #include "arch.h"
 #include "cpu.h"
+#include "flash.h"
 #include "mem.h"
 #include "objects.h"
 #include "pl011.h"
@@ -118,6 +119,28 @@ static mp_obj_t vm_del(mp_obj_t self) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vm_del_obj, vm_del);
+
+// flash(ipa, bytes)
+static mp_obj_t vm_flash(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
+    vm_t *vm = hv_vm_get(self);
+    uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
+    if (size < 2 * FLASH_SECTOR || (size & (size - 1)) != 0 || ipa % FLASH_SECTOR != 0) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("flash is a power of two from 512 KB on, at a multiple of 256 KB, not 0x%lx bytes at 0x%lx"),
+            size, ipa);
+    }
+    if (vm->nram == VM_MAX_RAM) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("a VM has at most %u ranges of RAM and flash"), VM_MAX_RAM);
+    }
+    hv_check_device(vm, ipa, size);
+    vm_hold(vm);
+    bool ok = flash_add(vm, ipa, size);
+    vm_release(vm);
+    if (!ok) {
+        hv_no_room("flash", size);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(vm_flash_obj, vm_flash);
 
 // ---- Running ------------------------------------------------------------------------------------
 
@@ -413,6 +436,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_stage2), MP_ROM_PTR(&hv_vm_stage2_obj) },
     { MP_ROM_QSTR(MP_QSTR_stage2_run), MP_ROM_PTR(&hv_vm_stage2_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_virtio), MP_ROM_PTR(&hv_vm_virtio_obj) },
+    { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&vm_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_run), MP_ROM_PTR(&vm_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_start), MP_ROM_PTR(&vm_start_obj) },
     { MP_ROM_QSTR(MP_QSTR_attach), MP_ROM_PTR(&vm_attach_obj) },

@@ -57,6 +57,8 @@ MP_DECLARE_CONST_FUN_OBJ_1(hv_mmu_run_obj);
 MP_DECLARE_CONST_FUN_OBJ_2(hv_mmu_translate_obj);
 MP_DECLARE_CONST_FUN_OBJ_0(hv_mmu_parts_obj);
 
+// ValueError when the range is not free for a device (obj_hook.c).
+void hv_check_device(vm_t *vm, uint64_t ipa, uint64_t size);
 // ValueError when memory is not to be given to vm (host_owner) and `unsafe` does not insist.
 void hv_check_owner(const vm_t *vm, uint64_t pa, uint64_t size, bool unsafe);
 mp_obj_t hv_pgtable_run(const pgtable_t *pt, mp_obj_t addr);

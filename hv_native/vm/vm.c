@@ -5,6 +5,7 @@
 #include "arch.h"
 #include "cpu.h"
 #include "el1trap.h"
+#include "flash.h"
 #include "idregs.h"
 #include "mem.h"
 #include "pl011.h"
@@ -98,6 +99,7 @@ static void forget_vcpu(vcpu_t *v) {
 }
 
 static void release_ram(ram_t *r) {
+    flash_free(r->flash);
     page_free(r->host, r->size);
     native_free(r->present, r->present_bytes);
 }
@@ -168,15 +170,26 @@ static bool is_present(const ram_t *r, uint64_t granule) {
     return r->present[granule / 32] >> (granule % 32) & 1;
 }
 
+static bool map_granule(vm_t *vm, ram_t *r, uint64_t granule) {
+    uint64_t offset = granule * RAM_GRANULE, left = r->size - offset;
+    unsigned rights = S2_READ;
+    rights |= r->flash == NULL ? S2_WRITE : 0;
+    rights |= vm->el1 != NULL && vm->el1->on ? 0 : S2_EXEC;
+    return stage2_fill(vm, r->ipa + offset, (uint64_t)r->host + offset, left < RAM_GRANULE ? left : RAM_GRANULE, rights);
+}
+
 // Zero a granule, clean it to memory (the guest may look with its caches off) and map it; when that
 // completes 2 MB, a block entry takes the place of the pages.
 static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t offset = granule * RAM_GRANULE;
     uint64_t left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
-    page_zero(r->host + offset, bytes);
+    if (r->flash != NULL) {
+        memset(r->host + offset, 0xFF, bytes);
+    } else {
+        page_zero(r->host + offset, bytes);
+    }
     cache_clean_poc(r->host + offset, bytes);
-    unsigned rights = vm->el1 != NULL && vm->el1->on ? S2_READ | S2_WRITE : S2_READ | S2_WRITE | S2_EXEC;
-    if (!stage2_fill(vm, r->ipa + offset, (uint64_t)r->host + offset, bytes, rights)) {
+    if (!r->hidden && !map_granule(vm, r, granule)) {
         return false;
     }
     r->present[granule / 32] |= 1u << granule % 32;
@@ -198,12 +211,16 @@ static bool present(vm_t *vm, ram_t *r, uint64_t granule) {
 
 bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
     ram_t *r = ram_at(vm, ipa);
-    if (r == NULL || !present(vm, r, (ipa - r->ipa) / RAM_GRANULE)) {
+    uint64_t granule = r == NULL ? 0 : (ipa - r->ipa) / RAM_GRANULE;
+    if (r == NULL || !present(vm, r, granule)) {
         return false;
     }
     // It may have been there all the time: unmapped by a script, or changed at this moment on another core.
     uint64_t daif = irq_save();
     spin_lock(&vm->lock);
+    if (r->flash != NULL && !r->hidden) {
+        map_granule(vm, r, granule); // a device has answered for it
+    }
     bool mapped = pgtable_walk(&vm->stage2, ipa).entry & PTE_VALID;
     spin_unlock(&vm->lock);
     irq_restore(daif);
@@ -228,6 +245,10 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
 void vm_ram_zero(vm_t *vm) {
     for (unsigned i = 0; i < vm->nram; i++) {
         ram_t *r = &vm->ram[i];
+        if (r->flash != NULL) {
+            flash_reset(r->flash);
+            continue;
+        }
         for (uint64_t offset = 0; offset < r->size; offset += RAM_GRANULE) {
             if (is_present(r, offset / RAM_GRANULE)) {
                 uint64_t bytes = r->size - offset < RAM_GRANULE ? r->size - offset : RAM_GRANULE;

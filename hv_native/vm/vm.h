@@ -20,6 +20,8 @@ typedef struct {
     uint8_t *host;
     uint32_t *present;      // one bit a granule: zeroed, and mapped unless a script unmapped it
     size_t present_bytes;
+    struct flash *flash;    // it is one's array: 0xFF at first, read-only to the guest (flash.h); or NULL
+    volatile bool hidden;   // of a flash: not to be mapped, a device answers
 } ram_t;
 
 // The EL2 registers that are a VM's own, loaded at each entry: see policy.h for what they must hold.

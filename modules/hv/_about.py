@@ -47,6 +47,7 @@ vm = hv.VM("demo", ram="64M", cpus=1): A virtual machine
   load(source, at, entry, dtb) -- Load an ELF, arm64 Image or flat binary (a path, file or ...
   symbol(name) -- The value of a symbol of the ELF file last loaded
   device_tree(**more) -- The tree (hv.fdt.Tree) that describes this VM
+  flash(ipa, bytes) -- NOR flash, erased: a power of two from 512 KB on, bytes ...
   virtio(device, slot) -- Plug in a virtio device (hv.virtio.Device) and return it
   block(source, readonly, cow) -- Plug in a disk: see hv.block.Block for what `source` may be
   net(switch, mac) -- Plug in a network device on a switch (hv.Switch)

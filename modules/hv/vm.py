@@ -58,6 +58,7 @@ class VM(Traps):
         self._used = False  # it has run since it was reset
         self._wf = [None, None]  # handlers of WFI and WFE
         self._virtio = {}  # devices by slot
+        self._flash = []  # (IPA, bytes)
 
     # -- Loading and running
 
@@ -90,7 +91,17 @@ class VM(Traps):
         from .machine_dt import virt
 
         ram = ((self.memory.base, self.memory.size),)
-        return virt(ram, len(self.cpu), _gic(), virtio=sorted(self._virtio), **more)
+        return virt(
+            ram, len(self.cpu), _gic(), virtio=sorted(self._virtio), flash=self._flash, **more
+        )
+
+    def flash(self, ipa: int, bytes: int | str) -> None:
+        """NOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as
+        memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What
+        it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
+        """
+        self._vm.flash(ipa, size(bytes))
+        self._flash.append((ipa, size(bytes)))
 
     def virtio(self, device, slot: int | None = None):
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device

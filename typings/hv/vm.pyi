@@ -40,6 +40,10 @@ class VM(Traps):
         """The value of a symbol of the ELF file last loaded; KeyError when it has none such."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
+    def flash(self, ipa: int, bytes: int | str) -> None:
+        """NOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as
+        memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What
+        it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000."""
     def virtio(self, device: Any, slot: int | None=None) -> Any:
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
         tree of a later load() or linux(): in slot 0 to 31, the first free one by itself."""

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// NOR flash for guests: reads of its array are reads of memory, mapped read-only; writes are commands of
+// Intel's set (CFI primary vendor command set 1), as QEMU's virt machine has it: two x16 chips side by side
+// on 32 bits, sectors of 256 KB.
+#ifndef HV_FLASH_H
+#define HV_FLASH_H
+
+#include "vm.h"
+
+#define FLASH_SECTOR 0x40000u
+
+// size: a power of two, at least two sectors, where nothing else is. False: no memory.
+bool flash_add(vm_t *vm, uint64_t ipa, uint64_t size);
+void flash_reset(struct flash *flash);  // as after power-on; what it holds stays
+void flash_free(struct flash *flash);
+
+#endif
