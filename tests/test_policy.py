@@ -100,6 +100,17 @@ def test_live_registers_between_guests(target, statement, says):
     assert target.repl("1 + 1") == "2"
 
 
+def test_a_script_that_insists_on_a_live_register(target):
+    """unsafe=True writes what is refused without it."""
+    target.exec("from hv.regs import SCTLR_EL2")
+    with pytest.raises(TargetError, match="unsafe=True insists"):
+        target.exec("SCTLR_EL2.write(SCTLR_EL2.read() & ~(1 << 12))")
+    target.exec("SCTLR_EL2.write(SCTLR_EL2.read() & ~(1 << 12), unsafe=True)")  # the I-cache
+    assert target.eval("SCTLR_EL2.I") == 0
+    target.exec("SCTLR_EL2.write(SCTLR_EL2.read() | 1 << 12, unsafe=True)")
+    assert target.eval("SCTLR_EL2.I") == 1
+
+
 def test_between_guests_the_rest_is_free(target):
     """HCR_EL2.VM and the like do nothing at EL2; what a guest needs is loaded when it runs."""
     script = """

@@ -80,6 +80,26 @@ print(again())
     assert lines[1] == "10"
 
 
+@pytest.mark.parametrize(
+    "code, kind, key",
+    [
+        ("load x0, 0xc6000001\n hvc #0", "hvc", "0xc600_0001"),
+        ("load x0, 0xc6000001\n smc #0", "smc", "0xc600_0001"),
+        ("hvc #9", "imm", "9"),
+        ("mrs x0, actlr_el1", "sysreg", "'ACTLR_EL1'"),
+        ("load x1, 0x0b000004\n ldr x0, [x1]", "mmio", "(0x0b00_0000, 8)"),
+    ],
+)
+def test_every_kind(each_target, code, kind, key):
+    """A constant, by what makes the guest exit."""
+    script = f"""
+vm = guest(code)
+rule = vm.rule({kind!r}, {key}, "const", 7)
+print(vm.run(1000).reason, vm.cpu[0].x[0], rule.hits)
+"""
+    assert run(each_target, code + "\n hvc #0x100", script) == "stop 7 1\n"
+
+
 def test_rules_stack(target):
     """The newest first; handlers come and go below them, rules in any order."""
     script = """

@@ -121,6 +121,21 @@ for perms in ("r", "w", "x", "rw", "rx", "rwx", ""):
     ]
 
 
+def test_memory_types(target):
+    """MemAttr[3:0] of an entry (DDI 0487 D5.5.5): a type for each range, or what is there decides."""
+    script = """
+vm = guest(code)
+for n, type in enumerate(("normal", "nc", "device", None)):
+    vm.stage2.map(0x4010_0000 + (n << 12), None, 0x1000, type=type)
+vm.stage2.map(0x8000_0000, hv.platform()["rtc"], 0x1000)
+for ipa in (0x4010_0000, 0x4010_1000, 0x4010_2000, 0x4010_3000, 0x8000_0000):
+    entry = vm.stage2.walk(ipa)[1]
+    print(entry >> 2 & 15, "execute never" if entry >> 54 & 1 else "")
+"""
+    lines = run(target, "", script).splitlines()
+    assert lines == ["15 ", "5 ", "1 execute never", "15 ", "1 execute never"]
+
+
 def test_a_device_of_the_machine(target):
     """The real-time clock, mapped through: the guest reads what the hypervisor reads."""
     script = """

@@ -351,6 +351,119 @@ print(vm.run(50).reason)
     ]
 
 
+def test_wfe(target):
+    """HCR_EL2.TWE is set as long as there is a handler. (QEMU's WFE never traps; silicon's does.)"""
+    script = """
+vm = guest(b"")
+twe = lambda: vm.el2["HCR_EL2"] >> 14 & 1
+print(twe())
+vm.wfe(lambda cpu: None)
+print(twe())
+vm.wfe(None)
+print(twe())
+"""
+    assert run(target, "", script) == "0\n1\n0\n"
+
+
+@pytest.mark.parametrize(
+    "code, kind, without",
+    [
+        ("load x0, 0xc6000001\n hvc #0", "hvc(0xc600_0001", "stop 0xffffffffffffffff"),
+        ("load x0, 0xc6000001\n smc #0", "smc(0xc600_0001", "stop 0xffffffffffffffff"),
+        ("hvc #9", "hvc(imm=9", "hvc 0x0"),
+        ("load x1, 0x0b000004\n ldr x0, [x1]", "mmio(0x0b00_0000, 0x10", "mmio 0x0"),
+        ("mrs x0, actlr_el1", 'sysreg("ACTLR_EL1"', "stop 0x0"),
+        ("load x1, 0x0b000004\n ldr x0, [x1]", "exception(0x24", "mmio 0x0"),
+        ("hvc #9", "default(", "hvc 0x0"),
+        ("wfi", "wfi(", "timeout 0x0"),
+    ],
+)
+def test_every_kind_comes_by_decorator_and_by_call_and_goes(each_target, code, kind, without):
+    """What the guest's run ends with: without a handler, with one in both ways, and without it again."""
+    call = kind if kind.endswith("(") else kind + ", "
+    script = f"""
+vm = guest(code)
+def again():
+    vm.cpu[0].reset(0x4008_0000)
+    print(vm.run(30).reason, hex(vm.cpu[0].x[0]))
+again()
+def handler(cpu, *more):
+    cpu.x[0] = 7                                    # for those of which no answer is expected
+    return {"7" if kind.startswith(("mmio", "sysreg", "hvc", "smc")) else "hv.SKIP"}
+vm.{call}handler=handler)
+again()
+vm.{call}handler=None)
+again()
+vm.{kind})(handler)
+again()
+"""
+    lines = run(each_target, code + "\n hvc #0x100", script).splitlines()
+    assert lines == [without, "stop 0x7", without, "stop 0x7"]
+
+
+# The guest has interrupt 40 enabled, sleeps, and acknowledges what comes. x28: the GIC's version.
+INTERRUPT = """
+    adr x9, table
+    msr vbar_el1, x9
+    load x1, 0x08000000
+    mov w2, #0x100
+    mov w5, #1
+    cmp x28, #3
+    b.eq v3
+    load x3, 0x08010000
+    strb w5, [x1, #0x828]               // GICD_ITARGETSR
+    str w5, [x1]                        // GICD_CTLR
+    mov w6, #0xf0
+    str w6, [x3, #4]                    // GICC_PMR
+    str w5, [x3]                        // GICC_CTLR
+    b enable
+v3: mov w6, #0x12
+    str w6, [x1]                        // GICD_CTLR: ARE_NS, EnableGrp1
+    str w2, [x1, #0x84]                 // GICD_IGROUPR1
+    add x7, x1, #0x6000
+    str xzr, [x7, #0x140]               // GICD_IROUTER40
+    mov x6, #0xf0
+    msr s3_0_c4_c6_0, x6                // ICC_PMR_EL1
+    msr s3_0_c12_c12_7, x5              // ICC_IGRPEN1_EL1
+enable:
+    str w2, [x1, #0x104]                // GICD_ISENABLER1
+    msr daifclr, #2
+1:  wfi
+    b 1b
+    .balign 2048
+table:
+    .space 0x280
+    cmp x28, #3
+    b.eq 2f
+    ldr w20, [x3, #0xc]                 // GICC_IAR
+    str w20, [x3, #0x10]                // GICC_EOIR
+    b 3f
+2:  mrs x20, s3_0_c12_c12_0             // ICC_IAR1_EL1
+    msr s3_0_c12_c12_1, x20             // ICC_EOIR1_EL1
+3:  add x21, x21, #1
+    hvc #0x100
+    eret
+"""
+
+
+def test_injected_interrupt(each_target):
+    """cpu.inject("irq", n): the guest's controller shows it once, whichever version it is."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+cpu.x[28] = hv.platform()["gic"]
+print(vm.run(50).reason)
+for n in (1, 2):
+    cpu.inject("irq", 40)
+    exit = vm.run(5000)
+    print(exit.reason, cpu.x[20], cpu.x[21], exit.cpu is cpu)
+print(vm.run(50).reason, cpu.x[21])
+"""
+    assert run(each_target, INTERRUPT, script).splitlines() == [
+        *("timeout", "stop 40 1 True", "stop 40 2 True", "timeout 2"),
+    ]
+
+
 def test_exception_classes_and_default(each_target):
     """What nothing else answers: first the class's handler, then the default one, then an Exit."""
     code = "    ldr x1, [x0]\n    hvc #5\n    hvc #0x100"

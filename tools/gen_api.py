@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The Python API, for editors and for readers, from where it is defined.
 
-python3 tools/gen_api.py            write typings/hv/, docs/api.md, the README's table, modules/hv/_about.py
+python3 tools/gen_api.py            write typings/hv/, docs/api.md, docs/registers.md, modules/hv/_about.py,
+                                    and the table in README.md
 python3 tools/gen_api.py --check    say what of these is not up to date
 
 The package hv is described by its own docstrings and annotations (modules/hv), registers by their table
@@ -253,7 +254,8 @@ def api_page():
     """docs/api.md."""
     yield "# The Python API"
     yield ""
-    yield "Made by `tools/gen_api.py` from docstrings and stubs; `help(thing)` at the prompt shows what there is."
+    yield "Made by `tools/gen_api.py` from docstrings and stubs. `help(thing)` at the prompt is the short form;"
+    yield "[registers.md](registers.md) lists the system registers and their fields."
     for title, file, cls, how in PAGES:
         text, entries = page(file, cls)
         yield f"\n## {title}\n\n`{how}`\n\n{text}\n"
@@ -331,6 +333,7 @@ def main(check):
             path.write_text(text)
     made = stubs() | {
         ROOT / "docs" / "api.md": "\n".join(api_page()) + "\n",
+        ROOT / "docs" / "registers.md": "\n".join(gen_registers.markdown()) + "\n",
         ROOT / "README.md": readme(),
         ABOUT_PY: about(),
     }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The register table (hv_native/python/sysregs.def) for readers of documentation and for type checkers.
 
-python3 tools/gen_registers.py markdown     a table of every register
+python3 tools/gen_registers.py markdown     docs/registers.md, a table of every register
 python3 tools/gen_registers.py pyi          typings/hv/regs.pyi
 """
 
@@ -70,6 +70,11 @@ def _bits(high, low):
 
 
 def markdown():
+    yield "# System registers"
+    yield ""
+    yield "Those that `hv.regs` knows by name, from `hv_native/sysregs.def` (docs: DDI 0487, chapter D13). Any other has"
+    yield "its encoding for a name, `hv.regs.S3_1_C15_C2_1`. Of a family the first is shown."
+    yield ""
     yield "| register | encoding | access | saved with | fields |"
     yield "|---|---|---|---|---|"
     for row in rows():
