@@ -136,6 +136,8 @@ class VCPU:
     """EL1's system registers by name or encoding, and what the guest would read of others."""
     exit: Final[Exit]
     """Its last exit, always the newest."""
+    pin: int | None
+    """The core it must run on; None: any. Also while it runs."""
     exits: Final[dict[int | str, int]]
     """How many exits there were, {exception class: count}, interrupts under "irq"."""
     sp_el2: Final[int]

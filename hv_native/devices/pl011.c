@@ -17,7 +17,10 @@ enum { INT_RX = 1 << 4, INT_TX = 1 << 5, INT_RT = 1 << 6 };
 #define RX_SIZE 4096u   // powers of two
 #define TX_SIZE 16384u
 
+// Scripts and vCPUs on several cores come here at once: a byte typed as the guest reads the one before
+// must not be left without its interrupt. Reading FR, which polling guests do all the time, needs no lock.
 typedef struct pl011 {
+    spinlock_t lock;
     uint32_t ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
     bool attached;
     volatile uint32_t rx_in, rx_out, tx_in, tx_out;
@@ -30,6 +33,17 @@ static pl011_t *of(const vm_t *vm) {
 
 static void update_line(vm_t *vm, pl011_t *p) {
     vgic_set_line(vm, PL011_IRQ, (p->ris & p->imsc) != 0);
+}
+
+static uint64_t lock(pl011_t *p) {
+    uint64_t daif = irq_save();
+    vgic_outer_lock(&p->lock);
+    return daif;
+}
+
+static void unlock(pl011_t *p, uint64_t daif) {
+    spin_unlock(&p->lock);
+    irq_restore(daif);
 }
 
 static bool rx_empty(const pl011_t *p) {
@@ -59,6 +73,7 @@ static void transmit(pl011_t *p, uint8_t c) {
 
 static uint32_t read_data(vm_t *vm, pl011_t *p) {
     uint32_t c = 0;
+    uint64_t daif = lock(p);
     if (!rx_empty(p)) {
         c = p->rx[p->rx_out % RX_SIZE];
         p->rx_out++;
@@ -67,6 +82,7 @@ static uint32_t read_data(vm_t *vm, pl011_t *p) {
         p->ris &= ~(INT_RX | INT_RT);
         update_line(vm, p);
     }
+    unlock(p, daif);
     return c;
 }
 
@@ -127,11 +143,13 @@ static uint32_t pl011_load(vcpu_t *v, hook_t *h, uint64_t offset) {
 
 static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     pl011_t *p = h->context;
+    uint64_t daif = lock(p);
     if (offset == DR && (p->ris & INT_TX)) {
         transmit(p, (uint8_t)value); // the common case: nothing changes but the character
     } else {
         write_register(v->vm, p, offset & ~3u, value);
     }
+    unlock(p, daif);
 }
 
 static bool pl011_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
@@ -172,11 +190,13 @@ void pl011_remove(vm_t *vm) {
 
 void pl011_attach(vm_t *vm, bool attached) {
     pl011_t *p = of(vm);
+    uint64_t daif = lock(p);
     p->attached = attached;
     while (attached && p->tx_out != p->tx_in) {
         send_to_uart(p->tx[p->tx_out % TX_SIZE]);
         p->tx_out++;
     }
+    unlock(p, daif);
 }
 
 bool pl011_attached(const vm_t *vm) {
@@ -191,6 +211,7 @@ size_t pl011_room(const vm_t *vm) {
 size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
     pl011_t *p = of(vm);
     size_t n = 0;
+    uint64_t daif = lock(p);
     while (n < len && pl011_room(vm) > 0) {
         p->rx[p->rx_in % RX_SIZE] = data[n++];
         p->rx_in++;
@@ -199,6 +220,7 @@ size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
         p->ris |= INT_RX | INT_RT;
         update_line(vm, p);
     }
+    unlock(p, daif);
     return n;
 }
 
@@ -209,9 +231,11 @@ size_t pl011_waiting(const vm_t *vm) {
 size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len) {
     pl011_t *p = of(vm);
     size_t n = 0;
+    uint64_t daif = lock(p);
     while (n < len && p->tx_out != p->tx_in) {
         data[n++] = p->tx[p->tx_out % TX_SIZE];
         p->tx_out++;
     }
+    unlock(p, daif);
     return n;
 }

@@ -21,6 +21,7 @@ static mp_obj_t vm_reset(mp_obj_t self) {
         vcpu_put(v);
         vcpu_reset(v, 0, 0);
         v->state = i == 0 ? VCPU_STOPPED : VCPU_OFF;
+        v->on_pending = false;
     }
     irq_restore(daif);
     virtio_reset_vm(vm);

@@ -9,6 +9,7 @@
 #include "fp.h"
 #include "fault.h"
 #include "objects.h"
+#include "smp.h"
 #include "sysreg_emulate.h"
 #include "sysreg_table.h"
 #include "trap.h"
@@ -24,7 +25,10 @@ vcpu_t *hv_vcpu_get(mp_obj_t self) {
 
 vcpu_t *hv_vcpu_get_stopped(mp_obj_t self) {
     vcpu_t *v = hv_vcpu_get(self);
-    if (v->on != NULL && v->on != this_pcpu()) {
+    // Off its core for the moment, any other may take it at any time.
+    bool about_to = v->on == NULL && smp_online() > 1
+        && (v->state == VCPU_READY || v->state == VCPU_RUNNING || v->state == VCPU_IDLE);
+    if ((v->on != NULL && v->on != this_pcpu()) || about_to) {
         mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("cpu %u is running: vm.pause() first"), v->id);
     }
     return v;
@@ -313,6 +317,15 @@ static mp_obj_t exits(const vcpu_t *v) {
     return counts;
 }
 
+// The core it must run on, from when it next gets one; None: any.
+static void pin(vcpu_t *v, mp_obj_t core) {
+    mp_int_t n = core == mp_const_none ? -1 : mp_obj_get_int(core);
+    if (n < -1 || n >= (mp_int_t)platform.ncpus) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("pin: this machine has cores 0 to %u, not %d"), platform.ncpus - 1, (int)n);
+    }
+    v->pin = (int)n;
+}
+
 static mp_obj_t vcpu_load_attr(hv_vcpu_obj_t *o, vcpu_t *v, qstr attr) {
     switch (attr) {
         case MP_QSTR_pc:
@@ -380,6 +393,14 @@ static void vcpu_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
         if (dest[0] == MP_OBJ_NULL) {
             dest[0] = exits(hv_vcpu_get(self)); // also while it runs
         }
+    } else if (attr == MP_QSTR_pin) {
+        vcpu_t *v = hv_vcpu_get(self); // the same
+        if (dest[0] == MP_OBJ_NULL) {
+            dest[0] = v->pin < 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(v->pin);
+        } else if (dest[1] != MP_OBJ_NULL) {
+            pin(v, dest[1]);
+            dest[0] = MP_OBJ_NULL;
+        }
     } else if (dest[0] == MP_OBJ_NULL) {
         dest[0] = vcpu_load_attr(o, hv_vcpu_get_stopped(self), attr);
         if (dest[0] == MP_OBJ_NULL) {
@@ -435,6 +456,7 @@ static mp_obj_t vcpu_reset_method(size_t n_args, const mp_obj_t *args) {
     vcpu_put(v);
     vcpu_reset(v, n_args > 1 ? unbox_u64(args[1]) : 0, n_args > 2 ? unbox_u64(args[2]) : 0);
     v->state = v->id == 0 ? VCPU_STOPPED : VCPU_OFF;
+    v->on_pending = false;
     irq_restore(daif);
     return mp_const_none;
 }

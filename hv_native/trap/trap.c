@@ -81,6 +81,11 @@ exit_t trap_unhandled(vcpu_t *v, unsigned advance) {
     return !done && out.action == ACTION_PASS ? EXIT_TRAP : why;
 }
 
+exit_t trap_wait(vcpu_t *v) {
+    vtimer_poll(v);
+    return vgic_pending(v) ? EXIT_RESUME : EXIT_IDLE;
+}
+
 // WFI: nothing to do until an interrupt comes. WFE traps only when a script asks for it.
 static exit_t wfx_slow(vcpu_t *v) {
     if (v->vm->classes[EC_WFX] != NULL) {
@@ -90,8 +95,7 @@ static exit_t wfx_slow(vcpu_t *v) {
         }
     }
     v->regs->pc += 4;
-    vtimer_poll(v);
-    return (v->exit.esr & 1) == 0 && !vgic_pending(v) ? EXIT_IDLE : EXIT_RESUME;
+    return v->exit.esr & 1 ? EXIT_RESUME : trap_wait(v);
 }
 
 static exit_t other_slow(vcpu_t *v) {

@@ -28,6 +28,9 @@ static inline bool trap_has_fallback(const vcpu_t *v) {
     return v->vm->otherwise != NULL || v->vm->classes[ESR_EC(v->exit.esr)] != NULL;
 }
 
+// v has nothing to do until an interrupt: EXIT_IDLE, or EXIT_RESUME when one is there already.
+exit_t trap_wait(vcpu_t *v);
+
 // Nothing knows this exit: the class's hook, the default hook, or out to the caller of run.
 exit_t trap_unhandled(vcpu_t *v, unsigned advance);
 

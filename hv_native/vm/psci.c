@@ -4,7 +4,7 @@
 #include "arch.h"
 #include "psci.h"
 #include "sched.h"
-#include "vgic.h"
+#include "trap.h"
 #include "vm.h"
 
 #define CALL_64 0x40000000u
@@ -142,10 +142,13 @@ static int64_t cpu_on(vm_t *vm, uint64_t target, uint64_t entry, uint64_t contex
     return SUCCESS;
 }
 
-// 0 on, 1 off, 2 on its way.
-static int64_t affinity_info(vm_t *vm, uint64_t target, uint64_t level) {
-    vcpu_t *t = by_affinity(vm, target);
-    if (t == NULL || level > 3) {
+// 0 on, 1 off, 2 on its way. Of a cluster: the one that asks is in it, and on, or there is none.
+static int64_t affinity_info(const vcpu_t *v, uint64_t target, uint64_t level) {
+    vcpu_t *t = by_affinity(v->vm, target);
+    if (level > 0 && level <= 3 && ((target ^ v->vmpidr) & AFFINITY_MASK) >> level * 8 == 0) {
+        return 0;
+    }
+    if (t == NULL || level != 0) {
         return INVALID_PARAMETERS;
     }
     if (t->on_pending) {
@@ -170,7 +173,7 @@ bool psci_slow(vcpu_t *v, exit_t *why) {
         case PSCI_CPU_SUSPEND:
             // Any state may be shallower than was asked for: standby, which is WFI.
             r->x[0] = SUCCESS;
-            *why = vgic_pending(v) ? EXIT_RESUME : EXIT_IDLE;
+            *why = trap_wait(v);
             return true;
         case PSCI_CPU_OFF:
             *why = EXIT_CPU_OFF;
@@ -179,7 +182,7 @@ bool psci_slow(vcpu_t *v, exit_t *why) {
             r->x[0] = (uint64_t)cpu_on(v->vm, argument(r, 1), argument(r, 2), argument(r, 3));
             return true;
         case PSCI_AFFINITY_INFO:
-            r->x[0] = (uint64_t)affinity_info(v->vm, argument(r, 1), argument(r, 2));
+            r->x[0] = (uint64_t)affinity_info(v, argument(r, 1), argument(r, 2));
             return true;
         case PSCI_SYSTEM_OFF:
             *why = EXIT_OFF;

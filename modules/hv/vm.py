@@ -40,12 +40,15 @@ def _gic():
 
 class VM(Traps):
     """A virtual machine. name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
+    pin: the core its vCPUs run on, or a tuple with one for each; None: any (cpu.pin).
 
     MemoryError when the machine has no room; a `with` statement closes it at the end.
     """
 
-    def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1):
+    def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
         self._vm = vm = _hv.VM(name, size(ram), cpus)
+        for i, cpu in enumerate(vm.cpu if pin is not None else ()):
+            cpu.pin = pin if isinstance(pin, int) else pin[i]
         vm.wrapper = self
         self.name: str = name  # for messages
         self.cpu: tuple[_hv.VCPU, ...] = vm.cpu  # its vCPUs

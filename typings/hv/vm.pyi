@@ -16,6 +16,7 @@ def size(value: int | str) -> int:
 
 class VM(Traps):
     """A virtual machine. name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
+    pin: the core its vCPUs run on, or a tuple with one for each; None: any (cpu.pin).
 
     MemoryError when the machine has no room; a `with` statement closes it at the end."""
 
@@ -31,7 +32,7 @@ class VM(Traps):
     """How it last ended in the background."""
     console: _hv.Console
     """The other end of its PL011."""
-    def __init__(self, name: str='guest', ram: int | str='64M', cpus: int=1) -> None: ...
+    def __init__(self, name: str='guest', ram: int | str='64M', cpus: int=1, pin: Any=None) -> None: ...
     def load(self, source: Any, at: Any=None, entry: Any=None, dtb: Any=None) -> Any:
         """Load an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make
         cpu 0 ready to start it. An Image or flat binary is given a device tree in x0, an ELF only
