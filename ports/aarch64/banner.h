@@ -3,4 +3,4 @@
 
 void banner_machine(void);
 
-#define MICROPY_BANNER_MACHINE ""); banner_machine(); mp_hal_stdout_tx_str(""
+#define MICROPY_BANNER_MACHINE ""); banner_machine(); mp_hal_stdout_tx_str (""
