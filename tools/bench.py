@@ -77,7 +77,7 @@ ROWS = [
     Row("cores", "sgi_to_core", "SGI to another core, both cores' EL2", 250, "see docs"),
     Row("exits", "heap_python", "GC bytes an exit: Python", 0, "none"),
     Row("switch", "vcpu_slice", "time slice, one VM"),
-    Row("switch", "vcpu_switch", "time slice and switch, two VMs", 1058, "(2117 halved)"),
+    Row("switch", "vcpu_switch", "time slice and switch, two VMs", 1251, "(half of the first 2,503)"),
     Row("boot", "reset_to_prompt", "reset to >>>", 150_000, "Bao 337,337 (no Python), Xen 17 M"),
     Row(
         *("boot", "reset_to_guest", "reset to guest, frozen main.py", 150_000),

@@ -10,6 +10,7 @@
 
 static spinlock_t lock;                             // the lists of all cores
 static timer_t *volatile firing[PLATFORM_MAX_CPUS]; // whose function a core runs, without the lock
+uint32_t timer_cores_firing;
 
 static void program(void) {
     timer_t *first = this_pcpu()->timers;
@@ -31,7 +32,7 @@ static void unlink(timer_t *t) {
     if (*at == t) {
         *at = t->next;
     }
-    t->armed = false;
+    __atomic_store_n(&t->armed, false, __ATOMIC_RELEASE);
 }
 
 void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t)) {
@@ -57,7 +58,7 @@ void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t)) {
     irq_restore(daif);
 }
 
-void timer_cancel(timer_t *t) {
+void timer_cancel_armed(timer_t *t) {
     pcpu_t *me = this_pcpu();
     uint64_t daif = irq_save();
     spin_lock(&lock);
@@ -68,8 +69,9 @@ void timer_cancel(timer_t *t) {
             program();
         }
     }
+    bool wait = timer_cores_firing != 0;
     spin_unlock(&lock);
-    for (unsigned i = 0; i < PLATFORM_MAX_CPUS; i++) {
+    for (unsigned i = 0; wait && i < PLATFORM_MAX_CPUS; i++) {
         while (i != me->id && firing[i] == t) {
             vgic_answer(); // what t does may wait for a core that waits for this one
         }
@@ -81,6 +83,7 @@ static void expired(void *arg) {
     pcpu_t *me = this_pcpu();
     (void)arg;
     spin_lock(&lock);
+    timer_cores_firing++;
     timer_t *t;
     while ((t = me->timers) != NULL && t->deadline <= timer_now()) {
         unlink(t);
@@ -90,6 +93,7 @@ static void expired(void *arg) {
         spin_lock(&lock);
         firing[me->id] = NULL;
     }
+    timer_cores_firing--;
     program();
     spin_unlock(&lock);
 }

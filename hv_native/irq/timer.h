@@ -27,7 +27,14 @@ static inline uint64_t timer_freq(void) {
 // On the core that calls; armed already, on any core: it moves.
 void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t));
 // From any core. When it returns fn is not running and will not, unless this is fn itself.
-void timer_cancel(timer_t *t);
+void timer_cancel_armed(timer_t *t);
+extern uint32_t timer_cores_firing;
+static inline void timer_cancel(timer_t *t) {
+    // A core counts itself before it takes a timer off its list: so this one is on none, and not firing.
+    if (__atomic_load_n(&t->armed, __ATOMIC_ACQUIRE) || __atomic_load_n(&timer_cores_firing, __ATOMIC_RELAXED) != 0) {
+        timer_cancel_armed(t);
+    }
+}
 
 void timer_init_core(void);
 

@@ -205,23 +205,30 @@ static void offer(choice_t *p, uint32_t key) {
     }
 }
 
-static void choose(vcpu_t *v, uint32_t vmcr, choice_t *active, choice_t *pending) {
-    vgic_t *g = &v->vm->vgic;
-    for (unsigned w = 0; w < VGIC_WORDS; w++) {
-        vgic_bank_t *b = vgic_bank(v, w);
-        uint32_t is_active = b->active & ~b->listed;
-        for (uint32_t m = is_active | (vgic_deliverable(g, b) & ~b->listed); m != 0; m &= m - 1) {
-            unsigned i = (unsigned)__builtin_ctz(m);
-            bool group1 = b->group >> i & 1;
-            uint32_t held_back = vmcr & (group1 ? VMCR_GROUP1 : VMCR_GROUP0) ? 0 : 1;
-            uint32_t key = (uint32_t)b->priority[i] << 16 | w * 32 | i;
-            if (is_active >> i & 1) {
-                if (b->holder[i] == v->id) {
-                    offer(active, key);
-                }
-            } else if (b->cpu[i] == v->id) {
-                offer(pending, held_back << 24 | key);
+// What bank w offers v.
+static void choose_in(vcpu_t *v, vgic_bank_t *b, unsigned w, uint32_t vmcr, choice_t *active, choice_t *pending) {
+    uint32_t is_active = b->active & ~b->listed;
+    for (uint32_t m = is_active | (vgic_deliverable(&v->vm->vgic, b) & ~b->listed); m != 0; m &= m - 1) {
+        unsigned i = (unsigned)__builtin_ctz(m);
+        bool group1 = b->group >> i & 1;
+        uint32_t held_back = vmcr & (group1 ? VMCR_GROUP1 : VMCR_GROUP0) ? 0 : 1;
+        uint32_t key = (uint32_t)b->priority[i] << 16 | w * 32 | i;
+        if (is_active >> i & 1) {
+            if (b->holder[i] == v->id) {
+                offer(active, key);
             }
+        } else if (b->cpu[i] == v->id) {
+            offer(pending, held_back << 24 | key);
+        }
+    }
+}
+
+static void choose(vcpu_t *v, uint32_t vmcr, choice_t *active, choice_t *pending) {
+    for (uint32_t banks = v->vm->vgic.touched | 1; banks != 0; banks &= banks - 1) {
+        unsigned w = (unsigned)__builtin_ctz(banks);
+        vgic_bank_t *b = vgic_bank(v, w);
+        if ((b->active | b->pending | b->line) != 0) {
+            choose_in(v, b, w, vmcr, active, pending);
         }
     }
 }
@@ -239,14 +246,19 @@ static unsigned put_in(vcpu_t *v, const choice_t *p, unsigned most, unsigned n) 
 // interrupts: when no pending one is left; for active ones, when the others have ended.
 static void fill(vcpu_t *v) {
     vgic_cpu_t *c = &v->vgic;
-    choice_t active = { 0 }, pending = { 0 };
+    choice_t active, pending;
     uint32_t vmcr = ich_vmcr_read(), hcr = HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
-    vgic_release(&c->bank, ~0u);
+    active.count = pending.count = 0; // all that has to be set
+    if (c->bank.hw != 0) {
+        vgic_release(&c->bank, ~0u);
+    }
     choose(v, vmcr, &active, &pending);
     unsigned for_pending = active.count < lr_count ? lr_count - active.count : 1;
     for_pending = pending.count < for_pending ? pending.count : for_pending;
     unsigned for_active = active.count < lr_count - for_pending ? active.count : lr_count - for_pending;
-    put_in(v, &pending, for_pending, put_in(v, &active, for_active, 0));
+    if (for_active + for_pending != 0) {
+        put_in(v, &pending, for_pending, put_in(v, &active, for_active, 0));
+    }
     if (for_pending < pending.count) {
         hcr |= HCR_NPIE | (vmcr & VMCR_GROUP0 ? HCR_GROUP0_OFF : HCR_GROUP0_ON)
             | (vmcr & VMCR_GROUP1 ? HCR_GROUP1_OFF : HCR_GROUP1_ON);
@@ -456,6 +468,7 @@ static vcpu_t *receiver(vm_t *vm, const vgic_bank_t *b, unsigned i) {
 }
 
 void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
+    v->vm->vgic.touched |= 1u << w;
     vm_t *vm = v->vm;
     vgic_bank_t *b = vgic_bank(v, w);
     for (mask &= vgic_deliverable(&vm->vgic, b); mask != 0; mask &= mask - 1) {

@@ -98,6 +98,7 @@ static void set_active(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t bi
         b->holder[i] = b->cpu[i] == VGIC_NOBODY ? (uint8_t)f->by->id : b->cpu[i];
     }
     b->active |= bits;
+    f->by->vm->vgic.touched |= 1u << w;
 }
 
 static void clear_active(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t bits) {

@@ -68,6 +68,7 @@ enum { VGIC_ASKED_LEVEL = 1, VGIC_ASKED_EDGE = 2 };
 typedef struct {
     spinlock_t lock;                    // this and the banks of all vCPUs. No other is taken inside
     uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
+    uint32_t touched;                   // banks in which anything was ever pending, high or active
     uint32_t nudge;                     // vCPUs to tell, once the lock is free
     uint32_t irm[VGIC_WORDS];           // GICD_IROUTERn bit 31
     vgic_bank_t spi[VGIC_WORDS - 1];

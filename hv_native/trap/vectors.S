@@ -67,6 +67,29 @@ vectors:
     str     x29, [sp, #REGS_X(29)]
 .endm
 
+.macro restore_caller_saved from
+    ldp     x2, x3, [\from, #REGS_X(2)]
+    ldp     x4, x5, [\from, #REGS_X(4)]
+    ldp     x6, x7, [\from, #REGS_X(6)]
+    ldp     x8, x9, [\from, #REGS_X(8)]
+    ldp     x10, x11, [\from, #REGS_X(10)]
+    ldp     x12, x13, [\from, #REGS_X(12)]
+    ldp     x14, x15, [\from, #REGS_X(14)]
+    ldp     x16, x17, [\from, #REGS_X(16)]
+    ldr     x18, [\from, #REGS_X(18)]
+    ldr     x30, [\from, #REGS_X(30)]
+    ldp     x0, x1, [\from, #REGS_X(0)]    // last: `from` may be x1
+.endm
+
+.macro restore_callee_saved from
+    ldp     x19, x20, [\from, #REGS_X(19)]
+    ldp     x21, x22, [\from, #REGS_X(21)]
+    ldp     x23, x24, [\from, #REGS_X(23)]
+    ldp     x25, x26, [\from, #REGS_X(25)]
+    ldp     x27, x28, [\from, #REGS_X(27)]
+    ldr     x29, [\from, #REGS_X(29)]
+.endm
+
 // `eret` is followed by barriers no one executes: they stop straight-line speculation past it.
 .macro exception_return
     eret
@@ -80,17 +103,7 @@ guest_sync:
     bl      trap_fast
     cbnz    x0, guest_more
 resume_fast:
-    ldp     x2, x3, [sp, #REGS_X(2)]
-    ldp     x4, x5, [sp, #REGS_X(4)]
-    ldp     x6, x7, [sp, #REGS_X(6)]
-    ldp     x8, x9, [sp, #REGS_X(8)]
-    ldp     x10, x11, [sp, #REGS_X(10)]
-    ldp     x12, x13, [sp, #REGS_X(12)]
-    ldp     x14, x15, [sp, #REGS_X(14)]
-    ldp     x16, x17, [sp, #REGS_X(16)]
-    ldr     x18, [sp, #REGS_X(18)]
-    ldr     x30, [sp, #REGS_X(30)]
-    ldp     x0, x1, [sp, #REGS_X(0)]
+    restore_caller_saved sp
     exception_return
 
 guest_irq:
@@ -130,12 +143,7 @@ resume_full:
     msr     elr_el2, x0
     msr     spsr_el2, x1
 resume_saved:
-    ldp     x19, x20, [sp, #REGS_X(19)]
-    ldp     x21, x22, [sp, #REGS_X(21)]
-    ldp     x23, x24, [sp, #REGS_X(23)]
-    ldp     x25, x26, [sp, #REGS_X(25)]
-    ldp     x27, x28, [sp, #REGS_X(27)]
-    ldr     x29, [sp, #REGS_X(29)]
+    restore_callee_saved sp
     b       resume_fast
 
 // uint64_t guest_enter(vcpu_t *): run until trap_slow returns non-zero, and return that.
@@ -150,22 +158,28 @@ guest_enter:
     stp     x25, x26, [sp, #64]
     stp     x27, x28, [sp, #80]
     sub     sp, sp, #REGS_SIZE
-    mov     x1, sp                      // parked -> stack
-    add     x2, x0, #VCPU_PARKED
-    bl      copy_regs
     str     x0, [sp, #REGS_VCPU]
     mov     x1, sp
-    str     x1, [x0, #VCPU_REGS]        // from here on, this is where the registers are
+    str     x1, [x0, #VCPU_REGS]        // from here on, this is where the registers are,
+    add     x1, x0, #VCPU_PARKED        // once an exit has put them there
+    ldp     x2, x3, [x1, #REGS_PC]
+    msr     elr_el2, x2
+    msr     spsr_el2, x3
     dsb     ish
     isb
-    b       resume_full
+    restore_callee_saved x1
+    restore_caller_saved x1
+    exception_return
 
 guest_leave:
     mov     x9, x0
     ldr     x0, [sp, #REGS_VCPU]
     add     x1, x0, #VCPU_PARKED        // stack -> parked
     mov     x2, sp
-    bl      copy_regs
+    .rept   REGS_SIZE / 16
+    ldp     x4, x5, [x2], #16
+    stp     x4, x5, [x1], #16
+    .endr
     add     x1, x0, #VCPU_PARKED
     str     x1, [x0, #VCPU_REGS]
     mov     x0, x9
@@ -176,15 +190,6 @@ guest_leave:
     ldp     x25, x26, [sp, #64]
     ldp     x27, x28, [sp, #80]
     ldp     x29, x30, [sp], #96
-    ret
-
-// x1 = to, x2 = from; keeps x0 and x9.
-copy_regs:
-    mov     x3, #REGS_SIZE / 16
-1:  ldp     x4, x5, [x2], #16
-    stp     x4, x5, [x1], #16
-    subs    x3, x3, #1
-    b.ne    1b
     ret
 
 // ---- Exceptions taken at EL2 itself -------------------------------------------------------------

@@ -101,7 +101,7 @@ static int sleeper_for(const vcpu_t *v) {
 }
 
 static void call_sleeper(const vcpu_t *v) {
-    int core = sleeper_for(v);
+    int core = sched.idle == 0 ? -1 : sleeper_for(v);
     if (core >= 0) {
         sched.idle &= ~(1u << core);
         if (core != (int)this_pcpu()->id) {
@@ -268,6 +268,8 @@ bool sched_in_handler(const vm_t *vm) {
     return nested != NULL && nested->vm == vm;
 }
 
+static uint64_t last_slice; // when the last one on the boot core ends, or ended
+
 void sched_step(void) {
     if (nested != NULL) {
         wfi();
@@ -287,6 +289,7 @@ void sched_step(void) {
     nested = v;
     run_slice(v);
     nested = NULL;
+    last_slice = v->slice_end;
 }
 
 void sched_secondary(void) {
@@ -420,11 +423,16 @@ static bool any_in_background(void) {
 }
 
 static void share(timer_t *t) {
+    uint64_t now = timer_now(), slice = timer_freq() / SLICE_HZ;
+    if (now < last_slice + slice) {
+        timer_arm(t, now + 3 * slice, share); // guests have theirs: nobody has to make room for them
+        return;
+    }
     if (sched.first != NULL && this_pcpu()->running == NULL) {
         mp_sched_schedule_node(&slice_node, serve_guests);
     }
     if (any_in_background()) {
-        timer_arm(t, timer_now() + timer_freq() / SLICE_HZ, share);
+        timer_arm(t, now + slice, share);
     }
 }
 

@@ -71,13 +71,11 @@ static void wake(timer_t *timer) {
 static void wait_until(uint64_t deadline) {
     mp_uint_t state = mp_hal_irq_save();
     if (!mp_hal_woken && MP_STATE_THREAD(mp_pending_exception) == MP_OBJ_NULL && MP_STATE_VM(sched_state) != MP_SCHED_PENDING) {
-        if (deadline != UINT64_MAX) {
+        // Who waits for one moment several times finds the timer set for it.
+        if (deadline != UINT64_MAX && !(wait_timer.armed && wait_timer.deadline == deadline)) {
             timer_arm(&wait_timer, deadline, wake);
         }
         hv_idle();
-        if (deadline != UINT64_MAX) {
-            timer_cancel(&wait_timer);
-        }
     }
     mp_hal_woken = false;
     mp_hal_irq_restore(state);
@@ -85,6 +83,7 @@ static void wait_until(uint64_t deadline) {
 
 void mp_hal_wait_ms(mp_int_t timeout_ms) {
     wait_until(timeout_ms < 0 ? UINT64_MAX : mp_hal_counter() + timeout_ms * counter_hz / 1000);
+    timer_cancel(&wait_timer);
 }
 
 static void delay_until(uint64_t deadline) {
@@ -94,6 +93,7 @@ static void delay_until(uint64_t deadline) {
         mp_event_handle_nowait();
         uint64_t now = mp_hal_counter();
         if (now >= deadline) {
+            timer_cancel(&wait_timer);
             return;
         }
         if (deadline - now > spin) {
