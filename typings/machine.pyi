@@ -35,6 +35,9 @@ def reset() -> NoReturn:
 def soft_reset() -> NoReturn:
     """Begin a new session: every VM ends, the interpreter starts anew."""
 
+def bootloader() -> NoReturn:
+    """NotImplementedError: the machine has none, whoever starts it loads the image."""
+
 def reset_cause() -> int:
     """PWRON_RESET or SOFT_RESET."""
 

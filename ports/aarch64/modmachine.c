@@ -37,6 +37,10 @@ MP_NORETURN static void mp_machine_reset(void) {
     mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("no PSCI firmware to reset the machine"));
 }
 
+MP_NORETURN void mp_machine_bootloader(size_t n_args, const mp_obj_t *args) {
+    mp_raise_msg(&mp_type_NotImplementedError, MP_ERROR_TEXT("no boot loader here: whoever starts the machine loads the image"));
+}
+
 // There is no serial number: which core design this is, and which core of the machine.
 static mp_obj_t mp_machine_unique_id(void) {
     uint64_t id[2] = { READ_SYSREG(midr_el1), READ_SYSREG(mpidr_el1) };

@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: MIT
 // Strings interned by this port that no source file mentions.
+Q(/lib)
