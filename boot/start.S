@@ -83,9 +83,9 @@ boot_core:
 
     mrs     x1, CurrentEL
     lsr     x21, x1, #2
+    address x22, __stack_top - 16       // never equal to the top: vectors.S tests one bit of SP
     cmp     x21, #2
     b.lo    no_el2
-    address x22, __stack_top - 16       // never equal to the top: vectors.S tests one bit of SP
     b.eq    el2_entry
 
     // EL3: give away what only the secure side can, then leave for EL2.
@@ -128,14 +128,22 @@ el2_registers:
     isb
     ret
 
-// Entered at EL1: there is no way up, so say what to do about it and stop.
+// Entered at EL1: there is no way up. Say what that means, and be plain MicroPython: in a VM of
+// Elapid's own, for one. The code is made to name EL1's registers for EL2's.
 no_el2:
     adr     x1, no_el2_text
     mov32   x2, BOARD_EARLY_UART
 1:  ldrb    w3, [x1], #1
-    cbz     w3, halt
+    cbz     w3, 2f
     strb    w3, [x2]                    // PL011 UARTDR at offset 0
     b       1b
+2:  mov     x1, #3 << 20                // CPACR_EL1.FPEN: nothing traps
+    msr     cpacr_el1, x1
+    isb
+    msr     spsel, #1
+    mov     sp, x22
+    bl      el1_adapt
+    b       el2_entry
 halt:
     wfi
     b       halt
@@ -175,7 +183,7 @@ secondary_core:
 
     .section .rodata.boot, "a"
 no_el2_text:
-    .asciz  "\r\nElapid: entered at EL1, but a hypervisor needs EL2: start QEMU with -machine virt,virtualization=on\r\n"
+    .asciz  "\r\nElapid: entered at EL1, so there are no virtual machines: for those start QEMU with -machine virt,virtualization=on\r\n"
 
     .data
     .balign 8

@@ -33,7 +33,9 @@ void hv_init(void) {
     event_clear();
     irq_init();
     timer_init_core();
-    vgic_init_core();
+    if (platform.boot_el != 1) {
+        vgic_init_core();
+    }
     irq_enable();
     __asm__ volatile ("msr daifclr, #4"); // SErrors show when they happen
 }

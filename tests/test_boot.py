@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from console import PROMPT, Console
-from harness import ROOT, Target
+from harness import ROOT, Target, TargetError
 
 SEED = (
     "qemu-system-aarch64 -machine virt,virtualization=on -cpu cortex-a53 "
@@ -91,12 +91,30 @@ def test_names(target):
     assert target.eval("__import__('sys').maxsize") == (1 << 63) - 1
 
 
-def test_without_virtualization_one_line_says_what_to_pass(image):
-    target = Target(virtualization=False).start()
+@pytest.mark.parametrize(("gic", "smp"), [(2, 1), (3, 4)])
+def test_without_virtualization_it_is_plain_micropython(image, gic, smp):
+    """One line says what to pass for a hypervisor; all but virtual machines is there."""
+    target = Target(virtualization=False, gic=gic, smp=smp).boot()
     try:
-        said = target.until(re.compile(rb"virtualization=on.*\n"), 10)
-        assert said.strip().count("\n") == 0, said
-        assert "PC=" in target.monitor("info registers")
+        assert "start QEMU with -machine virt,virtualization=on\n" in target.console
+        assert "at EL1" in target.console
+        assert target.repl("6 * 7") == "42"
+        target.exec("import time, hv\nt = time.ticks_ms()\ntime.sleep_ms(200)")
+        assert 200 <= target.eval("time.ticks_diff(time.ticks_ms(), t)")
+        assert target.eval("hv.platform()['boot_el']") == 1
+        with pytest.raises(TargetError, match="virtual machines need EL2"):
+            target.exec("hv.VM('test')")
+        with pytest.raises(TargetError, match="cannot read 4 bytes at 0x0"):
+            target.exec("import machine; machine.mem32[0]")
+        assert target.eval("hv.regs.MIDR_EL1.read()") == 0x410FD034
+        with pytest.raises(TargetError, match="HCR_EL2 cannot be read"):
+            target.exec("hv.regs.HCR_EL2.read()")
+        assert target.eval("1.5 ** 2") == 2.25
+        target.soft_reset()
+        target.exec("import machine")
+        target.send(b"machine.reset()\r")
+        target.until("at EL1", 20)
+        target.wait_prompt()
     finally:
         target.close()
 

@@ -131,3 +131,23 @@ def test_make_linux(image, terminal):
     user.until(b">>> ", seconds=30)
     user.type(b"\x01x")
     assert user.process.wait(10) == 0
+
+
+def test_installer_comes_to_its_first_menu(boot):
+    """Debian's installer: kernel and initrd of the netboot image, its menus on the serial line."""
+    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", "installer"], check=True)
+    target = boot(mem="1G", args=DISK.split())
+    target.exec(
+        """
+import hv
+vm = hv.VM("installer", ram="512M")
+at = "/disk/installer/"
+vm.linux(at + "linux", initrd=at + "initrd.gz", cmdline="console=ttyAMA0 quiet")
+""",
+        seconds=60,
+    )
+    target.send(b"vm.run()\r")
+    target.until("Select a language", seconds=240)
+    target.until("English", seconds=60)
+    target.send(b"\r")
+    target.until("Select your location", seconds=120)

@@ -304,6 +304,9 @@ void platform_init(const void *fdt, unsigned boot_el) {
     if (boot_el == 3) {
         platform.conduit = CONDUIT_NONE; // we took the place of the firmware that would answer
     }
+    if (boot_el == 1) {
+        platform.hyp_timer_irq = platform.virt_timer_irq; // see el1.c
+    }
     platform.ram_base = platform.ram[0].base;
     for (unsigned i = 0; i < platform.nram; i++) {
         platform.ram_size += platform.ram[i].size;

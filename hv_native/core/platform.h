@@ -19,7 +19,7 @@ typedef struct {
 
 struct platform {
     const char *model;
-    unsigned boot_el;   // the exception level we were entered at: 2 or 3
+    unsigned boot_el;   // the exception level we were entered at: 2, 3, or 1 (el1.c)
     const void *fdt;    // NULL: no tree, board defaults
     uint32_t fdt_size;
     unsigned nram;

@@ -60,6 +60,9 @@ static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_k
     if (ram == 0 || ram % RAM_GRANULE != 0 || ram > IPA_LIMIT - RAM_BASE) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("ram must be a multiple of 64 KB below 1023 GB, not %lu bytes"), ram);
     }
+    if (platform.boot_el == 1) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("entered at EL1: virtual machines need EL2"));
+    }
     hv_vm_obj_t *o = mp_obj_malloc_with_finaliser(hv_vm_obj_t, type);
     o->vm = NULL;
     o->cpus = mp_const_none;

@@ -8,10 +8,12 @@
 void banner_machine(void); // for banner.h, which only pyexec.c is to see
 
 void banner_machine(void) {
-    mp_printf(&mp_plat_print, MICROPY_HW_BOARD_NAME " with " MICROPY_HW_MCU_NAME ", %u core%s, %u MB, ",
-        platform.ncpus, platform.ncpus == 1 ? "" : "s", (unsigned)(platform.ram_size >> 20));
+    mp_printf(&mp_plat_print, "%s with " MICROPY_HW_MCU_NAME ", %u core%s, %u MB, ",
+        platform.boot_el == 1 ? "Elapid on " BOARD_NAME " at EL1" : MICROPY_HW_BOARD_NAME, platform.ncpus, platform.ncpus == 1 ? "" : "s", (unsigned)(platform.ram_size >> 20));
     mp_printf(&mp_plat_print, platform.gic_version == 0 ? "no GIC" : "GICv%u", platform.gic_version);
-    mp_print_str(&mp_plat_print, "\nA guest to begin with: import hv; hv.demo()");
+    if (platform.boot_el != 1) {
+        mp_print_str(&mp_plat_print, "\nA guest to begin with: import hv; hv.demo()");
+    }
 }
 
 const char elapid_help_text[] =
