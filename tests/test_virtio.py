@@ -375,9 +375,101 @@ turns = 0
 while time.ticks_diff(end, time.ticks_ms()) > 0:
     time.sleep_ms(10)
     turns += 1
-print(turns > 3, vm.pause(), vm.cpu[0].x[21] > 1, device.resets > 1)
+print(turns > 1, vm.pause(), vm.cpu[0].x[21] > 1, device.resets > 1)
 """
     source = CODE + STORM
     out = run(each_target, source, script, 60, storm=link(source)[1]["storm"])
     assert out == "True True True True\n"
     assert each_target.repl("6 * 7") == "42"
+
+
+STUCK = """
+import time
+class Stuck(Reverse):
+    stuck = True
+    def request(self, queue, r):
+        print("asked")
+        while self.stuck:
+            pass
+        super().request(queue, r)
+device = vm.virtio(Stuck())
+d = Driver(vm).start()
+vm.memory[BUFFERS:BUFFERS + 4] = b"live"
+d.describe(0, 0, BUFFERS, 4, NEXT, 1)
+d.describe(0, 1, BUFFERS + 8, 4, WRITE)
+d.offer(0, 0, kick=False)
+x = vm.cpu[0].x
+x[0], x[1], x[2] = 1, 0x0A00_0050, 0
+"""
+
+
+def test_ctrl_c_while_a_device_works(driver, target):
+    """It ends the run in the foreground, not the request, which is asked again by the next run."""
+    driver(STUCK)
+    target.send(b"vm.run()\r")
+    target.until("asked\n")
+    assert "KeyboardInterrupt" in target.interrupt()
+    assert target.repl("d.used(0)") == "[]"
+    target.repl("Stuck.stuck = False")
+    assert target.repl("vm.run().reason") == "asked\n'stop'"
+    assert target.repl("d.used(0), vm.memory[BUFFERS + 8:BUFFERS + 12]") == "([(0, 4)], b'evil')"
+
+
+def test_ctrl_c_at_a_device_of_a_guest_in_the_background(driver, target):
+    """The request is asked again at once; the second Ctrl-C stops the guest, which can go on later."""
+    driver(STUCK)
+    target.send(b"vm.start()\r")
+    target.until("asked\n")
+    target.send(b"\x03")
+    target.until("asked\n")
+    target.interrupt()
+    target.exec("while vm.running:\n    time.sleep_ms(10)", seconds=30)
+    assert target.repl("d.used(0)") == "[]"
+    target.repl("Stuck.stuck = False")
+    assert target.repl("vm.run().reason") == "asked\n'stop'"
+    assert target.repl("d.used(0)") == "[(0, 4)]"
+
+
+def test_a_device_that_ends_its_vm(driver):
+    """Paused or closed from inside a request, as by anyone else."""
+    script = """
+import time
+class Last(Device):
+    id = 45
+    def request(self, queue, r):
+        print("asked")
+        self.end()
+device = vm.virtio(Last())
+d = Driver(vm).start()
+d.describe(0, 0, BUFFERS, 4)
+def kick():
+    d.offer(0, 0, kick=False)
+    x = vm.cpu[0].x
+    x[0], x[1], x[2] = 1, 0x0A00_0050, 0
+    vm.start()
+    time.sleep_ms(200)
+device.end = vm.pause
+kick()
+print(vm.running, d.used(0), vm.run().reason)
+device.end = vm.close
+kick()
+print(vm)
+"""
+    assert driver(script) == "asked\nFalse [(0, 0)] stop\nasked\n<VM test: closed>\n"
+
+
+def test_reset_of_the_vm(driver):
+    """The devices begin anew with it; what was kept of before is void."""
+    script = """
+device = vm.virtio(Reverse())
+d = Driver(vm).start()
+d.ask(0, b"before", 6)
+vm.reset()
+print(device.port.status)
+vm.memory[0x4008_0000:0x4008_0000 + len(code)] = code
+vm.cpu[0].reset(0x4008_0000)
+resets = device.resets
+d = Driver(vm)
+print(d.get(0x70), d.get(0x60), d.start().ask(0, b"after", 5), device.resets > resets)
+"""
+    assert driver(script) == "0\n0 0 [b'retfa'] True\n"

@@ -70,6 +70,8 @@ void virtio_broken(virtio_t *d, uint32_t epoch, const char *why) {
     }
 }
 
+volatile bool virtio_waiting;
+
 // With the lock held. True: the boot core is to be told.
 static bool mark(virtio_t *d, uint32_t what) {
     if (d->kicked == 0) {
@@ -81,6 +83,7 @@ static bool mark(virtio_t *d, uint32_t what) {
 }
 
 static void tell_boot_core(void) {
+    virtio_waiting = true;
     gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
 }
 
@@ -95,10 +98,16 @@ void virtio_kick(virtio_t *d, uint32_t what) {
 
 virtio_t *virtio_next(uint64_t until, uint32_t *what) {
     virtio_t *first = NULL;
+    virtio_waiting = false;
+    dmb_ish();
     for (vm_t *vm = vms; vm != NULL; vm = vm->next) {
-        for (unsigned i = 0; i < vm->nvirtio; i++) {
+        for (unsigned i = 0; i < vm->nvirtio && vm->running && !vm->stopping; i++) {
             virtio_t *d = vm->virtio[i];
-            if (d != NULL && d->kicked != 0 && d->since <= until) {
+            if (d == NULL || d->kicked == 0) {
+                continue;
+            }
+            virtio_waiting = true;
+            if (d->since <= until) {
                 until = d->since;
                 first = d;
             }
@@ -111,6 +120,14 @@ virtio_t *virtio_next(uint64_t until, uint32_t *what) {
         unlock(first, daif);
     }
     return first;
+}
+
+void virtio_started(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nvirtio; i++) {
+        if (vm->virtio[i] != NULL && vm->virtio[i]->kicked != 0) {
+            tell_boot_core();
+        }
+    }
 }
 
 // ---- Registers; with the lock held --------------------------------------------------------------

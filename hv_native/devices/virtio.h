@@ -72,9 +72,11 @@ void virtio_reset_vm(vm_t *vm); // no vCPU runs
 
 // Boot core: put work for it on its list, and make it look.
 void virtio_kick(virtio_t *d, uint32_t what);
-// Boot core: of all devices, the one that has waited longest, but not since after `until`; what is to be
-// done there is in *what, and no longer waits. NULL: none.
+// Boot core: of all devices of VMs that run, the one that has waited longest, but not since after `until`;
+// what is to be done there is in *what, and no longer waits. NULL: none.
 virtio_t *virtio_next(uint64_t until, uint32_t *what);
+// Boot core: a VM starts; what has waited for that waits no longer.
+void virtio_started(vm_t *vm);
 // Something has changed that the driver is to look at: 1 in a queue, 2 in the configuration.
 void virtio_interrupt(virtio_t *d, uint32_t why);
 // The driver cannot be served until it has reset the device.
@@ -87,7 +89,9 @@ void virtqueue_unpop(virtio_t *d, unsigned queue, uint32_t epoch);
 // Give a request back with so many bytes written to it. Nothing happens when there was a reset meanwhile.
 void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written);
 
-// obj_virtio.c, boot core: let Python do what waits for it.
-void virtio_serve(void);
+// obj_virtio.c, boot core: have MicroPython's scheduler let devices do what waits for them, if anything does.
+void virtio_schedule(void);
+void virtio_session(void);      // a new session of MicroPython begins
+extern volatile bool virtio_waiting;
 
 #endif

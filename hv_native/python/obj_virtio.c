@@ -4,8 +4,12 @@
 // scheduler: never inside an exit, so the vCPU that has kicked does not wait.
 
 #include <string.h>
+#include "py/mphal.h"
 #include "py/objarray.h"
+#include "py/ringbuf.h"
 #include "py/runtime.h"
+#include "shared/readline/readline.h"
+#include "shared/runtime/interrupt_char.h"
 #include "arch.h"
 #include "objects.h"
 #include "sched.h"
@@ -15,6 +19,8 @@ typedef struct {
     mp_obj_base_t base;
     hv_vm_obj_t *vm;
     unsigned slot;
+    bool interrupted;               // by Ctrl-C, the last time it was at work
+    struct request *asked;          // what it is at work on, or NULL
     uint32_t passive;               // queues whose requests the device takes out itself
     mp_obj_t request, ready, reset; // bound methods
 } port_t;
@@ -24,7 +30,7 @@ typedef struct {
     uint32_t piece, offset, left;
 } cursor_t;
 
-typedef struct {
+typedef struct request {
     mp_obj_base_t base;
     port_t *port;
     uint32_t epoch, written;
@@ -187,38 +193,40 @@ MP_DEFINE_CONST_OBJ_TYPE(hv_request_type, MP_QSTR_Request, MP_TYPE_FLAG_NONE,
 
 // ---- Serving what waits -------------------------------------------------------------------------
 
-// False: it raised, and no more is to be done now. Ctrl-C is passed on to what it was meant for.
-static bool call(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *args, bool *kept) {
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) == 0) {
-        mp_obj_t got = mp_call_function_n_kw(fun, n, 0, args);
-        *kept = mp_obj_is_true(got);
-        nlr_pop();
-        return port->vm->vm != NULL; // it may have closed the VM
-    }
-    mp_obj_t raised = MP_OBJ_FROM_PTR(nlr.ret_val);
-    bool interrupted = mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(raised)), MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt));
-    if (interrupted) {
-        MP_STATE_MAIN_THREAD(mp_pending_exception) = raised;
+static struct {
+    bool on, again;     // devices are at work; something came meanwhile
+    int interrupt_char; // what it was before
+} serving;
+
+// Ctrl-C was typed while a device was at work: most likely it was not meant for that, so it goes on to what
+// it was meant for, and the request is asked again as soon as the VM runs. A VM whose device is interrupted
+// again is stopped: it may be what keeps the prompt away.
+static void interrupted(port_t *port, virtio_t *d, mp_obj_t raised) {
+    if (serving.interrupt_char == CHAR_CTRL_C) {
+        mp_sched_exception(raised);
     } else {
-        mp_obj_print_exception(&mp_plat_print, raised);
+        ringbuf_put(&stdin_ringbuf, CHAR_CTRL_C);
     }
-    if (port->vm->vm != NULL) {
-        virtio_t *d = device_of(port);
-        request_t *r = n == 2 ? MP_OBJ_TO_PTR(args[1]) : NULL;
-        if (interrupted && r != NULL && !r->done) {
-            virtqueue_unpop(d, r->queue, r->epoch);
-        }
-        if (interrupted) {
-            virtio_kick(d, (1u << d->nqueues) - 1);
-        } else {
-            virtio_broken(d, d->epoch, "its Python device raised an exception");
-        }
+    request_t *r = port->asked;
+    if (r != NULL && !r->done) {
+        virtqueue_unpop(d, r->queue, r->epoch);
     }
-    return false;
+    if (port->interrupted) {
+        mp_printf(&mp_plat_print, "%s is stopped: Ctrl-C twice in its virtio device %u\n", d->vm->name, port->slot);
+        sched_stop(d->vm);
+    }
+    port->interrupted = true;
+    virtio_kick(d, (1u << d->nqueues) - 1);
 }
 
-// As many requests as the queue is long: then it is the turn of others.
+// False: it has closed the VM.
+static bool call(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *args, bool *kept) {
+    *kept = mp_obj_is_true(mp_call_function_n_kw(fun, n, 0, args));
+    port->interrupted = false;
+    return port->vm->vm != NULL;
+}
+
+// As many requests as the queue may be long: then it is the turn of others.
 static bool serve_queue(port_t *port, unsigned queue) {
     mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(queue) };
     bool kept;
@@ -230,9 +238,11 @@ static bool serve_queue(port_t *port, unsigned queue) {
         if (args[1] == mp_const_none) {
             return true;
         }
+        port->asked = MP_OBJ_TO_PTR(args[1]);
         if (!call(port, port->request, 2, args, &kept)) {
             return false;
         }
+        port->asked = NULL;
         if (!kept) {
             request_done(args[1]);
         }
@@ -253,13 +263,70 @@ static void serve(port_t *port, uint32_t what) {
     }
 }
 
-void virtio_serve(void) {
+// False: Ctrl-C.
+static bool serve_protected(port_t *port, uint32_t what) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        serve(port, what);
+        nlr_pop();
+        return true;
+    }
+    mp_obj_t raised = MP_OBJ_FROM_PTR(nlr.ret_val);
+    bool ctrl_c = mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(raised)), MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt));
+    virtio_t *d = port->vm->vm == NULL ? NULL : device_of(port);
+    if (!ctrl_c) {
+        mp_obj_print_exception(&mp_plat_print, raised);
+    }
+    if (d != NULL && ctrl_c) {
+        interrupted(port, d, raised);
+    } else if (d != NULL) {
+        virtio_broken(d, d->epoch, "its Python device raised an exception");
+    }
+    port->asked = NULL;
+    return !ctrl_c;
+}
+
+static void serve_all(void) {
     uint64_t until = READ_SYSREG(cntpct_el0);
     uint32_t what;
     virtio_t *d;
-    while ((d = virtio_next(until, &what)) != NULL) {
-        serve(d->port, what);
+    serving.on = true;
+    serving.again = false;
+    serving.interrupt_char = mp_interrupt_char;
+    mp_hal_set_interrupt_char(CHAR_CTRL_C);
+    while ((d = virtio_next(until, &what)) != NULL && serve_protected(d->port, what)) {
     }
+    mp_hal_set_interrupt_char(serving.interrupt_char);
+    serving.on = false;
+    if (serving.again) {
+        virtio_schedule();
+    }
+}
+
+// MicroPython's scheduler calls this with itself locked, and would not let Ctrl-C through. As the last of
+// its nodes we may unlock it: others that come are run in between, but not us.
+static void serve_node(mp_sched_node_t *node) {
+    (void)node;
+    if (serving.on) {
+        serving.again = true;
+    } else if (MP_STATE_VM(sched_head) != NULL) {
+        virtio_schedule();
+    } else {
+        mp_sched_unlock();
+        serve_all();
+        mp_sched_lock();
+    }
+}
+
+void virtio_schedule(void) {
+    static mp_sched_node_t node;
+    if (virtio_waiting) {
+        mp_sched_schedule_node(&node, serve_node);
+    }
+}
+
+void virtio_session(void) {
+    serving.on = serving.again = false;
 }
 
 // ---- A device's place ---------------------------------------------------------------------------

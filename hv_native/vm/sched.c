@@ -387,7 +387,6 @@ static mp_sched_node_t python_node, slice_node;
 static void serve_python(mp_sched_node_t *node) {
     (void)node;
     sched_serve_python();
-    virtio_serve();
     hv_irq_serve();
     hv_vm_report_ended();
 }
@@ -410,6 +409,7 @@ static timer_t share_timer;
 
 void sched_reset(void) {
     timer_cancel(&share_timer);
+    virtio_session();
     // The scheduler's nodes may still be queued: they run in the next session, and find nothing to do.
 }
 
@@ -449,6 +449,7 @@ void sched_kicked(void *arg) {
     pcpu_t *p = this_pcpu();
     if (p->id == 0) {
         mp_sched_schedule_node(&python_node, serve_python);
+        virtio_schedule();
     }
 }
 
@@ -481,6 +482,7 @@ void sched_start(vm_t *vm) {
             sched_start_vcpu(v);
         }
     }
+    virtio_started(vm);
 }
 
 void sched_stop(vm_t *vm) {

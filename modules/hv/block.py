@@ -20,7 +20,7 @@ SECTOR = 512
 CHUNK = 0x1_0000
 
 _IN, _OUT, _FLUSH, _GET_ID = 0, 1, 4, 8
-_OK, _IOERR, _UNSUPP = 0, 1, 2
+_OK, _IOERR, _UNSUPP = b"\0", b"\1", b"\2"
 _SEG_MAX, _RO, _WITH_FLUSH = 1 << 2, 1 << 5, 1 << 9
 
 
@@ -35,7 +35,9 @@ class Buffer:
         view[:] = self.view[at : at + len(view)]
 
     def write(self, at, view):
-        self.view[at : at + len(view)] = view
+        self.view[at : at + len(view)][:] = (
+            view  # in two steps: in one, MicroPython moves the rest as well
+        )
 
     def sync(self):
         pass
@@ -112,7 +114,7 @@ class Overlay:
                     start = number * CHUNK
                     self.base.read(start, chunk[: min(CHUNK, self.size - start)])
                 self.chunks[number] = chunk
-            chunk[offset : offset + len(part)] = part
+            chunk[offset : offset + len(part)][:] = part
 
     def sync(self):
         pass
@@ -174,14 +176,20 @@ class Block(Device):
         except Exception as error:
             self.error = error
             status = _IOERR
-        r.room(r.writable - 1)  # the status is the last byte
-        r.write(bytes((status,)))
+        if r.writable > 1:
+            r.room(r.writable - 1)  # the status is the last byte
+        r.write(status)
 
     def _move(self, r, at, write):
         count = r.readable if write else r.writable - 1
         if count % SECTOR or at + count > self.store.size or (write and self.readonly):
             return _IOERR
-        do = self.store.write if write else self.store.read
+        store = self.store
+        if type(store) is Buffer:  # without a memoryview for each piece
+            place = store.view[at : at + count]
+            r.readinto(place) if write else r.write(place)
+            return _OK
+        do = store.write if write else store.read
         for view in r.data() if write else r.room(count):
             do(at, view)
             at += len(view)
