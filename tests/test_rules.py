@@ -287,6 +287,9 @@ print(all([a.us <= b.us for a, b in zip(events, events[1:])]))
         ('vm.rule("mmio", 0x4000_0000)', "which does not trap"),
         ('vm.rule("sysreg", "NO_SUCH")', "NO_SUCH"),
         ('vm.rule("hvc", 1, promote=3)', "must be callable"),
+        ('vm.rule("nope", 1)', "no kind 'nope': hvc, smc, imm, sysreg or mmio"),
+        ('vm.rule("class", 1)', "no kind"),
+        ('vm.rule("default", 1)', "no kind"),
     ],
 )
 def test_bad_rules(target, call, says):

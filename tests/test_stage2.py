@@ -203,6 +203,8 @@ print(vm.stage2.translate(0x6000_0000) == pa)
         ("map(1 << 40, None, 0x1000)", "below 2^40"),
         ("map(0x0900_0000, None, 0x1000)", "the device at 0x9000000"),
         ("map(0x3fff_f000, None, 0x2000)", "RAM in part only"),
+        ("map(0x6000_0000, None, 0x1000, 'rwz')", "letters of rwx, not 'rwz'"),
+        ("map(0x6000_0000, None, 0x1000, type='x')", "no type 'x'"),
         ("protect(0x7000_0000, 0x1000, 'r')", "IPA 0x70000000 is not mapped"),
         ("translate(0x7000_0000)", "IPA 0x70000000 is not mapped"),
     ],
@@ -277,6 +279,26 @@ first = wave(100)                       # pools of small pieces have grown, core
 print(wave(1000) == first, first, len(vmids))
 """
     assert run(each_target, TOUCH, script, 60).startswith("True ")
+
+
+def test_as_many_vms_as_vmids(target):
+    """255 are open at once; the next one is refused, and comes when another is closed."""
+    script = """
+vms = [hv.VM("n", ram="64K") for n in range(255)]
+print(sorted([vm._vm.vmid for vm in vms]) == list(range(1, 256)))
+try:
+    hv.VM("one more", ram="64K")
+except MemoryError as error:
+    print(error)
+vmid = vms[100]._vm.vmid
+vms.pop(100).close()
+print(hv.VM("one more", ram="64K")._vm.vmid == vmid)
+for vm in vms:
+    vm.close()
+"""
+    assert run(target, "", script).splitlines() == [
+        *("True", "255 VMs are open, one for each VMID: close one", "True"),
+    ]
 
 
 def test_memory_of_vms_never_overlaps(target):

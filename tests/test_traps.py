@@ -178,6 +178,13 @@ print([hex(vm.cpu[0].x[n]) for n in (3, 4, 5)])
         ("vm.hvc(1, lambda: 0)", "takes at least the cpu"),
         ("vm.sysreg('ACTLR_EL1', lambda a, b, c: 0)", "takes 3 arguments, but gets at most 2"),
         ("vm.sysreg('ACTLR_EL', f)", "ACTLR_EL"),
+        ("vm.hvc(1 << 32, f)", "0x100000000: a function id"),
+        ("vm.hvc(imm=1 << 16, handler=f)", "0x10000: the immediate"),
+        ("vm.exception(64, f)", "0x40: an exception class"),
+        ("vm.default(5)", "must be callable, not int"),
+        ("vm.wfi(5)", "must be callable"),
+        ("vm.trap_el1_exceptions('nope', f)", "no class 'nope'"),
+        ("vm.trap_el1_exceptions(64, f)", "no class 64"),
     ],
 )
 def test_refused_registrations(target, call, says):

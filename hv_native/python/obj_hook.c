@@ -56,6 +56,14 @@ typedef struct {
     unsigned most;          // arguments a handler may take besides cpu
 } place_t;
 
+static uint64_t key_of(mp_obj_t key, uint64_t limit, const char *what) {
+    uint64_t number = unbox_u64(key);
+    if (number >= limit) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx: %s"), number, what);
+    }
+    return number;
+}
+
 static place_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
     place_t p = { .most = 7 };
     switch (kind) {
@@ -67,22 +75,25 @@ static place_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
             break;
         case MP_QSTR_imm:
             p.table = &vm->imm;
-            break;
+            p.key = key_of(key, 1 << 16, "the immediate of an HVC has 16 bits");
+            return p;
         case MP_QSTR_sysreg:
             p.table = &vm->sysreg;
             p.most = 1;
             p.key = sysreg_key(sysreg_lookup(key));
             return p;
         case MP_QSTR_class:
-            p.slot = &vm->classes[unbox_u64(key) & 63];
+            p.slot = &vm->classes[key_of(key, 64, "an exception class (ESR_ELx.EC) has 6 bits")];
             p.most = 1;
             return p;
-        default:
+        case MP_QSTR_default:
             p.slot = &vm->otherwise;
             p.most = 1;
             return p;
+        default:
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("no kind '%q': hvc, smc, imm, sysreg or mmio"), kind);
     }
-    p.key = unbox_u64(key) & 0xFFFFFFFF;
+    p.key = key_of(key, UINT64_C(1) << 32, "a function id (SMCCC) has 32 bits");
     return p;
 }
 
@@ -271,6 +282,9 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
         check_range(vm, p.key, p.size);
     } else {
         p = place_of(vm, kind, args[2]);
+        if (p.slot != NULL) { // "class", "default": handlers only
+            place_of(vm, MP_QSTR_, args[2]);
+        }
     }
     hook_t *under = first_at(&p);
     if (p.ranges != NULL && under == NULL) {

@@ -70,6 +70,13 @@ static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_k
     o->wrapper = MP_OBJ_FROM_PTR(o);
     o->vm = vm_create(mp_obj_str_get_str(args[0]), (unsigned)cpus);
     if (o->vm == NULL) {
+        unsigned n = 0;
+        for (vm_t *vm = vms; vm != NULL; vm = vm->next) {
+            n++;
+        }
+        if (n == 255) {
+            mp_raise_msg(&mp_type_MemoryError, MP_ERROR_TEXT("255 VMs are open, one for each VMID: close one"));
+        }
         hv_no_room("a VM", sizeof(vm_t) + cpus * sizeof(vcpu_t));
     }
     o->vm->object = o;

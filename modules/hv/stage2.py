@@ -33,6 +33,8 @@ class Stage2:
 
         ValueError when that memory is the hypervisor's or another VM's, unless `unsafe`.
         """
+        if type not in _TYPES:
+            raise ValueError(f"no type {type!r}: normal, nc or device")
         flags = _TYPES[type] | _SCRIPT | (128 if perms is None else _rights(perms))
         self._vm.stage2("map", ipa, size, pa, flags, unsafe)
 
@@ -70,6 +72,8 @@ class Stage2:
 
 
 def _rights(perms):
+    if perms.strip("rwx"):
+        raise ValueError(f"rights are letters of rwx, not {perms!r}")
     return sum([1 << "rwx".index(letter) for letter in perms])
 
 

@@ -81,6 +81,8 @@ class Traps:
             return f(cpu) if f else _hv.PASS
 
         def register(f):
+            if not (f is None or callable(f)):
+                raise TypeError("a handler must be callable")
             hooks[which] = f
             if which:
                 twe = 1 << 14
@@ -109,8 +111,8 @@ class Traps:
         mask = kinds = 0
         for name in classes:
             try:
-                more, kind = _EL1[name] if isinstance(name, str) else (1 << name, 0)
-            except KeyError:
+                more, kind = _EL1[name] if isinstance(name, str) else (1 << range(64)[name], 0)
+            except (KeyError, IndexError):
                 raise ValueError(f"no class {name!r}: {', '.join(_EL1)}, or an EC") from None
             mask, kinds = mask | more, kinds | kind
         return self._register(handler, lambda f: self._vm.el1(mask, kinds, f))
