@@ -7,6 +7,8 @@ MEM       ?= 128M#       RAM
 ROM       ?= #           a folder of the host that the target sees as /rom, read-only
 DISK      ?= #           /disk of the target: a folder of the host, read-only, or a FAT image file
 BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards
+FROZEN_MANIFEST ?= #     what is frozen into the image; see docs/scripts.md
+PACK      ?= #           patterns of frozen modules that are kept deflated
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
 COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
 GUEST     ?= 6.1-cloud#  what `make linux` boots: 6.1, 6.1-cloud, 6.12 or 6.12-cloud
@@ -37,7 +39,8 @@ TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
-	+@PYTHONDONTWRITEBYTECODE=1 $(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP)
+	+@PYTHONDONTWRITEBYTECODE=1 $(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP) \
+		FROZEN_MANIFEST=$(abspath $(or $(FROZEN_MANIFEST),ports/aarch64/boards/manifest.py)) PACK="$(PACK)"
 	+@$(MAKE) -s -C guests OUT=$(abspath build/guests)
 	@for kind in elf bin; do cmp -s build/$(BOARD)/firmware.$$kind hypervisor.$$kind || \
 		cp build/$(BOARD)/firmware.$$kind hypervisor.$$kind; done

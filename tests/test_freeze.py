@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""What a user freezes into an image of their own, and how modules are packed."""
+
+import shutil
+import subprocess
+
+import pytest
+from harness import ROOT, Target
+
+
+@pytest.fixture(scope="module")
+def frozen(image, tmp_path_factory):
+    """A machine whose image has, besides all else, a user's main.py, a module and a packed one."""
+    folder = tmp_path_factory.mktemp("frozen")
+    (folder / "manifest.py").write_text(
+        'include("$(PORT_DIR)/boards/manifest.py")\n'
+        'module("main.py")\nmodule("plain.py")\npackage("parcel")\n'
+    )
+    (folder / "main.py").write_text("import plain\nprint('main says', plain.WORD)\n")
+    (folder / "plain.py").write_text("WORD = 'plain'\n")
+    (folder / "parcel").mkdir()
+    (folder / "parcel/__init__.py").write_text("from .inner import Inner\n")
+    (folder / "parcel/inner.py").write_text(
+        "class Inner:\n    big = 1 << 100\n    text = 'packed' * 3\n"
+        "    def words(self, *names, sep=1.5):\n"
+        "        return [(name, sep, 'e', b'bytes') for name in names]\n"
+        "    def fails(self):\n        return 1 / 0\n"
+    )
+    build = folder / "build"
+    shutil.copytree(ROOT / "build/QEMU_VIRT", build)  # so that only what differs is built
+    command = [
+        *("make", "-s", "-C", ROOT / "ports/aarch64", f"BUILD={build}", "PACK=parcel/*"),
+        f"FROZEN_MANIFEST={folder / 'manifest.py'}",
+        f"MPY_CROSS={ROOT / 'build/mpy-cross/mpy-cross'}",
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    machine = Target(kernel=build / "firmware.elf").boot()
+    yield machine
+    machine.close()
+
+
+def test_main_runs_before_the_prompt(frozen):
+    assert "main says plain\n" in frozen.console
+    assert "main says plain\n" in frozen.soft_reset()
+
+
+def test_a_packed_module_is_like_any_other(frozen):
+    code = (
+        "import gc, parcel\n"
+        "gc.collect()\n"
+        "inner = parcel.Inner()\n"
+        "print(inner.big, inner.text, inner.words('a', sep=2.5), parcel.inner.__name__)\n"
+    )
+    assert frozen.exec(code) == (
+        f"{1 << 100} packedpackedpacked [('a', 2.5, 'e', b'bytes')] parcel.inner\n"
+    )
+    frozen.exec("inner = __import__('parcel').Inner()")
+    frozen.repl("inner = __import__('parcel').Inner()")
+    assert 'File "parcel/inner.py", line 7, in fails' in frozen.repl("inner.fails()")
+    assert "parcel/inner" in frozen.repl("help('modules')")
+
+
+def test_every_module_of_the_image_imports(frozen):
+    said = frozen.exec(
+        "import io, os, sys\n"
+        "class Words(io.IOBase):\n"
+        "    text = b''\n"
+        "    def write(self, data):\n        self.text += bytes(data)\n        return len(data)\n"
+        "    def readinto(self, buf):\n        return None\n"
+        "words = Words()\n"
+        "os.dupterm(words)\nhelp('modules')\nos.dupterm(None)\n"
+        "names = [n for n in words.text.decode().split() if '/' in n]\n"
+        "for name in names:\n"
+        "    __import__(name.replace('/__init__', '').replace('/', '.'))\n"
+        "print()\nprint(len(names))\n",
+        seconds=60,
+    )
+    assert int(said.split()[-1]) > 20
