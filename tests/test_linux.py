@@ -113,6 +113,27 @@ def test_background_kernel_and_a_live_prompt(boot):
     assert target.repl("vm.running") == "True"
 
 
+def test_the_users_own_tree(boot):
+    """dtb=: the one QEMU made for the machine itself, fitted to the VM, with a node added."""
+    target = boot(mem="512M", args=DISK.split(), gic=3, smp=2)
+    target.exec(
+        """
+import hv, uctypes
+machine = hv.platform()
+tree = hv.fdt.parse(uctypes.bytearray_at(machine["fdt"], machine["fdt_size"]))
+tree.node("/chosen/mark")["text"] = "a user's"
+vm = hv.VM("linux", ram="256M", cpus=2)
+at = "/disk/6.1-cloud/"
+vm.linux(at + "vmlinuz", at + "initrd.gz", cmdline="console=ttyAMA0 quiet", dtb=tree.pack())
+""",
+        seconds=60,
+    )
+    run(target)
+    target.send(b"cat /proc/device-tree/chosen/mark/text; nproc; free | grep -c Mem\r")
+    target.until("a user's\x002\n1\n", seconds=30)
+    power_off(target)
+
+
 def test_make_linux(image, terminal):
     """The one command: a shell, Ctrl-\\ back to the prompt while it runs on, and back again."""
     assert len((ROOT / "examples/linux.py").read_text().splitlines()) < 15

@@ -62,6 +62,7 @@ class VM(Traps):
         self._wf = [None, None]  # handlers of WFI and WFE
         self._virtio = {}  # devices by slot
         self._flash = []  # (IPA, bytes)
+        self._nodes = []  # of the device tree
 
     # -- Loading and running
 
@@ -94,9 +95,26 @@ class VM(Traps):
         from .machine_dt import virt
 
         ram = ((self.memory.base, self.memory.size),)
+        more.setdefault("nodes", self._nodes)
         return virt(
             ram, len(self.cpu), _gic(), virtio=sorted(self._virtio), flash=self._flash, **more
         )
+
+    def passthrough(
+        self,
+        ipa: int,
+        pa: int,
+        size: int = 0x1000,
+        irq: int | tuple[int, int] | None = None,
+    ) -> None:
+        """Give the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt
+        becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's
+        tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the
+        hypervisor uses it.
+        """
+        from .passthrough import give
+
+        self._nodes += give(self, ipa, pa, size, irq)
 
     def flash(self, ipa: int, bytes: int | str) -> None:
         """NOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as

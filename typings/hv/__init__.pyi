@@ -27,6 +27,7 @@ from . import loader as loader
 from . import machine_dt as machine_dt
 from . import mmu as mmu
 from . import net as net
+from . import passthrough as passthrough
 from . import progress as progress
 from . import regs as regs
 from . import source as source

@@ -41,6 +41,11 @@ class VM(Traps):
         """The value of a symbol of the ELF file last loaded; KeyError when it has none such."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
+    def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None) -> None:
+        """Give the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt
+        becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's
+        tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the
+        hypervisor uses it."""
     def flash(self, ipa: int, bytes: int | str) -> None:
         """NOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as
         memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What

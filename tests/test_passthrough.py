@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""Devices of the machine given to a guest: Linux with the machine's own clock, its alarm too."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from harness import ROOT, TargetError
+
+GUESTS = ROOT / "build/guests-debian"
+DISK = "-device virtio-blk-device,drive=disk -drive"
+DISK += f" if=none,id=disk,format=raw,readonly=on,file=fat:{GUESTS}"
+
+# QEMU's virt: a PL031 at 0x0901_0000, interrupt 34; a PL061 at 0x0903_0000; virtio-mmio slots.
+SCRIPT = """
+import hv
+vm = hv.VM("linux", ram="256M")
+vm.passthrough(0x0B00_0000, 0x0901_0000, irq=(34, 60))  # 34 is the emulated one's
+vm.passthrough(0x0B00_1000, 0x0903_0000)
+at = "/disk/6.1-cloud/"
+vm.linux(at + "vmlinuz", initrd=at + "initrd.gz", cmdline="console=ttyAMA0 quiet")
+"""
+
+
+@pytest.mark.parametrize(("gic", "smp"), [(2, 1), (3, 4)])
+def test_linux_has_the_machines_clock(boot, gic, smp):
+    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud"], check=True)
+    target = boot(mem="512M", args=DISK.split(), gic=gic, smp=smp)
+    assert target.exec(SCRIPT, seconds=30) == ""  # no warning
+    target.send(b"vm.run()\r")
+    target.until(b"/ # ", seconds=120)
+    target.send(b"cd /sys/bus/amba/devices/b000000.pl031/rtc/rtc*; pwd\r")
+    target.until("b000000.pl031/rtc/rtc", seconds=30)
+    target.send(b"echo $(( $(cat since_epoch) + 1 )) > wakealarm; sleep 3\r")
+    target.send(b"grep pl031 /proc/interrupts; echo $((40+2))\r")
+    assert re.search(r" 1 +GIC\S* +60 Level +rtc-pl031", target.until("\n42\n", seconds=60))
+    target.send(b"poweroff -f\r")
+    target.until("<Exit off", seconds=60)
+    target.wait_prompt()
+
+
+def test_warning_of_dma_and_what_is_refused(target):
+    said = target.exec("""
+import hv
+vm = hv.VM("test", ram="4M")
+vm.passthrough(0x0B00_0000, 0x0A00_0000)
+vm.close()
+vm = hv.VM("other", ram="4M")
+vm.passthrough(0x0B00_0000, 0x0903_0000, irq=39)
+print(vm.device_tree()["/pl061@b000000"].cells("interrupts"), vm.irq(39).hw)
+""")
+    assert said.splitlines() == [
+        "warning: virtio,mmio at 0xa000000 may write to memory by itself (DMA), and nothing",
+        "confines that to the memory of test",
+        "(0, 7, 4) False",
+    ]
+    for call, why in [
+        ("0x0B00_1000, 0x0900_0000", "the console's UART"),
+        ("0x0B00_1000, 0x0800_0000", "the real interrupt controller"),
+        ("0x0B00_1000, 0x4000_0000 + (1 << 26)", "page allocator"),
+        ("0x0900_0000, 0x0901_0000", "the device at 0x9000000"),
+        ("0x0B00_1000, 0x0901_0000, irq=33", "in use"),
+    ]:
+        with pytest.raises(TargetError, match=why):
+            target.exec(f"vm.passthrough({call})")
+    assert target.eval("vm.stage2.walk(0x0B00_1000)") is None  # unmapped after the refusal
