@@ -264,3 +264,21 @@ print(len(lan.ports), mac in lan.macs)
         "True 0",
         "2 False",
     ]
+
+
+def test_example(each_target):
+    """A device of one's own, and a guest whose caches are off."""
+    copy = ("cp", "build/guests/virtio.elf", ":virtio.elf", "+")
+    said = each_target.mpremote(*copy, "run", "examples/virtio_device.py").replace("\r", "")
+    assert (
+        """
+guest: the device is "notes in Python"
+guest: colour -> blue
+guest: shape -> ?
+guest: shape=round -> round
+guest: shape -> round
+"""
+        in said
+    )
+    assert "<Exit off" in said
+    assert "python: {'shape': 'round', 'colour': 'blue'}" in said

@@ -332,6 +332,10 @@ static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool wr
     } else if (offset < CONFIG) {
         bool high = d->isr != 0;
         tell = write_register(d, offset, (uint32_t)*value);
+        if (offset == QUEUE_NOTIFY) {
+            uint64_t on = BIT(0) | BIT(2); // M and C
+            d->uncached = (vcpu_el1_get(v, EL1_SCTLR_EL1) & on) != on;
+        }
         lower = high && d->isr == 0;
     }
     spin_unlock(&d->lock);

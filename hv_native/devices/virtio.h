@@ -38,6 +38,7 @@ typedef struct virtio {
     unsigned slot, nqueues, config_size;
     uint32_t id;
     bool legacy;
+    bool uncached;              // the driver that kicked last has its caches off
     uint64_t offered, accepted; // features
     uint32_t offered_sel, accepted_sel, queue_sel, page_size;
     volatile uint32_t status, isr;
@@ -88,6 +89,9 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *chain);
 void virtqueue_unpop(virtio_t *d, unsigned queue, uint32_t epoch);
 // Give a request back with so many bytes written to it. Nothing happens when there was a reset meanwhile.
 void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written);
+// What a driver with its caches off writes or reads is in memory: what our caches have of it goes there, and
+// is read anew.
+void virtio_sync(const virtio_t *d, const volatile void *at, uint64_t bytes);
 
 // obj_virtio.c, boot core: have MicroPython's scheduler let devices do what waits for them, if anything does.
 void virtio_schedule(void);

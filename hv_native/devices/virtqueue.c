@@ -37,8 +37,18 @@ typedef struct {
     volatile used_t *used;
 } rings_t;
 
-static void *ram(vm_t *vm, uint64_t ipa, uint64_t size, unsigned align) {
-    return ipa % align == 0 ? vm_ram(vm, ipa, size) : NULL;
+void virtio_sync(const virtio_t *d, const volatile void *at, uint64_t bytes) {
+    if (d->uncached) {
+        cache_clean_poc((const void *)at, bytes);
+    }
+}
+
+static void *ram(virtio_t *d, uint64_t ipa, uint64_t size, unsigned align) {
+    void *at = ipa % align == 0 ? vm_ram(d->vm, ipa, size) : NULL;
+    if (at != NULL) {
+        virtio_sync(d, at, size);
+    }
+    return at;
 }
 
 // False: the queue is not in use, or nothing that can be used (*bad).
@@ -59,15 +69,15 @@ static bool look(virtio_t *d, unsigned queue, rings_t *r, bool *bad) {
     if (num == 0 || num > VIRTQUEUE_MAX || (num & (num - 1)) != 0) {
         return false;
     }
-    r->desc = ram(d->vm, r->q.desc, sizeof(desc_t) * num, 16);
-    r->avail = ram(d->vm, r->q.avail, sizeof(avail_t) + 2 * num, 2);
-    r->used = ram(d->vm, r->q.used, sizeof(used_t) + 8 * num, 4);
+    r->desc = ram(d, r->q.desc, sizeof(desc_t) * num, 16);
+    r->avail = ram(d, r->q.avail, sizeof(avail_t) + 2 * num, 2);
+    r->used = ram(d, r->q.used, sizeof(used_t) + 8 * num, 4);
     *bad = r->desc == NULL || r->avail == NULL || r->used == NULL;
     return !*bad;
 }
 
 // One descriptor's memory. NULL, or what is wrong with it.
-static const char *add_piece(vm_t *vm, virtio_chain_t *c, const desc_t *e) {
+static const char *add_piece(virtio_t *d, virtio_chain_t *c, const desc_t *e) {
     bool write = e->flags & DESC_WRITE;
     uint32_t *bytes = write ? &c->write_bytes : &c->read_bytes;
     if (!write && c->n != c->nread) {
@@ -82,7 +92,7 @@ static const char *add_piece(vm_t *vm, virtio_chain_t *c, const desc_t *e) {
     if (c->n == VIRTIO_SEGMENTS) {
         return "a chain of too many descriptors";
     }
-    uint8_t *at = vm_ram(vm, e->addr, e->len);
+    uint8_t *at = ram(d, e->addr, e->len, 1);
     if (at == NULL) {
         return "a descriptor of what is not all RAM";
     }
@@ -93,7 +103,7 @@ static const char *add_piece(vm_t *vm, virtio_chain_t *c, const desc_t *e) {
     return NULL;
 }
 
-static const char *walk(vm_t *vm, const rings_t *r, virtio_chain_t *c) {
+static const char *walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) {
     const volatile desc_t *table = r->desc;
     uint32_t count = r->q.num, i = c->head;
     bool indirect = false;
@@ -104,7 +114,7 @@ static const char *walk(vm_t *vm, const rings_t *r, virtio_chain_t *c) {
         desc_t e = { table[i].addr, table[i].len, table[i].flags, table[i].next };
         if (e.flags & DESC_INDIRECT) { // 2.6.5.3
             count = e.len / sizeof(desc_t);
-            table = ram(vm, e.addr, e.len, 1);
+            table = ram(d, e.addr, e.len, 1);
             if (indirect || !(r->accepted & VIRTIO_F_INDIRECT) || (e.flags & DESC_NEXT) || table == NULL || e.len % sizeof(desc_t) != 0
                 || count > VIRTQUEUE_MAX) {
                 return "a bad indirect descriptor";
@@ -113,7 +123,7 @@ static const char *walk(vm_t *vm, const rings_t *r, virtio_chain_t *c) {
             i = 0;
             continue;
         }
-        const char *wrong = add_piece(vm, c, &e);
+        const char *wrong = add_piece(d, c, &e);
         if (wrong != NULL || !(e.flags & DESC_NEXT)) {
             return wrong;
         }
@@ -155,7 +165,7 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
     c->queue = queue;
     c->head = r.avail->ring[r.q.next_avail % r.q.num];
     c->n = c->nread = c->read_bytes = c->write_bytes = 0;
-    const char *wrong = walk(d->vm, &r, c);
+    const char *wrong = walk(d, &r, c);
     if (wrong != NULL) {
         virtio_broken(d, r.epoch, wrong);
         return false;
@@ -179,6 +189,7 @@ void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, 
     r.used->ring[at].len = written;
     dmb_ish(); // the entry before the index
     r.used->idx = r.q.next_used + 1;
+    virtio_sync(d, r.used, sizeof(used_t) + 8 * r.q.num);
     uint64_t daif = irq_save();
     spin_lock(&d->lock);
     if (d->epoch == epoch) {

@@ -35,6 +35,7 @@ typedef struct request {
     port_t *port;
     uint32_t epoch, written;
     uint16_t queue, head;
+    uint16_t nread, n;  // pieces to be read; all
     bool done;
     cursor_t read, write;
     piece_t piece[];
@@ -56,6 +57,8 @@ static mp_obj_t pop(port_t *port, unsigned queue) {
     r->epoch = c.epoch;
     r->queue = c.queue;
     r->head = c.head;
+    r->nread = c.nread;
+    r->n = c.n;
     r->written = 0;
     r->done = false;
     r->read = (cursor_t) { 0, 0, c.read_bytes };
@@ -159,8 +162,12 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_room_obj, 1, 2, request_room)
 static mp_obj_t request_done(mp_obj_t self) {
     request_t *r = MP_OBJ_TO_PTR(self);
     if (!r->done) {
+        virtio_t *d = device_of(r->port);
         r->done = true;
-        virtqueue_push(device_of(r->port), r->queue, r->head, r->epoch, r->written);
+        for (unsigned i = r->nread; i < r->n; i++) {
+            virtio_sync(d, r->piece[i].at, r->piece[i].len);
+        }
+        virtqueue_push(d, r->queue, r->head, r->epoch, r->written);
     }
     return mp_const_none;
 }
@@ -370,6 +377,8 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
     port_t *port = mp_obj_malloc(port_t, &hv_virtio_type);
     port->vm = o;
     port->slot = slot;
+    port->interrupted = false;
+    port->asked = NULL;
     port->passive = unbox_u64(args[6]);
     port->request = args[8];
     port->ready = args[9];
