@@ -125,6 +125,15 @@ print(vm.run().reason, vm.cpu[0].x[0])
     assert lines == ["raised 0x4008000c 0xc6000001"] * 2 + ["stop 20"]
 
 
+@pytest.mark.parametrize("answer", ["1.5", "'a'", "[1]", "hv.VM", "cpu"])
+def test_an_answer_that_is_none(target, answer):
+    script = f"vm = guest(code)\nvm.hvc(0xc600_0001, lambda cpu: {answer})\nvm.run()"
+    with pytest.raises(
+        TargetError, match="a handler returns None, an int, a tuple of ints or .*, not "
+    ):
+        run(target, CALL, script)
+
+
 def test_traceback_at_the_prompt(target):
     """What a user sees who typed vm.run() and whose handler is wrong."""
     script = "global vm\nvm = guest(code)\nvm.hvc(0xc600_0001, lambda cpu: nonsense)"

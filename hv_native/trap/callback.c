@@ -194,6 +194,10 @@ static void decode(mp_obj_t got, bool load, outcome_t *out) {
             out->x[i] = unbox_u64(items[i]);
         }
     } else {
+        if (!mp_obj_is_int(got) && !mp_obj_is_bool(got)) {
+            mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("a handler returns None, an int, a tuple of ints or hv.SKIP and the like, not %s"),
+                mp_obj_get_type_str(got));
+        }
         out->x[0] = unbox_u64(got);
     }
 }
