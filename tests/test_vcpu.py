@@ -383,3 +383,33 @@ except TypeError:
         "True 0x1f",
         *("0x" + "f" * 32, "0x5", "0x" + "f" * 32, "0x10000000000000000", "no float"),
     ]
+
+
+def test_float_registers_change_hands_only_when_somebody_needs_them(each_target):
+    """Exits for FP (EC 7, CPTR_EL2.TFP): none without, one for all calls, one for each when Python computes."""
+    code = """
+    mov x0, #(3 << 20)
+    msr cpacr_el1, x0
+    isb
+    mov x19, #100
+    mov x20, #0
+1:  cbz x28, 2f
+    fmov d0, x19
+2:  hvc #1
+    subs x19, x19, #1
+    b.ne 1b
+    hvc #0x100
+"""
+    script = """
+def calls(floats, handler):
+    vm = guest(code)
+    vm.cpu[0].x[28] = floats
+    vm.hvc(imm=1, handler=handler)
+    vm.run(5000)
+    return vm.cpu[0].exits.get(7, 0)
+def compute(cpu):
+    cpu.x[20] = int(cpu.x[19] * 1.5)
+print(calls(0, compute), calls(1, lambda cpu: None), calls(1, compute))
+"""
+    none, one, each = map(int, run(each_target, code, script).split())
+    assert none == 0 and one <= 3 and each == 100  # the scheduler's own ticks may take them too
