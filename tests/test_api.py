@@ -28,6 +28,7 @@ THINGS = [
     ("_hv", "Console", "vm.console"),
     ("_hv", "EL2Registers", "vm.el2"),
     ("_hv", "Rule", "vm.rule('hvc', 1)"),
+    ("_hv", "IRQ", "vm.irq(40)"),
     ("_hv", "Virtio", "vm.rng().port"),
     ("machine", "RTC", "machine.RTC()"),
     ("machine", "Timer", "machine.Timer"),

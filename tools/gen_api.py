@@ -34,6 +34,7 @@ PAGES = (
     ("EL2Registers", "_hv.pyi", "EL2Registers", "vm.el2"),
     ("Console", "_hv.pyi", "Console", "vm.console"),
     ("Rule", "_hv.pyi", "Rule", "rule = vm.rule(...)"),
+    ("IRQ", "_hv.pyi", "IRQ", "irq = vm.irq(intid)"),
     ("Register", "hv/regs.pyi", "Register", "from hv.regs import HCR_EL2"),
     ("hv.mmu", "hv/mmu.pyi", None, "import hv.mmu"),
     ("hv.virtio", "hv/virtio.pyi", None, "from hv.virtio import Device"),
@@ -130,12 +131,15 @@ def imports(tree):
                 yield f"from {'.' * node.level}{node.module or ''} import {found}"
 
 
-def constants(node):
-    """Of literals and named tuples the value, of others only that they are there."""
+def constants(node, lines):
+    """Of literals and named tuples the value, of others that they are there, and the comment behind."""
     told = isinstance(node.value, ast.Constant) or "namedtuple" in ast.unparse(node.value)
+    comment = lines[node.lineno - 1].partition("  # ")[2]
     for name in ast.walk(node.targets[0]):
         if isinstance(name, ast.Name) and is_public(name.id):
             yield f"{name.id} = {ast.unparse(node.value)}" if told else f"{name.id}: object"
+            if comment:
+                yield f'"""{comment[0].upper()}{comment[1:]}."""'
 
 
 def stub(path):
@@ -149,7 +153,7 @@ def stub(path):
         elif isinstance(node, ast.ClassDef) and is_public(node.name):
             parts.append("\n" + a_class(node, lines) + "\n")
         elif isinstance(node, ast.Assign):
-            parts += constants(node)
+            parts += constants(node, lines)
     if path.name == "__init__.py":
         parts += lazy(tree)
     return LICENCE + MADE.format(f"modules/hv/{path.name}") + "\n".join(parts).rstrip() + "\n"
@@ -199,7 +203,11 @@ def described(body):
                 text = after.value.value
         else:
             continue
-        if is_public(name) and name not in seen and (text or not name.startswith("__")):
+        if (
+            is_public(name)
+            and name not in seen
+            and (text or not (name.isupper() or name[0] == "_"))
+        ):
             seen.add(name)
             yield name, node, re.sub(r"\s*\n\s*", " ", text) if text else ""
 

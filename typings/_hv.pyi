@@ -193,18 +193,24 @@ class Console:
         """Type bytes at the guest; how many it had room for."""
 
 class IRQ:
-    """An interrupt of a guest: vm.irq(intid)."""
+    """An interrupt of a guest."""
 
     intid: int
+    """Its number: 0 to 15 an SGI, to 31 a PPI, from 32 on a device's."""
     enabled: bool
+    """The guest wants it (GICD_ISENABLER)."""
     pending: bool
+    """It has come, and the guest has not taken it yet."""
     active: bool
+    """The guest has taken it, and not ended it yet."""
     level: bool
     """Its line is high."""
     edge: bool
+    """It is edge-triggered, as the guest has said (GICD_ICFGR)."""
     hw: bool
     """The physical interrupt behind it is active."""
     priority: int
+    """Its priority, 0 the highest (GICD_IPRIORITYR)."""
     cpu: int | None
     """The vCPU that gets it."""
     hits: int
@@ -217,7 +223,8 @@ class IRQ:
     def watch(self, handler: Any = None, drop: bool = False, /) -> Any:
         """Count it (hits); drop it; or ask handler(irq), soon and on the boot core, each time it rises: the
         guest does not get it when that returns False. Returns the handler: a decorator."""
-    def unwatch(self) -> None: ...
+    def unwatch(self) -> None:
+        """End what watch() began."""
     def forward(self, physical: int | None, /) -> None:
         """The machine's SPI of this INTID becomes this one; None ends that."""
 

@@ -138,6 +138,23 @@ rule = vm.rule(...): What vm.rule() has set up
   hits -- How many exits it has matched
   value -- The number that "const" answers and "shadow" keeps
   remove() -- End it""",
+    "IRQ": """\
+irq = vm.irq(intid): An interrupt of a guest
+  intid -- Its number: 0 to 15 an SGI, to 31 a PPI, from 32 on a ...
+  enabled -- The guest wants it (GICD_ISENABLER)
+  pending -- It has come, and the guest has not taken it yet
+  active -- The guest has taken it, and not ended it yet
+  level -- Its line is high
+  edge -- It is edge-triggered, as the guest has said (GICD_ICFGR)
+  hw -- The physical interrupt behind it is active
+  priority -- Its priority, 0 the highest (GICD_IPRIORITYR)
+  cpu -- The vCPU that gets it
+  hits -- How often it rose since it is watched
+  set(level) -- The level of its line
+  pulse() -- An edge, of a device's interrupt (32 and up)
+  watch(handler, drop) -- Count it (hits)
+  unwatch() -- End what watch() began
+  forward(physical) -- The machine's SPI of this INTID becomes this one""",
     "Register": """\
 from hv.regs import HCR_EL2: A system register: prints as its fields, which are ...
   name -- Its name

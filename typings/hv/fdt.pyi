@@ -17,9 +17,12 @@ import struct
 from collections import OrderedDict as OrderedDict
 MAGIC = 3490578157
 MAX_SIZE = 2097152
+"""Linux refuses larger ones (arm64 booting.rst: at most 2 MB)."""
 MAX_DEPTH = 64
 MAX_NAME = 255
+"""The specification says 31; trees in the field do not keep to it."""
 MAX_PROPERTIES = 1024
+"""Per node: OrderedDict is searched linearly."""
 MAX_NODES = 16384
 def u32(*values: Any) -> Any:
     """Cells: each value as four bytes, big-endian."""

@@ -14,10 +14,15 @@ from typing import Any
 
 import struct
 PIECE = 262144
+"""Bytes between two calls of `progress`."""
 FLAT_OFFSET = 524288
+"""A flat binary's place in RAM: that of QEMU's -kernel."""
 ALIGN = 2097152
+"""An Image's base (Linux: Documentation/arch/arm64/booting.rst)."""
 PAGE_SIZES: object
+"""Translation granules of the Cortex-A53: it has no 16 KB."""
 INITRD_REACH: object
+"""From the 1 GB boundary below the kernel (booting.rst)."""
 
 class Loaded:
     """What was loaded and where.

@@ -13,7 +13,9 @@ GICD: object
 GICC: object
 GICR: object
 GIC_FRAME = 65536
+"""GICD, GICC."""
 GICR_FRAMES = 131072
+"""Per CPU: RD_base and SGI_base."""
 UART: object
 UART_SPI: object
 RTC: object
@@ -23,6 +25,7 @@ VIRTIO_STRIDE: object
 VIRTIO_SPI: object
 VIRTIO_SLOTS: object
 TIMER_PPIS: object
+"""Secure physical, physical, virtual, hypervisor."""
 PMU_PPI = 7
 ABSENT: object
 def virt(ram: Any, cpus: Any=1, gic: Any=2, *, cpu: Any='arm,cortex-a53', uart: Any=True, rtc: Any=True, virtio: Any=(), flash: Any=(), pmu: Any=False, nodes: Any=(), reserved: Any=(), model: Any='linux,dummy-virt', **chosen: Any) -> Any:

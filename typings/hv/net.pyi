@@ -13,6 +13,7 @@ from typing import Any
 
 from .virtio import Device as Device
 FRAME = 1514
+"""The longest there is, without offloads."""
 
 class Switch:
     """Learns from their frames which port has which address; what it does not know goes to all others."""

@@ -10,7 +10,9 @@ from typing import Any
 import _hv
 from .traps import Traps as Traps
 EL1H = 5
+"""PSTATE: EL1 with its own stack pointer, interrupts enabled."""
 DETACH = 28
+"""Ctrl-\\: mpremote and QEMU take Ctrl-], Ctrl-X and Ctrl-A."""
 def size(value: int | str) -> int:
     """Bytes of 65536, "64K", "64M" or "1G"."""
 
