@@ -111,6 +111,7 @@ void vm_destroy(vm_t *vm) {
             break;
         }
     }
+    pl031_remove(vm); // it may ring on any core until now
     stage2_free(vm);
     vgic_remove(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
@@ -129,7 +130,6 @@ void vm_destroy(vm_t *vm) {
     hook_ranges_clear(&vm->rules, release_hook);
     el1_free(vm);
     pl011_remove(vm);
-    pl031_remove(vm);
     virtio_remove(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
