@@ -257,7 +257,10 @@ typedef struct {
 } hv_rule_obj_t;
 
 static hook_kind_t action_of(mp_obj_t action) {
-    static const struct { qstr_short_t name; uint8_t kind; } actions[] = {
+    static const struct {
+        qstr_short_t name;
+        uint8_t kind;
+    } actions[] = {
         { MP_QSTR_count, HOOK_COUNT }, { MP_QSTR_log, HOOK_LOG }, { MP_QSTR_const, HOOK_CONST },
         { MP_QSTR_shadow, HOOK_SHADOW }, { MP_QSTR_deny, HOOK_DENY },
     };

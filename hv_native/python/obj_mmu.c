@@ -11,7 +11,10 @@
 #define VA_LIMIT BIT(39)
 
 static mmu_type_t type_of(mp_obj_t name) {
-    static const struct { qstr_short_t name; uint8_t type; } types[] = {
+    static const struct {
+        qstr_short_t name;
+        uint8_t type;
+    } types[] = {
         { MP_QSTR_device, MMU_DEVICE }, { MP_QSTR_data, MMU_DATA }, { MP_QSTR_ro, MMU_RO }, { MP_QSTR_code, MMU_CODE },
         { MP_QSTR_nc, MMU_NC },
     };
@@ -91,7 +94,10 @@ MP_DEFINE_CONST_FUN_OBJ_2(hv_mmu_translate_obj, hv_mmu_translate);
 static mp_obj_t hv_mmu_parts(void) {
     extern char __image_start[], __patch_start[], __patch_end[], __text_end[], __rodata_end[], __data_rw_end[];
     extern char __stack_bottom[], __stack_top[], __fault_stack_bottom[], __fault_stack_top[];
-    static const struct { qstr_short_t name; char *start, *end; } parts[] = {
+    static const struct {
+        qstr_short_t name;
+        char *start, *end;
+    } parts[] = {
         { MP_QSTR_text, __image_start, __text_end }, { MP_QSTR_patch, __patch_start, __patch_end },
         { MP_QSTR_rodata, __text_end, __rodata_end }, { MP_QSTR_data, __rodata_end, __data_rw_end },
         { MP_QSTR_stack, __stack_bottom, __stack_top }, { MP_QSTR_fault_stack, __fault_stack_bottom, __fault_stack_top },

@@ -9,7 +9,7 @@
 
 #define MSR_VBAR_EL1 0xD518C000u    // | Rt
 #define HVC(imm) (0xD4000002u | (imm) << 5)
-#define SLOT 128u
+#define VECTOR_BYTES 128u
 #define MDSCR_SS BIT(0)
 
 // How often a page has become writable again: a count in three of the bits left to software.
@@ -57,15 +57,15 @@ static void plant_vectors(vcpu_t *v) {
     if (vcpu_translate_va(v, vcpu_el1_get(v, EL1_VBAR_EL1), false, false, &ipa, NULL) != 0) {
         return;
     }
-    uint32_t *table = vm_ram(v->vm, ipa, 16 * SLOT);
+    uint32_t *table = vm_ram(v->vm, ipa, 16 * VECTOR_BYTES);
     if (table == NULL) {
         return;
     }
-    cache_clean_poc(table, 16 * SLOT);
+    cache_clean_poc(table, 16 * VECTOR_BYTES);
     for (unsigned slot = 0; slot < 16; slot++) {
-        plant(v->vm, ipa + slot * SLOT, table + slot * SLOT / 4);
+        plant(v->vm, ipa + slot * VECTOR_BYTES, table + slot * VECTOR_BYTES / 4);
     }
-    code_changed(table, 16 * SLOT);
+    code_changed(table, 16 * VECTOR_BYTES);
 }
 
 static void plant_in_page(vm_t *vm, uint64_t ipa, uint32_t *page) {
@@ -239,7 +239,7 @@ static exit_t act(vcpu_t *v, const outcome_t *out, unsigned i, uint64_t esr, uns
 // The guest is at the vector, with ESR_EL1, ELR_EL1 and SPSR_EL1 as hardware set them.
 static exit_t exception(vcpu_t *v, unsigned i, uint64_t offset) {
     el1trap_t *t = v->vm->el1;
-    unsigned kind = offset / SLOT & 3; // 0 synchronous
+    unsigned kind = offset / VECTOR_BYTES & 3; // 0 synchronous
     uint64_t esr = kind == 1 || kind == 2 ? 0 : vcpu_el1_get(v, EL1_ESR_EL1);
     bool wanted = kind == 0 ? t->classes >> ESR_EC(esr) & 1 : t->kinds >> kind & 1;
     if (!t->on || !wanted) {
@@ -276,7 +276,7 @@ bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why) {
         if (t->on) {
             plant_vectors(v);
         }
-    } else if (offset < 16 * SLOT && offset % SLOT == 0 && (r->pstate & 0x1F) == PSTATE_EL1H) {
+    } else if (offset < 16 * VECTOR_BYTES && offset % VECTOR_BYTES == 0 && (r->pstate & 0x1F) == PSTATE_EL1H) {
         *why = exception(v, i, offset);
     } else {
         run_original(v, i);
