@@ -51,7 +51,9 @@ bool vtimer_asserted(const vcpu_t *v) {
 // While v is not loaded, EL2's timer watches its deadline.
 static void watch_expired(timer_t *t) {
     vcpu_t *v = owner(t, offsetof(vcpu_t, vtimer.watch));
-    vgic_set_ppi(v, VTIMER_INTID, true);
+    if (!v->vtimer.live) {
+        vgic_set_ppi(v, VTIMER_INTID, true);
+    }
 }
 
 static void watch(vcpu_t *v) {
@@ -210,9 +212,14 @@ void vtimer_remove(vcpu_t *v) {
     timer_cancel(&v->vtimer.physical);
 }
 
-void vtimer_add(vm_t *vm) {
+void vtimer_restart(vm_t *vm) {
     vm->cntvoff = vm->stopped_at = timer_now();
-    vm->stopped = vm->stop_time = true;
+    vm->stopped = true;
+}
+
+void vtimer_add(vm_t *vm) {
+    vm->stop_time = true;
+    vtimer_restart(vm);
 }
 
 void vtimer_init_core(void) {

@@ -14,6 +14,7 @@
 
 void vtimer_init_core(void);            // each core: vgic_init_core calls it
 void vtimer_add(vm_t *vm);              // a new VM: stopped, at count 0
+void vtimer_restart(vm_t *vm);          // the same, after a reset; all of its vCPUs are put
 void vtimer_reset(vcpu_t *v);
 void vtimer_remove(vcpu_t *v);          // before its memory goes
 

@@ -7,6 +7,7 @@
 #include "sched.h"
 #include "vgic.h"
 #include "virtio.h"
+#include "vtimer.h"
 
 // reset(): RAM is zero, every vCPU and the interrupt controller as at power-on. What a script has set up
 // stays: hooks, rules, stage 2, vm.el2.
@@ -23,6 +24,7 @@ static mp_obj_t vm_reset(mp_obj_t self) {
         v->state = i == 0 ? VCPU_STOPPED : VCPU_OFF;
         v->on_pending = false;
     }
+    vtimer_restart(vm);
     irq_restore(daif);
     virtio_reset_vm(vm);
     vgic_reset_vm(vm);

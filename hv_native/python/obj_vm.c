@@ -17,7 +17,7 @@
 #include "sched.h"
 #include "timer.h"
 #include "trap.h"
-#include "vgic.h"
+#include "vtimer.h"
 
 #define RAM_BASE UINT64_C(0x40000000)   // as on QEMU virt
 #define IPA_LIMIT BIT(40)
@@ -173,6 +173,7 @@ static vcpu_t *take_end(hv_vm_obj_t *o) {
     vm_t *vm = o->vm;
     vcpu_t *v = vm->ended_by;
     vm->running = vm->foreground = false;
+    vtimer_stopped(vm);
     mp_obj_list_remove(MP_STATE_VM(hv_running), MP_OBJ_FROM_PTR(o));
     if (v == NULL) {
         v = vm->vcpu[0];
@@ -191,6 +192,9 @@ void hv_vm_stop_and_wait(vm_t *vm) {
 // A VM in the background has ended: tell its hv.VM, which knows what to do (reset, or say so).
 static void report_end(hv_vm_obj_t *o) {
     vcpu_t *v = take_end(o);
+    if (o->vm->ended_by == NULL) {
+        return; // paused
+    }
     if (v->exit.reason == EXIT_RAISED && v->exception != MP_OBJ_NULL) {
         mp_obj_print_exception(&mp_plat_print, v->exception); // nobody called who could be told
         v->exception = MP_OBJ_NULL;
@@ -373,24 +377,26 @@ static mp_obj_t vm_start(mp_obj_t self) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vm_start_obj, vm_start);
 
-// pause(): all vCPUs off their cores when it returns. False when it did not run.
+// pause(): all vCPUs off their cores when it returns. False when it did not run, or has just ended by itself.
 static mp_obj_t vm_pause(mp_obj_t self) {
     vm_t *vm = hv_vm_get(self);
     if (!vm->running) {
         return mp_const_false;
     }
-    sched_stop(vm);
-    while (!sched_is_stopped(vm)) {
-        sched_serve_python();
-        mp_handle_pending(true);
-        if (sched_in_handler(vm)) {
-            return mp_const_true; // from one of its own handlers: it stops when that returns
+    do {
+        sched_stop(vm);
+        while (!sched_is_stopped(vm)) {
+            sched_serve_python();
+            mp_handle_pending(true);
+            if (sched_in_handler(vm)) {
+                return mp_const_true; // from one of its own handlers: it stops when that returns
+            }
         }
-    }
-    if (vm->running && !vm->foreground) {
-        take_end(MP_OBJ_TO_PTR(self));
-    }
-    return mp_const_true;
+        if (vm->running && !vm->foreground) {
+            report_end(MP_OBJ_TO_PTR(self));
+        }
+    } while (vm->running && !vm->foreground); // it ended in a reset, and has been started anew
+    return mp_obj_new_bool(vm->ended_by == NULL);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vm_pause_obj, vm_pause);
 
@@ -401,6 +407,9 @@ static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         if (attr == MP_QSTR_wrapper && dest[1] != MP_OBJ_NULL) {
             o->wrapper = dest[1];
+            dest[0] = MP_OBJ_NULL;
+        } else if (attr == MP_QSTR_stop_time && dest[1] != MP_OBJ_NULL) {
+            hv_vm_get(self)->stop_time = mp_obj_is_true(dest[1]);
             dest[0] = MP_OBJ_NULL;
         }
         return;
@@ -426,6 +435,9 @@ static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
             break;
         case MP_QSTR_running:
             dest[0] = mp_obj_new_bool(hv_vm_get(self)->running);
+            break;
+        case MP_QSTR_stop_time:
+            dest[0] = mp_obj_new_bool(hv_vm_get(self)->stop_time);
             break;
         case MP_QSTR_closed:
             dest[0] = mp_obj_new_bool(o->vm == NULL);

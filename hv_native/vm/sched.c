@@ -470,8 +470,9 @@ void sched_start(vm_t *vm) {
     vm->ended_by = NULL;
     vm->stopping = false;
     vm->running = true;
+    vm->starts++; // another one is first each time, or many short runs would all be the same one's
     for (unsigned i = 0; i < vm->nvcpus; i++) {
-        vcpu_t *v = vm->vcpu[i];
+        vcpu_t *v = vm->vcpu[(vm->starts + i) % vm->nvcpus];
         if (v->state == VCPU_STOPPED) {
             v->kicked = false;
             if (smp_online() > 1 && v->on == this_pcpu()) {

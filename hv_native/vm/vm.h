@@ -54,6 +54,7 @@ typedef struct vm {
     void *object;           // the Python object
     volatile bool running;  // started, and its end not yet taken note of
     volatile bool stopping; // its vCPUs are to leave their cores
+    unsigned starts;        // how often it was started
     unsigned held;          // vm_hold: none of its vCPUs is to run
     bool foreground;        // the boot core waits for its end
     vcpu_t *volatile ended_by;  // whose exit ended it; NULL: a stop was asked for

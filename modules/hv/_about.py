@@ -62,6 +62,7 @@ vm = hv.VM("demo", ram="64M", cpus=1): A virtual machine
   start() -- Run in the background, on every core there is
   pause() -- Stop all of its vCPUs
   running -- Whether it runs in the background
+  stop_time -- Whether its virtual counter stands still while it is ...
   irq(intid, cpu) -- Interrupt `intid` of the guest's controller, 0 to 287
   attach(key) -- Connect this console to the guest's, all keys but `key` ...
   close() -- End it and give its memory back

@@ -230,13 +230,24 @@ class VM(Traps):
         self._vm.start()
 
     def pause(self) -> bool:
-        """Stop all of its vCPUs; start() or run() go on. False when it did not run."""
+        """Stop all of its vCPUs; start() or run() go on. False when it did not run, or had
+        just ended.
+        """
         return self._vm.pause()
 
     @property
     def running(self) -> bool:
         """Whether it runs in the background."""
         return self._vm.running
+
+    @property
+    def stop_time(self) -> bool:
+        """Whether its virtual counter stands still while it is stopped (it does, unless set False)."""
+        return self._vm.stop_time
+
+    @stop_time.setter
+    def stop_time(self, stops):
+        self._vm.stop_time = stops
 
     def irq(self, intid: int, cpu: int = 0) -> _hv.IRQ:
         """Interrupt `intid` of the guest's controller, 0 to 287; below 32 that of vCPU `cpu`.

@@ -80,10 +80,16 @@ class VM(Traps):
     def start(self) -> None:
         """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
     def pause(self) -> bool:
-        """Stop all of its vCPUs; start() or run() go on. False when it did not run."""
+        """Stop all of its vCPUs; start() or run() go on. False when it did not run, or had
+        just ended."""
     @property
     def running(self) -> bool:
         """Whether it runs in the background."""
+    @property
+    def stop_time(self) -> bool:
+        """Whether its virtual counter stands still while it is stopped (it does, unless set False)."""
+    @stop_time.setter
+    def stop_time(self, stops: Any) -> Any: ...
     def irq(self, intid: int, cpu: int=0) -> _hv.IRQ:
         """Interrupt `intid` of the guest's controller, 0 to 287; below 32 that of vCPU `cpu`.
 
