@@ -54,14 +54,10 @@ static void set(register_obj_t *o, mp_obj_t value, bool unsafe) {
 // ---- Fields -------------------------------------------------------------------------------------
 
 static const sysreg_field_t *find_field(const register_obj_t *o, qstr name) {
-    if (o->reg.row != NULL) {
-        for (const sysreg_field_t *f = o->reg.row->fields; f->name != MP_QSTRnull; f++) {
-            if (f->name == name) {
-                return f;
-            }
-        }
+    const sysreg_field_t *f = NULL;
+    while ((f = sysreg_field(o->reg.row, f)) != NULL && strcmp(f->name, qstr_str(name)) != 0) {
     }
-    return NULL;
+    return f;
 }
 
 static uint64_t field_mask(const sysreg_field_t *f) {
@@ -76,8 +72,8 @@ static void field_set(register_obj_t *o, const sysreg_field_t *f, mp_obj_t value
     uint64_t value = unbox_u64(value_obj), mask = field_mask(f);
     if (value > mask || !mp_obj_equal(value_obj, box_u64(value))) {
         char name[SYSREG_NAME_MAX];
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s.%q is %u bit%s wide: 0x%lx does not fit"), sysreg_print(&o->reg, name),
-            (qstr)f->name, f->high - f->low + 1, f->high == f->low ? "" : "s", value);
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s.%s is %u bit%s wide: 0x%lx does not fit"), sysreg_print(&o->reg, name),
+            f->name, f->high - f->low + 1, f->high == f->low ? "" : "s", value);
     }
     // What cannot be read is written with all other fields zero.
     uint64_t old = access_of(o) == SYSREG_RW ? get(o) : 0;
@@ -87,13 +83,11 @@ static void field_set(register_obj_t *o, const sysreg_field_t *f, mp_obj_t value
 // Those that are not zero, high to low, `before` and then blanks before them. Whether there are any.
 static bool print_fields(const mp_print_t *print, const register_obj_t *o, uint64_t value, const char *before) {
     const char *first = before;
-    if (o->reg.row != NULL) {
-        for (const sysreg_field_t *f = o->reg.row->fields; f->name != MP_QSTRnull; f++) {
-            uint64_t v = field_get(f, value);
-            if (v != 0) {
-                mp_printf(print, v < 10 ? "%s%q=%lu" : "%s%q=0x%lx", before, (qstr)f->name, v);
-                before = " ";
-            }
+    for (const sysreg_field_t *f = NULL; (f = sysreg_field(o->reg.row, f)) != NULL;) {
+        uint64_t v = field_get(f, value);
+        if (v != 0) {
+            mp_printf(print, v < 10 ? "%s%s=%lu" : "%s%s=0x%lx", before, f->name, v);
+            before = " ";
         }
     }
     return before != first;
@@ -141,10 +135,8 @@ static mp_obj_t register_dir(mp_obj_t self) {
     for (size_t i = 0; i < MP_ARRAY_SIZE(common); i++) {
         mp_obj_list_append(names, MP_OBJ_NEW_QSTR(common[i]));
     }
-    if (o->reg.row != NULL) {
-        for (const sysreg_field_t *f = o->reg.row->fields; f->name != MP_QSTRnull; f++) {
-            mp_obj_list_append(names, MP_OBJ_NEW_QSTR(f->name));
-        }
+    for (const sysreg_field_t *f = NULL; (f = sysreg_field(o->reg.row, f)) != NULL;) {
+        mp_obj_list_append(names, MP_OBJ_NEW_QSTR(qstr_from_str(f->name)));
     }
     return names;
 }
@@ -231,10 +223,18 @@ static mp_obj_t register_unary_op(mp_unary_op_t op, mp_obj_t self) {
     }
 }
 
+// The tab key completes words the interpreter knows: from now on it knows the fields.
+static mp_obj_t make_register(const sysreg_t *reg) {
+    for (const sysreg_field_t *f = NULL; (f = sysreg_field(reg->row, f)) != NULL;) {
+        qstr_from_str(f->name);
+    }
+    return MP_OBJ_FROM_PTR(new_register(&register_type, reg));
+}
+
 static mp_obj_t register_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 1, 1, false);
     sysreg_t reg = sysreg_resolve(args[0]);
-    return MP_OBJ_FROM_PTR(new_register(type, &reg));
+    return make_register(&reg);
 }
 
 // HCR_EL2(value): a Value
@@ -266,7 +266,7 @@ static MP_DEFINE_CONST_OBJ_TYPE(
 // find(name): what hv.regs gives for an attribute it does not have yet.
 static mp_obj_t regs_find(mp_obj_t name) {
     sysreg_t reg = sysreg_named(name, &mp_type_AttributeError);
-    return MP_OBJ_FROM_PTR(new_register(&register_type, &reg));
+    return make_register(&reg);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(regs_find_obj, regs_find);
 

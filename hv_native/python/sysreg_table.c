@@ -6,17 +6,30 @@
 #include "py/runtime.h"
 #include "sysreg_table.h"
 
-// One array of fields a row.
-#define B(name, bit) { MP_QSTR_##name, bit, bit },
-#define F(name, high, low) { MP_QSTR_##name, high, low },
-#define SYSVALUE(name, ...) static const sysreg_field_t fields_##name[] = { __VA_ARGS__ { 0 } };
+// The fields of all rows, one after the other: first what each is made of, then what is in it.
+#define FIELDS_END 0xFF
 #define SYSREG(name, op0, op1, crn, crm, op2, access, save, ...) SYSVALUE(name, __VA_ARGS__)
 #define SYSREG_N(name, op0, op1, crn, crm, op2, count, step, access, save, ...) SYSVALUE(name, __VA_ARGS__)
 #define SYSINSN(name, op0, op1, crn, crm, op2, operand, ...) SYSVALUE(name, __VA_ARGS__)
-#include "sysregs.def"
+#define SYSVALUE(name, ...) struct { __VA_ARGS__ uint8_t end; } name;
+#define B(name, bit) F(name, bit, bit)
+#define F(name, high, low) uint8_t bits_##name[2]; char name_##name[sizeof(#name)];
+static const struct fields {
+    #include "sysregs.def"
+} fields = {
+    #define SYSREG(name, op0, op1, crn, crm, op2, access, save, ...) SYSVALUE(name, __VA_ARGS__)
+    #define SYSREG_N(name, op0, op1, crn, crm, op2, count, step, access, save, ...) SYSVALUE(name, __VA_ARGS__)
+    #define SYSINSN(name, op0, op1, crn, crm, op2, operand, ...) SYSVALUE(name, __VA_ARGS__)
+    #define SYSVALUE(name, ...) { __VA_ARGS__ FIELDS_END },
+    #undef F
+    #define F(name, high, low) { high, low }, #name,
+    #include "sysregs.def"
+};
+_Static_assert(sizeof(fields) < 0x10000, "sysreg_info_t.fields has 16 bits");
 
 #define ROW(name, op0, op1, crn, crm, op2, count, step, access, save) \
-    { MP_QSTR_##name, SYSREG_ENC(op0, op1, crn, crm, op2), access, SYSREG_SAVE_##save, count, step, fields_##name },
+    { MP_QSTR_##name, SYSREG_ENC(op0, op1, crn, crm, op2), access, SYSREG_SAVE_##save, count, step, \
+      offsetof(struct fields, name) },
 
 const sysreg_info_t sysregs[] = {
     #define SYSREG(name, op0, op1, crn, crm, op2, access, save, ...) \
@@ -57,6 +70,14 @@ static const sysreg_info_t *find_row(qstr name) {
     }
     uint16_t row = *index_slot(name);
     return row == 0 ? NULL : &sysregs[row - 1];
+}
+
+const sysreg_field_t *sysreg_field(const sysreg_info_t *row, const sysreg_field_t *before) {
+    if (row == NULL) {
+        return NULL;
+    }
+    const void *f = before == NULL ? (const char *)&fields + row->fields : before->name + strlen(before->name) + 1;
+    return *(const uint8_t *)f == FIELDS_END ? NULL : f;
 }
 
 // Where a family's name has its number: before "_EL".
@@ -254,20 +275,15 @@ mp_obj_t sysreg_access_obj(const sysreg_t *r) {
 }
 
 mp_obj_t sysreg_fields_obj(const sysreg_t *r) {
-    static const sysreg_field_t none[1];
-    const sysreg_field_t *first = r->row != NULL ? r->row->fields : none, *end = first;
-    while (end->name != MP_QSTRnull) {
-        end++;
-    }
-    mp_obj_dict_t *dict = MP_OBJ_TO_PTR(mp_obj_new_dict(end - first));
+    mp_obj_t dict_obj = mp_obj_new_dict(0);
+    mp_obj_dict_t *dict = MP_OBJ_TO_PTR(dict_obj);
     dict->base.type = &mp_type_ordereddict;
     dict->map.is_ordered = 1;
-    for (const sysreg_field_t *f = first; f < end; f++) {
+    for (const sysreg_field_t *f = NULL; (f = sysreg_field(r->row, f)) != NULL;) {
         mp_obj_t bits[] = { MP_OBJ_NEW_SMALL_INT(f->high), MP_OBJ_NEW_SMALL_INT(f->low) };
-        // Names within a row differ: no need to search the dict for each.
-        dict->map.table[dict->map.used++] = (mp_map_elem_t) { MP_OBJ_NEW_QSTR(f->name), mp_obj_new_tuple(2, bits) };
+        mp_obj_dict_store(dict_obj, MP_OBJ_NEW_QSTR(qstr_from_str(f->name)), mp_obj_new_tuple(2, bits));
     }
-    return MP_OBJ_FROM_PTR(dict);
+    return dict_obj;
 }
 
 // ---- Functions of _hv ---------------------------------------------------------------------------

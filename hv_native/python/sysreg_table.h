@@ -19,8 +19,8 @@ typedef enum {
 } sysreg_save_t;
 
 typedef struct {
-    qstr_short_t name;
     uint8_t high, low;  // bits
+    char name[];        // with a NUL: 500 interned strings would be three times as long
 } sysreg_field_t;
 
 // One register, or a family such as DBGBVR<n>_EL1 of which this is number 0.
@@ -31,7 +31,7 @@ typedef struct {
     uint8_t save;       // sysreg_save_t
     uint8_t count;      // members, 1 when it is no family
     uint8_t step;       // from one member's encoding to the next
-    const sysreg_field_t *fields; // high to low; the last has the name MP_QSTRnull
+    uint16_t fields;    // where they begin: see sysreg_field
 } sysreg_info_t;
 
 extern const sysreg_info_t sysregs[];
@@ -58,6 +58,10 @@ int sysreg_lookup(mp_obj_t name_or_enc);
 
 // The row of an encoding, or NULL; *number is which of a family's members it is.
 const sysreg_info_t *sysreg_find(unsigned enc, unsigned *number);
+
+// A row's fields, high to low: the one after `before`, which is NULL for the first; NULL at the end.
+// The row may be NULL and then has none.
+const sysreg_field_t *sysreg_field(const sysreg_info_t *row, const sysreg_field_t *before);
 
 // The name; without a row S<op0>_<op1>_C<n>_C<m>_<op2>. In ROM, or in buf.
 const char *sysreg_print(const sysreg_t *r, char buf[SYSREG_NAME_MAX]);
