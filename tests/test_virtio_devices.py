@@ -129,7 +129,7 @@ for slot in range(4):
 with open("disk.img", "rb") as f:
     print(f.read() == sectors(0, 6) + sectors(77, 2) + sectors(8, 12))
 os.remove("disk.img")
-print(read(d, 5, 512)[1], last.error)
+print(d.features() >> 6 & 1, d.get(0x114), read(d, 5, 512)[1], last.error)
 d = Driver(vm, 4).start()
 print(read(d, 5, 512)[1], write(d, 5, bytes(512)), d.ask(0, header(FLUSH), 1), repr(broken.error), d.get(0x70))
 try:
@@ -143,7 +143,7 @@ except OSError as e:
         "2 2048 True 0 [b'\\x00'] True",
         "3 64 True 0 [b'\\x00'] True",
         "True",
-        "1 a block device with blocks of 1024 bytes",
+        "1 1024 1 a block device with blocks of 1024 bytes",
         "1 1 [b'\\x01'] ValueError('sync',) 15",
         "[Errno 2] ENOENT",
     ]
@@ -282,3 +282,25 @@ guest: shape -> round
     )
     assert "<Exit off" in said
     assert "python: {'shape': 'round', 'colour': 'blue'}" in said
+
+
+def test_a_disk_of_the_machine(boot, tmp_path):
+    """Sectors go between the host's image and the guest's memory; copy-on-write leaves the image."""
+    image = tmp_path / "disk.img"
+    image.write_bytes(b"".join(bytes([n]) * 512 for n in range(64)))
+    drive = f"if=none,id=disk,format=raw,file={image},cache=unsafe"
+    target = boot(args=["-device", "virtio-blk-device,drive=disk", "-drive", drive])
+    script = f"""{DRIVER}{DISK}
+import machine
+vm = guest(code)
+disks = [vm.block(machine.Disk(0), cow=True), vm.block(machine.Disk(0))]
+for slot in range(2):
+    d = Driver(vm, slot).start()
+    print(read(d, 10, 512, 1024)[0] == sectors(10, 3), write(d, 20 + slot, b"w" * 512), d.ask(0, header(FLUSH), 1))
+    print(read(d, 20, 100, 924)[0] == (b"w" * 512 + sectors(21), sectors(20) + b"w" * 512)[slot])
+    print(write(d, 30, sectors(40)[:99], sectors(40)[99:]), read(d, 30, 512)[0] == sectors(40), disks[slot].error)
+"""
+    lines = run(target, CODE, script).splitlines()
+    assert lines == ["True 0 [b'\\x00']", "True", "0 True None"] * 2
+    data = image.read_bytes()
+    assert data[20 * 512] == 20 and data[21 * 512 : 22 * 512] == b"w" * 512

@@ -88,6 +88,9 @@ for disk in "vda", "vdb":
 print(sh(vm, "head -c 512 /dev/hwrng | sha256sum | wc -c; dd if=/dev/zero of=/dev/vdc 2>/dev/null || echo refused"))
 print(len(b.store.chunks) > 40, not any(memoryview(base)[:1 << 16]), a.error, b.error, a.port.fault, b.port.fault)
 print(hex(a.port.features), hex(b.port.features))
+type_at(vm, b"reboot -f\\r")
+until(vm, b"/ # ")
+print(sh(vm, {CHECK!r}.format(disk="vda")), sh(vm, "head -c 99 /dev/hwrng | wc -c"))
 type_at(vm, b"poweroff -f\\r")
 until(vm, b"never")
 print(vm.exit.reason)
@@ -103,6 +106,7 @@ print(vm.exit.reason)
         "refused",
         "True True None None None None",
         "0x110000204 0x10000204",
+        lines[1] + " 99",
         "off",
     ]
 

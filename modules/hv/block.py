@@ -7,7 +7,8 @@
     vm.block(hv.blob(), readonly=True)      # any buffer
     vm.block(16 << 20)                      # an empty disk in memory, 16 MB
 
-A store has a size in bytes, read(at, view), write(at, view) and sync(); a script may bring its own.
+A store has a size in bytes, read(at, view), write(at, view) and sync(), and may have a unit, the bytes that
+are read and written at a time. A script may bring its own.
 """
 
 import struct
@@ -21,7 +22,7 @@ CHUNK = 0x1_0000
 
 _IN, _OUT, _FLUSH, _GET_ID = 0, 1, 4, 8
 _OK, _IOERR, _UNSUPP = b"\0", b"\1", b"\2"
-_SEG_MAX, _RO, _WITH_FLUSH = 1 << 2, 1 << 5, 1 << 9
+_SEG_MAX, _RO, _BLK_SIZE, _WITH_FLUSH = 1 << 2, 1 << 5, 1 << 6, 1 << 9
 
 
 class Buffer:
@@ -95,6 +96,7 @@ class Overlay:
     def __init__(self, base):
         self.base = base
         self.size = base.size
+        self.unit = getattr(base, "unit", SECTOR)
         self.chunks = {}
 
     def read(self, at, view):
@@ -155,7 +157,10 @@ class Block(Device):
         if cow:
             self.store = Overlay(self.store)
         self.features = _SEG_MAX | _WITH_FLUSH | (_RO if self.readonly else 0)
-        self.config = struct.pack("<QII", self.store.size // SECTOR, 0, 254)
+        unit = getattr(self.store, "unit", SECTOR)
+        if unit != SECTOR:
+            self.features |= _BLK_SIZE
+        self.config = struct.pack("<QIIII", self.store.size // SECTOR, 0, 254, 0, unit)
         self.error = None  # the last exception of the store: its request was answered as failed
 
     def request(self, queue, r):
@@ -190,7 +195,27 @@ class Block(Device):
             r.readinto(place) if write else r.write(place)
             return _OK
         do = store.write if write else store.read
-        for view in r.data() if write else r.room(count):
+        views = r.data() if write else r.room(count)
+        if any([len(view) % SECTOR for view in views]):
+            whole = memoryview(Pages(count))[:count]
+            if write:
+                _copy(views, whole, True)
+            do(at, whole)
+            if not write:
+                _copy(views, whole, False)
+            return _OK
+        for view in views:
             do(at, view)
             at += len(view)
         return _OK
+
+
+def _copy(views, whole, gather):
+    at = 0
+    for view in views:
+        part = whole[at : at + len(view)]
+        if gather:
+            part[:] = view
+        else:
+            view[:] = part
+        at += len(view)

@@ -8,7 +8,8 @@
     vm.block(hv.blob(), readonly=True)      # any buffer
     vm.block(16 << 20)                      # an empty disk in memory, 16 MB
 
-A store has a size in bytes, read(at, view), write(at, view) and sync(); a script may bring its own."""
+A store has a size in bytes, read(at, view), write(at, view) and sync(), and may have a unit, the bytes that
+are read and written at a time. A script may bring its own."""
 
 from typing import Any
 
@@ -57,6 +58,7 @@ class Overlay:
 
     base: Any
     size: Any
+    unit: Any
     chunks: Any
     def __init__(self, base: Any) -> None: ...
     def read(self, at: Any, view: Any) -> Any: ...
