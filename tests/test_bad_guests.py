@@ -220,3 +220,85 @@ def test_random_guests(boot, gic):
     ends = target.eval("ends")
     assert sum(ends.values()) == 2002
     assert {"fetch", "hvc", "mmio", "timeout"} <= set(ends), ends
+
+
+DEVICES = """
+import random, time
+vm = hv.VM("devices", ram="2M", cpus=3)
+vm.rng()
+vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+cpu = vm.cpu[0]
+RAM, GIC = 0x4000_0000, hv.platform()["gic"]
+# Where registers are: a base, offsets worth trying, and how far it goes.
+PLACES = (
+    (0x0800_0000, (0, 4, 0x80, 0x100, 0x180, 0x200, 0x280, 0x300, 0x380, 0x420, 0x820, 0xc04, 0xf00), 0x1_0000),
+    (0x0801_0000, (0, 4, 0xc, 0x10, 0x1000), 0x2000) if GIC == 2 else
+    (0x080a_0000, (0x14, 0x1_0080, 0x1_0100, 0x1_0200, 0x1_0280, 0x2_0014, 0x3_0100), 0x6_0000),
+    (0x0900_0000, (0, 4, 0x18, 0x24, 0x2c, 0x30, 0x34, 0x38, 0x44), 0x1000),
+    (0x0901_0000, (0, 4, 8, 0x10, 0x1c), 0x1000),
+    (0x0a00_0000, (0x14, 0x24, 0x30, 0x38, 0x40, 0x44, 0x50, 0x64, 0x70, 0x80, 0x90, 0xa0, 0x100), 0x4000),
+)
+ACCESSES = (0xB9000001, 0xB9400001, 0x39000001, 0x39400001, 0xF9000001, 0xF9400001, 0x79000001, 0x79400001)
+CALLS = (0x8400_0000, 0xC400_0000, 0x8000_0000)
+REGISTERS = (0xD518_C000, 0xD518_CB00, 0xD518_4600, 0xD51B_E200, 0xD51B_E300)  # ICC_*, CNTP_*, CNTV_*
+ends = {}
+
+def load(register, value):
+    words = [0xD2800000 | register | (value & 0xffff) << 5]
+    for n in (1, 2, 3):
+        words.append(0xF2800000 | n << 21 | register | (value >> 16 * n & 0xffff) << 5)
+    return words
+
+def value():
+    return random.choice((0xffff_ffff, random.getrandbits(32), 1 << random.randrange(32), random.randrange(64), RAM))
+
+def action():
+    what = random.randrange(8)
+    if what < 5:
+        base, likely, size = random.choice(PLACES)
+        at = base + random.choice((random.choice(likely), random.choice(likely), random.randrange(size)))
+        return load(0, at) + load(1, value()) + [random.choice(ACCESSES)]
+    if what < 6:
+        words = load(0, random.choice(CALLS) + random.randrange(0x20)) + load(1, value() & 3) + load(2, value())
+        return words + [random.choice((0xD4000002, 0xD4000003))]
+    if what < 7:
+        word = random.choice(REGISTERS) | random.randrange(64) << 5 & 0x7e0 | random.getrandbits(1) << 21 | 1
+        return load(1, value()) + [word]
+    return [random.choice((0xD503207F, 0xD503201F, 0xD50342FF))]    # WFI, NOP, interrupts on
+
+def one(seed, background):
+    random.seed(seed)
+    vm._vm.reset()
+    words = load(9, RAM + 0x8000) + [0xD518C009]                    # VBAR_EL1
+    for n in range(60):
+        words += action()
+    words.append(0xD4002002)  # hvc #0x100
+    code = b"".join([word.to_bytes(4, "little") for word in words])
+    vm.memory[RAM : RAM + len(code)] = code
+    skip = b"".join([word.to_bytes(4, "little") for word in (0xD538402A, 0x9100114A, 0xD518402A, 0xD69F03E0)])
+    vm.memory[RAM + 0x8000 : RAM + 0x8800] = (skip + bytes(112)) * 16
+    cpu.pc, cpu.sp, cpu.pstate = RAM, RAM + 0x1_0000, 0x3c5
+    if background:
+        vm._vm.start()
+        time.sleep_ms(2)
+        vm._vm.pause()
+        reason = "background"
+    else:
+        reason = vm._vm.run(20).reason
+    ends[reason] = ends.get(reason, 0) + 1
+"""
+
+
+@pytest.mark.slow
+def test_random_device_accesses(each_target):
+    """Guests that write anything into their interrupt controller, console, clock, virtio devices and
+    timers, and make any PSCI call; some of them in the background."""
+    each_target.exec("import hv\n" + DEVICES)
+    free = each_target.eval("one(0, True) or one(0, False) or hv.mem()[0]")
+    for n in range(300):
+        answer = each_target.repl(f"one({n}, {n % 4 == 0}) or hv.mem()[0]", 30)
+        assert answer.endswith(str(free)), (
+            f"guest {n}: {answer}"
+        )  # before it, what the guest printed
+    ends = each_target.eval("ends")
+    assert {"background", "off", "stop", "timeout"} <= set(ends), ends
