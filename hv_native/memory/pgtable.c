@@ -254,10 +254,7 @@ uint64_t pgtable_run(const pgtable_t *pt, uint64_t *addr, pgwalk_t *walk) {
 
 void pgtable_clear(pgtable_t *pt) {
     for (unsigned i = 0; i < pt->root_entries; i++) {
-        uint64_t old = pt->root[i];
-        if (old != 0) {
-            set_entry(&pt->root[i], 0);
-            free_tables(pt, old, 1);
-        }
+        replace(pt, &pt->root[i], (uint64_t)i << 30, 1, 0); // flushed before its tables are free
+        pt->root[i] = 0; // a mark
     }
 }

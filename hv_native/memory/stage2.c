@@ -89,7 +89,6 @@ bool stage2_init(vm_t *vm) {
 void stage2_free(vm_t *vm) {
     if (vm->stage2.root != NULL) {
         pgtable_clear(&vm->stage2);
-        flush(&vm->stage2, 0, BLOCK_1G);
         page_free(vm->stage2.root, ROOT_BYTES);
         vm->stage2.root = NULL;
     }
