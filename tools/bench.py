@@ -218,8 +218,8 @@ def switch(found):
 def with_main():
     """An image like the built one, with tests/bench/launch/main.py frozen in: its path."""
     made = ROOT / "build/bench-launch"
-    made.mkdir(exist_ok=True)
-    tool("cp", "-a", ROOT / "build/QEMU_VIRT/.", made)
+    shutil.rmtree(made, ignore_errors=True)
+    tool("cp", "-a", ROOT / "build/QEMU_VIRT", made)
     top = os.environ.get("MICROPY_DIR") or ROOT / "build/micropython"
     tool(
         *("make", "-s", "-C", ROOT / "ports/aarch64", f"BUILD={made}", f"MPY_TOP={top}"),

@@ -303,8 +303,13 @@ static bool again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
         return false;
     }
     if (intid < 16 && !gic_is_v3()) {
-        list_at(v, b, n, intid); // from another vCPU, perhaps
-        return true;
+        unsigned from = c->sgi_from[intid];
+        if (from == 0 || (from & (from - 1)) != 0) {
+            list_at(v, b, n, intid); // from several vCPUs
+            return true;
+        }
+        raw = (raw & ~(uint64_t)GICH_LR_PHYSICAL) | (uint64_t)__builtin_ctz(from) << 10;
+        c->sgi_from[intid] = 0;
     }
     if (b->pending & bit) {
         b->pending &= ~bit;
@@ -366,10 +371,12 @@ void vgic_outer_lock(spinlock_t *lock) {
     }
 }
 
-static void nudge(vcpu_t *v) {
+static void nudge(vcpu_t *v, bool dirty) {
     pcpu_t *on = v->vgic.on;
     if (on != NULL && on != this_pcpu()) {
-        v->vgic.dirty = true;
+        if (dirty) {
+            v->vgic.dirty = true;
+        }
         gic_send_sgi(GIC_SGI_VGIC, on->mpidr);
     }
     if (on == NULL || v->state == VCPU_IDLE) {
@@ -383,7 +390,8 @@ void vgic_unlock_and_nudge(vm_t *vm) {
     spin_unlock(&vm->vgic.lock);
     dmb_ish();
     for (; who != 0; who &= who - 1) {
-        nudge(vm->vcpu[__builtin_ctz(who)]);
+        unsigned n = (unsigned)__builtin_ctz(who);
+        nudge(vm->vcpu[n % 16], n < 16);
     }
 }
 
@@ -427,17 +435,41 @@ void vgic_serve(void) {
     vgic_lock(v->vm);
     if (here(v)) {
         v->vgic.dirty = false;
+        v->vgic.sgis = 0;
         refill(v);
     }
     vgic_unlock_unfolded(v->vm);
 }
 
+// All that other cores did was to send v these.
+static void take_sgis(vcpu_t *v) {
+    vgic_bank_t *b = &v->vgic.bank;
+    vgic_lock(v->vm);
+    if (here(v)) {
+        uint32_t sent = v->vgic.sgis & vgic_deliverable(&v->vm->vgic, b);
+        v->vgic.sgis = 0;
+        for (; sent != 0; sent &= sent - 1) {
+            list(v, b, (unsigned)__builtin_ctz(sent));
+        }
+    }
+    vgic_unlock_unfolded(v->vm);
+}
+
+void vgic_called(void) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v == NULL) {
+        return;
+    }
+    if (v->vgic.dirty || v->vgic.asked || v->vgic.folded) {
+        vgic_serve();
+    } else if (v->vgic.sgis != 0) {
+        take_sgis(v);
+    }
+}
+
 static void sgi(void *arg) {
     (void)arg;
-    vcpu_t *v = this_pcpu()->loaded;
-    if (v != NULL && (v->vgic.dirty || v->vgic.asked || v->vgic.folded)) {
-        vgic_serve();
-    }
+    vgic_called();
 }
 
 // The list registers want attention; if nobody owns them, they must be quiet.
@@ -487,8 +519,14 @@ void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from) {
     if (!gic_is_v3()) {
         to->vgic.sgi_from[sgi] |= (uint8_t)(1u << from->id);
     }
-    if (vgic_deliverable(&to->vm->vgic, b) & bit) {
+    if (!(vgic_deliverable(&to->vm->vgic, b) & bit)) {
+        return;
+    }
+    if (here(to)) {
         deliver(to, b, sgi);
+    } else {
+        to->vgic.sgis |= (uint16_t)bit;
+        to->vm->vgic.nudge |= 0x10000u << to->id;
     }
 }
 
@@ -616,6 +654,7 @@ void vgic_load(vcpu_t *v) {
     vgic_lock(v->vm);
     c->on = this_pcpu();
     c->dirty = false;
+    c->sgis = 0;
     sample_timer(v);
     // The physical timer interrupt of this core is the vCPU's now: active for as long as its own is.
     if ((b->line | b->active) & 1u << VTIMER_INTID) {

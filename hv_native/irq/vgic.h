@@ -63,6 +63,9 @@ void vgic_serve(void);
 void vgic_answer(void);                 // the part of it that others wait for
 void vgic_outer_lock(spinlock_t *lock); // spin_lock, and answer meanwhile
 
+// The other cores' SGI.
+void vgic_called(void);
+
 // vtimer.c: the physical interrupt behind v's `intid` fired on this core, v is loaded here.
 void vgic_fired(vcpu_t *v, unsigned intid);
 // The guest has ended its last one, or there was none.
@@ -132,6 +135,7 @@ void vgic_watched_fall(vm_t *vm, unsigned intid);
 // vgic_dist.c
 bool vgic_dist_add(vm_t *vm);
 uint32_t vgic_dist_read(vcpu_t *v, uint64_t offset);
+void vgic_dist_sgir(vcpu_t *v, uint32_t value);
 void vgic_dist_write(vcpu_t *v, uint64_t offset, uint32_t value);
 
 // ---- vgic_fast.c: v is loaded here. False: it takes more ----------------------------------------

@@ -261,7 +261,7 @@ static void send_sgi(vcpu_t *v, uint32_t targets, unsigned sgi) {
 }
 
 // GICD_SGIR: filter 25:24 (the list, all others, oneself), list 23:16, INTID 3:0.
-static void write_sgir(vcpu_t *v, uint32_t value) {
+void vgic_dist_sgir(vcpu_t *v, uint32_t value) {
     vm_t *vm = v->vm;
     uint32_t all = (1u << vm->nvcpus) - 1, self = 1u << v->id, filter = value >> 24 & 3;
     uint32_t targets = value >> 16 & 0xFF & all;
@@ -411,7 +411,7 @@ static void write_rest(const frame_t *f, uint64_t offset, uint32_t mask, uint32_
             write_router(f, (unsigned)(offset - GICD_IROUTER) / 8, offset & 4, mask, value);
         }
     } else if (offset == GICD_SGIR) {
-        write_sgir(f->by, value);
+        vgic_dist_sgir(f->by, value);
     } else if (offset >= 0xF10 && offset < 0xF30) {
         write_sgi_sources(f, offset & 0xC, value, offset >= 0xF20);
     }

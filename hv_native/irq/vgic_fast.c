@@ -91,9 +91,10 @@ void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     (void)h;
     if (offset == GICD_SGIR && !gic_is_v3()) {
         bool to_self = value >> 16 == 0x200 || value >> 16 == 1u << v->id;
-        if (to_self && vgic_sgi_again(v, value & 15)) {
-            return;
+        if (!to_self || !vgic_sgi_again(v, value & 15)) {
+            vgic_dist_sgir(v, value);
         }
+        return;
     }
     vgic_bank_t *b = enables(v, offset);
     if (b != NULL) {

@@ -42,6 +42,7 @@ typedef struct {
     uint64_t timer_lr;                  // the virtual timer's list register, when it is known, or 0
     bool folded;                        // the list registers have been emptied into the banks
     bool asleep;                        // GICR_WAKER.ProcessorSleep
+    volatile uint16_t sgis;             // sent by other cores, not listed yet: nothing else has changed
     volatile bool dirty;                // another core changed something: fill anew
     volatile bool asked;                // another core holds the lock and waits for `folded`
 } vgic_cpu_t;
@@ -69,7 +70,7 @@ typedef struct {
     spinlock_t lock;                    // this and the banks of all vCPUs. No other is taken inside
     uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
     uint32_t touched;                   // banks in which anything was ever pending, high or active
-    uint32_t nudge;                     // vCPUs to tell, once the lock is free
+    uint32_t nudge;                     // vCPUs to tell, once the lock is free; 31:16: of SGIs only
     uint32_t irm[VGIC_WORDS];           // GICD_IROUTERn bit 31
     vgic_bank_t spi[VGIC_WORDS - 1];
     vgic_watch_t watch[VGIC_WATCHES];

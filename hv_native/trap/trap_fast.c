@@ -323,6 +323,12 @@ uint64_t irq_fast(guest_regs_t *r) {
         gic_drop(iar);
         return EXIT_RESUME;
     }
-    irq_handle(iar);
+    if (LIKELY(gic_intid(iar) == GIC_SGI_VGIC)) {
+        vgic_called();
+        gic_drop(iar);
+        gic_deactivate(iar);
+    } else {
+        irq_handle(iar);
+    }
     return v->kicked || (this_pcpu()->id == 0 && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
 }
