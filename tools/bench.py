@@ -8,7 +8,8 @@
 
 Ends with status 1 when a row is over its budget, has become more than 3 % dearer than in the last
 committed run (tests/bench/last.json), or could not be measured. build/bench.json has the numbers,
-build/bench-growth.svg the growth table as a picture. docs/benchmarks.md says what each row is.
+build/bench-growth.svg the growth table as a picture. docs/benchmarks.md says what each row is, and
+has the last committed run.
 """
 
 import argparse
@@ -34,6 +35,7 @@ from harness import Target  # noqa: E402
 BENCH = ROOT / "tests/bench"
 BUILD = ROOT / "build/bench"
 LAST = BENCH / "last.json"
+PAGE = ROOT / "docs/benchmarks.md"
 SLACK = 1.03  # a row may become this much dearer
 IMAGE_BYTES = 512 * 1024
 
@@ -77,7 +79,13 @@ ROWS = [
     Row("cores", "sgi_to_core", "SGI to another core, both cores' EL2", 250, "see docs"),
     Row("exits", "heap_python", "GC bytes an exit: Python", 0, "none"),
     Row("switch", "vcpu_slice", "time slice, one VM"),
-    Row("switch", "vcpu_switch", "time slice and switch, two VMs", 1251, "(half of the first 2,503)"),
+    Row(
+        "switch",
+        "vcpu_switch",
+        "time slice and switch, two VMs",
+        1251,
+        "(half of the first 2,503)",
+    ),
     Row("boot", "reset_to_prompt", "reset to >>>", 150_000, "Bao 337,337 (no Python), Xen 17 M"),
     Row(
         *("boot", "reset_to_guest", "reset to guest, frozen main.py", 150_000),
@@ -167,6 +175,8 @@ def counted(marks=(), regions=(), run=None, **options):
             deadline = time.monotonic() + 60
             while marks and not out.exists() and time.monotonic() < deadline:
                 time.sleep(0.1)
+            target.qemu.terminate()
+            target.qemu.wait(60)  # it writes the counts
         finally:
             target.close()
         found = {}
@@ -359,8 +369,8 @@ def verdict(row, now, last):
 
 
 def table(found, last, groups):
-    """The rows of these groups; the titles of those that fail."""
-    print(f"{'':38}{'now':>10}{'last':>10}{'budget':>10}  peers")
+    """The rows of these groups as lines, and the titles of those that fail."""
+    lines = [f"{'':38}{'now':>10}{'last':>10}{'budget':>10}  peers"]
     bad = []
     for row in ROWS:
         if row.group not in groups:
@@ -371,22 +381,20 @@ def table(found, last, groups):
             bad.append(f"{row.title}: {mark}")
         words = [row.peers, mark.upper() and f"<- {mark.upper()}"]
         numbers = "".join(f"{number(n):>10}" for n in (now, before, row.budget))
-        print(f"{row.title:38}{numbers}  {'  '.join(filter(None, words))}".rstrip())
-    return bad
+        lines.append(f"{row.title:38}{numbers}  {'  '.join(filter(None, words))}".rstrip())
+    return lines, bad
 
 
 def growth_table(found):
     bad = []
-    print(
-        "\nAn exit to Python as these grow (a load from one of two ranges in turn for MMIO ranges):"
-    )
+    lines = ["", "An exit to Python as these grow; of MMIO ranges, two are read by turns:"]
     for name, (title, steps) in GROWTH.items():
         values = [found.get(f"{name}:{n}") for n in steps]
         cells = (f"{n:,}: {number(v)}" for n, v in zip(steps, values))
-        print(f"  {title:20} {'   '.join(cells)}")
+        lines.append(f"  {title:20} {'   '.join(cells)}")
         if None in values or values[-1] > values[0] * GROWS_BY:
             bad.append(f"{title}: grows")
-    return bad
+    return lines, bad
 
 
 def plot(found, path):
@@ -429,6 +437,14 @@ def plot(found, path):
     path.write_text("\n".join([*parts, "</svg>", ""]))
 
 
+def write_page(kept):
+    """The last committed run into docs/benchmarks.md, without the column `last`."""
+    rows = [line[:48] + line[58:] for line in table(kept, {}, FULL)[0]]
+    before, mark, rest = PAGE.read_text().partition("```text\n")
+    text = "\n".join([*rows, *growth_table(kept)[0]])
+    PAGE.write_text(f"{before}{mark}{text}\n{rest[rest.index('```') :]}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(FULL))
@@ -445,10 +461,12 @@ def main():
         globals()[group](found)
     last = json.loads(LAST.read_text()) if LAST.exists() else {}
     (ROOT / "build/bench.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
-    bad = table(found, last, groups)
+    lines, bad = table(found, last, groups)
     if "growth" in groups:
-        bad += growth_table(found)
+        more, grown = growth_table(found)
+        lines, bad = lines + more, bad + grown
         plot(found, ROOT / "build/bench-growth.svg")
+    print("\n".join(lines))
     for name, value in sorted(found.items()):
         if name.startswith("wall_"):
             print(
@@ -457,6 +475,7 @@ def main():
     if options.update:
         kept = {k: v for k, v in {**last, **found}.items() if not re.match("wall_", k)}
         LAST.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+        write_page(kept)
     if bad:
         raise SystemExit("bench: " + "; ".join(bad))
 

@@ -21,7 +21,7 @@ $(TINY_O): CFLAGS += -mcmodel=tiny
 HOT_FILES = \
 	py/argcheck py/bc py/binary py/gc py/malloc py/map py/obj py/objarray py/objboundmeth py/objclosure \
 	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm uart \
-	hv_native/irq/irq hv_native/irq/timer hv_native/vm/sched hv_native/trap/trap_fast hv_native/irq/vgic_fast
+	hv_native/irq/irq hv_native/irq/timer hv_native/irq/vtimer hv_native/vm/sched hv_native/trap/trap_fast hv_native/irq/vgic_fast
 
 $(addprefix $(BUILD)/,$(HOT_FILES:=.o)): COPT = -O2
 CSUPEROPT = -O2
