@@ -46,7 +46,7 @@ pgwalk_t pgtable_walk(const pgtable_t *pt, uint64_t addr);
 // The next mapped range from *addr on whose entries are of one level, alike and contiguous: *addr is its
 // start, *walk that of its first entry, and its size is returned; 0 when there is none.
 uint64_t pgtable_run(const pgtable_t *pt, uint64_t *addr, pgwalk_t *walk);
-// Free all tables below the root and zero it. The caller flushes.
+// Zero the root, flush, and free all tables below.
 void pgtable_clear(pgtable_t *pt);
 
 #endif
