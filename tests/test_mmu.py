@@ -181,3 +181,31 @@ def test_a_fault_elsewhere_dumps_and_stops(boot):
     target.send("\r\r1 + 1\r")
     time.sleep(0.5)
     assert ">>>" not in target.console.split("Elapid stopped")[1]
+
+
+def test_every_cause_is_told(each_target):
+    """Unmapped, read-only, and nobody there: each raises with the address and the cause, many times over."""
+    script = """
+import hv, machine
+HOLE, TEXT = 0x0b00_0000, 0x4020_0000
+hv.mmu.map(HOLE, HOLE, 0x1000, "device")
+machine.mem8[TEXT]                          # the image's code can be read
+def cause(access):
+    seen = set()
+    for n in range(300):
+        try:
+            access()
+        except hv.Fault as error:
+            seen.add(str(error))
+    return seen
+print(cause(lambda: hv.read(0x3000_0000)))
+print(cause(lambda: hv.write(TEXT, 0)))
+print(cause(lambda: machine.mem32[HOLE]))
+hv.mmu.unmap(HOLE, 0x1000)
+"""
+    lines = each_target.exec(script, 30).splitlines()
+    assert "0x30000000" in lines[0] and "translation fault" in lines[0]
+    assert (
+        "cannot write" in lines[1] and "0x40200000" in lines[1] and "permission fault" in lines[1]
+    )
+    assert "0xb000000" in lines[2] and "external abort" in lines[2]
