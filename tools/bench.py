@@ -94,10 +94,11 @@ ROWS = [
     Row("disk", "disk_load", "/disk to guest RAM, a byte", 3),
     Row("linux", "linux_quiet", "Linux 6.1 boot, quiet / native", 1.01, "KVM 1.03"),
     Row("linux", "linux_verbose", "Linux 6.1 boot, verbose / native", 1.05, "KVM 1.26"),
+    Row("perf", "perf_bench", "perf_bench / unix port on Linux, mean", 1.0, "1"),
     Row("size", "image_bytes", "image, bytes", IMAGE_BYTES, "Bao 94 KB, Xen 983 KB", False),
 ]
 QUICK = ("exits", "cores", "switch", "boot", "size", "growth")
-FULL = (*QUICK, "disk", "linux", "wall")
+FULL = (*QUICK, "disk", "linux", "perf", "wall")
 
 # What grows, on the target's rows.py: its name there, and how far.
 GROWTH = {
@@ -336,6 +337,64 @@ def linux(found):
         )["total"][0]
         found[name] = ours / theirs
         found[name + "_native"] = theirs
+
+
+def unix_port():
+    """MicroPython for aarch64 Linux, from the same source: the path of a static program."""
+    made = ROOT / "build/bench-unix"
+    source = Path(os.environ.get("MICROPY_DIR") or ROOT / "build/micropython")
+    without = ("PY_FFI", "PY_BTREE", "PY_SSL", "SSL_MBEDTLS", "SSL_AXTLS")
+    tool(
+        *("make", "-s", "-C", source / "ports/unix", f"BUILD={made}", "LDFLAGS_EXTRA=-static"),
+        *("CROSS_COMPILE=aarch64-linux-gnu-", "FROZEN_MANIFEST="),
+        *(f"MICROPY_{name}=0" for name in without),
+        f"MICROPY_MPYCROSS={ROOT / 'build/mpy-cross/mpy-cross'}",
+    )
+    return made / "micropython"
+
+
+def performance():
+    """Upstream's benchmarks as {name: program}. What they print is "microseconds score result"."""
+    source = Path(os.environ.get("MICROPY_DIR") or ROOT / "build/micropython")
+    folder = source / "tests/perf_bench"
+    run = (folder / "benchrun.py").read_text() + "\nbm_run(100, 100)\n"
+    files = (file for file in sorted(folder.glob("*.py")) if file.stem != "benchrun")
+    return {file.stem: file.read_text() + run for file in files}
+
+
+def perf(found):
+    """The mean of what upstream's benchmarks take here, in instructions, against Linux's EL0."""
+    import cpio
+
+    tool(sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud")
+    guest, initrd = ROOT / "build/guests-debian/6.1-cloud", BUILD / "perf.gz"
+    programs = performance()
+    script = "#!/bin/busybox sh\n"
+    script += "".join(f"echo; echo @ {name}; /mp /perf/{name}.py\n" for name in programs)
+    files = [cpio.directory("perf"), cpio.file("mp", unix_port().read_bytes(), 0o755)]
+    files += [cpio.file(f"perf/{name}.py", text.encode()) for name, text in programs.items()]
+    files.append(cpio.file("mark", (script + "/bin/busybox poweroff -f\n").encode(), 0o755))
+    more = gzip.compress(cpio.archive(files), mtime=0)
+    initrd.write_bytes((guest / "initrd.gz").read_bytes() + more)
+    bare = ["-append", "console=ttyAMA0 rdinit=/mark quiet", "-initrd", str(initrd)]
+    options = {"icount": True, "virtualization": False, "mem": "256M", "args": bare}
+    target = Target(kernel=str(guest / "vmlinuz"), **options).start()
+    try:
+        target.wait_off(900)
+        said = target.console
+    finally:
+        target.close()
+    theirs = dict(re.findall(r"@ (\w+)\n(\d+) ", said))
+    ratios = {}
+    with machine() as target:
+        for name in programs.keys() & theirs.keys():
+            target.soft_reset(60)
+            ours = re.match(r"(\d+) ", target.exec(programs[name], 300))
+            if ours:
+                ratios[name] = int(ours[1]) / int(theirs[name])
+    found["perf_bench"] = math.exp(sum(map(math.log, ratios.values())) / len(ratios))
+    found["perf_bench_rows"] = len(ratios)
+    found.update({f"perf:{name}": ratio for name, ratio in ratios.items()})
 
 
 def wall(found):
