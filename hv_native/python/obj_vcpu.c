@@ -317,13 +317,15 @@ static mp_obj_t exits(const vcpu_t *v) {
     return counts;
 }
 
-// The core it must run on, from when it next gets one; None: any.
+// The core it must run on; None: any.
 static void pin(vcpu_t *v, mp_obj_t core) {
     mp_int_t n = core == mp_const_none ? -1 : mp_obj_get_int(core);
     if (n < -1 || n >= (mp_int_t)platform.ncpus) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("pin: this machine has cores 0 to %u, not %d"), platform.ncpus - 1, (int)n);
     }
+    vm_hold(v->vm); // it leaves the one it is on
     v->pin = (int)n;
+    vm_release(v->vm);
 }
 
 static mp_obj_t vcpu_load_attr(hv_vcpu_obj_t *o, vcpu_t *v, qstr attr) {

@@ -33,6 +33,7 @@ from .vm import VM
 # Names that live in a module of another name.
 _LAZY = {
     "bench": "bench",
+    "consoles": "consoles",
     "explain": "syndrome",
     "events": "event",
     "Switch": "net",
