@@ -301,6 +301,41 @@ for vm in vms:
     ]
 
 
+def test_no_memory_left_for_a_guests_ram(each_target):
+    """A guest's RAM needs translation tables too. Without room for one it stops, says so, and goes on later."""
+    code = """
+    load x1, 0x40200000
+    load x2, 0x200000
+1:  str x2, [x1]
+    add x1, x1, x2
+    cmp x1, x28
+    b.lo 1b
+    hvc #0x100
+"""
+    script = """
+vm, others, size = guest(code, ram="32M"), [], 32 << 20
+vm.cpu[0].x[28] = vm.memory.base + vm.memory.size
+while size >= 0x1_0000:
+    try:
+        others.append(hv.VM("other", ram=size))
+    except MemoryError:
+        size //= 2
+for n in range(3):
+    print(vm.run(5000))
+try:
+    hv.VM("late")
+except MemoryError as error:
+    print(error)
+others.pop().close()
+print(vm.run(5000).reason)
+for other in others:
+    other.close()
+"""
+    lines = run(each_target, code, script, 60).splitlines()
+    assert lines[:3] == ["<Exit memory: cpu 0 at pc 0x40080008>"] * 3
+    assert lines[3].startswith("no room for") and lines[4:] == ["stop"]
+
+
 def test_memory_of_vms_never_overlaps(target):
     """VMs of all sizes come and go at random; each finds what it wrote, and all comes back."""
     script = """

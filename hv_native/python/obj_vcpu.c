@@ -239,6 +239,8 @@ static qstr reason(const exit_info_t *e) {
             return MP_QSTR_cpu_off;
         case EXIT_IDLE:
             return MP_QSTR_idle;
+        case EXIT_MEMORY:
+            return MP_QSTR_memory;
         default:
             return MP_QSTR_none;
     }

@@ -150,6 +150,9 @@ exit_t abort_slow(vcpu_t *v) {
     if (kind == 1 && vm_ram_fault(v->vm, v->exit.ipa)) {
         return EXIT_RESUME;
     }
+    if (kind == 1 && vm_ram_missing(v->vm, v->exit.ipa)) {
+        return EXIT_MEMORY; // the same again, once a script has made room
+    }
     if (walk) {
         return walk_fault(v, instruction);
     }

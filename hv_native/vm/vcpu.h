@@ -47,6 +47,7 @@ typedef enum {
     EXIT_OFF,           // PSCI SYSTEM_OFF, or CPU_OFF of the last vCPU
     EXIT_RESET,         // PSCI SYSTEM_RESET
     EXIT_CPU_OFF,       // PSCI CPU_OFF
+    EXIT_MEMORY,        // its RAM cannot be had: no page for a translation table
     EXIT_PYTHON,        // on a core without Python: the boot core has to finish this exit
 } exit_t;
 

@@ -227,6 +227,11 @@ bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
     return mapped;
 }
 
+bool vm_ram_missing(vm_t *vm, uint64_t ipa) {
+    ram_t *r = ram_at(vm, ipa);
+    return r != NULL && !is_present(r, (ipa - r->ipa) / RAM_GRANULE);
+}
+
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     ram_t *r = ram_at(vm, ipa);
     uint64_t offset = r == NULL ? 0 : ipa - r->ipa;

@@ -77,6 +77,7 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.
 bool vm_ram_fault(vm_t *vm, uint64_t ipa);
+bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory
 void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; no vCPU runs
 
 // stage2.c. What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
