@@ -25,12 +25,13 @@ pytestmark = pytest.mark.timeout(300)
 @pytest.fixture(scope="module", autouse=True)
 def guests():
     """Fetched from Debian's archive the first time."""
-    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", "u-boot", "edk2"], check=True)
+    names = ("u-boot", "edk2", "6.1-cloud")
+    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", *names], check=True)
 
 
-def start(boot, file, **options):
-    target = boot(mem="512M", args=DISK.split(), **options)
-    target.exec(SCRIPT.format(file), seconds=30)
+def start(boot, file, more="", **options):
+    target = boot(mem="1G", args=DISK.split(), **options)
+    target.exec(SCRIPT.format(file) + more, seconds=30)
     target.send(b"vm.run()\r")
     return target
 
@@ -86,3 +87,53 @@ def test_edk2(boot):
     target.until("Shell> ", seconds=30)
     target.send(b"reset -s\r")
     target.until("<Exit off", seconds=30)
+
+
+# The machine's own disk, which /disk is on, is the guest's too.
+STORAGE = """
+import machine
+vm.close()
+vm = hv.VM("firmware", ram="512M")
+vm.flash(0, "64M")
+vm.flash(0x400_0000, "64M")
+vm.block(machine.Disk(), readonly=True)
+vm.load("/disk/{}", at=0)
+"""
+
+
+def linux_answers(target):
+    target.until("/ # ", seconds=120)
+    target.send(b"echo $((6*7))-$(uname -m)\r")
+    target.until("\n42-aarch64\n", seconds=30)
+    target.send(b"poweroff -f\r")
+    target.until("<Exit off", seconds=60)
+
+
+def test_u_boot_boots_linux_from_storage(boot):
+    file = "u-boot/u-boot.bin"
+    target = start(boot, file, STORAGE.format(file))
+    target.until("autoboot", seconds=60)
+    target.send(b" ")
+    for line in (
+        "setenv bootargs console=ttyAMA0 quiet",
+        "load virtio 0:1 0x42000000 6.1-cloud/vmlinuz",
+        "load virtio 0:1 0x48000000 6.1-cloud/initrd.gz",
+    ):
+        target.until("\n=> ", seconds=60)
+        target.send(line.encode() + b"\r")
+    target.until("\n=> ", seconds=60)
+    target.send(b"booti 0x42000000 0x48000000:$filesize $fdtcontroladdr\r")
+    linux_answers(target)
+
+
+def test_edk2_boots_linux_from_storage(boot):
+    """The kernel's EFI stub, in one read of 27 MB, with its initrd from the same file system."""
+    file = "edk2/QEMU_EFI.fd"
+    target = start(boot, file, STORAGE.format(file), gic=3)
+    shell(target)
+    target.send(b"FS0:\r")
+    target.until("FS0:\\>", seconds=30)
+    target.send(b"cd 6.1-cloud\r")
+    target.until("6.1-cloud\\>", seconds=30)
+    target.send(b"vmlinuz initrd=\\6.1-cloud\\initrd.gz console=ttyAMA0 quiet\r")
+    linux_answers(target)

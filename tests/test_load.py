@@ -2,6 +2,9 @@
 """vm.load() and vm.linux() on the target: what they leave of what ran before, how far they are."""
 
 import guestcode
+import hostpkg
+from harness import ROOT
+from test_loader import SMALL, elf, gz, image
 
 SLOW = """
 import hv, time
@@ -53,3 +56,35 @@ vm.load(b"\\0\\0\\0\\x14")
 print(vm.run(timeout_ms=200).reason, vm.memory[0x4010_0000])
 """
     assert guestcode.run(each_target, TWO, script).split() == ["off", "True", "timeout", "0"]
+
+
+FUZZ = """
+import hv
+vm = hv.VM("test", ram="4M")
+dice = Dice(9)
+places = (0x4000_0000, 0x4008_0000, 0x4020_0000)
+zero = bytes(0x1_0000)
+counts = [0, 0]
+for n in range(600):
+    try:
+        if n % 3:
+            vm.load(mutate(dice.pick(blobs), dice, 200))
+        else:
+            vm.linux(kernel, dtb=mutate(tree, dice))
+    except ValueError:
+        counts[0] += 1
+        assert all([vm.memory[at : at + len(zero)] == zero for at in places]), n
+    else:
+        counts[1] += 1
+        vm._vm.reset()
+print(min(counts) > 50)
+"""
+
+
+def test_malformed_files_leave_nothing(target):
+    """ELF, Image, gzip and device trees, damaged by dice, into a real VM: loaded, or a ValueError."""
+    blobs = [elf([(0x4008_0000, 0x4008_0000, SMALL, 1000)]), image(body=SMALL), gz(SMALL)]
+    tree = bytes(hostpkg.load("machine_dt").virt(4 << 20).pack())
+    given = f"blobs = {blobs!r}\nkernel = {blobs[1]!r}\ntree = {tree!r}\n"
+    kit = (ROOT / "tests/hostkit.py").read_text()
+    assert target.exec(kit + given + FUZZ, 100) == "True\n"

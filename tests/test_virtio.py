@@ -107,7 +107,7 @@ print(d.used(0), vm.memory[BUFFERS + 64:BUFFERS + 70])
         ("d.describe(0, 0, 0x1000, 4)", "not all RAM"),
         ("d.describe(0, 0, (1 << 64) - 2, 4)", "not all RAM"),
         ("d.describe(0, 0, 0x403f_fffe, 4)", "not all RAM"),
-        ("d.describe(0, 0, 0x4000_0000, 0xffff_ffff)", "more than 16 MB"),
+        ("d.describe(0, 0, 0x4000_0000, 0xffff_ffff)", "more than 256 MB"),
         ("d.describe(0, 0, BUFFERS, 4, NEXT, 0)", "too many descriptors"),
         ("d.describe(0, 0, BUFFERS, 0, NEXT, 0)", "without an end"),
         ("d.describe(0, 0, BUFFERS, 4, NEXT, 8)", "not in the table"),

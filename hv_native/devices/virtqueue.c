@@ -5,7 +5,7 @@
 #include "arch.h"
 #include "virtio.h"
 
-#define REQUEST_MAX 0x1000000u // bytes of one request, so that none takes for ever
+#define REQUEST_MAX 0x10000000u // bytes of one request, so that none takes for ever: EDK2 reads a kernel at once
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
 #define NO_INTERRUPT 1u // flag of the available ring
@@ -84,7 +84,7 @@ static const char *add_piece(virtio_t *d, virtio_chain_t *c, const desc_t *e) {
         return "a descriptor to be read behind one to be written";
     }
     if (e->len > REQUEST_MAX || c->read_bytes + c->write_bytes + e->len > REQUEST_MAX) {
-        return "a request of more than 16 MB";
+        return "a request of more than 256 MB";
     }
     if (e->len == 0) {
         return NULL;
