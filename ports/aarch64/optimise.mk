@@ -11,6 +11,8 @@ FP_O = $(addprefix $(BUILD)/,$(FP_FILES:=.o)) $(addprefix $(BUILD)/,$(LIB_SRC_C:
 $(filter-out $(FP_O),$(filter %.o,$(OBJ))): CFLAGS += -mgeneral-regs-only
 $(BUILD)/py/mpprint.o $(BUILD)/py/runtime.o: CFLAGS += -include general_regs.h
 
+$(BUILD)/py/modbuiltins.o: CFLAGS += -include class_dict.h
+
 # Addresses: the image is far below 1 MB, so one ADR reaches any of it. Not so the stacks behind it,
 # which main.c and hv_native name.
 TINY_O = $(filter-out $(BUILD)/main.o $(BUILD)/hv_native/%,$(filter %.o,$(OBJ)))
