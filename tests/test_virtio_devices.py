@@ -2,7 +2,7 @@
 """The virtio devices there are, as a driver sees them: block, console, net and the switch."""
 
 import pytest
-from guestcode import run
+from guestcode import link, run
 from virtiodriver import CODE
 from virtiodriver import SCRIPT as DRIVER
 
@@ -304,3 +304,45 @@ for slot in range(2):
     assert lines == ["True 0 [b'\\x00']", "True", "0 True None"] * 2
     data = image.read_bytes()
     assert data[20 * 512] == 20 and data[21 * 512 : 22 * 512] == b"w" * 512
+
+
+KICKS = """
+kicks:
+    ldr x20, =0x0a000000
+    ldr x22, =0x40101000
+    ldr x23, =0x40102000
+1:  ldrh w0, [x22, #2]
+    add w0, w0, #1
+    and w0, w0, #0xffff
+    strh w0, [x22, #2]
+    str wzr, [x20, #0x50]
+2:  ldrh w1, [x23, #2]
+    cmp w0, w1
+    b.ne 2b
+    subs x9, x9, #1
+    b.ne 1b
+    hvc #0x100
+"""
+
+
+def test_instructions_of_a_request(boot):
+    """From kick to kick, on a machine whose clock counts them; and beside a big object on the heap."""
+    script = f"""{DRIVER}{DISK}
+import time
+from hv.block import Block
+def cost(device, *parts):
+    with guest(code) as vm:
+        vm.virtio(device)
+        Driver(vm).start().ask(0, *parts)
+        vm.cpu[0].pc = kicks
+        vm.cpu[0].x[9] = 100
+        start = time.ticks_us()
+        assert vm.run(9000).reason == "stop"
+        return time.ticks_diff(time.ticks_us(), start) * 10
+disk = bytearray(1 << 20)
+print(cost(Device(), 8), cost(Block(disk), header(IN), 4096, 1), cost(Block(disk), header(OUT), bytes(4096), 1))
+"""
+    source = CODE + KICKS
+    target = boot(icount=True)
+    costs = run(target, source, script, 60, kicks=link(source)[1]["kicks"]).split()
+    assert [int(n) <= most for n, most in zip(costs, (8000, 20000, 20000))] == [True] * 3, costs

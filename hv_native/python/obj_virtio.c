@@ -21,6 +21,7 @@ typedef struct {
     unsigned slot;
     bool interrupted;               // by Ctrl-C, the last time it was at work
     struct request *asked;          // what it is at work on, or NULL
+    struct request *spare;          // one that has been given back, to be used again
     uint32_t passive;               // queues whose requests the device takes out itself
     mp_obj_t request, ready, reset; // bound methods
 } port_t;
@@ -36,6 +37,7 @@ typedef struct request {
     uint32_t epoch, written;
     uint16_t queue, head;
     uint16_t nread, n;  // pieces to be read; all
+    uint16_t room;      // for so many
     bool done;
     cursor_t read, write;
     piece_t piece[];
@@ -52,7 +54,13 @@ static mp_obj_t pop(port_t *port, unsigned queue) {
     if (!virtqueue_pop(device_of(port), queue, &c)) {
         return mp_const_none;
     }
-    request_t *r = mp_obj_malloc_var(request_t, piece, piece_t, c.n, &hv_request_type);
+    request_t *r = port->spare;
+    port->spare = NULL;
+    if (r == NULL || r->room < c.n) {
+        unsigned room = ALIGN_UP(c.n, 8);
+        r = mp_obj_malloc_var(request_t, piece, piece_t, room, &hv_request_type);
+        r->room = room;
+    }
     r->port = port;
     r->epoch = c.epoch;
     r->queue = c.queue;
@@ -252,6 +260,7 @@ static bool serve_queue(port_t *port, unsigned queue) {
         port->asked = NULL;
         if (!kept) {
             request_done(args[1]);
+            port->spare = MP_OBJ_TO_PTR(args[1]);
         }
     }
     virtio_kick(device_of(port), 1u << queue);
@@ -378,7 +387,7 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
     port->vm = o;
     port->slot = slot;
     port->interrupted = false;
-    port->asked = NULL;
+    port->asked = port->spare = NULL;
     port->passive = unbox_u64(args[6]);
     port->request = args[8];
     port->ready = args[9];

@@ -60,7 +60,7 @@ class Device:
         )
 
     def request(self, queue: int, r: _hv.Request) -> object:
-        """A request. It is given back on return, but not when that is true: then r.done() does it."""
+        """A request. It is given back on return, and void then, but not when that is true: then r.done() does it."""
 
     def ready(self, queue: int) -> None:
         """There may be something new in a passive queue."""

@@ -42,7 +42,7 @@ class Device:
     def plug(self, vm: _hv.VM, slot: int) -> None:
         """vm.virtio() has found a slot: from now on a driver sees the device."""
     def request(self, queue: int, r: _hv.Request) -> object:
-        """A request. It is given back on return, but not when that is true: then r.done() does it."""
+        """A request. It is given back on return, and void then, but not when that is true: then r.done() does it."""
     def ready(self, queue: int) -> None:
         """There may be something new in a passive queue."""
     def reset(self) -> None:
