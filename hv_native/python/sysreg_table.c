@@ -21,7 +21,7 @@ static const struct fields {
     #define SYSREG_N(name, op0, op1, crn, crm, op2, count, step, access, save, ...) SYSVALUE(name, __VA_ARGS__)
     #define SYSINSN(name, op0, op1, crn, crm, op2, operand, ...) SYSVALUE(name, __VA_ARGS__)
     #define SYSVALUE(name, ...) { __VA_ARGS__ FIELDS_END },
-    #undef F
+#undef F
     #define F(name, high, low) { high, low }, #name,
     #include "sysregs.def"
 };
@@ -101,7 +101,10 @@ static int take_number(const char **s) {
 
 // S<op0>_<op1>_C<n>_C<m>_<op2>, as the assembler writes a register without a name; -1 if it is not.
 static int parse_generic(const char *s) {
-    static const struct { char before[3]; uint8_t max, shift; } part[] = {
+    static const struct {
+        char before[3];
+        uint8_t max, shift;
+    } part[] = {
         { "S", 3, 14 }, { "_", 7, 11 }, { "_C", 15, 7 }, { "_C", 15, 3 }, { "_", 7, 0 },
     };
     int enc = 0;

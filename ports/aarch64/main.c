@@ -66,7 +66,7 @@ void main(const void *fdt, unsigned boot_el) {
     for (;; ++machine_session) {
         gc_init(heap, heap + heap_size);
         mp_init();
-        mp_obj_list_append(mp_sys_path, MP_OBJ_NEW_QSTR(MP_QSTR__slash_lib)); // where mip installs
+        mp_obj_list_append(mp_sys_path, mp_obj_new_str("/lib", 4)); // where mip installs
         readline_init0();
         storage_mount();
 

@@ -1,3 +1,2 @@
 // SPDX-License-Identifier: MIT
 // Strings interned by this port that no source file mentions.
-Q(/lib)

@@ -62,4 +62,3 @@ double tanh(double x);
 double tgamma(double x);
 double trunc(double x);
 float fabsf(float x);
-
