@@ -216,6 +216,52 @@ print(came(), one)
     assert run(each_target, COUNTER, script) == "(51, 0) 1\n"
 
 
+def test_every_byte_typed_has_its_interrupt(each_target):
+    """The guest reads one at each interrupt, while the next are typed on another core."""
+    source = (
+        GIC
+        + """
+    gic_init 33
+    load x13, 0x09000000
+    mov w1, #0x10
+    str w1, [x13, #0x38]                    // UARTIMSC: receive
+    msr daifclr, #2
+1:  wfi
+    b 1b
+on_exception:
+    ack
+    ldr w1, [x13]
+    str w1, [x13]
+    eoi
+    eret
+    .balign 2048
+table:
+    .rept 16
+    .balign 128
+    b on_exception
+    .endr
+"""
+    )
+    script = """
+import time
+vm = guest(code)
+vm.start()
+echoed = b""
+for i in range(8000):
+    while not vm.console.write(b"x"):
+        time.sleep_ms(1)
+    for _ in range(i % 50):
+        pass
+    if i % 64 == 0:
+        echoed += vm.console.read() or b""
+while len(echoed) < 8000:
+    echoed += vm.console.read() or b""
+    time.sleep_ms(1)
+print(len(echoed), vm.irq(33).level, vm.pause())
+"""
+    assert run(each_target, source, script, 60) == "8000 False True\n"
+
+
 def test_watch_counts_and_drops(each_target):
     script = (
         BEGIN
