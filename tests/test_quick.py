@@ -343,3 +343,71 @@ except NameError as e:
     out = run(target, CALL, script)
     assert "in handler NameError: name 'nothing_of_that_name' isn't defined" in out
     assert "0x40080004" in out
+
+
+def test_every_register_is_loaded_and_stored(each_target):
+    """A device's load and store, and MRS and MSR, by each of x0 to x30 and xzr; the others keep theirs."""
+    regs = [n for n in range(31) if n != 9]
+    source = "    load x9, 0x0b000000\n"
+    for n in regs:
+        source += f"    ldr w{n}, [x9, #{n * 4}]\n"
+    source += (
+        "".join(f"    str w{n}, [x9, #{n * 4}]\n" for n in regs) + "    str wzr, [x9, #124]\n"
+    )
+    source += "".join(f"    msr actlr_el1, x{n}\n    mrs x{n}, actlr_el1\n" for n in regs)
+    source += "    msr actlr_el1, xzr\n    ldr wzr, [x9, #124]\n    hvc #0x100\n"
+    script = """
+stored, written = {}, []
+def device(cpu, offset, value):
+    if value is None:
+        return 0x1000 + offset
+    stored[offset // 4] = value
+def actlr(cpu, value):
+    if value is None:
+        return written[-1] + 1
+    written.append(value)
+vm = guest(code)
+vm.mmio(0x0b00_0000, 0x1000, device)
+vm.sysreg("ACTLR_EL1", actlr)
+vm.run()
+print(all(stored[n] == 0x1000 + 4 * n for n in regs), stored[31] == 0)
+print(written == [0x1000 + 4 * n for n in regs] + [0])
+print(all(vm.cpu[0].x[n] == 0x1001 + 4 * n for n in regs), vm.cpu[0].x[9] == 0x0b00_0000)
+"""
+    assert run(each_target, source, script, regs=regs) == "True True\nTrue\nTrue True\n"
+
+
+def test_counting_rules_change_nothing_but_their_count(each_target):
+    source = """
+    mov x20, #5
+1:  load x0, 0x84000000
+    hvc #0
+    load x0, 0x84000000
+    smc #0
+    mov x1, x0
+    load x0, 0x8400000a                 // PSCI_FEATURES
+    mov x1, #0
+    hvc #0
+    mrs x21, actlr_el1
+    subs x20, x20, #1
+    b.ne 1b
+    load x0, 0x84000000
+    hvc #0
+    hvc #0x100
+"""
+    script = """
+vm = guest(code)
+plain = [vm.rule("hvc", 0x84000000, "count"), vm.rule("smc", 0x84000000, "count"),
+    vm.rule("hvc", 0x8400000a, "count"), vm.rule("sysreg", "ACTLR_EL1", "count")]
+vm.run()
+print([r.hits for r in plain], hex(vm.cpu[0].x[0]), vm.cpu[0].x[21])
+vm.cpu[0].reset(0x4008_0000)
+over = vm.rule("hvc", 0x84000000, "const", value=7)
+top = vm.rule("hvc", 0x84000000, "count")
+vm.run()
+print([r.hits for r in plain], over.hits, top.hits, vm.cpu[0].x[0])
+"""
+    assert run(each_target, source, script).splitlines() == [
+        "[6, 5, 5, 5] 0x10001 0",
+        "[6, 10, 10, 10] 6 6 7",
+    ]
