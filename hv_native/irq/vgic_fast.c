@@ -19,19 +19,23 @@
 
 uint64_t ich_lr_read(unsigned n) {
     switch (n) {
-        #define X(i, name) case i: return READ_SYSREG(S3_4_C12_##name);
+        #define X(i, name) case i: \
+        return READ_SYSREG(S3_4_C12_##name);
         ICH_LR_LIST(X)
-        #undef X
-        default: __builtin_unreachable();
+#undef X
+        default:
+            __builtin_unreachable();
     }
 }
 
 void ich_lr_write(unsigned n, uint64_t v) {
     switch (n) {
-        #define X(i, name) case i: WRITE_SYSREG(S3_4_C12_##name, v); break;
+        #define X(i, name) case i: \
+        WRITE_SYSREG(S3_4_C12_##name, v); break;
         ICH_LR_LIST(X)
-        #undef X
-        default: __builtin_unreachable();
+#undef X
+        default:
+            __builtin_unreachable();
     }
 }
 

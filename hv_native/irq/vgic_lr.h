@@ -140,7 +140,7 @@ static inline uint64_t lr_decode(uint64_t raw) {
         return raw;
     }
     return FIELD(raw, 9, 0) | FIELD(raw, 19, 10) << 32 | FIELD(raw, 27, 23) << 51 | FIELD(raw, 29, 28) << 62
-        | FIELD(raw, 30, 30) << 60 | FIELD(raw, 31, 31) << 61;
+           | FIELD(raw, 30, 30) << 60 | FIELD(raw, 31, 31) << 61;
 }
 
 static inline uint64_t lr_encode(uint64_t lr) {
@@ -148,7 +148,7 @@ static inline uint64_t lr_encode(uint64_t lr) {
         return lr;
     }
     return FIELD(lr, 9, 0) | FIELD(lr, 41, 32) << 10 | FIELD(lr, 55, 51) << 23 | FIELD(lr, 63, 62) << 28
-        | FIELD(lr, 60, 60) << 30 | FIELD(lr, 61, 61) << 31;
+           | FIELD(lr, 60, 60) << 30 | FIELD(lr, 61, 61) << 31;
 }
 
 #endif
