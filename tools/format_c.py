@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("hv_native", "ports", "guests")
+NOT_C = ("qstrdefsport.h",)  # names, which only look like C
 
 
 def config():
@@ -34,12 +35,15 @@ def formatted(path):
 
 
 def main():
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit(__doc__)
     version = subprocess.run(["uncrustify", "--version"], capture_output=True, text=True).stdout
     if not re.search(r"0\.7[12]\b|0\.7[12][._]", version):
         print(f"C files: not looked at, {version.strip() or 'uncrustify'} is not 0.71 or 0.72")
         return 0
     wrong = 0
     files = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.[ch]")))
+    files = (path for path in files if path.name not in NOT_C)
     for path in files:
         text = formatted(path)
         if text == path.read_text():

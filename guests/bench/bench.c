@@ -20,9 +20,10 @@ void guest_main(uint64_t row) {
 }
 
 // What only comes once - memory touched for the first time - is over after the first of the tries.
+// *FORMAT-OFF*
 #define LOOP(text) ({ \
-        uint64_t start_, end_; \
-        __asm__ volatile ( \
+    uint64_t start_, end_; \
+    __asm__ volatile ( \
     "   mov     x19, #1000\n" \
     "   isb\n" \
     "   mrs     %0, cntvct_el0\n" \
@@ -34,8 +35,9 @@ void guest_main(uint64_t row) {
     : "=&r" (start_), "=r" (end_) \
     : : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", \
     "x17", "x19", "x20", "memory", "cc"); \
-        (end_ - start_) * 16; \
-    })
+    (end_ - start_) * 16; \
+})
+// *FORMAT-ON*
 
 static inline uint64_t least(uint64_t a, uint64_t b) {
     return a < b ? a : b;

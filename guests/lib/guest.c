@@ -13,7 +13,7 @@
     register uint64_t r2 __asm__ ("x2") = x2; \
     register uint64_t r3 __asm__ ("x3") = x3; \
     __asm__ volatile (instruction " #0" : "+r" (r0), "+r" (r1), "+r" (r2), "+r" (r3) \
-        : : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "memory"); \
+    : : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "memory"); \
     return r0
 
 uint64_t hvc(uint64_t function, uint64_t x1, uint64_t x2, uint64_t x3) {

@@ -89,19 +89,32 @@ static uint32_t read_data(vm_t *vm, pl011_t *p) {
 static uint32_t read_register(vm_t *vm, pl011_t *p, uint64_t offset) {
     static const uint8_t id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
     switch (offset) {
-        case DR: return read_data(vm, p);
-        case RSR: return 0;
-        case FR: return FR_TXFE | (rx_empty(p) ? FR_RXFE : 0) | (p->rx_in - p->rx_out == RX_SIZE ? FR_RXFF : 0);
-        case ILPR: return p->ilpr;
-        case IBRD: return p->ibrd;
-        case FBRD: return p->fbrd;
-        case LCR_H: return p->lcr_h;
-        case CR: return p->cr;
-        case IFLS: return p->ifls;
-        case IMSC: return p->imsc;
-        case RIS: return p->ris;
-        case MIS: return p->ris & p->imsc;
-        case DMACR: return p->dmacr;
+        case DR:
+            return read_data(vm, p);
+        case RSR:
+            return 0;
+        case FR:
+            return FR_TXFE | (rx_empty(p) ? FR_RXFE : 0) | (p->rx_in - p->rx_out == RX_SIZE ? FR_RXFF : 0);
+        case ILPR:
+            return p->ilpr;
+        case IBRD:
+            return p->ibrd;
+        case FBRD:
+            return p->fbrd;
+        case LCR_H:
+            return p->lcr_h;
+        case CR:
+            return p->cr;
+        case IFLS:
+            return p->ifls;
+        case IMSC:
+            return p->imsc;
+        case RIS:
+            return p->ris;
+        case MIS:
+            return p->ris & p->imsc;
+        case DMACR:
+            return p->dmacr;
         default: // anything else is a hole, which reads as zero in the real one too
             return offset >= PERIPHID0 ? id[(offset - PERIPHID0) / 4] : 0;
     }
@@ -116,13 +129,27 @@ static void write_register(vm_t *vm, pl011_t *p, uint64_t offset, uint32_t value
                 update_line(vm, p);
             }
             break;
-        case ILPR: p->ilpr = value; break;
-        case IBRD: p->ibrd = value; break;
-        case FBRD: p->fbrd = value; break;
-        case LCR_H: p->lcr_h = value; break;
-        case CR: p->cr = value; break;
-        case IFLS: p->ifls = value; break;
-        case DMACR: p->dmacr = value; break;
+        case ILPR:
+            p->ilpr = value;
+            break;
+        case IBRD:
+            p->ibrd = value;
+            break;
+        case FBRD:
+            p->fbrd = value;
+            break;
+        case LCR_H:
+            p->lcr_h = value;
+            break;
+        case CR:
+            p->cr = value;
+            break;
+        case IFLS:
+            p->ifls = value;
+            break;
+        case DMACR:
+            p->dmacr = value;
+            break;
         case IMSC:
             p->imsc = value & 0x7FF;
             update_line(vm, p);

@@ -128,7 +128,7 @@ static uint64_t sgi_source(vcpu_t *v, unsigned sgi, bool active, bool *pending) 
     vgic_cpu_t *c = &v->vgic;
     unsigned from = active ? c->sgi_active_from[sgi] : (unsigned)__builtin_ctz(c->sgi_from[sgi] | 0x100u);
     if (c->sgi_from[sgi] >> from & 1) {
-        c->sgi_from[sgi] &= (uint8_t)~(1u << from);
+        c->sgi_from[sgi] &= (uint8_t) ~(1u << from);
     } else {
         *pending = false;
     }
@@ -160,7 +160,7 @@ static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
     } else if (wanted && (pending ? !(b->edge & bit) && (b->line & bit) : true)) {
         lr |= LR_EOI; // a level that may still be high at its end, or another vCPU waits for the end
     }
-    c->latched &= (uint16_t)~(1u << n);
+    c->latched &= (uint16_t) ~(1u << n);
     if (pending) {
         lr |= LR_PENDING;
         if (latched) {
@@ -285,7 +285,7 @@ static unsigned free_lr(vcpu_t *v) {
         for (uint32_t ended = c->used & ich_elrsr_read(); ended != 0; ended &= ended - 1) {
             unsigned n = (unsigned)__builtin_ctz(ended);
             take_back(v, n);
-            c->used &= (uint16_t)~(1u << n);
+            c->used &= (uint16_t) ~(1u << n);
         }
         left = lr_all & ~c->used;
     }
@@ -316,7 +316,7 @@ static bool again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
         c->latched |= (uint16_t)(1u << n);
     } else {
         raw = lr_raw_eoi(raw); // a level
-        c->latched &= (uint16_t)~(1u << n);
+        c->latched &= (uint16_t) ~(1u << n);
     }
     lr_raw_write(n, lr_raw_pending(raw));
     return true;

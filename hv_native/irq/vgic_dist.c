@@ -621,8 +621,8 @@ static bool add(vm_t *vm, uint64_t ipa, uint64_t size, native_mmio_t access, nat
 bool vgic_dist_add(vm_t *vm) {
     if (gic_is_v3()) {
         return add(vm, GICD_IPA, GICD_SIZE_V3, dist_access, vgic_dist_load, vgic_dist_store)
-            && add(vm, GICR_IPA, vm->nvcpus * GICR_STRIDE, redist_access, redist_load, redist_store);
+               && add(vm, GICR_IPA, vm->nvcpus * GICR_STRIDE, redist_access, redist_load, redist_store);
     }
     return add(vm, GICD_IPA, GICD_SIZE_V2, dist_access, vgic_dist_load, vgic_dist_store) && add(vm, GICC_IPA, GICC_SIZE, cpu_access, NULL, NULL)
-        && stage2_map(vm, GICC_IPA, platform.gicv.base, PAGE_SIZE, S2_READ | S2_WRITE | S2_DEVICE);
+           && stage2_map(vm, GICC_IPA, platform.gicv.base, PAGE_SIZE, S2_READ | S2_WRITE | S2_DEVICE);
 }

@@ -17,6 +17,7 @@
 #define ICH_LR_LIST(X) X(0, C12_0) X(1, C12_1) X(2, C12_2) X(3, C12_3) X(4, C12_4) X(5, C12_5) X(6, C12_6) X(7, C12_7) \
     X(8, C13_0) X(9, C13_1) X(10, C13_2) X(11, C13_3) X(12, C13_4) X(13, C13_5) X(14, C13_6) X(15, C13_7)
 
+// *FORMAT-OFF*
 uint64_t ich_lr_read(unsigned n) {
     switch (n) {
         #define X(i, name) case i: \
@@ -38,6 +39,7 @@ void ich_lr_write(unsigned n, uint64_t v) {
             __builtin_unreachable();
     }
 }
+// *FORMAT-ON*
 
 // Its list register is empty: the physical interrupt could not fire before the guest had ended the
 // one in it.

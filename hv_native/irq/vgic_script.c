@@ -59,7 +59,7 @@ bool vgic_withheld(vm_t *vm, unsigned intid, bool line) {
 void vgic_watched_fall(vm_t *vm, unsigned intid) {
     vgic_watch_t *w = vgic_watched(vm, intid);
     w->level = false;
-    w->asked &= (uint8_t)~VGIC_ASKED_LEVEL;
+    w->asked &= (uint8_t) ~VGIC_ASKED_LEVEL;
 }
 
 bool vgic_watch(vm_t *vm, unsigned intid, bool drop, void *handler) {

@@ -30,7 +30,7 @@ _Static_assert(offsetof(mp_obj_dict_t, map) == DICT_MAP && offsetof(mp_map_t, al
 _Static_assert(offsetof(mp_obj_cell_t, obj) == CELL_OBJ && offsetof(mp_obj_instance_t, members) == INSTANCE_MEMBERS
     && offsetof(mp_obj_list_t, len) == LIST_LEN && offsetof(mp_obj_list_t, items) == LIST_LEN + 8, "quick.S");
 _Static_assert(offsetof(mp_obj_type_t, flags) == TYPE_FLAGS && MP_TYPE_FLAG_INSTANCE_TYPE == 1 << TYPE_INSTANCE_BIT
-    && MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS == 1 << TYPE_ACCESSORS_BIT, "quick.S");
+        && MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS == 1 << TYPE_ACCESSORS_BIT, "quick.S");
 _Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && sizeof(qstr_short_t) == 2 && (uintptr_t)MP_OBJ_NEW_QSTR(1) == (8 | OBJ_QSTR)
     && (uintptr_t)mp_const_none == OBJ_NONE && (uintptr_t)mp_const_false == OBJ_FALSE
     && (uintptr_t)mp_const_true == OBJ_FALSE + (1 << OBJ_TRUE_SHIFT), "quick.S");
@@ -78,15 +78,28 @@ MP_DEFINE_CONST_OBJ_TYPE(hv_action_type, MP_QSTR_Action, MP_TYPE_FLAG_NONE, prin
 
 #define FIXED_MAX 8 // more than that a closure rarely closes over: it is called the ordinary way
 
+// Bound methods and closures, as py/objboundmeth.c and py/objclosure.c lay them out for themselves.
+typedef struct {
+    mp_obj_base_t base;
+    mp_obj_t meth, self;
+} bound_t;
+
+typedef struct {
+    mp_obj_base_t base;
+    mp_obj_t fun;
+    size_t n_closed;
+    mp_obj_t closed[];
+} closure_t;
+
 // How many positional arguments a callable takes, as far as that can be told; `most` if it cannot.
 static int positional_args(mp_obj_t fun, int most) {
     if (mp_obj_is_type(fun, &mp_type_bound_meth)) {
-        const struct { mp_obj_base_t base; mp_obj_t meth, self; } *bound = MP_OBJ_TO_PTR(fun);
+        const bound_t *bound = MP_OBJ_TO_PTR(fun);
         int n = positional_args(bound->meth, most + 1);
         return n == 0 ? 0 : n - 1;
     }
     if (mp_obj_get_type(fun)->name == MP_QSTR_closure) { // the type itself is not exported
-        const struct { mp_obj_base_t base; mp_obj_t fun; size_t n_closed; } *closure = MP_OBJ_TO_PTR(fun);
+        const closure_t *closure = MP_OBJ_TO_PTR(fun);
         int closed = (int)closure->n_closed;
         int n = positional_args(closure->fun, most + closed);
         return n < closed ? 0 : n - closed;
@@ -105,11 +118,11 @@ static int positional_args(mp_obj_t fun, int most) {
 static mp_obj_fun_bc_t *plain_function(mp_obj_t fun, mp_obj_t *fixed, unsigned *nfixed) {
     *nfixed = 0;
     if (mp_obj_is_type(fun, &mp_type_bound_meth)) {
-        const struct { mp_obj_base_t base; mp_obj_t meth, self; } *bound = MP_OBJ_TO_PTR(fun);
+        const bound_t *bound = MP_OBJ_TO_PTR(fun);
         fixed[(*nfixed)++] = bound->self;
         fun = bound->meth;
     } else if (mp_obj_get_type(fun)->name == MP_QSTR_closure) {
-        const struct { mp_obj_base_t base; mp_obj_t fun; size_t n_closed; mp_obj_t closed[]; } *closure = MP_OBJ_TO_PTR(fun);
+        const closure_t *closure = MP_OBJ_TO_PTR(fun);
         for (; *nfixed < closure->n_closed && *nfixed < FIXED_MAX; ++*nfixed) {
             fixed[*nfixed] = closure->closed[*nfixed];
         }

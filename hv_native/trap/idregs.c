@@ -35,20 +35,16 @@
     X(3, 1, mvfr1_el1, 0) \
     X(3, 2, mvfr2_el1, 0)
 
-#define CASE(crm, op2, name, hidden) case (crm) << 3 | (op2): return READ_SYSREG(name) & ~(hidden);
+#define ANSWER(m, n, name, hidden) if (crm == (m) && op2 == (n)) { return READ_SYSREG(name) & ~(hidden); }
 #define HIDES(crm, op2, name, hidden) || ((hidden) != 0 && (READ_SYSREG(name) & (hidden)) != 0)
 
 // Those that are not listed, later ones too, read as zero.
 uint64_t id_register(vcpu_t *v, unsigned crm, unsigned op2) {
-    switch (crm << 3 | op2) {
-        case 0 << 3 | 0:
-            return READ_SYSREG(midr_el1);
-        case 0 << 3 | 5:
-            return v->vmpidr;
-        ID_REGISTERS(CASE)
-        default:
-            return 0;
+    if (crm == 0) {
+        return op2 == 0 ? READ_SYSREG(midr_el1) : op2 == 5 ? v->vmpidr : 0;
     }
+    ID_REGISTERS(ANSWER)
+    return 0;
 }
 
 bool id_registers_hide(void) {

@@ -24,8 +24,8 @@ static inline uint64_t extend(uint64_t value, unsigned size, bool sign, bool wid
 
 static inline access_t access_of_iss(uint64_t esr) {
     return (access_t) {
-        .size = 1u << FIELD(esr, 23, 22), .write = (esr & ISS_WNR) != 0, .sign = (esr & ISS_SSE) != 0,
-        .wide = (esr & ISS_SF) != 0, .rt = FIELD(esr, 20, 16), .rt2 = NO_REGISTER,
+               .size = 1u << FIELD(esr, 23, 22), .write = (esr & ISS_WNR) != 0, .sign = (esr & ISS_SSE) != 0,
+                   .wide = (esr & ISS_SF) != 0, .rt = FIELD(esr, 20, 16), .rt2 = NO_REGISTER,
     };
 }
 

@@ -33,7 +33,7 @@ static bool decode_single(uint32_t i, access_t *a) {
     }
     *a = (access_t) {
         .size = 1u << size, .write = opc == 0, .sign = opc >= 2, .wide = size == 3 || opc == 2,
-        .rt = i & 31, .rt2 = NO_REGISTER, .base = FIELD(i, 9, 5), .write_back = true, .moved = sign_extend(FIELD(i, 20, 12), 9),
+            .rt = i & 31, .rt2 = NO_REGISTER, .base = FIELD(i, 9, 5), .write_back = true, .moved = sign_extend(FIELD(i, 20, 12), 9),
     };
     return true;
 }

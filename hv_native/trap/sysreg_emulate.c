@@ -13,30 +13,40 @@
 
 #define KEY(op0, op1, crn, crm, op2) ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 
-// A register of the EL1 state that traps because a script set TVM, TRVM or the like.
+typedef struct {
+    uint32_t key;
+    uint8_t index;
+} el1_key_t;
+
+// Registers of the EL1 state that trap if a script has set TVM, TRVM or the like.
+static const el1_key_t el1_keys[] = {
+    { KEY(3, 0, 1, 0, 0), EL1_SCTLR_EL1 },
+    { KEY(3, 0, 1, 0, 2), EL1_CPACR_EL1 },
+    { KEY(3, 0, 2, 0, 0), EL1_TTBR0_EL1 },
+    { KEY(3, 0, 2, 0, 1), EL1_TTBR1_EL1 },
+    { KEY(3, 0, 2, 0, 2), EL1_TCR_EL1 },
+    { KEY(3, 0, 5, 1, 0), EL1_AFSR0_EL1 },
+    { KEY(3, 0, 5, 1, 1), EL1_AFSR1_EL1 },
+    { KEY(3, 0, 5, 2, 0), EL1_ESR_EL1 },
+    { KEY(3, 0, 6, 0, 0), EL1_FAR_EL1 },
+    { KEY(3, 0, 10, 2, 0), EL1_MAIR_EL1 },
+    { KEY(3, 0, 10, 3, 0), EL1_AMAIR_EL1 },
+    { KEY(3, 0, 13, 0, 1), EL1_CONTEXTIDR_EL1 },
+};
+
 static bool el1_state(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
-    unsigned index;
-    switch (key) {
-        case KEY(3, 0, 1, 0, 0): index = EL1_SCTLR_EL1; break;
-        case KEY(3, 0, 1, 0, 2): index = EL1_CPACR_EL1; break;
-        case KEY(3, 0, 2, 0, 0): index = EL1_TTBR0_EL1; break;
-        case KEY(3, 0, 2, 0, 1): index = EL1_TTBR1_EL1; break;
-        case KEY(3, 0, 2, 0, 2): index = EL1_TCR_EL1; break;
-        case KEY(3, 0, 5, 1, 0): index = EL1_AFSR0_EL1; break;
-        case KEY(3, 0, 5, 1, 1): index = EL1_AFSR1_EL1; break;
-        case KEY(3, 0, 5, 2, 0): index = EL1_ESR_EL1; break;
-        case KEY(3, 0, 6, 0, 0): index = EL1_FAR_EL1; break;
-        case KEY(3, 0, 10, 2, 0): index = EL1_MAIR_EL1; break;
-        case KEY(3, 0, 10, 3, 0): index = EL1_AMAIR_EL1; break;
-        case KEY(3, 0, 13, 0, 1): index = EL1_CONTEXTIDR_EL1; break;
-        default: return false;
+    for (size_t i = 0; i < MP_ARRAY_SIZE(el1_keys); i++) {
+        if (el1_keys[i].key != key) {
+            continue;
+        }
+        if (write) {
+            vcpu_el1_set(v, el1_keys[i].index, *value);
+        } else {
+            *value = vcpu_el1_get(v, el1_keys[i].index);
+        }
+        return true;
     }
-    if (write) {
-        vcpu_el1_set(v, index, *value);
-    } else {
-        *value = vcpu_el1_get(v, index);
-    }
-    return true;
+    return false;
 }
 
 // Cache maintenance by set/way cannot be virtualised; the host's caches are coherent with the
@@ -50,7 +60,7 @@ static bool is_set_way(uint64_t key) {
 static bool reads_as_zero(uint64_t key) {
     unsigned op0 = FIELD(key, 21, 20), op1 = FIELD(key, 16, 14), crn = FIELD(key, 13, 10), crm = FIELD(key, 4, 1);
     return op0 == 2 || (op0 == 3 && (crn == 9 || crn == 11 || crn == 15 || (op1 == 3 && crn == 14 && crm >= 8)))
-        || key == KEY(3, 0, 1, 0, 1);
+           || key == KEY(3, 0, 1, 0, 1);
 }
 
 bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {

@@ -117,7 +117,7 @@ static exit_t step_slow(vcpu_t *v) {
     return el1_step(v) ? EXIT_RESUME : other_slow(v);
 }
 
-static exit_t (*const slow[64])(vcpu_t *v) = {
+static exit_t(*const slow[64])(vcpu_t * v) = {
     [0 ... 63] = other_slow,
     [EC_WFX] = wfx_slow,
     [EC_PAC] = hidden_slow,

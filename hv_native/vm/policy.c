@@ -62,18 +62,18 @@ const policy_t el2_policy[EL2_COUNT] = {
     // lock's pause, and trapping it costs more than it gives.
     #define REG EL2_HCR
     [EL2_HCR] = { SYSREG_ENC(3, 4, 1, 1, 0), MASKS, UINT64_C(0x80782600) | 0x3F },
-    #undef REG
+#undef REG
     #define REG EL2_CPTR
     [EL2_CPTR] = { SYSREG_ENC(3, 4, 1, 1, 2), MASKS, CPTR_HOST },
-    #undef REG
+#undef REG
     #define REG EL2_MDCR
     [EL2_MDCR] = { SYSREG_ENC(3, 4, 1, 1, 1), MASKS, 0xE66 },
-    #undef REG
+#undef REG
     // EL1PCTEN: CNTPCT is read directly, as Linux wants; CNTP_* traps and is emulated.
     [EL2_CNTHCTL] = { SYSREG_ENC(3, 4, 14, 1, 0), 0, 0, 0, 0, 1 },
     #define REG EL2_VTCR
     [EL2_VTCR] = { SYSREG_ENC(3, 4, 2, 1, 2), MASKS, 0x80023558 },
-    #undef REG
+#undef REG
     [EL2_HSTR] = { SYSREG_ENC(3, 4, 1, 1, 3), 0, 0, 0, 0, 0 },
 };
 

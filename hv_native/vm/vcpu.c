@@ -114,6 +114,7 @@ exit_t vcpu_run(vcpu_t *v) {
     return why;
 }
 
+// *FORMAT-OFF*
 static uint64_t read_live(unsigned index) {
     switch (index) {
         #define EL1_ROW(name, op0, op1, crn, crm, op2) case EL1_##name: return READ_SYSREG(SYSREG_S(op0, op1, crn, crm, op2));
@@ -129,6 +130,7 @@ static void write_live(unsigned index, uint64_t value) {
     }
     isb();
 }
+// *FORMAT-ON*
 
 uint64_t vcpu_el1_get(vcpu_t *v, unsigned index) {
     return this_pcpu()->loaded == v ? read_live(index) : v->el1[index];
@@ -144,14 +146,30 @@ void vcpu_el1_set(vcpu_t *v, unsigned index, uint64_t value) {
 
 static uint64_t at(uint64_t va, bool write, bool el0, bool both) {
     switch (both << 2 | el0 << 1 | write) {
-        case 0: __asm__ volatile ("at s1e1r, %0" : : "r" (va)); break;
-        case 1: __asm__ volatile ("at s1e1w, %0" : : "r" (va)); break;
-        case 2: __asm__ volatile ("at s1e0r, %0" : : "r" (va)); break;
-        case 3: __asm__ volatile ("at s1e0w, %0" : : "r" (va)); break;
-        case 4: __asm__ volatile ("at s12e1r, %0" : : "r" (va)); break;
-        case 5: __asm__ volatile ("at s12e1w, %0" : : "r" (va)); break;
-        case 6: __asm__ volatile ("at s12e0r, %0" : : "r" (va)); break;
-        case 7: __asm__ volatile ("at s12e0w, %0" : : "r" (va)); break;
+        case 0:
+            __asm__ volatile ("at s1e1r, %0" : : "r" (va));
+            break;
+        case 1:
+            __asm__ volatile ("at s1e1w, %0" : : "r" (va));
+            break;
+        case 2:
+            __asm__ volatile ("at s1e0r, %0" : : "r" (va));
+            break;
+        case 3:
+            __asm__ volatile ("at s1e0w, %0" : : "r" (va));
+            break;
+        case 4:
+            __asm__ volatile ("at s12e1r, %0" : : "r" (va));
+            break;
+        case 5:
+            __asm__ volatile ("at s12e1w, %0" : : "r" (va));
+            break;
+        case 6:
+            __asm__ volatile ("at s12e0r, %0" : : "r" (va));
+            break;
+        case 7:
+            __asm__ volatile ("at s12e0w, %0" : : "r" (va));
+            break;
     }
     isb();
     return READ_SYSREG(par_el1);
