@@ -42,7 +42,6 @@
 // Modules without hardware
 #define MICROPY_EPOCH_IS_1970 (1)
 #define MICROPY_PY_SYS_EXC_INFO (1)
-#define MICROPY_PY_FRAMEBUF (0) // nothing to draw on
 #define MICROPY_PY_WEBSOCKET (1)
 #define MICROPY_PY_HASHLIB_MD5 (1)
 #define MICROPY_PY_HASHLIB_SHA1 (1)
