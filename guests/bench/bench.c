@@ -81,11 +81,12 @@ ROW(hundred_nops, "nop", ".rept 100\n nop\n .endr")
 
 // ---- Two CPUs -----------------------------------------------------------------------------------
 
-static volatile uint32_t taken;
+static volatile uint32_t ready, taken; // a GICv3 forgets an SGI of group 1 as long as the receiver has it in group 0
 
 // Interrupts stay masked: EL2's part, which is counted from outside, is the same.
 static __attribute__((used)) void receive(void) {
     gic_init_cpu();
+    ready = 1;
     for (;;) {
         uint32_t iar = gic_ack();
         if (iar % 1024 != SPURIOUS) {
@@ -113,6 +114,9 @@ static result_t to_second_cpu(uint32_t times) {
     gic_init();
     gic_init_cpu();
     hvc(CPU_ON, 1, (uint64_t)second_cpu, 0);
+    while (!ready) {
+        __asm__ volatile ("yield");
+    }
     for (uint32_t i = 0; i < times + 10; i++) {
         gic_send_sgi(1, 2);
         while (taken == i) {
