@@ -322,3 +322,29 @@ hv.consoles(*vms)
             f"{name}: ^D"
         ]
     assert len(lines) == 8 and not re.search("Error", str(lines))
+
+
+def test_ctrl_c_ends_a_handler_that_does_not_return(each_target):
+    """In the background Ctrl-C is but a key of the prompt's; a handler that takes long is ended by it."""
+    script = """
+import time
+loops = 0
+@vm.hvc(0xC600_0001)
+def endless(cpu):
+    global loops
+    while loops < 1 << 40:
+        loops += 1
+"""
+    source = "load x0, 0xC6000001\n hvc #0\n b ."
+    run(each_target, source, "vm = guest(code)" + script)
+    each_target.send("vm.start()\r")
+    each_target.until(">>> ", 10)
+    time.sleep(1)  # the handler runs: the prompt is gone
+    each_target.send("\x03")
+    each_target.until("KeyboardInterrupt", 10)
+    each_target.send("\r")
+    each_target.wait_prompt(10)
+    assert (
+        each_target.repl("vm.running, vm.exit") == "(False, <Exit raised: cpu 0 at pc 0x40080004>)"
+    )
+    assert int(each_target.repl("loops")) > 0

@@ -15,6 +15,7 @@
 #include "callback.h"
 #include "cpu.h"
 #include "quick.h"
+#include "timer.h"
 #include "vm.h"
 
 // What quick.S knows by number.
@@ -292,6 +293,19 @@ static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool 
     return true;
 }
 
+// When the handler that runs began, by CNTPCT; 0: none does.
+static volatile uint64_t since;
+
+// A handler that never returns must not keep the prompt away, where Ctrl-C is but a key, or where the
+// handler was called by MicroPython's scheduler, which is locked then and lets no exception through. So it
+// also ends a handler that has run for a twentieth of a second: shorter ones are not disturbed.
+void callback_interrupt(void) {
+    if (since != 0 && timer_now() - since >= timer_freq() / 20) {
+        mp_sched_keyboard_interrupt();
+        MP_STATE_VM(sched_state) = MP_SCHED_PENDING; // callback() sets right what was locked
+    }
+}
+
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
     pcpu_t *p = this_pcpu();
     if (v->asked != h) {
@@ -307,9 +321,16 @@ bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool loa
         WRITE_SYSREG(cptr_el2, CPTR_HOST | CPTR_TFP);
         isb();
     }
+    uint64_t outer = since;
+    int16_t locked = MP_STATE_VM(sched_state);
+    since = timer_now();
     irq_enable();
     bool ok = call(v, h, n, raw, load, out);
     irq_disable();
+    since = outer;
+    if (locked < 0) {
+        MP_STATE_VM(sched_state) = locked;
+    }
     v->asked = NULL;
     if (p->running == v) {
         WRITE_SYSREG(cptr_el2, v->vm->el2[EL2_CPTR] | (p->fp_owner == v ? 0 : CPTR_TFP));

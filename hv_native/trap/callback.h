@@ -46,6 +46,10 @@ bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool loa
 // Ctrl-C, a function the scheduler wants to run, or something the HAL waits for.
 bool callback_events_pending(void);
 
+// Ctrl-C was typed where it is but a key, the console's interrupt says. It ends a handler that takes too
+// long; the VM stops in front of the instruction.
+void callback_interrupt(void);
+
 mp_obj_t box_u64(uint64_t v);
 uint64_t unbox_u64(mp_obj_t o); // any int, low 64 bits; raises TypeError for others
 

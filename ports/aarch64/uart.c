@@ -5,9 +5,11 @@
 
 #include "py/mphal.h"
 #include "py/runtime.h"
+#include "shared/readline/readline.h"
 #include "hv_native/core/arch.h"
-#include "hv_native/irq/irq.h"
 #include "hv_native/core/platform.h"
+#include "hv_native/irq/irq.h"
+#include "hv_native/trap/callback.h"
 #include "uart.h"
 
 enum {
@@ -58,9 +60,12 @@ static void uart_rx(void *arg) {
         int c = read32(base + UART_DR) & 0xFF;
         if (c == mp_interrupt_char) {
             mp_sched_keyboard_interrupt();
-        } else {
-            ringbuf_put(&stdin_ringbuf, c);
+            continue;
         }
+        if (c == CHAR_CTRL_C) {
+            callback_interrupt();
+        }
+        ringbuf_put(&stdin_ringbuf, c);
     }
     mp_hal_wake();
 }
