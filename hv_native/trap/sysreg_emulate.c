@@ -13,40 +13,49 @@
 
 #define KEY(op0, op1, crn, crm, op2) ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 
-typedef struct {
-    uint32_t key;
-    uint8_t index;
-} el1_key_t;
-
-// Registers of the EL1 state that trap if a script has set TVM, TRVM or the like.
-static const el1_key_t el1_keys[] = {
-    { KEY(3, 0, 1, 0, 0), EL1_SCTLR_EL1 },
-    { KEY(3, 0, 1, 0, 2), EL1_CPACR_EL1 },
-    { KEY(3, 0, 2, 0, 0), EL1_TTBR0_EL1 },
-    { KEY(3, 0, 2, 0, 1), EL1_TTBR1_EL1 },
-    { KEY(3, 0, 2, 0, 2), EL1_TCR_EL1 },
-    { KEY(3, 0, 5, 1, 0), EL1_AFSR0_EL1 },
-    { KEY(3, 0, 5, 1, 1), EL1_AFSR1_EL1 },
-    { KEY(3, 0, 5, 2, 0), EL1_ESR_EL1 },
-    { KEY(3, 0, 6, 0, 0), EL1_FAR_EL1 },
-    { KEY(3, 0, 10, 2, 0), EL1_MAIR_EL1 },
-    { KEY(3, 0, 10, 3, 0), EL1_AMAIR_EL1 },
-    { KEY(3, 0, 13, 0, 1), EL1_CONTEXTIDR_EL1 },
-};
+// A register of the EL1 state that traps because a script has set TVM, TRVM or the like; -1 if it is another.
+static int el1_index(uint64_t key) {
+    switch (key) {
+        case KEY(3, 0, 1, 0, 0):
+            return EL1_SCTLR_EL1;
+        case KEY(3, 0, 1, 0, 2):
+            return EL1_CPACR_EL1;
+        case KEY(3, 0, 2, 0, 0):
+            return EL1_TTBR0_EL1;
+        case KEY(3, 0, 2, 0, 1):
+            return EL1_TTBR1_EL1;
+        case KEY(3, 0, 2, 0, 2):
+            return EL1_TCR_EL1;
+        case KEY(3, 0, 5, 1, 0):
+            return EL1_AFSR0_EL1;
+        case KEY(3, 0, 5, 1, 1):
+            return EL1_AFSR1_EL1;
+        case KEY(3, 0, 5, 2, 0):
+            return EL1_ESR_EL1;
+        case KEY(3, 0, 6, 0, 0):
+            return EL1_FAR_EL1;
+        case KEY(3, 0, 10, 2, 0):
+            return EL1_MAIR_EL1;
+        case KEY(3, 0, 10, 3, 0):
+            return EL1_AMAIR_EL1;
+        case KEY(3, 0, 13, 0, 1):
+            return EL1_CONTEXTIDR_EL1;
+        default:
+            return -1;
+    }
+}
 
 static bool el1_state(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
-    for (size_t i = 0; i < MP_ARRAY_SIZE(el1_keys); i++) {
-        if (el1_keys[i].key != key) {
-            continue;
-        }
-        if (write) {
-            vcpu_el1_set(v, el1_keys[i].index, *value);
-        } else {
-            *value = vcpu_el1_get(v, el1_keys[i].index);
-        }
-        return true;
+    int index = el1_index(key);
+    if (index < 0) {
+        return false;
     }
-    return false;
+    if (write) {
+        vcpu_el1_set(v, (unsigned)index, *value);
+    } else {
+        *value = vcpu_el1_get(v, (unsigned)index);
+    }
+    return true;
 }
 
 // Cache maintenance by set/way cannot be virtualised; the host's caches are coherent with the
