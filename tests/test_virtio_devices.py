@@ -2,7 +2,7 @@
 """The virtio devices there are, as a driver sees them: block, console, net and the switch."""
 
 import pytest
-from guestcode import link, run
+from guestcode import built, link, run
 from virtiodriver import CODE
 from virtiodriver import SCRIPT as DRIVER
 
@@ -346,3 +346,34 @@ print(cost(Device(), 8), cost(Block(disk), header(IN), 4096, 1), cost(Block(disk
     target = boot(icount=True)
     costs = run(target, source, script, 60, kicks=link(source)[1]["kicks"]).split()
     assert [int(n) <= most for n, most in zip(costs, (8000, 20000, 20000))] == [True] * 3, costs
+
+
+KICK = """
+from hv.virtio import Device
+class Burst(Device):  # eight completions in a row, as fast as they can be
+    def plug(self, vm, slot):
+        self.kept = []
+        super().plug(vm, slot)
+    def request(self, queue, r):
+        self.kept.append(r)
+        if len(self.kept) == 8:
+            for r in self.kept:
+                r.done()
+            self.kept.clear()
+        return True
+with guest(code, ram="16M", cpus=4) as vm:
+    for _ in range(4):
+        vm.virtio(Burst())
+    vm.cpu[0].x[0] = {requests}
+    print(vm.run().reason)
+"""
+
+
+@pytest.mark.parametrize("gic", [2, 3])
+def test_no_interrupt_is_lost_while_others_are_acknowledged(boot, gic):
+    """Four vCPUs on four cores acknowledge while the boot core completes. The race that lost one was too narrow
+    to be met for certain here: `make test-long` has Linux's own load.
+    """
+    target = boot(gic=gic, smp=4)
+    said = run(target, built("kick"), KICK.format(requests=3000), seconds=100)
+    assert said == "kick: 4 cpus, 3000 requests, 0 lost\noff\n"

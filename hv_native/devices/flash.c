@@ -3,8 +3,8 @@
 // are JESD68.01's. Both chips get each command, and answer alike.
 
 #include <string.h>
+#include "device.h"
 #include "flash.h"
-#include "hook.h"
 
 // What reads answer. In ARRAY mode there are none: that is memory.
 typedef enum { ARRAY, STATUS, IDENTIFIER, QUERY } mode_t;
@@ -31,9 +31,9 @@ static const uint8_t query[] = {
     0x45, 0x55, 0x00, 0x00,             // 0x1B: 4.5 to 5.5 V
     0x07, 0x07, 0x0A, 0x00,             // typical times: 128 us a word and a buffer, 1 s a sector
     0x04, 0x04, 0x04, 0x00,             // at most 16 times that
-    0x00, 0x02, 0x00, 0x08, 0x00,       // 0x27: log2 of the size; x8 and x16; buffer of 256 bytes
+    0x00, 0x02, 0x00, 0x0B, 0x00,       // 0x27: log2 of the size; x8 and x16; buffer of 2 KB
     0x01, 0x00, 0x00, 0x00, 0x02,       // 0x2C: one region: sectors - 1; 128 KB each
-    'P', 'R', 'I', '1', '0', 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x50, 0x00, 0x01, 0x01,
+    'P', 'R', 'I', '1', '0', 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01,
 };
 
 static uint8_t query_byte(const flash_t *f, uint64_t at) {
@@ -183,28 +183,34 @@ static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool is
 
 bool flash_add(vm_t *vm, uint64_t ipa, uint64_t size) {
     flash_t *f = native_alloc(sizeof(flash_t));
-    hook_t *h = native_alloc(sizeof(hook_t));
     ram_t *ram = &vm->ram[vm->nram];
-    if (f == NULL || h == NULL || !vm_add_ram(vm, ipa, size)) {
+    hook_t *h = f == NULL ? NULL : device_register(vm, &(hook_t) { .key = ipa, .size = size, .native = access, .context = f });
+    if (h == NULL || !vm_add_ram(vm, ipa, size)) {
+        if (h != NULL) {
+            device_unregister(vm, h);
+        }
         native_free(f, sizeof(flash_t));
-        native_free(h, sizeof(hook_t));
         return false;
     }
     *f = (flash_t) { .vm = vm, .ram = ram, .status = READY };
     ram->flash = f;
-    *h = (hook_t) { .key = ipa, .size = size, .kind = HOOK_NATIVE, .native = access, .context = f };
-    if (!hook_range_add(&vm->mmio, h)) {
-        native_free(h, sizeof(hook_t));
-        return false; // the range stays, as memory
-    }
     return true;
 }
 
-void flash_reset(flash_t *f) {
-    f->status = READY;
-    begin(f, COMMAND, ARRAY);
+void flash_reset(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        flash_t *f = vm->ram[i].flash;
+        if (f != NULL) {
+            f->status = READY;
+            f->left = 0;
+            begin(f, COMMAND, ARRAY);
+        }
+    }
 }
 
-void flash_free(flash_t *f) {
-    native_free(f, sizeof(flash_t));
+void flash_remove(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        native_free(vm->ram[i].flash, sizeof(flash_t));
+        vm->ram[i].flash = NULL;
+    }
 }

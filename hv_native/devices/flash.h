@@ -11,7 +11,7 @@
 
 // size: a power of two, at least two sectors, where nothing else is. False: no memory.
 bool flash_add(vm_t *vm, uint64_t ipa, uint64_t size);
-void flash_reset(struct flash *flash);  // as after power-on; what it holds stays
-void flash_free(struct flash *flash);
+void flash_reset(vm_t *vm);             // as after power-on; what it holds stays
+void flash_remove(vm_t *vm);            // what it holds is RAM of the VM, and goes with that
 
 #endif

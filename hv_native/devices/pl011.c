@@ -3,8 +3,8 @@
 // see but a fast typist can; the interrupt levels are those of a real one.
 
 #include "arch.h"
+#include "device.h"
 #include "pl011.h"
-#include "vgic.h"
 #include "ports/aarch64/uart.h"
 
 enum {
@@ -16,11 +16,12 @@ enum { INT_RX = 1 << 4, INT_TX = 1 << 5, INT_RT = 1 << 6 };
 
 #define RX_SIZE 4096u   // powers of two
 #define TX_SIZE 16384u
+#define DRAIN_AT_ONCE 64u
 
 // Scripts and vCPUs on several cores come here at once: a byte typed as the guest reads the one before
 // must not be left without its interrupt. Reading FR, which polling guests do all the time, needs no lock.
 typedef struct pl011 {
-    spinlock_t lock;
+    wire_t wire;
     uint32_t ilpr, ibrd, fbrd, lcr_h, cr, ifls, imsc, ris, dmacr;
     bool attached;
     volatile uint32_t rx_in, rx_out, tx_in, tx_out;
@@ -31,19 +32,8 @@ static pl011_t *of(const vm_t *vm) {
     return vm->console;
 }
 
-static void update_line(vm_t *vm, pl011_t *p) {
-    vgic_set_line(vm, PL011_IRQ, (p->ris & p->imsc) != 0);
-}
-
-static uint64_t lock(pl011_t *p) {
-    uint64_t daif = irq_save();
-    vgic_outer_lock(&p->lock);
-    return daif;
-}
-
 static void unlock(pl011_t *p, uint64_t daif) {
-    spin_unlock(&p->lock);
-    irq_restore(daif);
+    wire_unlock(&p->wire, daif, (p->ris & p->imsc) != 0);
 }
 
 static bool rx_empty(const pl011_t *p) {
@@ -71,26 +61,25 @@ static void transmit(pl011_t *p, uint8_t c) {
     p->tx_in++;
 }
 
-static uint32_t read_data(vm_t *vm, pl011_t *p) {
+static uint32_t read_data(pl011_t *p) {
     uint32_t c = 0;
-    uint64_t daif = lock(p);
+    uint64_t daif = wire_lock(&p->wire);
     if (!rx_empty(p)) {
         c = p->rx[p->rx_out % RX_SIZE];
         p->rx_out++;
     }
     if (rx_empty(p)) {
         p->ris &= ~(INT_RX | INT_RT);
-        update_line(vm, p);
     }
     unlock(p, daif);
     return c;
 }
 
-static uint32_t read_register(vm_t *vm, pl011_t *p, uint64_t offset) {
+static uint32_t read_register(pl011_t *p, uint64_t offset) {
     static const uint8_t id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
     switch (offset) {
         case DR:
-            return read_data(vm, p);
+            return read_data(p);
         case RSR:
             return 0;
         case FR:
@@ -120,14 +109,11 @@ static uint32_t read_register(vm_t *vm, pl011_t *p, uint64_t offset) {
     }
 }
 
-static void write_register(vm_t *vm, pl011_t *p, uint64_t offset, uint32_t value) {
+static void write_register(pl011_t *p, uint64_t offset, uint32_t value) {
     switch (offset) {
         case DR:
             transmit(p, (uint8_t)value);
-            if (!(p->ris & INT_TX)) {
-                p->ris |= INT_TX; // always room for the next one
-                update_line(vm, p);
-            }
+            p->ris |= INT_TX; // always room for the next one
             break;
         case ILPR:
             p->ilpr = value;
@@ -152,31 +138,32 @@ static void write_register(vm_t *vm, pl011_t *p, uint64_t offset, uint32_t value
             break;
         case IMSC:
             p->imsc = value & 0x7FF;
-            update_line(vm, p);
             break;
         case ICR:
             p->ris &= ~value;
             if (!rx_empty(p)) {
                 p->ris |= INT_RT; // what is still there times out again
             }
-            update_line(vm, p);
             break;
     }
 }
 
 static uint32_t pl011_load(vcpu_t *v, hook_t *h, uint64_t offset) {
-    return read_register(v->vm, h->context, offset & ~3u);
+    (void)v;
+    return read_register(h->context, offset & ~3u);
 }
 
 static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     pl011_t *p = h->context;
-    uint64_t daif = lock(p);
+    (void)v;
+    uint64_t daif = wire_lock(&p->wire);
     if (offset == DR && (p->ris & INT_TX)) {
         transmit(p, (uint8_t)value); // the common case: nothing changes but the character
+        wire_unlock_same(&p->wire, daif);
     } else {
-        write_register(v->vm, p, offset & ~3u, value);
+        write_register(p, offset & ~3u, value);
+        unlock(p, daif);
     }
-    unlock(p, daif);
 }
 
 static bool pl011_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
@@ -189,25 +176,28 @@ static bool pl011_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, b
     return true;
 }
 
-bool pl011_add(vm_t *vm) {
-    pl011_t *p = native_alloc(sizeof(pl011_t));
-    hook_t *h = native_alloc(sizeof(hook_t));
-    if (p == NULL || h == NULL) {
-        native_free(p, sizeof(pl011_t));
-        native_free(h, sizeof(hook_t));
-        return false;
-    }
+// What the guest has printed and nobody has read yet is out on the line, and stays; what it has not read is lost.
+void pl011_reset(vm_t *vm) {
+    pl011_t *p = of(vm);
+    uint64_t daif = wire_lock(&p->wire);
+    p->ilpr = p->ibrd = p->fbrd = p->lcr_h = p->imsc = p->ris = p->dmacr = 0;
     p->cr = 0x300;      // TXE, RXE
     p->ifls = 0x12;
+    p->rx_out = p->rx_in;
+    unlock(p, daif);
+}
+
+bool pl011_add(vm_t *vm) {
+    pl011_t *p = native_alloc(sizeof(pl011_t));
+    if (p == NULL) {
+        return false;
+    }
+    p->wire = (wire_t) { .vm = vm, .intid = PL011_IRQ };
     vm->console = p;
-    h->key = PL011_IPA;
-    h->size = PL011_SIZE;
-    h->kind = HOOK_NATIVE;
-    h->native = pl011_access;
-    h->load = pl011_load;
-    h->store = pl011_store;
-    h->context = p;
-    return hook_range_add(&vm->mmio, h);
+    pl011_reset(vm);
+    return device_register(vm, &(hook_t) {
+        .key = PL011_IPA, .size = PL011_SIZE, .native = pl011_access, .load = pl011_load, .store = pl011_store, .context = p,
+    }) != NULL;
 }
 
 void pl011_remove(vm_t *vm) {
@@ -217,13 +207,18 @@ void pl011_remove(vm_t *vm) {
 
 void pl011_attach(vm_t *vm, bool attached) {
     pl011_t *p = of(vm);
-    uint64_t daif = lock(p);
-    p->attached = attached;
-    while (attached && p->tx_out != p->tx_in) {
-        send_to_uart(p->tx[p->tx_out % TX_SIZE]);
-        p->tx_out++;
+    bool all = !attached;
+    while (!all) { // the lock, and interrupts masked, for a few at a time
+        uint64_t daif = wire_lock(&p->wire);
+        for (unsigned i = 0; i < DRAIN_AT_ONCE && p->tx_out != p->tx_in; i++) {
+            send_to_uart(p->tx[p->tx_out % TX_SIZE]);
+            p->tx_out++;
+        }
+        all = p->tx_out == p->tx_in;
+        p->attached = all;
+        wire_unlock_same(&p->wire, daif);
     }
-    unlock(p, daif);
+    p->attached = attached;
 }
 
 bool pl011_attached(const vm_t *vm) {
@@ -238,14 +233,13 @@ size_t pl011_room(const vm_t *vm) {
 size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
     pl011_t *p = of(vm);
     size_t n = 0;
-    uint64_t daif = lock(p);
+    uint64_t daif = wire_lock(&p->wire);
     while (n < len && pl011_room(vm) > 0) {
         p->rx[p->rx_in % RX_SIZE] = data[n++];
         p->rx_in++;
     }
     if (n > 0) {
         p->ris |= INT_RX | INT_RT;
-        update_line(vm, p);
     }
     unlock(p, daif);
     return n;
@@ -258,11 +252,11 @@ size_t pl011_waiting(const vm_t *vm) {
 size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len) {
     pl011_t *p = of(vm);
     size_t n = 0;
-    uint64_t daif = lock(p);
+    uint64_t daif = wire_lock(&p->wire);
     while (n < len && p->tx_out != p->tx_in) {
         data[n++] = p->tx[p->tx_out % TX_SIZE];
         p->tx_out++;
     }
-    unlock(p, daif);
+    wire_unlock_same(&p->wire, daif);
     return n;
 }

@@ -12,6 +12,7 @@
 
 bool pl011_add(vm_t *vm);   // false: out of memory
 void pl011_remove(vm_t *vm);
+void pl011_reset(vm_t *vm);
 
 // Attached: output appears on the machine's UART at once.
 void pl011_attach(vm_t *vm, bool attached);

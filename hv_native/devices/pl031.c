@@ -3,10 +3,10 @@
 // itself, and which interrupts when it comes to the second that the guest has asked for.
 
 #include "arch.h"
+#include "device.h"
 #include "pl031.h"
 #include "platform.h"
 #include "timer.h"
-#include "vgic.h"
 
 #define PL031_IRQ 34 // SPI 2
 #define CHECKS_HZ 16 // when the time has come by our counter: the clock that counts is another
@@ -15,10 +15,12 @@ enum {
     DR = 0x00, MR = 0x04, LR = 0x08, CR = 0x0C, IMSC = 0x10, RIS = 0x14, MIS = 0x18, ICR = 0x1C, PERIPHID0 = 0xFE0,
 };
 
+// vCPUs of all cores come here, and the timer that watches for the second asked for.
 typedef struct pl031 {
     timer_t timer;      // first: its function finds the clock behind it
-    vm_t *vm;
+    wire_t wire;
     uint32_t match, load, mask, rings;
+    bool waits;         // for the second `match`
     int64_t offset;     // seconds a guest has set its clock ahead
 } pl031_t;
 
@@ -31,31 +33,34 @@ static uint32_t clock_of(const pl031_t *p) {
     return seconds() + (uint32_t)p->offset;
 }
 
-static void update_line(pl031_t *p) {
-    vgic_set_line(p->vm, PL031_IRQ, (p->rings & p->mask) != 0);
+static void unlock(pl031_t *p, uint64_t daif) {
+    wire_unlock(&p->wire, daif, (p->rings & p->mask) != 0);
 }
 
 static void look(timer_t *t) {
     pl031_t *p = (pl031_t *)t;
-    if ((int32_t)(p->match - clock_of(p)) > 0) {
+    uint64_t daif = wire_lock(&p->wire);
+    if (p->waits && (int32_t)(p->match - clock_of(p)) > 0) {
         timer_arm(t, timer_now() + timer_freq() / CHECKS_HZ, look);
-    } else {
+    } else if (p->waits) {
+        p->waits = false;
         p->rings = 1;
-        update_line(p);
     }
+    unlock(p, daif);
 }
 
-// Times that have passed come again when 32 bits have: not in our time.
+// With the lock held. Times that have passed come again when 32 bits have: not in our time. A timer that nothing
+// waits for any more is let run out: to cancel it would be to wait for `look`, which waits for the lock.
 static void set_alarm(pl031_t *p) {
     int32_t left = (int32_t)(p->match - clock_of(p));
-    timer_cancel(&p->timer);
-    if (left >= 0) {
+    p->waits = left >= 0;
+    if (p->waits) {
         timer_arm(&p->timer, timer_now() + (left > 0 ? left - 1 : 0) * timer_freq(), look);
     }
 }
 
 static uint32_t read_register(const pl031_t *p, uint64_t offset) {
-    static const uint8_t id[8] = { 0x31, 0x10, 0x04, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
+    static const uint8_t id[8] = { 0x31, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
     switch (offset) {
         case DR:
             return clock_of(p);
@@ -76,49 +81,60 @@ static uint32_t read_register(const pl031_t *p, uint64_t offset) {
     }
 }
 
+static void write_register(pl031_t *p, uint64_t offset, uint32_t value) {
+    switch (offset) {
+        case MR:
+            p->match = value;
+            set_alarm(p);
+            break;
+        case LR:
+            p->load = value;
+            p->offset = (int64_t)value - seconds();
+            set_alarm(p);
+            break;
+        case IMSC:
+            p->mask = value & 1;
+            break;
+        case ICR:
+            p->rings &= ~value;
+            break;
+    }
+}
+
 static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     pl031_t *p = h->context;
     (void)v, (void)size;
-    offset &= ~3u;
-    if (!write) {
-        *value = read_register(p, offset);
-    } else if (offset == MR) {
-        p->match = (uint32_t)*value;
-        set_alarm(p);
-    } else if (offset == LR) {
-        p->load = (uint32_t)*value;
-        p->offset = (int64_t)*value - seconds();
-        set_alarm(p);
-    } else if (offset == IMSC) {
-        p->mask = *value & 1;
-        update_line(p);
-    } else if (offset == ICR) {
-        p->rings &= ~*value;
-        update_line(p);
+    uint64_t daif = wire_lock(&p->wire);
+    if (write) {
+        write_register(p, offset & ~3u, (uint32_t)*value);
+    } else {
+        *value = read_register(p, offset & ~3u);
     }
+    unlock(p, daif);
     return true;
+}
+
+// The time a guest has set goes on, as that of a clock with a battery does.
+void pl031_reset(vm_t *vm) {
+    pl031_t *p = vm->rtc;
+    uint64_t daif = wire_lock(&p->wire);
+    p->match = p->load = p->mask = p->rings = 0;
+    p->waits = false;
+    unlock(p, daif);
 }
 
 bool pl031_add(vm_t *vm) {
     pl031_t *p = native_alloc(sizeof(pl031_t));
-    hook_t *h = native_alloc(sizeof(hook_t));
-    if (p == NULL || h == NULL) {
-        native_free(p, sizeof(pl031_t));
-        native_free(h, sizeof(hook_t));
+    if (p == NULL) {
         return false;
     }
+    p->wire = (wire_t) { .vm = vm, .intid = PL031_IRQ };
     vm->rtc = p;
-    p->vm = vm;
-    h->key = PL031_IPA;
-    h->size = PL031_SIZE;
-    h->kind = HOOK_NATIVE;
-    h->native = access;
-    h->context = p;
-    return hook_range_add(&vm->mmio, h);
+    return device_register(vm, &(hook_t) { .key = PL031_IPA, .size = PL031_SIZE, .native = access, .context = p }) != NULL;
 }
 
 void pl031_remove(vm_t *vm) {
-    if (vm->rtc != NULL) {
+    if (vm->rtc != NULL) { // it may ring on any core until now
         timer_cancel(&vm->rtc->timer);
     }
     native_free(vm->rtc, sizeof(pl031_t));

@@ -10,5 +10,6 @@
 
 bool pl031_add(vm_t *vm);   // false: out of memory
 void pl031_remove(vm_t *vm);
+void pl031_reset(vm_t *vm);
 
 #endif

@@ -5,8 +5,8 @@
 #include <string.h>
 #include "arch.h"
 #include "cpu.h"
+#include "device.h"
 #include "gic.h"
-#include "vgic.h"
 #include "virtio.h"
 
 enum {
@@ -19,55 +19,32 @@ enum {
 };
 
 #define MAGIC_VALUE 0x74726976u  // "virt"
-#define VENDOR_VALUE 0x44504C45u // "ELPD"
+#define VENDOR_VALUE 0x554D4551u // "QEMU", which some drivers insist on
 
 // ---- Interrupts and kicks -----------------------------------------------------------------------
 
-// The line follows isr. vgic_set_line may wait for other cores, so no lock is held over it; who sets a
-// level that is no longer right sees that and sets it again.
-static void update_line(virtio_t *d) {
-    bool level;
-    do {
-        level = d->isr != 0;
-        vgic_set_line(d->vm, VIRTIO_IRQ + d->slot, level);
-        dmb_ish();
-    } while (level != (d->isr != 0));
+uint64_t virtio_lock(virtio_t *d) {
+    return wire_lock(&d->wire);
 }
 
-static uint64_t lock(virtio_t *d) {
-    uint64_t daif = irq_save();
-    spin_lock(&d->lock);
-    return daif;
-}
-
-static void unlock(virtio_t *d, uint64_t daif) {
-    spin_unlock(&d->lock);
-    irq_restore(daif);
+void virtio_unlock(virtio_t *d, uint64_t daif) {
+    wire_unlock(&d->wire, daif, d->isr != 0);
 }
 
 void virtio_interrupt(virtio_t *d, uint32_t why) {
-    uint64_t daif = lock(d);
-    bool news = (d->isr & why) != why && d->status != 0;
-    if (news) {
-        d->isr |= why;
-    }
-    unlock(d, daif);
-    if (news) {
-        update_line(d);
-    }
+    uint64_t daif = virtio_lock(d);
+    d->isr |= d->status != 0 ? why : 0;
+    virtio_unlock(d, daif);
 }
 
 void virtio_broken(virtio_t *d, uint32_t epoch, const char *why) {
-    uint64_t daif = lock(d);
-    bool now = d->epoch == epoch && !(d->status & VIRTIO_NEEDS_RESET);
-    if (now) {
+    uint64_t daif = virtio_lock(d);
+    if (d->epoch == epoch && !(d->status & VIRTIO_NEEDS_RESET)) {
         d->status |= VIRTIO_NEEDS_RESET;
         d->fault = why;
+        d->isr |= 2;
     }
-    unlock(d, daif);
-    if (now) {
-        virtio_interrupt(d, 2);
-    }
+    virtio_unlock(d, daif);
 }
 
 volatile bool virtio_waiting;
@@ -88,9 +65,9 @@ static void tell_boot_core(void) {
 }
 
 void virtio_kick(virtio_t *d, uint32_t what) {
-    uint64_t daif = lock(d);
+    uint64_t daif = virtio_lock(d);
     bool news = mark(d, what);
-    unlock(d, daif);
+    virtio_unlock(d, daif);
     if (news) {
         tell_boot_core();
     }
@@ -114,10 +91,10 @@ virtio_t *virtio_next(uint64_t until, uint32_t *what) {
         }
     }
     if (first != NULL) {
-        uint64_t daif = lock(first);
+        uint64_t daif = virtio_lock(first);
         *what = first->kicked;
         first->kicked = 0;
-        unlock(first, daif);
+        virtio_unlock(first, daif);
     }
     return first;
 }
@@ -265,6 +242,15 @@ static void write_features(virtio_t *d, uint32_t value) {
     }
 }
 
+// What came while the driver looked at the other reason is an edge of its own: drivers acknowledge what they have
+// read, and the tree says that the line is one of edges.
+static void acknowledge(virtio_t *d, uint32_t reasons) {
+    if (d->isr & reasons) {
+        d->isr &= ~reasons;
+        wire_set(&d->wire, false);
+    }
+}
+
 static bool write_register(virtio_t *d, uint64_t offset, uint32_t value) {
     switch (offset) {
         case DEVICE_FEATURES_SEL:
@@ -285,7 +271,7 @@ static bool write_register(virtio_t *d, uint64_t offset, uint32_t value) {
         case QUEUE_NOTIFY:
             return value < d->nqueues && mark(d, 1u << value);
         case INTERRUPT_ACK:
-            d->isr &= ~value;
+            acknowledge(d, value);
             break;
         case STATUS:
             return write_status(d, value);
@@ -318,7 +304,7 @@ static uint64_t read_config(const virtio_t *d, uint64_t offset, unsigned size) {
 
 static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     virtio_t *d = v->vm->virtio[offset / VIRTIO_STRIDE];
-    bool tell = false, lower = false;
+    bool tell = false;
     (void)h;
     offset %= VIRTIO_STRIDE;
     bool odd = offset < CONFIG && (size != 4 || offset % 4 != 0); // 4.2.2.2: 32 bits, aligned
@@ -326,22 +312,17 @@ static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool wr
         *value = write || odd || offset >= CONFIG ? 0 : read_register(NULL, offset);
         return true;
     }
-    spin_lock(&d->lock);
+    uint64_t daif = virtio_lock(d);
     if (!write) {
         *value = offset >= CONFIG ? read_config(d, offset - CONFIG, size) : read_register(d, offset);
     } else if (offset < CONFIG) {
-        bool high = d->isr != 0;
         tell = write_register(d, offset, (uint32_t)*value);
         if (offset == QUEUE_NOTIFY) {
             uint64_t on = BIT(0) | BIT(2); // M and C
             d->uncached = (vcpu_el1_get(v, EL1_SCTLR_EL1) & on) != on;
         }
-        lower = high && d->isr == 0;
     }
-    spin_unlock(&d->lock);
-    if (lower) {
-        update_line(d);
-    }
+    virtio_unlock(d, daif);
     if (tell) {
         tell_boot_core();
     }
@@ -351,20 +332,13 @@ static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool wr
 // ---- Slots --------------------------------------------------------------------------------------
 
 bool virtio_add(vm_t *vm) {
-    hook_t *h = native_alloc(sizeof(hook_t));
-    if (h == NULL) {
-        return false;
-    }
-    h->key = VIRTIO_IPA;
-    h->size = VM_MAX_VIRTIO * VIRTIO_STRIDE;
-    h->kind = HOOK_NATIVE;
-    h->native = access;
-    return hook_range_add(&vm->mmio, h);
+    return device_register(vm, &(hook_t) { .key = VIRTIO_IPA, .size = VM_MAX_VIRTIO * VIRTIO_STRIDE, .native = access }) != NULL;
 }
 
 void virtio_remove(vm_t *vm) {
     for (unsigned i = 0; i < vm->nvirtio; i++) {
         native_free(vm->virtio[i], sizeof(virtio_t));
+        vm->virtio[i] = NULL;
     }
     vm->nvirtio = 0;
 }
@@ -373,8 +347,9 @@ void virtio_reset_vm(vm_t *vm) {
     for (unsigned i = 0; i < vm->nvirtio; i++) {
         virtio_t *d = vm->virtio[i];
         if (d != NULL) {
+            uint64_t daif = virtio_lock(d);
             reset(d);
-            update_line(d);
+            virtio_unlock(d, daif);
             virtio_kick(d, VIRTIO_WAS_RESET);
         }
     }

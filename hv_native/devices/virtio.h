@@ -2,11 +2,12 @@
 // Virtio devices of a guest (virtio 1.1): 32 slots as on QEMU virt, each empty or with a device whose
 // registers (virtio.c) and queues (virtqueue.c) are here, and whose work is Python's (obj_virtio.c).
 //
-// Registers are used by any core, under `lock`. Queues are looked into by the boot core only: what it
+// Registers are used by any core, under the wire's lock. Queues are looked into by the boot core only: what it
 // reads there a guest may change under its hands, so each thing is read once and then checked.
 #ifndef HV_VIRTIO_H
 #define HV_VIRTIO_H
 
+#include "device.h"
 #include "vm.h"
 
 #define VIRTIO_IPA UINT64_C(0x0A000000)
@@ -33,7 +34,7 @@ typedef struct {
 } virtqueue_t;
 
 typedef struct virtio {
-    spinlock_t lock;
+    wire_t wire;                // its lock is the device's
     vm_t *vm;
     unsigned slot, nqueues, config_size;
     uint32_t id;
@@ -70,6 +71,9 @@ typedef struct {
 bool virtio_add(vm_t *vm);      // the empty slots; false: out of memory
 void virtio_remove(vm_t *vm);
 void virtio_reset_vm(vm_t *vm); // no vCPU runs
+
+uint64_t virtio_lock(virtio_t *d);
+void virtio_unlock(virtio_t *d, uint64_t daif);
 
 // Boot core: put work for it on its list, and make it look.
 void virtio_kick(virtio_t *d, uint32_t what);

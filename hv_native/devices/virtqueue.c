@@ -53,14 +53,12 @@ static void *ram(virtio_t *d, uint64_t ipa, uint64_t size, unsigned align) {
 
 // False: the queue is not in use, or nothing that can be used (*bad).
 static bool look(virtio_t *d, unsigned queue, rings_t *r, bool *bad) {
-    uint64_t daif = irq_save();
-    spin_lock(&d->lock);
+    uint64_t daif = virtio_lock(d);
     r->q = d->queue[queue];
     r->epoch = d->epoch;
     r->status = d->status;
     r->accepted = d->accepted;
-    spin_unlock(&d->lock);
-    irq_restore(daif);
+    virtio_unlock(d, daif);
     if (!r->q.ready || (r->status & (VIRTIO_DRIVER_OK | VIRTIO_NEEDS_RESET | VIRTIO_FAILED)) != VIRTIO_DRIVER_OK) {
         return false;
     }
@@ -134,13 +132,11 @@ static const char *walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) {
 
 // Where the boot core is in the available ring, unless there was a reset.
 static void set_next_avail(virtio_t *d, unsigned queue, uint32_t epoch, uint16_t next) {
-    uint64_t daif = irq_save();
-    spin_lock(&d->lock);
+    uint64_t daif = virtio_lock(d);
     if (d->epoch == epoch) {
         d->queue[queue].next_avail = next;
     }
-    spin_unlock(&d->lock);
-    irq_restore(daif);
+    virtio_unlock(d, daif);
 }
 
 bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
@@ -190,13 +186,11 @@ void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, 
     dmb_ish(); // the entry before the index
     r.used->idx = r.q.next_used + 1;
     virtio_sync(d, r.used, sizeof(used_t) + 8 * r.q.num);
-    uint64_t daif = irq_save();
-    spin_lock(&d->lock);
+    uint64_t daif = virtio_lock(d);
     if (d->epoch == epoch) {
         d->queue[queue].next_used = r.q.next_used + 1;
     }
-    spin_unlock(&d->lock);
-    irq_restore(daif);
+    virtio_unlock(d, daif);
     dmb_ish(); // the index before the question whether the driver wants to know
     if (!(r.avail->flags & NO_INTERRUPT)) {
         virtio_interrupt(d, 1);

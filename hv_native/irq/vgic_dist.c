@@ -5,6 +5,7 @@
 
 #include "arch.h"
 #include "cpu.h"
+#include "device.h"
 #include "gic.h"
 #include "trap.h"
 #include "vgic.h"
@@ -19,7 +20,7 @@
 #define GICC_SIZE 0x10000u
 #define GICR_STRIDE 0x20000u            // RD_base and SGI_base, 64 KB each
 
-#define IIDR 0x4500043Bu                // product 'E', implementer ARM's JEP106 code
+#define IIDR 0x43Bu                     // ARM's JEP106 code, as QEMU's has it
 
 enum { CTLR_ARE = 1 << 4, CTLR_DS = 1 << 6 };
 
@@ -348,11 +349,13 @@ static void write_ctlr(vcpu_t *v, uint32_t value) {
     vgic_unlock(vm);
 }
 
-// ICPIDR4..7, 0..3 and ICCIDR0..3. ICPIDR2 holds the version of the architecture (7:4).
-static uint32_t id_register(uint64_t offset) {
-    static const uint8_t id[12] = { 0x44, 0, 0, 0, 0x90, 0xB4, 0x0B, 0, 0x0D, 0xF0, 0x05, 0xB1 };
+// ICPIDR4..7, 0..3 and ICCIDR0..3, as QEMU's. ICPIDR2 holds the version of the architecture (7:4); part: ICPIDR0
+// of GICv3's distributor or redistributor.
+static uint32_t id_register(uint64_t offset, uint8_t part) {
+    static const uint8_t v2[12] = { 0x04, 0, 0, 0, 0x90, 0xB4, 0x2B, 0, 0x0D, 0xF0, 0x05, 0xB1 };
+    static const uint8_t v3[12] = { 0x44, 0, 0, 0, 0, 0xB4, 0x3B, 0, 0x0D, 0xF0, 0x05, 0xB1 };
     unsigned n = (unsigned)(offset & 0x3F) / 4;
-    return n < 4 ? 0 : id[n - 4] | (n == 10 ? (gic_is_v3() ? 0x30u : 0x20u) : 0);
+    return n < 4 ? 0 : !gic_is_v3() ? v2[n - 4] : n == 8 ? part : v3[n - 4];
 }
 
 // GICD_IROUTERn, 64 bits: Aff3 39:32, "any" 31, Aff2 to Aff0 23:0.
@@ -397,7 +400,7 @@ static uint32_t read_rest(const frame_t *f, uint64_t offset) {
         return read_router(f, (unsigned)(offset - GICD_IROUTER) / 8, offset & 4);
     }
     if (offset >= (gic_is_v3() ? 0xFFC0 : 0xFC0)) {
-        return id_register(offset);
+        return id_register(offset, 0x92);
     }
     if (!gic_is_v3() && offset >= 0xF10 && offset < 0xF30) {
         return read_sgi_sources(f, offset & 0xF);
@@ -465,7 +468,7 @@ static uint32_t read_redist(const frame_t *f, uint64_t offset) {
     vcpu_t *v = f->owner;
     if (offset >= 0x10000) {
         offset -= 0x10000;
-        return offset >= 0x80 && offset < 0xD00 ? read_word(f, offset) : offset >= 0xFFC0 ? id_register(offset) : 0;
+        return offset >= 0x80 && offset < 0xD00 ? read_word(f, offset) : offset >= 0xFFC0 ? id_register(offset, 0x93) : 0;
     }
     switch (offset) {
         case 0x04:
@@ -477,7 +480,7 @@ static uint32_t read_redist(const frame_t *f, uint64_t offset) {
         case 0x14: // GICR_WAKER: ProcessorSleep 1, ChildrenAsleep 2
             return v->vgic.asleep ? 6 : 0;
         default:
-            return offset >= 0xFFC0 ? id_register(offset) : 0;
+            return offset >= 0xFFC0 ? id_register(offset, 0x93) : 0;
     }
 }
 
@@ -604,18 +607,8 @@ bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
 }
 
 static bool add(vm_t *vm, uint64_t ipa, uint64_t size, native_mmio_t access, native_load_t load, native_store_t store) {
-    hook_t *h = native_alloc(sizeof(hook_t));
-    if (h == NULL) {
-        return false;
-    }
-    h->key = ipa;
-    h->size = size;
-    h->kind = HOOK_NATIVE;
-    h->native = access;
-    h->load = load;
-    h->store = store;
-    h->value = typer(vm);
-    return hook_range_add(&vm->mmio, h);
+    hook_t h = { .key = ipa, .size = size, .native = access, .load = load, .store = store, .value = typer(vm) };
+    return device_register(vm, &h) != NULL;
 }
 
 bool vgic_dist_add(vm_t *vm) {

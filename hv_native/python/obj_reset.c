@@ -3,13 +3,12 @@
 
 #include "py/runtime.h"
 #include "arch.h"
+#include "device.h"
 #include "objects.h"
 #include "sched.h"
-#include "vgic.h"
-#include "virtio.h"
 #include "vtimer.h"
 
-// reset(): RAM is zero, every vCPU and the interrupt controller as at power-on. What a script has set up
+// reset(): RAM is zero, every vCPU and every native device as at power-on. What a script has set up
 // stays: hooks, rules, stage 2, vm.el2.
 static mp_obj_t vm_reset(mp_obj_t self) {
     vm_t *vm = hv_vm_get(self);
@@ -26,8 +25,7 @@ static mp_obj_t vm_reset(mp_obj_t self) {
     }
     vtimer_restart(vm);
     irq_restore(daif);
-    virtio_reset_vm(vm);
-    vgic_reset_vm(vm);
+    devices_reset(vm);
     vm_ram_zero(vm);
     return mp_const_none;
 }

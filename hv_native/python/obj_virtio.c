@@ -353,13 +353,11 @@ static void set_config(virtio_t *d, mp_obj_t config) {
     if (buf.len > VIRTIO_CONFIG_MAX) {
         mp_raise_ValueError(MP_ERROR_TEXT("a virtio device has at most 256 bytes of configuration"));
     }
-    uint64_t daif = irq_save();
-    spin_lock(&d->lock);
+    uint64_t daif = virtio_lock(d);
     memcpy(d->config, buf.buf, buf.len);
     d->config_size = buf.len;
     d->config_generation++;
-    spin_unlock(&d->lock);
-    irq_restore(daif);
+    virtio_unlock(d, daif);
 }
 
 static virtio_t *new_device(vm_t *vm, unsigned slot) {
@@ -369,6 +367,7 @@ static virtio_t *new_device(vm_t *vm, unsigned slot) {
     }
     d->vm = vm;
     d->slot = slot;
+    d->wire = (wire_t) { .vm = vm, .intid = (uint16_t)(VIRTIO_IRQ + slot) };
     d->page_size = PAGE_SIZE;
     return d;
 }
@@ -392,7 +391,6 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
     port->request = args[8];
     port->ready = args[9];
     port->reset = args[10];
-    mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(port));
     uint32_t id = unbox_u64(args[2]);
     uint64_t features = unbox_u64(args[3]);
     virtio_t *d = new_device(vm, slot);
@@ -407,6 +405,7 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
         nlr_raise(MP_OBJ_FROM_PTR(nlr.ret_val));
     }
     set_config(d, args[4]);
+    mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(port));
     nlr_pop();
     vm_hold(vm);
     vm->virtio[slot] = d;

@@ -4,15 +4,11 @@
 #include <string.h>
 #include "arch.h"
 #include "cpu.h"
+#include "device.h"
 #include "el1trap.h"
-#include "flash.h"
 #include "idregs.h"
 #include "mem.h"
-#include "pl011.h"
-#include "pl031.h"
 #include "policy.h"
-#include "vgic.h"
-#include "virtio.h"
 #include "vm.h"
 #include "vtimer.h"
 
@@ -66,7 +62,7 @@ vm_t *vm_create(const char *name, unsigned cpus) {
     vms = vm;
     vtimer_add(vm);
     vm->vmid = vmid_take();
-    bool ok = vm->vmid != 0 && stage2_init(vm) && vgic_add(vm) && pl011_add(vm) && pl031_add(vm) && virtio_add(vm);
+    bool ok = vm->vmid != 0 && stage2_init(vm) && devices_add(vm);
     for (unsigned i = 0; ok && i < cpus; i++) {
         vm->vcpu[i] = new_vcpu(vm, i);
         ok = vm->vcpu[i] != NULL;
@@ -99,7 +95,6 @@ static void forget_vcpu(vcpu_t *v) {
 }
 
 static void release_ram(ram_t *r) {
-    flash_free(r->flash);
     page_free(r->host, r->size);
     native_free(r->present, r->present_bytes);
 }
@@ -111,9 +106,8 @@ void vm_destroy(vm_t *vm) {
             break;
         }
     }
-    pl031_remove(vm); // it may ring on any core until now
+    devices_remove(vm);
     stage2_free(vm);
-    vgic_remove(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         if (vm->vcpu[i] != NULL) {
             forget_vcpu(vm->vcpu[i]);
@@ -129,8 +123,6 @@ void vm_destroy(vm_t *vm) {
     hook_ranges_clear(&vm->mmio, release_hook);
     hook_ranges_clear(&vm->rules, release_hook);
     el1_free(vm);
-    pl011_remove(vm);
-    virtio_remove(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }
@@ -250,11 +242,7 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
 void vm_ram_zero(vm_t *vm) {
     for (unsigned i = 0; i < vm->nram; i++) {
         ram_t *r = &vm->ram[i];
-        if (r->flash != NULL) {
-            flash_reset(r->flash);
-            continue;
-        }
-        for (uint64_t offset = 0; offset < r->size; offset += RAM_GRANULE) {
+        for (uint64_t offset = 0; r->flash == NULL && offset < r->size; offset += RAM_GRANULE) {
             if (is_present(r, offset / RAM_GRANULE)) {
                 uint64_t bytes = r->size - offset < RAM_GRANULE ? r->size - offset : RAM_GRANULE;
                 page_zero(r->host + offset, bytes);

@@ -214,7 +214,7 @@ class VM(Traps):
             self.reset()
 
     def reset(self) -> None:
-        """As after power-on: RAM zero, vCPUs and interrupt controller reset, and what was loaded
+        """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded
         (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
         """
         self._used = False

@@ -75,7 +75,7 @@ class VM(Traps):
         ends, or does something nobody answers: it can be run on. A reset of the guest starts it
         anew. Ctrl-C raises KeyboardInterrupt."""
     def reset(self) -> None:
-        """As after power-on: RAM zero, vCPUs and interrupt controller reset, and what was loaded
+        """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded
         (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay."""
     def start(self) -> None:
         """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
