@@ -8,7 +8,8 @@
     target.close()
 
 The serial line is QEMU's own pseudo-terminal, kept open so that nothing is lost; mpremote opens it
-too. Everything the target ever says is kept in `target.console`. Every wait has a deadline.
+too. Everything the target ever says is kept in `target.console`. Every wait is for an event, and has
+a deadline: seconds of a machine with nothing else to do, times PATIENCE.
 """
 
 import ast
@@ -27,10 +28,28 @@ from pathlib import Path
 from child import dies_with_parent
 from console import CTRL_C, CTRL_D, PROMPT, Console, Gone, Hung, TargetError
 
-__all__ = ["Gone", "Hung", "ROOT", "Target", "TargetError", "Terminal"]
+__all__ = ["Gone", "Hung", "ROOT", "Target", "TargetError", "Terminal", "how_long", "in_time"]
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOT_SECONDS = 20
+PATIENCE = int(os.environ.get("PATIENCE", 10))  # other work may be going on beside the tests
+
+
+def how_long(action):
+    """Seconds of the host that something took which must come out true."""
+    start = time.monotonic()
+    assert action()
+    return time.monotonic() - start
+
+
+def in_time(times, measure, most=0.05):
+    """Measures until it was at most so much this often. The host may have other work, a good deal of
+    the time; what is slow by itself never gets there.
+    """
+    took, end = [], time.monotonic() + 120
+    while sum(each <= most for each in took) < times:
+        assert time.monotonic() < end, took
+        took.append(measure())
 
 
 class Target:
@@ -93,7 +112,7 @@ class Target:
         Target.live.append(self)
         self.path = self._announced()
         # Held open from before the reset to the end: QEMU drops output while nobody is there.
-        self.line = Console(os.open(self.path, os.O_RDWR | os.O_NOCTTY))
+        self.line = Console(os.open(self.path, os.O_RDWR | os.O_NOCTTY), patience=PATIENCE)
         self.at_prompt = False
         try:
             self._monitor_answer(rb"(\(qemu\) )$")
@@ -107,7 +126,7 @@ class Target:
         """The path of the terminal that QEMU has made."""
         said = b""
         while not (found := re.search(rb"redirected to (/\S+)", said)):
-            ready = select.select([self.qemu.stdout], [], [], 10)[0]
+            ready = select.select([self.qemu.stdout], [], [], 10 * PATIENCE)[0]
             fresh = os.read(self.qemu.stdout.fileno(), 4096) if ready else b""
             if not fresh:
                 raise Gone(f"QEMU did not start: {said.decode(errors='replace')}")
@@ -126,10 +145,10 @@ class Target:
             return
         self.qemu.terminate()
         try:
-            self.qemu.wait(5)
+            self.qemu.wait(5 * PATIENCE)
         except subprocess.TimeoutExpired:
             self.qemu.kill()
-            self.qemu.wait(5)
+            self.qemu.wait()
         if self.line:
             os.close(self.line.fd)
             self.line = None
@@ -143,7 +162,7 @@ class Target:
         """Waits until the machine has switched itself off. QEMU's exit status."""
         with contextlib.suppress(Gone):
             self.line.until(re.compile(rb"(?!)"), seconds)  # matches nothing: reads to the end
-        return self.qemu.wait(seconds)
+        return self.qemu.wait(seconds * PATIENCE)
 
     def reset(self, seconds=BOOT_SECONDS):
         """Presses the reset button and waits for the prompt."""
@@ -156,9 +175,9 @@ class Target:
         if self.qemu is None:
             return self.boot()
         try:
-            self.line.friendly(3)
+            self.line.friendly()
             self.at_prompt = True
-            self.soft_reset(5)
+            self.soft_reset()
             return self
         except (Hung, Gone):
             self.close()
@@ -264,13 +283,15 @@ class Target:
                 stdin=None if stdin is not None else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                timeout=seconds,
+                timeout=seconds * PATIENCE,
                 text=True,
             )
         except subprocess.TimeoutExpired as error:
             text = (error.stdout or b"").decode(errors="replace")
             line = " ".join(map(str, args))
-            raise Hung(f"mpremote {line}: not done in {seconds} s; it printed:\n{text}") from None
+            raise Hung(
+                f"mpremote {line}: not done in {seconds * PATIENCE} s; it printed:\n{text}"
+            ) from None
         if not check:
             return done.returncode, done.stdout
         assert done.returncode == 0, f"mpremote {' '.join(map(str, args))}:\n{done.stdout}"
@@ -284,6 +305,7 @@ class Target:
         return self._monitor_answer(rb"\r\n((?s:.*))\(qemu\) $", seconds)
 
     def _monitor_answer(self, pattern, seconds=5):
+        seconds *= PATIENCE
         text, end = b"", time.monotonic() + seconds
         while not (found := re.search(pattern, text)):
             left = end - time.monotonic()
@@ -332,7 +354,7 @@ class Terminal:
 
     def until(self, text, seconds=30):
         """Reads up to `text`, which is taken together with all before it. Lines end in \\n."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while text not in self.seen:
             left = end - time.monotonic()
             assert left > 0, f"no {text!r} in {self.seen!r}"
@@ -347,5 +369,5 @@ class Terminal:
     def close(self):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, 15)
-        self.process.wait(10)
+        self.process.wait(10 * PATIENCE)
         os.close(self.master)

@@ -16,10 +16,10 @@ OVER = {
 }
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3000)
 def test_costs_are_what_they_were(image):
     command = [sys.executable, ROOT / "tools/bench.py", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=580)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2900)
     bad = done.stderr.strip().splitlines()[-1].removeprefix("bench: ").split("; ")
     bad = [line for line in bad if done.returncode and line.rpartition(": ")[0] not in OVER]
     assert not bad, f"{done.stdout}\n{done.stderr}"

@@ -11,7 +11,7 @@ import pytest
 from harness import ROOT
 
 
-def make(*words, seconds=60, **options):
+def make(*words, seconds=600, **options):
     """Runs make with no terminal; (status, what it printed)."""
     # The variables of the make that runs the tests are not for this one.
     env = {name: os.environ[name] for name in os.environ if name not in ("MAKEFLAGS", "MAKELEVEL")}
@@ -53,11 +53,10 @@ def test_help_lists_every_command():
 
 def test_second_build_does_nothing(image):
     before = image.stat().st_mtime_ns
-    start = time.monotonic()
     status, text = make()
     assert status == 0, text
     assert image.stat().st_mtime_ns == before
-    assert time.monotonic() - start < 10
+    assert not re.search(r"^(CC|AR|LINK|MPY|GEN) ", text, re.M), text
 
 
 def test_run_prints_the_script_and_the_prompt(image, script):
@@ -107,7 +106,7 @@ def test_run_exits_with_the_scripts_status(image, script, text, expected):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.returncode == expected, done.stdout + done.stderr
     if "1/0" in text:
@@ -136,7 +135,7 @@ def test_run_at_a_terminal_leaves_the_user_at_the_prompt(image, script, terminal
     user.until(b"(qemu) ")
     user.type(b"\x01c\x01x")
     user.until(b"QEMU: Terminated")
-    assert user.process.wait(10) == 0
+    assert user.process.wait(100) == 0
 
 
 def test_closing_the_terminal_ends_qemu(image, script, terminal):
@@ -148,7 +147,8 @@ def test_closing_the_terminal_ends_qemu(image, script, terminal):
     children = ["pgrep", "-P", runner.decode(), "qemu"]
     (qemu,) = subprocess.run(children, capture_output=True).stdout.split()
     os.kill(int(runner), 9)
-    for _ in range(100):
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
         if not os.path.exists(f"/proc/{qemu.decode()}"):
             return
         time.sleep(0.05)
@@ -164,7 +164,7 @@ def test_run_lets_the_script_read_the_keyboard(image, script, terminal):
     user.until(b"hello, you\n")
     user.until(b">>> ")
     user.type(b"\x01x")
-    assert user.process.wait(10) == 0
+    assert user.process.wait(100) == 0
 
 
 def test_repl(image, terminal):
@@ -173,7 +173,7 @@ def test_repl(image, terminal):
     user.type(b"6 * 7\r")
     user.until(b"\n42\n")
     user.type(b"\x01x")
-    assert user.process.wait(10) == 0
+    assert user.process.wait(100) == 0
 
 
 @pytest.fixture
@@ -193,7 +193,7 @@ def mpremote(*words):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     return done.returncode, done.stdout + done.stderr
 

@@ -94,7 +94,7 @@ def test_all_are_seen_and_the_guest_does_not_notice(each_target):
         TRACE
         + """
 def outcome():
-    return vm.run(2000).reason, [cpu.x[n] for n in (19, 20, 21, 28)], hex(cpu.sp)
+    return vm.run(60_000).reason, [cpu.x[n] for n in (19, 20, 21, 28)], hex(cpu.sp)
 before = outcome()
 vm.reset()
 vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
@@ -133,7 +133,7 @@ def test_chosen_by_class(target, classes, seen):
         TRACE
         + f"""
 vm.trap_el1_exceptions({classes}, note)
-print(vm.run(2000).reason, cpu.x[28], [name for name, *rest in seen])
+print(vm.run(60_000).reason, cpu.x[28], [name for name, *rest in seen])
 """
     )
     assert run(target, EXCEPTIONS, script) == f"stop 6 {seen}\n"
@@ -145,12 +145,12 @@ def test_off_again(target):
         TRACE
         + """
 vm.trap_el1_exceptions("all", note)
-vm.run(2000)
+vm.run(60_000)
 print(len(seen), vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] == code)
 vm.trap_el1_exceptions(None)
 print(vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] == code)
 cpu.pc, cpu.pstate = 0x4008_0000, 0x3c5
-print(vm.run(2000).reason, len(seen), cpu.x[28])
+print(vm.run(60_000).reason, len(seen), cpu.x[28])
 vm.stage2.dump()
 """
     )
@@ -202,7 +202,7 @@ def handler(cpu, esr, vector):
     note(cpu, esr, vector)
     return {answer}
 vm.trap_el1_exceptions("svc", handler)
-print(vm.run(2000).reason, cpu.x[19], "counted" if cpu.x[28] else "", end="")
+print(vm.run(60_000).reason, cpu.x[19], "counted" if cpu.x[28] else "", end="")
 """
     )
     assert run(each_target, code, script).strip() == f"stop {result}"
@@ -245,7 +245,7 @@ def fault(cpu, esr, vector):
     print(hv.explain(esr).split(";")[0], hex(cpu.sysreg["FAR_EL1"]), hex(cpu.sysreg["ELR_EL1"]))
     vm.memory[0x4010_0010:0x4010_0018] = (0x4000_0705).to_bytes(8, "little")
     return hv.RETRY
-print(vm.run(2000).reason, hex(cpu.x[4]))
+print(vm.run(60_000).reason, hex(cpu.x[4]))
 """
     )
     lines = run(target, code, script).splitlines()
@@ -289,7 +289,7 @@ def irq(cpu, esr, vector):
         return hv.PASS
     return hv.RETRY
 vm.trap_el1_exceptions("irq", irq)
-print(vm.run(2000).reason, cpu.x[28], len(seen), seen[0][:2])
+print(vm.run(60_000).reason, cpu.x[28], len(seen), seen[0][:2])
 """
     )
     assert run(each_target, code, script) == "stop 1 3 (0, '0x280')\n"
@@ -307,13 +307,13 @@ def handler(cpu, esr, vector):
     if esr >> 26 == 0 and len(seen) < 4:
         raise ValueError("not yet")
 vm.trap_el1_exceptions("all", handler)
-print(vm.run(2000).reason, cpu.x[28])
+print(vm.run(60_000).reason, cpu.x[28])
 for n in range(2):
     try:
-        vm.run(2000)
+        vm.run(60_000)
     except ValueError as error:
         print(error, cpu.x[28])
-print(vm.run(2000).reason, cpu.x[28], [name for name, *rest in seen])
+print(vm.run(60_000).reason, cpu.x[28], [name for name, *rest in seen])
 """
     )
     assert run(target, EXCEPTIONS, script).splitlines() == [
@@ -366,7 +366,7 @@ first:
         TRACE
         + """
 vm.trap_el1_exceptions("svc", note)
-print(vm.run(2000).reason, cpu.x[28], seen, hex(cpu.sysreg["VBAR_EL1"]))
+print(vm.run(60_000).reason, cpu.x[28], seen, hex(cpu.sysreg["VBAR_EL1"]))
 """
     )
     assert run(target, code, script) == (
@@ -394,7 +394,7 @@ here: .quad 0
         TRACE
         + """
 vm.trap_el1_exceptions("all", note)
-print(vm.run(3000).reason, cpu.x[1], seen)
+print(vm.run(60_000).reason, cpu.x[1], seen)
 """
     )
     assert run(target, code, script) == "stop 1000 []\n"
@@ -421,7 +421,7 @@ mine: .quad 0
         TRACE
         + """
 vm.trap_el1_exceptions("all", note)
-print(vm.run(3000).reason, cpu.x[1], vm.memory[0x4008_2040:0x4008_2042] == b"\\xf4\\x01")
+print(vm.run(60_000).reason, cpu.x[1], vm.memory[0x4008_2040:0x4008_2042] == b"\\xf4\\x01")
 """
     )
     code = code.replace("mine: .quad 0", "    .balign 8\nmine: .quad 0")

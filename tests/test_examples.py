@@ -81,7 +81,7 @@ def test_make_run(image):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=600,
     )
     assert done.returncode == 0, done
     shows("stage2", done.stdout)

@@ -19,7 +19,7 @@ vm.flash(0x400_0000, "64M")
 vm.load("/disk/{}", at=0)
 """
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(3000)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -39,7 +39,7 @@ def test_transition_is_the_documented_one(each_target):
         REPORT,
         LAUNCH
         + """
-print(vm.run(2000).reason, hex(entry), hex(vm.el2["HCR_EL2"] >> 31 & 1))
+print(vm.run(60_000).reason, hex(entry), hex(vm.el2["HCR_EL2"] >> 31 & 1))
 level, sp, daif, sp_el2 = seen[0]
 print(level, hex(sp), hex(daif), sp_el2 == cpu.sp_el2, cpu.sp_el2 & 15)
 """,
@@ -80,10 +80,10 @@ def test_hypervisor_memory_is_not_the_guests(target):
 vm = guest(code)
 vm.cpu[0].x[0] = hv.platform()["ram_base"] + 0x20_0000     # where EL2's own code is
 before = hv.read(0x4020_0000, 8)
-print(vm.run(1000).reason, vm.cpu[0].x[1], hv.read(0x4020_0000, 8) == before)
+print(vm.run(60_000).reason, vm.cpu[0].x[1], hv.read(0x4020_0000, 8) == before)
 vm.cpu[0].reset(0x4008_0000)
 vm.cpu[0].x[0] = 0x4400_0000                               # not RAM of this VM
-print(vm.run(1000).reason)
+print(vm.run(60_000).reason)
 """
     assert run(target, "ldr x1, [x0]\n str x1, [x0]\n hvc #0x100", script) == "stop 0 True\nmmio\n"
 

@@ -9,8 +9,6 @@ import time
 import pytest
 from harness import ROOT
 
-pytestmark = pytest.mark.timeout(400)  # four vCPUs on a loaded host take their time
-
 GUESTS = ROOT / "build/guests-debian"
 DISK = "-device virtio-blk-device,drive=disk -drive"
 DISK += f" if=none,id=disk,format=raw,readonly=on,file=fat:{GUESTS}"
@@ -88,15 +86,14 @@ def test_reboot_and_a_second_linux(boot, cpus, gic, smp):
 
 
 def test_fast_typing_arrives_complete(boot):
-    """100 lines at 10 kB/s."""
+    """100 lines at 10 kB/s, or as fast as the host manages."""
     target = boot_linux(boot)
     target.send(b"cat > /tmp/typed\r")
     target.until(b"typed\r\n")
     text = "".join([f"{n:03} the quick brown fox jumps over the lazy dog\n" for n in range(100)])
-    start = time.monotonic()
     for at in range(0, len(text), 50):
         target.send(text[at : at + 50].replace("\n", "\r"))
-        time.sleep(max(0, start + (at + 50) / 10_000 - time.monotonic()))
+        time.sleep(0.005)  # a pace, not a deadline
     target.until(b"099 the quick brown fox jumps over the lazy dog\r\n", seconds=60)
     target.send(b"\x04md5sum /tmp/typed\r")
     target.until(hashlib.md5(text.encode()).hexdigest().encode(), seconds=30)
@@ -108,8 +105,15 @@ def test_background_kernel_and_a_live_prompt(boot):
     target.interrupt()
     target.exec("vm.start()")
     assert target.repl("6 * 7") == "42"
-    target.exec("vm.console.write(b'echo still-$((40+2))\\r')\nimport time\ntime.sleep(2)")
-    assert "still-42" in target.exec("print(vm.console.read(4096))")
+    script = """
+import time
+vm.console.write(b"echo still-$((40+2))\\r")
+said = b""
+while b"still-42" not in said:
+    said += vm.console.read(4096) or b""
+    time.sleep_ms(1)
+"""
+    target.exec(script, seconds=30)
     assert target.repl("vm.running") == "True"
 
 
@@ -151,7 +155,7 @@ def test_make_linux(image, terminal):
     user.until(b"<Exit off", seconds=60)
     user.until(b">>> ", seconds=30)
     user.type(b"\x01x")
-    assert user.process.wait(10) == 0
+    assert user.process.wait(100) == 0
 
 
 def test_installer_comes_to_its_first_menu(boot):

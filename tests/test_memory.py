@@ -79,7 +79,7 @@ vm = guest(code)
 view = vm.memory.view(0x4010_0000, 8)
 view[0] = 41
 vm.memory.clean(0x4010_0000, 8)
-print(vm.run(1000).reason, view[0], len(view))
+print(vm.run(60_000).reason, view[0], len(view))
 """
     assert run(each_target, code, script) == "stop 42 8\n"
 

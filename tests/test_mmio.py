@@ -122,7 +122,7 @@ def device(cpu, offset, value):
 for at in starts:
     seen.clear()
     cpu.pc, cpu.sysreg["CPACR_EL1"], cpu.sysreg["ESR_EL1"] = at, 3 << 20, 0
-    vm.run(1000)
+    vm.run(60_000)
     print(cpu.exit.esr >> 26 == 0x16, cpu.x[0], cpu.x[4], cpu.x[1] - 0x0b00_0010, seen, hex(cpu.exit.pc), hex(cpu.sysreg["ESR_EL1"]))
 """
 

@@ -86,7 +86,7 @@ def test_time_runs_like_the_hosts(target):
         )
     )
     host_ms = (time.monotonic() - begin) * 1000
-    assert 490 <= target_ms <= host_ms + 20
+    assert 490 <= target_ms <= host_ms + 20  # one after the other, so however long the host takes
 
 
 def test_ticks(target):
@@ -94,7 +94,7 @@ def test_ticks(target):
 import time
 us, ms = time.ticks_us(), time.ticks_ms()
 time.sleep_us(3000)
-print(2900 < time.ticks_diff(time.ticks_us(), us) < 100_000, time.ticks_ms() - ms >= 2)
+print(2900 < time.ticks_diff(time.ticks_us(), us) < 60_000_000, time.ticks_ms() - ms >= 2)
 print(time.ticks_diff(time.ticks_add(time.ticks_ms(), -5), time.ticks_ms()))
 """
     assert target.exec(code) == "True True\n-5\n"
@@ -102,12 +102,13 @@ print(time.ticks_diff(time.ticks_add(time.ticks_ms(), -5), time.ticks_ms()))
 
 def test_clock_is_todays(target):
     """The board's clock is the PL031, which QEMU sets from the host's."""
+    before = time.time()
     now = target.exec("import time; print(time.time_ns() // 10**9, time.gmtime()[0])").split()
-    assert abs(int(now[0]) - time.time()) < 5
-    assert int(now[1]) == time.gmtime().tm_year
+    assert before - 2 < int(now[0]) < time.time() + 2
+    assert time.gmtime(before).tm_year <= int(now[1]) <= time.gmtime().tm_year
 
 
-def test_asyncio(target):
+def test_asyncio(boot):
     code = """
 import asyncio
 async def tick(name, ms):
@@ -118,6 +119,7 @@ async def main():
     await asyncio.gather(tick('a', 40), tick('b', 60))
 asyncio.run(main())
 """
+    target = boot(icount=True)  # whose time stands still while the host does not run it
     lines = target.exec(code).split("\n")
     assert sorted(lines[:-1]) == ["a 0", "a 1", "a 2", "b 0", "b 1", "b 2"]
     assert lines[0] == "a 0" and lines[-2] == "b 2"
@@ -135,7 +137,7 @@ print(len(poll.poll(0)))
     assert target.exec(code) == "0\n1\n"
 
 
-def test_machine_timer(target):
+def test_machine_timer(boot):
     code = """
 import machine, time
 count = 0
@@ -149,6 +151,7 @@ seen = count
 time.sleep_ms(50)
 print(15 <= seen <= 21, count == seen)
 """
+    target = boot(icount=True)
     assert target.exec(code) == "True True\n"
 
 

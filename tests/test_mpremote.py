@@ -111,7 +111,6 @@ def test_mount(target, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_a_megabyte_there_and_back(target, tmp_path):
     data = random.Random(1).randbytes(1 << 20)
     (tmp_path / "there.bin").write_bytes(data)
@@ -141,7 +140,7 @@ def test_repl_command(target, terminal):
     user.type(b"print(6 * 7)\r")
     user.until(b"\n42\n")
     user.type(b"\x1d")
-    assert user.process.wait(10) == 0
+    assert user.process.wait(100) == 0
 
 
 def test_over_a_socket(image, tmp_path):
@@ -165,7 +164,7 @@ def test_over_a_socket(image, tmp_path):
             *args,
         ]
         return subprocess.run(
-            command, check=True, capture_output=True, text=True, timeout=60
+            command, check=True, capture_output=True, text=True, timeout=600
         ).stdout
 
     try:
@@ -176,10 +175,10 @@ def test_over_a_socket(image, tmp_path):
         assert mpremote("fs", "cat", ":note.txt") == "over a socket\n"
     finally:
         qemu.terminate()
-        qemu.wait(10)
+        qemu.wait(100)
 
 
-def wait_for_port(port, seconds=10):
+def wait_for_port(port, seconds=100):
     end = time.monotonic() + seconds
     while True:
         try:
@@ -334,7 +333,7 @@ def test_repl_captures_and_injects(target, terminal, tmp_path):
     user.type(b"\x0b")  # Ctrl-K
     user.until(b"from a file")
     user.type(b"\x1d")
-    assert user.process.wait(10) == 0
+    assert user.process.wait(100) == 0
     assert b"injected" in (tmp_path / "session").read_bytes()
 
 
@@ -376,7 +375,7 @@ def terminal_server(target):
 def test_over_rfc2217(terminal_server):
     device = f"rfc2217://127.0.0.1:{terminal_server}"
     command = [sys.executable, "-m", "mpremote", "connect", device, "eval", "6 * 7"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "42", done.stderr
 
 
@@ -390,7 +389,7 @@ def test_connect_by_port_prefix(target):
         "eval",
         "6 * 7",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "42", done.stderr
 
 

@@ -121,7 +121,7 @@ CPTR_EL2.TFP = 1
 print(0.5 + 0.25, HCR_EL2.VM)
 HCR_EL2.write(0x8000_0038)
 MDCR_EL2.write(0)
-print(vm.run(1000).reason)
+print(vm.run(60_000).reason)
 print(HCR_EL2)
 """
     assert run(target, "hvc #0x100", script).splitlines() == [
@@ -149,7 +149,7 @@ def handler(cpu, value):
     print(HCR_EL2.TRVM)
     return 1
 vm.sysreg("SCTLR_EL1", lambda cpu, value: 77)
-print(vm.run(1000).reason, vm.cpu[0].x[2])
+print(vm.run(60_000).reason, vm.cpu[0].x[2])
 """
     lines = run(target, code, script).splitlines()
     assert lines[0] == "1 True"
@@ -170,7 +170,7 @@ def test_a_guest_cannot_reach_the_firmware(each_target):
 """
     script = """
 vm = guest(code)
-vm.run(1000)
+vm.run(60_000)
 print(hex(vm.cpu[0].x[20]))
 """
     # INVALID_PARAMETERS: this machine has one core, however many the real one has.

@@ -29,7 +29,7 @@ def make(calls, smc, cpus=4):
     for i, call in enumerate(calls):
         vm.memory[0x4010_0000 + 32 * i : 0x4010_0020 + 32 * i] = struct.pack("<4Q", *call)
     vm.cpu[0].x[21] = smc
-    assert vm.run(5000).reason == "stop"
+    assert vm.run(60_000).reason == "stop"
     return [struct.unpack("<q", bytes(vm.memory[0x4010_0000 + 32 * i : 0x4010_0008 + 32 * i]))[0] for i in range(len(calls))]
 for smc in (0, 1):
     print(make(calls, smc))
@@ -114,7 +114,7 @@ def test_a_cpu_begins_as_the_specification_says(each_target):
     script = """
 vm = guest(code, cpus=2)
 vm.cpu[0].x[19] = 0xFEDC_BA98_7654_3210
-print(vm.run(5000).cpu.id, [hex(vm.cpu[1].x[i]) for i in range(5)])
+print(vm.run(60_000).cpu.id, [hex(vm.cpu[1].x[i]) for i in range(5)])
 """
     registers = ["0xfedcba9876543210", "0x4", "0x30d00800", "0x3c0", "0x80000001"]
     assert run(each_target, BEGIN, script) == f"1 {registers}\n"
@@ -166,7 +166,7 @@ if background:
         time.sleep_ms(1)
     print(vm.exit.reason, started)
 else:
-    print(vm.run(20000).reason, started)
+    print(vm.run(60_000).reason, started)
 """
     text = run(each_target, RESETS, script, background=background)
     assert text == f"off {[(1, 0)] * 5}\n"
@@ -178,7 +178,7 @@ def test_cpu_off_of_the_last_one_ends_the_vm(each_target):
     hvc #0
     b .
 """
-    assert run(each_target, source, "print(guest(code, cpus=2).run(5000).reason)") == "off\n"
+    assert run(each_target, source, "print(guest(code, cpus=2).run(60_000).reason)") == "off\n"
 
 
 def test_suspend_waits_for_an_interrupt(each_target):
@@ -223,6 +223,6 @@ def test_suspend_waits_for_an_interrupt(each_target):
 """
     script = """
 vm = guest(code)
-print(vm.run(10000).reason, vm.cpu[0].x[0], vm.cpu[0].x[23] >= vm.cpu[0].x[22])
+print(vm.run(60_000).reason, vm.cpu[0].x[0], vm.cpu[0].x[23] >= vm.cpu[0].x[22])
 """
     assert run(each_target, source, script) == "stop 0 True\n"

@@ -18,7 +18,7 @@ def test_session_is_what_make_run_shows(image):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     real = done.stdout[done.stdout.index("MicroPython ") :]
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The prompt as a user types at it, and the raw REPL that tools use."""
 
-import time
-
 import pytest
 from console import CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E
 from harness import TargetError
@@ -53,19 +51,18 @@ def start(target, loop):
 
 def test_ctrl_c_ends_a_busy_loop(each_target):
     start(each_target, "while True: pass")
-    assert "KeyboardInterrupt" in each_target.interrupt(2)
+    assert "KeyboardInterrupt" in each_target.interrupt()
 
 
 def test_ctrl_c_ends_a_sleep(target):
     start(target, "import time; time.sleep(1000)")
-    time.sleep(0.2)
-    assert "KeyboardInterrupt" in target.interrupt(2)
+    assert "KeyboardInterrupt" in target.interrupt()
 
 
 def test_ctrl_c_twenty_times(target):
     for _ in range(20):
         start(target, "while 1: pass")
-        assert "KeyboardInterrupt" in target.interrupt(2)
+        assert "KeyboardInterrupt" in target.interrupt()
 
 
 def test_traceback_names_line_and_error(target):
@@ -185,8 +182,8 @@ def test_stdout_is_eight_bits_wide(target):
 def test_ctrl_c_while_the_raw_repl_runs(target):
     target._prompt()
     target.line.enter_raw()
-    target.line.raw_start("while True: pass")
-    time.sleep(0.2)
+    target.line.raw_start("print('runs')\nwhile True: pass")
+    target.line.until(b"runs\r\n")
     target.send(CTRL_C)
     target.line.until(CTRL_D)
     with pytest.raises(TargetError, match="KeyboardInterrupt"):

@@ -29,7 +29,7 @@ def answer(cpu, x1):
 def again():
     cpu.pc = 0x4008_0000
     calls.clear()
-    vm.run(2000)
+    vm.run(60_000)
     return cpu.x[20]
 """
 
@@ -95,7 +95,7 @@ def test_every_kind(each_target, code, kind, key):
     script = f"""
 vm = guest(code)
 rule = vm.rule({kind!r}, {key}, "const", 7)
-print(vm.run(1000).reason, vm.cpu[0].x[0], rule.hits)
+print(vm.run(60_000).reason, vm.cpu[0].x[0], rule.hits)
 """
     assert run(each_target, code + "\n hvc #0x100", script) == "stop 7 1\n"
 
@@ -154,7 +154,7 @@ table:
 vm = guest(code)
 watch = vm.rule("hvc", 0x8400_0000, "count")
 deny = vm.rule("smc", 0x8400_0000, "deny")
-vm.run(1000)
+vm.run(60_000)
 print(watch.hits, deny.hits, hex(vm.cpu[0].x[20] >> 16), vm.cpu[0].x[21])
 print(hex(vm.cpu[0].sysreg["ESR_EL1"]), hex(vm.cpu[0].sysreg["ELR_EL1"]))
 """
@@ -177,7 +177,7 @@ vm = guest(code)
 vm.rule("sysreg", "ACTLR_EL1", "shadow")
 vm.rule("sysreg", "ACTLR_EL1", "log")
 vm.rule("sysreg", "PMCR_EL0", "const", 0x4100_3000)
-vm.run(1000)
+vm.run(60_000)
 print([hex(vm.cpu[0].x[n]) for n in (1, 2, 3)])
 for e in hv.events():
     print(e.what, e.write, hex(e.value), hex(e.pc), e.vmid == vm._vm.vmid, e.cpu, e.lost)
@@ -226,7 +226,7 @@ try:
     vm.rule("mmio", (0x0b00_0006, 4), "count")
 except ValueError as error:
     print(error)
-print(vm.run(1000).reason, seen, [hex(cpu.x[n]) for n in (3, 4, 5, 6, 7, 8)])
+print(vm.run(60_000).reason, seen, [hex(cpu.x[n]) for n in (3, 4, 5, 6, 7, 8)])
 print(const.hits, over.hits, flags.hits, nothing.hits, [e.what for e in hv.events()])
 """
     assert run(each_target, code, script).splitlines() == [
@@ -262,7 +262,7 @@ def test_denied_device(target):
     script = """
 vm = guest(code)
 vm.rule("mmio", (0x0900_0000, 0x1000), "deny")
-vm.run(1000)
+vm.run(60_000)
 print(hex(vm.cpu[0].x[3]), hex(vm.cpu[0].x[4]))
 """
     assert run(target, code, script) == "0x96000010 0x9000000\n"

@@ -181,7 +181,7 @@ def run_setup(**env):
         env=os.environ | env,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
 
 

@@ -19,7 +19,7 @@ def storm(target, cpus=4, rounds=0, timers=0, times=1, seconds=60):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("gic", [2, 3])
 def test_storm_of_interrupts_on_four_cores(boot, gic):
     """Four vCPUs, a lock they share, 65,536 SGIs from each to the next: none lost, none doubled,
@@ -71,6 +71,6 @@ import time
 for i in range(5):
     with guest(code, cpus=2) as vm:
         start = time.ticks_ms()
-        print(vm.run(20_000).reason, time.ticks_diff(time.ticks_ms(), start) < 15_000)
+        print(vm.run(60_000).reason, time.ticks_diff(time.ticks_ms(), start) < 15_000)
 """
     assert run(each_target, source, script, 120) == "off True\n" * 5

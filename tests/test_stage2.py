@@ -44,7 +44,7 @@ def test_ram_appears_when_touched(each_target):
 vm = guest(code)
 import struct
 vm.cpu[0].x[0], vm.cpu[0].x[1] = 0x4020_0008, 0x1234
-print(vm.stage2.walk(0x4020_0000), vm.run(1000).reason, vm.stage2.walk(0x4020_0000)[0])
+print(vm.stage2.walk(0x4020_0000), vm.run(60_000).reason, vm.stage2.walk(0x4020_0000)[0])
 print(vm.memory[0x4020_0000:0x4020_0018])
 for at in range(0x4020_0000, 0x4040_0000, 0x1_0000):
     vm.memory[at]
@@ -68,7 +68,7 @@ for at in range(0x4020_0000, 0x4040_0000, 0x1000):
     vm.memory[at]                       # all of the 2 MB
 def touch(ipa):
     cpu.pc, cpu.x[0], cpu.x[1] = 0x4008_0000, ipa, 7
-    exit = vm.run(1000)
+    exit = vm.run(60_000)
     return exit.reason, "write" if exit.write else "read", hex(exit.ipa)
 for ipa in (0x4020_0000, 0x4020_1008, 0x4020_3010, 0x4020_5000):
     print(*touch(ipa))
@@ -100,7 +100,7 @@ def leave(cpu, esr):
 def outcome(pc, ipa, perms):
     vm.stage2.protect(0x4010_0000, 0x1000, perms)
     vm.cpu[0].pc, vm.cpu[0].x[0] = pc, ipa
-    vm.run(1000)
+    vm.run(60_000)
     return vm.cpu[0].exit.esr >> 26
 vm.memory[0x4010_0000:0x4010_0008] = code[12:20]
 for perms in ("r", "w", "x", "rw", "rx", "rwx", ""):
@@ -143,11 +143,11 @@ vm = guest(code)
 rtc = hv.platform()["rtc"]
 vm.stage2.map(0x0c00_0000, rtc, 0x1000, "r")
 vm.cpu[0].x[0], vm.cpu[0].pc = 0x0c00_0000, 0x4008_0004
-print(vm.run(1000).reason)
+print(vm.run(60_000).reason)
 print((vm.cpu[0].x[2] & 0xffff_ffff) - hv.read(rtc) in (0, -1))
 print(hex(vm.stage2.translate(0x0c00_0010) - rtc))
 vm.cpu[0].pc = 0x4008_0000
-print(vm.run(1000))
+print(vm.run(60_000))
 """
     lines = run(target, TOUCH, script).splitlines()
     assert lines[:3] == ["stop", "True", "0x10"]
@@ -161,7 +161,7 @@ vm = guest(code)
 before = hv.mem()
 vm.stage2.map(0x8000_0000, None, 0x30_0000)
 vm.cpu[0].x[0], vm.cpu[0].x[1] = 0x8020_0000, 99
-print(vm.run(1000).reason, vm.cpu[0].x[2], vm.memory[0x8020_0000], vm.memory[0x8000_0000])
+print(vm.run(60_000).reason, vm.cpu[0].x[2], vm.memory[0x8020_0000], vm.memory[0x8000_0000])
 print(before[0] - hv.mem()[0] >= 0x30_0000)
 """
     assert run(target, TOUCH, script) == "stop 99 99 0\nTrue\n"
@@ -223,7 +223,7 @@ print(a._vm.vmid != b._vm.vmid)
 for n in range(50):
     for vm, value in ((a, n), (b, ~n & 0xffff)):
         vm.cpu[0].x[0], vm.cpu[0].x[1] = 0x4010_0000 + 8 * n, value
-        assert vm.run(1000).reason == "stop"
+        assert vm.run(60_000).reason == "stop"
         assert vm.cpu[0].x[2] == value
 print([vm.memory[0x4010_0000 + 8 * 7] for vm in (a, b)])
 """
@@ -244,7 +244,7 @@ seen = []
 for n in range(20):
     vm.stage2.map(0x9000_0000, (first, second)[n & 1], 0x1000, "r")
     vm.cpu[0].pc = 0x4008_0004
-    vm.run(1000)
+    vm.run(60_000)
     seen.append(vm.cpu[0].x[2])
 print(seen == [1, 2] * 10)
 """
@@ -258,7 +258,7 @@ vmids, open_ones = set(), []
 def cycle(n):
     vm = guest(code, ram="2M")
     vm.cpu[0].x[0] = 0x4010_0000
-    assert vm.run(1000).reason == "stop"
+    assert vm.run(60_000).reason == "stop"
     vm.stage2.protect(0x4010_0000, 0x3000, "r")
     vm.stage2.unmap(0x4000_0000, 0x2000)
     vm.stage2.map(0x7000_0000, None, 0x1_0000)
@@ -322,7 +322,7 @@ while size >= 0x1000:
     except MemoryError:
         size //= 2
 for n in range(3):
-    print(vm.run(5000))
+    print(vm.run(60_000))
 try:
     hv.VM("late")
 except MemoryError as error:
@@ -330,7 +330,7 @@ except MemoryError as error:
 others.clear()
 import gc
 gc.collect()
-print(vm.run(5000).reason)
+print(vm.run(60_000).reason)
 """
     lines = run(each_target, code, script, 60).splitlines()
     assert lines[:3] == ["<Exit memory: cpu 0 at pc 0x40080008>"] * 3

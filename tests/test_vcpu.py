@@ -19,7 +19,7 @@ cpu = vm.cpu[0]
 for n in range(31):
     cpu.x[n] = 0xffff_ffff_ffff_ff00 + n
 cpu.sp, cpu.pc = 0x4007_0000, 0x4008_0000
-vm.run(1000)
+vm.run(60_000)
 print([cpu.x[n] - 0xffff_ffff_ffff_ff00 for n in range(31)] == list(range(1, 32)), hex(cpu.sp), hex(cpu.pc))
 print(len(cpu.x), len(cpu.q), cpu.id, cpu.vm is vm)
 """
@@ -34,7 +34,7 @@ vm = guest(code)
 cpu = vm.cpu[0]
 for pstate in (0x3c5, 0xf000_0005, 0xa000_0084):
     cpu.pc, cpu.pstate = 0x4008_0000, pstate
-    vm.run(1000)
+    vm.run(60_000)
     print([hex(cpu.x[n]) for n in (1, 2, 3, 4)], hex(cpu.pstate))
 for pstate in (9, 8, 0xd, 1, 2, 3, 6, 7, 0x13, 0x1f):
     try:
@@ -80,12 +80,12 @@ vm = guest(code)
 cpu = vm.cpu[0]
 for name, value in EL1:
     cpu.sysreg[name] = value
-vm.run(1000)
+vm.run(60_000)
 got = struct.unpack(f"<{len(EL1)}Q", vm.memory[0x4010_0000 : 0x4010_0000 + 8 * len(EL1)])
 for (name, value), guest_saw in zip(EL1, got):
     if guest_saw != value:
         print(name, hex(value), hex(guest_saw))
-vm.run(1000)
+vm.run(60_000)
 for name, value in EL1:
     if cpu.sysreg[name] | 2 != value | 2:
         print(name, hex(value), hex(cpu.sysreg[name]))
@@ -153,7 +153,7 @@ def test_dump(target):
     """Everything, decoded."""
     script = """
 vm = guest(code)
-vm.run(1000)
+vm.run(60_000)
 cpu = vm.cpu[0]
 cpu.sysreg["TCR_EL1"] = 0x5_8010_0010
 cpu.q[3] = 0x1122334455667788_99aabbccddeeff00
@@ -191,12 +191,12 @@ vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
 vm.load(code)
 cpu = vm.cpu[0]
 for n in range(3):
-    print(vm.run(1000).reason, cpu.x[2], hex(cpu.x[4]), hex(cpu.sysreg["TPIDR_EL1"]))
+    print(vm.run(60_000).reason, cpu.x[2], hex(cpu.x[4]), hex(cpu.sysreg["TPIDR_EL1"]))
     vm.reset()
     print(hex(cpu.pc), cpu.x[2], vm.memory[0x4010_0000], cpu.sysreg["TPIDR_EL1"], hex(cpu.pstate))
 vm.hvc(imm=0x100, handler=lambda cpu: vm.reset())
 try:
-    vm.run(1000)
+    vm.run(60_000)
 except RuntimeError as error:
     print(error)
 """
@@ -233,7 +233,7 @@ def test_translate(each_target):
 vm = guest(code)
 cpu = vm.cpu[0]
 print(cpu.translate(0x4008_0000)[0] == 0x4008_0000)     # its MMU is off
-print(vm.run(1000).reason, hex(cpu.x[4]))
+print(vm.run(60_000).reason, hex(cpu.x[4]))
 ipa, pa = cpu.translate(0x8010_0123)
 print(hex(ipa), pa == vm.stage2.translate(ipa), hex(cpu.translate(0xc000_0000)[0]))
 vm.stage2.unmap(0x4018_0000, 0x1000)
@@ -322,7 +322,7 @@ def handler(cpu, n):
 for vm in (a, b):
     vm.hvc(0xc600_0001, handler)
 mine = 1 / 3
-print(a.run(5000).reason, a.cpu[0].x[21])
+print(a.run(60_000).reason, a.cpu[0].x[21])
 def also(cpu, n):
     handler(cpu, n)
     return hv.STOP
@@ -331,7 +331,7 @@ a.cpu[0].pc = 0x4008_0000
 a.hvc(0xc600_0001, also)
 ends = set()
 for n in range(201):
-    ends.add((a.run(1000).reason, b.run(1000).reason))
+    ends.add((a.run(60_000).reason, b.run(60_000).reason))
 print(ends, [(vm.cpu[0].x[21], vm.cpu[0].x[22], vm.cpu[0].x[23]) for vm in (a, b)])
 print(mine == 1 / 3, abs(seen[7] - sum([math.sqrt(k + 7) * 1.5 for k in range(20)])) < 1e-12)
 print(hex(a.cpu[0].fpcr), a.cpu[0].q[5] & (1 << 64) - 1 == b.cpu[0].q[5] & (1 << 64) - 1, hex(a.cpu[0].q[31] >> 64))
@@ -361,14 +361,14 @@ def bits(number):
     return struct.unpack("<Q", struct.pack("<d", number))[0]
 vm = guest(code)
 cpu = vm.cpu[0]
-vm.run(1000)
+vm.run(60_000)
 cpu.q[0], cpu.q[1], cpu.q[2], cpu.x[2] = bits(1.5), bits(2.25), 7, 9
 cpu.fpcr, cpu.fpsr = 0, 0x1f
 @vm.hvc(imm=1)
 def look(cpu):
     print(cpu.q[0] == bits(3.75), cpu.q[2] == (9 << 64) + 7)
     cpu.q[1] = bits(0.25 + 0.5)
-vm.run(1000)
+vm.run(60_000)
 print(cpu.q[0] == bits(4.5), hex(cpu.fpsr))
 for value in ((1 << 128) - 1, 5, -1, 1 << 64):
     cpu.q[31] = value
@@ -405,7 +405,7 @@ def calls(floats, handler):
     vm = guest(code)
     vm.cpu[0].x[28] = floats
     vm.hvc(imm=1, handler=handler)
-    vm.run(5000)
+    vm.run(60_000)
     return vm.cpu[0].exits.get(7, 0)
 def compute(cpu):
     cpu.x[20] = int(cpu.x[19] * 1.5)

@@ -95,7 +95,7 @@ on_exception:
 BEGIN = """
 vm = guest(code)
 cpu, irq = vm.cpu[0], vm.irq(40)
-def came(ms=2000):
+def came(ms=60_000):
     vm.run(ms)
     return cpu.x[20], cpu.x[21]
 assert came() == (0, 0)

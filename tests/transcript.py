@@ -114,7 +114,7 @@ def run_host(text):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=1200,
     )
     assert done.returncode == 0, f"{text}\n{done.stdout}"
     return done.stdout

@@ -26,11 +26,11 @@ class Driver:
         self.vm, self.base, self.num = vm, 0x0A00_0000 + slot * 0x200, num
         self.rings = {}
         if vm.cpu[0].pc == 0x4008_0000:
-            vm.run(9000)
+            vm.run(60_000)
     def access(self, op, at, value=0):
         x = self.vm.cpu[0].x
         x[0], x[1], x[2] = op, self.base + at, value
-        exit = self.vm.run(9000)
+        exit = self.vm.run(60_000)
         assert exit.reason == "stop", exit
         return x[2]
     def get(self, at):

@@ -36,13 +36,14 @@ class Console:
     """A serial line by its file descriptor, a socket's or a terminal's.
 
     `show` is called with each chunk received. `mux` tells that QEMU's Ctrl-A escape is active on
-    the line, so that a Ctrl-A for the target is sent twice.
+    the line, so that a Ctrl-A for the target is sent twice. `patience` multiplies every deadline.
     """
 
-    def __init__(self, fd, show=None, mux=False):
+    def __init__(self, fd, show=None, mux=False, patience=1):
         self.fd = fd
         self.show = show
         self.mux = mux
+        self.patience = patience
         self.unread = bytearray()
         os.set_blocking(fd, False)
 
@@ -56,6 +57,7 @@ class Console:
 
     def send_keys(self, data, seconds=10):
         """Sends bytes as a user types them: with `mux`, Ctrl-A is QEMU's."""
+        seconds *= self.patience
         end = time.monotonic() + seconds
         while data:
             if not select.select([], [self.fd], [], max(end - time.monotonic(), 0))[1]:
@@ -87,6 +89,7 @@ class Console:
     def until(self, what, seconds=10):
         """Reads up to and including `what`, bytes or a compiled pattern, and returns it all."""
         pattern = what if isinstance(what, re.Pattern) else re.compile(re.escape(what), re.DOTALL)
+        seconds *= self.patience
         end = time.monotonic() + seconds
         while not (match := pattern.search(self.unread)):
             left = end - time.monotonic()
@@ -98,6 +101,7 @@ class Console:
 
     def take(self, count, seconds=10):
         """Reads exactly `count` bytes."""
+        seconds *= self.patience
         end = time.monotonic() + seconds
         while len(self.unread) < count:
             left = end - time.monotonic()
