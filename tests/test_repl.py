@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The prompt as a user types at it, and the raw REPL that tools use."""
 
+import re
+
 import pytest
 from console import CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E
-from harness import TargetError
+from harness import ROOT, TargetError
 
 UP, LEFT, TAB = b"\x1b[A", b"\x1b[D", b"\t"
 
@@ -221,19 +223,24 @@ def test_help(target):
     assert "hv.demo()" in target.repl("help()")
     modules = target.repl("help('modules')").split()
     assert {"hv/__init__", "_hv", "machine", "asyncio/__init__", "vfs"} <= set(modules)
-    target.exec("import hv, hv.mmu\nvm = hv.VM('help', ram='1M')")
-    for thing, line in (
-        ("hv", "  explain(esr, far, hpfar, pc, ipa) -- One line on a syndrome"),
-        ("hv.VM", "  run(timeout_ms) -- Run in the foreground, the guest's console on this one"),
-        ("vm", "  default(handler) -- What nothing else answers at all: f(cpu, esr)"),
-        ("vm.cpu[0]", "  pc -- Where it goes on: ELR_EL2"),
-        ("vm.memory", "  find(what, start, end) -- The IPA where these bytes are first, or -1"),
-        ("hv.mmu", "  dump() -- Print what is mapped, and which parts are the image's"),
-        ("hv.regs.HCR_EL2", "  read() -- Its value, 64 bits"),
+    for thing, line in (  # of what is hv's: tests/test_help.py
         ("'text'", "  upper -- <function>"),
         ("5", "object 5 is of type int"),
     ):
         assert line in target.repl(f"help({thing})").splitlines(), thing
+
+
+def test_traceback_of_a_frozen_module_has_lines(target):
+    """Packed or not: the line in modules/hv that raised."""
+    for module, typed, name in (
+        ("vm", "hv.VM(ram='64Q')", "size"),
+        ("stage2", "hv.VM(ram='1M').stage2.map(0, 0, 0x1000, type='no')", "map"),
+    ):
+        target.exec("import hv")
+        shown = target.repl(typed)
+        number = re.search(rf'File "hv/{module}.py", line (\d+), in {name}\n', shown + "\n")
+        source = (ROOT / "modules" / "hv" / f"{module}.py").read_text().split("\n")
+        assert number and "raise ValueError" in source[int(number[1]) - 1], shown
 
 
 def test_reprs(target):

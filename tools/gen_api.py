@@ -38,6 +38,8 @@ PAGES = (
     ("Register", "hv/regs.pyi", "Register", "from hv.regs import HCR_EL2"),
     ("hv.mmu", "hv/mmu.pyi", None, "import hv.mmu"),
     ("hv.virtio", "hv/virtio.pyi", None, "from hv.virtio import Device"),
+    ("Request", "_hv.pyi", "Request", "r of request(queue, r)"),
+    ("Virtio", "_hv.pyi", "Virtio", "device.port"),
     ("hv.block", "hv/block.pyi", None, "from hv.block import Block"),
     ("hv.net", "hv/net.pyi", None, "from hv.net import Net, Switch"),
     ("hv.loader", "hv/loader.pyi", None, "import hv.loader"),
@@ -45,8 +47,8 @@ PAGES = (
     ("hv.fdt", "hv/fdt.pyi", None, "import hv.fdt"),
     ("machine", "machine.pyi", None, "import machine"),
 )
-# Not for help(): docs/api.md has them.
-TOO_LONG = ("hv.block", "hv.net", "hv.loader", "hv.machine_dt", "hv.fdt", "machine")
+# Of these help() has the first sentences only: docs/api.md has the rest.
+BRIEFLY = ("hv.loader", "hv.machine_dt", "hv.fdt", "machine")
 # What hv is made of, and nobody needs to name.
 BUILT_OF = "elf event progress source stage2 state symbols syndrome traps vm".split()
 
@@ -179,7 +181,7 @@ def stubs():
     made = {
         STUBS / "hv" / f"{path.stem}.pyi": stub(path)
         for path in sorted(MODULES.glob("*.py"))
-        if path != ABOUT_PY
+        if path.stem == "__init__" or path.stem[0] != "_"
     }
     registers = "\n".join(gen_registers.pyi())
     made[STUBS / "hv" / "regs.pyi"] = (
@@ -294,45 +296,74 @@ def readme():
 
 ABOUT = (
     LICENCE
-    + MADE.format("what it tells")
-    + '''"""help(thing): what the things of the package hv offer."""
-
-TEXT = {
-%s}
-
-
-def tell(thing):
-    """Print what is known of a module, a class or an instance. False: nothing."""
-    text = TEXT.get(getattr(thing, "__name__", type(thing).__name__))
-    if text:
-        print(text)
-    return bool(text)
-'''
+    + MADE.format("docstrings and stubs: what modules/hv/_help.py prints")
+    + """
+# A page: its title, how one comes by it, its text; then a line for each name: how it is called, a tab,
+# what it does. Of a class in a module the methods follow it, their names with its own in front.
+PAGES = (
+%s)
+"""
 )
+# What help() finds besides: objects that a script gets from others.
+HELP_PAGES = (*PAGES, ("Registers", "_hv.pyi", "Registers", "cpu.x, cpu.q, cpu.sysreg"))
 
 
 def about():
-    """modules/hv/_about.py: what most sessions need, a line for each name."""
-    told = {}
-    for title, file, cls, how in PAGES:
-        if title in TOO_LONG:
-            continue
+    """modules/hv/_about.py: docs/api.md again, for help()."""
+    pages = {}
+    titles = [title for title, *_ in HELP_PAGES]
+    for title, file, cls, how in HELP_PAGES:
         text, entries = page(file, cls)
-        lines = told.setdefault({"Handlers": "VM"}.get(title, title), [how + ": " + brief(text)])
-        for name, node, doc in entries:
-            call = re.sub(r"=[^,)]*|\*, ", "", signature(name, node))
-            lines.append(f"  {call} -- {brief(doc)}")
-    texts = ((name, "\n".join(lines).replace("\\", "\\\\")) for name, lines in told.items())
-    return ABOUT.replace(
-        "%s", "".join(f'    "{name}": """\\\n{text}""",\n' for name, text in texts)
+        name = {"Handlers": "VM"}.get(title, title)
+        if name not in pages:
+            pages[name] = [f"{name}\t{how}", unwrapped(text) + "\f"]
+        else:  # of VM the same text would come twice
+            pages[name][1] = (
+                pages[name][1][:-1] + "\n\n" + unwrapped(text.partition("\n\n")[2]) + "\f"
+            )
+        for name_of, node, doc in entries:
+            if title == "hv" and node is None:
+                doc = long_text(name_of)
+            elsewhere = title == "hv" and name_of in titles
+            pages[name].append(
+                f"{signature(name_of, node)}\t{first(doc) if elsewhere or title in BRIEFLY else doc}"
+            )
+            if cls is None and isinstance(node, ast.ClassDef) and not elsewhere:
+                for method, at, doc in described(node.body):
+                    if doc and not method.startswith("__"):
+                        doc = first(doc) if title in BRIEFLY else doc
+                        pages[name].append(f"{node.name}.{signature(method, at)}\t{doc}")
+    texts = ("\n".join(lines).replace("\f\n", "\f") for lines in pages.values())
+    return ABOUT.replace("%s", "".join(f"    {quoted(text)},\n" for text in texts))
+
+
+def unwrapped(text):
+    """Paragraphs as lines; what is indented, and lists, stay as they are."""
+    return "\n\n".join(
+        p if re.search(r"(?m)^ |^\w+(, \w+)*  ", p) else p.replace("\n", " ")
+        for p in text.split("\n\n")
     )
 
 
-def brief(text):
-    """The first sentence, or as much of it as fits a line."""
-    text = re.sub(r"\s+", " ", text.split("\n\n")[0])
-    text = re.split(r"[.;] |\.$", re.sub(r"^(hv\.\w+(\(\))?|vm\.\w+): ", "", text))[0]
-    return text if len(text) <= 60 else text[:58].rpartition(" ")[0] + " ..."
+def first(text):
+    """The first sentence."""
+    return text.partition(". ")[0]
+
+
+def long_text(module):
+    """The whole docstring of a module of the package that has no page, else its first paragraph."""
+    text = ast.get_docstring(ast.parse((MODULES / f"{module}.py").read_text()))
+    if any(title == f"hv.{module}" for title, *_ in HELP_PAGES):
+        text = text.split("\n\n")[0]
+    return unwrapped(text).replace("\n", "\v")
+
+
+def quoted(text):
+    """As a literal; what is typed at a prompt has quotes of its own."""
+    text = (
+        text.replace("\\", "\\\\").replace("\t", "\\t").replace("\f", "\\f").replace("\v", "\\v")
+    )
+    return '"""\\\n' + text + ("\\n" if text.endswith('"') else "") + '"""'
 
 
 def main(check):

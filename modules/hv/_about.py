@@ -1,190 +1,394 @@
 # SPDX-License-Identifier: MIT
-# Made by tools/gen_api.py from what it tells.
-"""help(thing): what the things of the package hv offer."""
+# Made by tools/gen_api.py from docstrings and stubs: what modules/hv/_help.py prints.
 
-TEXT = {
-    "hv": """\
-import hv: Elapid from Python: virtual machines, the core's ...
-  ABORT -- From a handler: the guest gets a synchronous external ...
-  bench() -- Print what exits cost, each the mean of 1,000: in ...
-  blob(address, size) -- Memory outside RAM, such as flash, read-only
-  block -- Disks for guests: virtio block devices (virtio 1.1, 5.2), ...
-  consoles(*vms) -- Print what these guests print, line by line behind their ...
-  demo() -- Launch a guest of 14 instructions: it prints, asks Python ...
-  events() -- Take all events out of the ring: a list, oldest first
-  Exit -- Why a guest stopped, or is stopped now
-  explain(esr, far, hpfar, pc, ipa) -- One line on a syndrome
-  Fault -- An access that no memory or register answers
-  fdt -- Flattened device trees (Devicetree Specification v0.4, ...
-  initrd() -- What the machine was started with as its initrd
-  loader -- Puts images into guest RAM: ELF, arm64 Image, flat ...
-  machine_dt -- The device tree a guest sees: made for the machine a VM ...
-  mem() -- The memory that VMs are made of: bytes that are free, ...
-  mmu -- EL2's own address space, where Python lives
-  net -- Networks of guests: a switch, and the virtio network ...
-  PASS -- From a handler: do what would be done without it
-  passthrough -- Devices of this machine for a guest alone: what the ...
-  platform() -- What the machine is: model, boot_el, cpus, ram_base, ...
-  poweroff() -- Switch the machine off, by PSCI SYSTEM_OFF
-  read(address, size) -- Load `size` bytes, 1, 2, 4 or 8, at an address of EL2, as ...
-  regs -- System registers by name, live, on the core that runs Python
-  RETRY -- From a handler: run the instruction again, something has ...
-  SERROR -- From a handler: an SError becomes pending for the guest ...
-  SKIP -- From a handler: go on behind the instruction, registers ...
-  STOP -- From a handler: the same, but first vm.run() returns
-  Switch -- Learns from their frames which port has which address
-  UNDEFINED -- From a handler: the guest gets an undefined instruction ...
-  VCPU -- A virtual CPU
-  virtio -- Virtio devices for guests, and what one's own are made from
-  VM -- A virtual machine
-  write(address, value, size) -- Store `size` bytes, 1, 2, 4 or 8, at an address of EL2, ...""",
-    "VM": """\
-vm = hv.VM("demo", ram="64M", cpus=1): A virtual machine
-  name -- For messages
-  cpu -- Its vCPUs
-  memory -- RAM by IPA
-  el2 -- The EL2 registers it is entered with
-  exit -- How it last ended in the background
-  console -- The other end of its PL011
-  load(source, at, entry, dtb) -- Load an ELF, arm64 Image or flat binary (a path, file or ...
-  symbol(name) -- The value of a symbol of the ELF file last loaded
-  device_tree(**more) -- The tree (hv.fdt.Tree) that describes this VM
-  passthrough(ipa, pa, size, irq) -- Give the guest a device of this machine, at `ipa`: ...
-  flash(ipa, bytes) -- NOR flash, erased: a power of two from 512 KB on, bytes ...
-  virtio(device, slot) -- Plug in a virtio device (hv.virtio.Device) and return it
-  block(source, readonly, cow) -- Plug in a disk: see hv.block.Block for what `source` may be
-  net(switch, mac) -- Plug in a network device on a switch (hv.Switch)
-  virtio_console(output) -- Plug in a console besides the PL011: hv.virtio.Console
-  rng() -- Plug in a source of random numbers
-  stage2 -- The guest's IPA space: hv.stage2.Stage2
-  linux(kernel, initrd, cmdline, dtb) -- Load an arm64 kernel Image (also gzip'd), an initrd and a ...
-  run(timeout_ms) -- Run in the foreground, the guest's console on this one
-  reset() -- As after power-on: RAM zero, vCPUs and all native devices ...
-  start() -- Run in the background, on every core there is
-  pause() -- Stop all of its vCPUs
-  running -- Whether it runs in the background
-  stop_time -- Whether its virtual counter stands still while it is ...
-  irq(intid, cpu) -- Interrupt `intid` of the guest's controller, 0 to 287
-  attach(key) -- Connect this console to the guest's, all keys but `key` ...
-  close() -- End it and give its memory back
-  hvc(function, handler, imm) -- Answer HVC with this SMCCC function id in w0, or of this ...
-  smc(function, handler) -- As `hvc`, for SMC
-  sysreg(name, handler) -- Answer a trapped MRS or MSR: f(cpu, value), value None ...
-  mmio(ipa, size, handler) -- A device at [ipa, ipa + size): f(cpu, offset, value), ...
-  exception(ec, handler) -- What nothing else answers of exception class `ec` ...
-  default(handler) -- What nothing else answers at all: f(cpu, esr)
-  wfi(handler) -- Called at each WFI, f(cpu): hv.PASS waits for an ...
-  wfe(handler) -- Called at each WFE that traps: HCR_EL2.TWE is set with ...
-  trap_el1_exceptions(classes, handler) -- Be asked first about exceptions that the guest takes to ...
-  rule(kind, key, action, value, match, pc, nth, every, promote) -- Have C do something at an exit, without Python""",
-    "VCPU": """\
-cpu = vm.cpu[0]: A virtual CPU
-  id -- Its number in the VM
-  vm -- The hv.VM it belongs to
-  pc -- Where it goes on: ELR_EL2
-  sp -- The stack pointer that PSTATE.SP chooses: SP_EL1 or SP_EL0
-  pstate -- SPSR_EL2 (C5.2.18): flags, masks, exception level
-  x -- x[0] to x[30], 64 bits
-  q -- q[0] to q[31], 128 bits
-  fpcr -- FPCR, 32 bits
-  fpsr -- FPSR, 32 bits
-  sysreg -- EL1's system registers by name or encoding, and what the ...
-  exit -- Its last exit, always the newest
-  pin -- The core it must run on
-  exits -- How many exits there were, {exception class: count}, ...
-  sp_el2 -- EL2's stack pointer at its last exit
-  reset(pc, x0) -- Every register as after a reset: EL1h, interrupts masked, ...
-  translate(va, write, el0) -- The IPA and the machine's address of a guest's address, ...
-  inject(what, where) -- Give the guest an exception when it next runs: ...
-  dump() -- Print everything it has, decoded""",
-    "Exit": """\
-exit = vm.run(), cpu.exit: Why a guest stopped, or is stopped now
-  reason -- "hvc", "smc", "sysreg", "mmio", "fetch", "wfx", ...
-  esr -- ESR_EL2: the syndrome (D13.2.37)
-  ipa -- The guest physical address of an abort
-  va -- FAR_EL2: the guest's own address of an abort
-  far -- The same as va
-  hpfar -- HPFAR_EL2 as it was read (D13.2.57)
-  pc -- Where the instruction is
-  value -- What is stored, or written to a register
-  size -- The width of a load or store in bytes
-  write -- Whether it is a store, or an MSR
-  cpu -- The vCPU it is of""",
-    "Memory": """\
-vm.memory: A VM's RAM by IPA: memory[ipa], memory[ipa:end] as bytes
-  base -- The IPA of its first byte
-  size -- Its size in bytes
-  find(what, start, end) -- The IPA where these bytes are first, or -1
-  view(ipa, size) -- The memory itself
-  clean(ipa, size) -- Clean and invalidate the data cache to the point of ...""",
-    "Stage2": """\
-vm.stage2: What a guest's addresses (IPA) mean on this machine
-  map(ipa, pa, size, perms, type, unsafe) -- Let the guest reach [pa, pa + size) of this machine at `ipa`
-  unmap(ipa, size) -- Take it away: an access is an exit, or a device's
-  protect(ipa, size, perms) -- Change the rights of what is mapped there: letters of ...
-  walk(ipa) -- The entry for an IPA as (level, entry), or None
-  translate(ipa) -- The physical address behind an IPA
-  dump() -- Print what is mapped""",
-    "EL2Registers": """\
-vm.el2: A VM's own HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, ...
-  set(register, value, unsafe) -- Set one""",
-    "Console": """\
-vm.console: The other end of a guest's PL011, a stream
-  any() -- How many bytes can be read now
-  read(size) -- What the guest has printed
-  readinto(buf, size) -- The same into a buffer
-  readline(size) -- The same up to the end of a line
-  write(buf, size) -- Type bytes at the guest""",
-    "Rule": """\
-rule = vm.rule(...): What vm.rule() has set up
-  hits -- How many exits it has matched
-  value -- The number that "const" answers and "shadow" keeps
-  remove() -- End it""",
-    "IRQ": """\
-irq = vm.irq(intid): An interrupt of a guest
-  intid -- Its number: 0 to 15 an SGI, to 31 a PPI, from 32 on a ...
-  enabled -- The guest wants it (GICD_ISENABLER)
-  pending -- It has come, and the guest has not taken it yet
-  active -- The guest has taken it, and not ended it yet
-  level -- Its line is high
-  edge -- It is edge-triggered, as the guest has said (GICD_ICFGR)
-  hw -- The physical interrupt behind it is active
-  priority -- Its priority, 0 the highest (GICD_IPRIORITYR)
-  cpu -- The vCPU that gets it
-  hits -- How often it rose since it is watched
-  set(level) -- The level of its line
-  pulse() -- An edge, of a device's interrupt (32 and up)
-  watch(handler, drop) -- Count it (hits)
-  unwatch() -- End what watch() began
-  forward(physical) -- The machine's SPI of this INTID becomes this one""",
-    "Register": """\
-from hv.regs import HCR_EL2: A system register: prints as its fields, which are ...
-  name -- Its name
-  enc -- Its encoding, op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2
-  access -- "RW", "RO", "WO", "SYS" for an instruction such as ...
-  fields -- {name: (high bit, low bit)}, by the names of the ARM ARM
-  read() -- Its value, 64 bits
-  write(value, unsafe) -- Write it, with the barriers that needs
-  decode(value) -- The fields of a value, or of its own, that are not zero""",
-    "hv.mmu": """\
-import hv.mmu: EL2's own address space, where Python lives
-  map(va, pa, size, type, unsafe) -- Make [pa, pa + size) appear at `va`, where nothing may be ...
-  unmap(va, size, unsafe) -- Take it away: what is touched there raises, or is the end
-  protect(va, size, type, unsafe) -- Change the type of what is mapped there
-  translate(va, write) -- The physical address, asked of the MMU itself (AT S1E2R ...
-  walk(va) -- The entry for an address as (level, entry), or None
-  dump() -- Print what is mapped, and which parts are the image's""",
-    "hv.virtio": """\
-from hv.virtio import Device: Virtio devices for guests, and what one's own are made from
-  Device -- id: the device type
-  Rng -- Random numbers (virtio 1.1, 5.4)
-  Console -- A console (virtio 1.1, 5.3): Linux's /dev/hvc0""",
-}
+# A page: its title, how one comes by it, its text; then a line for each name: how it is called, a tab,
+# what it does. Of a class in a module the methods follow it, their names with its own in front.
+PAGES = (
+    """\
+hv\timport hv
+Elapid from Python: virtual machines, the core's registers, memory, what exits mean.
 
+    import hv
+    vm = hv.VM("demo", ram="64M")
+    vm.load("hello.elf")
+    vm.run()
 
-def tell(thing):
-    """Print what is known of a module, a class or an instance. False: nothing."""
-    text = TEXT.get(getattr(thing, "__name__", type(thing).__name__))
-    if text:
-        print(text)
-    return bool(text)
+What is seldom needed is imported when it is first named: hv.regs, hv.mmu, hv.explain, hv.fdt ...\fABORT\tFrom a handler: the guest gets a synchronous external abort at FAR_EL2 (D13.2.37).
+bench()\tPrint what exits cost, each the mean of 1,000: in instructions where the core can count them, which under QEMU takes -icount shift=0; otherwise in time, which tells of QEMU's machine.
+blob(address, size)\tMemory outside RAM, such as flash, read-only. ValueError when it is RAM.
+block\tDisks for guests: virtio block devices (virtio 1.1, 5.2), and what they are kept in.
+consoles(*vms)\tPrint what these guests print, line by line behind their VMs' names, until none of them runs any more. Ctrl-C ends it earlier, and leaves them running.
+demo()\tLaunch a guest of 14 instructions: it prints, asks Python for a sum, and powers off.
+events()\tTake all events out of the ring: a list, oldest first.
+Exit\tWhy a guest stopped, or is stopped now
+explain(esr, far=None, hpfar=None, pc=None, ipa=None)\tOne line on a syndrome. `esr` is ESR_ELx, or an Exit, which brings the addresses itself; `far` and `hpfar` are FAR_ELx and HPFAR_EL2 as read, used where they are valid.
+Fault\tAn access that no memory or register answers. Its text has the address and the cause.
+fdt\tFlattened device trees (Devicetree Specification v0.4, chapter 5): read, edit, write.
+initrd()\tWhat the machine was started with as its initrd; its RAM is nobody else's. OSError when nothing.
+loader\tPuts images into guest RAM: ELF, arm64 Image, flat binaries, also gzip'd or as EFI zboot.
+machine_dt\tThe device tree a guest sees: made for the machine a VM offers, or the user's own, fitted to it.
+mem()\tThe memory that VMs are made of: bytes that are free, bytes in all, bytes free in one piece.
+mmu\thv.mmu: EL2's own address space, where Python lives. Virtual is physical unless you say otherwise.
+net\tNetworks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) that plug into it.
+PASS\tFrom a handler: do what would be done without it.
+passthrough\tDevices of this machine for a guest alone: what the machine's device tree says of them.
+platform()\tWhat the machine is: model, boot_el, cpus, ram_base, ram_size, gic, uart, initrd, psci, ...
+poweroff()\tSwitch the machine off, by PSCI SYSTEM_OFF. OSError where there is no firmware below.
+read(address, size=4)\tLoad `size` bytes, 1, 2, 4 or 8, at an address of EL2, as one access. Fault if it aborts.
+regs\tSystem registers by name, live, on the core that runs Python.\v\v    from hv.regs import HCR_EL2, ESR_EL2\v    HCR_EL2                      # HCR_EL2 0x80000039 (RW=1 AMO=1 IMO=1 FMO=1 VM=1)\v    HCR_EL2.TWI = 1              # read, change one field, write\v    HCR_EL2.read(), HCR_EL2.write(0x80000000)\v    ESR_EL2.decode(0x93820005)   # "EC=0x24 IL=1 ISS=0x1820005"\v    hv.regs.S3_1_C15_C2_1        # any encoding\v\vA register has .name, .enc, .access ("RW", "RO", "WO", or "SYS" for an instruction such as TLBI_ALLE2) and .fields, {name: (high, low)} by the names of the ARM ARM, which are attributes too. HCR_EL2(value) is that number seen and changed by HCR_EL2's fields; int() gives it back.\v\vAn object is made when its name is first asked for. A register that this core does not have raises hv.Fault when it is read or written; write(value, unsafe=True) insists where _hv.msr would refuse.
+RETRY\tFrom a handler: run the instruction again, something has been changed.
+SERROR\tFrom a handler: an SError becomes pending for the guest (HCR_EL2.VSE).
+SKIP\tFrom a handler: go on behind the instruction, registers as they are.
+STOP\tFrom a handler: the same, but first vm.run() returns.
+Switch\tLearns from their frames which port has which address; what it does not know goes to all others.
+Switch.macs\tPort by address.
+Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
+Switch.leave(port)\tA port is gone.
+UNDEFINED\tFrom a handler: the guest gets an undefined instruction exception (EC 0).
+VCPU\tA virtual CPU
+virtio\tVirtio devices for guests, and what one's own are made from.
+VM\tA virtual machine
+write(address, value, size=4)\tStore `size` bytes, 1, 2, 4 or 8, at an address of EL2, as one access. Fault if it aborts.""",
+    """\
+VM\tvm = hv.VM("demo", ram="64M", cpus=1)
+A virtual machine. name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs. pin: the core its vCPUs run on, or a tuple with one for each; None: any (cpu.pin).
+
+MemoryError when the machine has no room; a `with` statement closes it at the end.
+
+Handlers are called with the vCPU (details in cpu.exit) and numbers. Each method here is a decorator, or takes the handler as its last argument; None removes it. What a handler returns:
+
+    None            nothing to answer: go on behind the instruction
+    an int          what a load or an MRS reads; x0 of a call
+    a tuple         x0, x1, ... of a call
+    hv.PASS         do what would be done without this handler
+    hv.RETRY        run the instruction again (something has been changed)
+    hv.SKIP         go on behind the instruction, registers as they are
+    hv.STOP         the same, and vm.run() returns
+    hv.UNDEFINED, hv.ABORT, hv.SERROR    the guest gets that exception
+
+A handler that raises leaves the guest before the instruction; vm.run() raises, and can be called again.\fname\tFor messages.
+cpu\tIts vCPUs.
+memory\tRAM by IPA.
+el2\tThe EL2 registers it is entered with.
+exit\tHow it last ended in the background.
+console\tThe other end of its PL011.
+load(source, at=None, entry=None, dtb=None)\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0, an ELF only with dtb=True. Returns what was loaded and where (hv.loader.Loaded).
+symbol(name)\tThe value of a symbol of the ELF file last loaded; KeyError when it has none such.
+device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt.
+passthrough(ipa, pa, size=4096, irq=None)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the hypervisor uses it.
+flash(ipa, bytes)\tNOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
+virtio(device, slot=None)\tPlug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
+block(source, readonly=False, cow=False)\tPlug in a disk: see hv.block.Block for what `source` may be.
+net(switch, mac=None)\tPlug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own.
+virtio_console(output=None)\tPlug in a console besides the PL011: hv.virtio.Console.
+rng()\tPlug in a source of random numbers.
+stage2\tThe guest's IPA space: hv.stage2.Stage2.
+linux(kernel, initrd=None, cmdline='', dtb=None)\tLoad an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol wants them, and make cpu 0 ready to start it. dtb: the user's own tree (a path or a buffer), fitted to this VM.
+run(timeout_ms=None)\tRun in the foreground, the guest's console on this one. Returns an Exit when the guest ends, or does something nobody answers: it can be run on. A reset of the guest starts it anew. Ctrl-C raises KeyboardInterrupt.
+reset()\tAs after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
+start()\tRun in the background, on every core there is; the prompt stays. How it ends: `exit`.
+pause()\tStop all of its vCPUs; start() or run() go on. False when it did not run, or had just ended.
+running\tWhether it runs in the background.
+stop_time\tWhether its virtual counter stands still while it is stopped (it does, unless set False).
+irq(intid, cpu=0)\tInterrupt `intid` of the guest's controller, 0 to 287; below 32 that of vCPU `cpu`. set(level), pulse(): a device's line, or an edge. enabled, pending, active, level, edge, priority, cpu: as the guest and its devices have it. watch(handler=None, drop=False): count it (hits); drop it; or ask handler(irq) each time it rises, soon and here, whether the guest gets it: not when that returns False. unwatch(). forward(physical): an SPI of the machine becomes this one, and ends when the guest ends it.
+attach(key=DETACH)\tConnect this console to the guest's, all keys but `key` (Ctrl-\\), and start it if need be. Returns None when detached, the guest running on, or the Exit it ended with.
+close()\tEnd it and give its memory back. What is left of it raises ValueError.
+hvc(function=None, handler=False, *, imm=None)\tAnswer HVC with this SMCCC function id in w0, or of this immediate: f(cpu, x1, x2, ...).
+smc(function, handler=False)\tAs `hvc`, for SMC.
+sysreg(name, handler=False)\tAnswer a trapped MRS or MSR: f(cpu, value), value None for a read, which returns an int. Whether a register traps is up to vm.el2 (HCR_EL2.TACR, TVM, TID3; MDCR_EL2; ...).
+mmio(ipa, size, handler=False)\tA device at [ipa, ipa + size): f(cpu, offset, value), value None for a load, which returns an int. Ranges may be of any size and alignment, several to a page; they must not overlap.
+exception(ec, handler=False)\tWhat nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr).
+default(handler=False)\tWhat nothing else answers at all: f(cpu, esr).
+wfi(handler=False)\tCalled at each WFI, f(cpu): hv.PASS waits for an interrupt, as without it.
+wfe(handler=False)\tCalled at each WFE that traps: HCR_EL2.TWE is set with it, and cleared without.
+trap_el1_exceptions(classes, handler=False)\tBe asked first about exceptions that the guest takes to its own EL1: f(cpu, esr, vector). classes: "all", or names and ESR_EL1.EC numbers: "svc", "undefined", "abort", "brk", "fp", "alignment", "irq", "fiq", "serror". None ends it. esr is ESR_EL1 (0 of an interrupt), vector the offset from VBAR_EL1; ELR_EL1 and the rest are in cpu.sysreg, and may be changed. Return None or hv.PASS: the guest's own handler goes on. An int or a tuple: x0 ..., and back to where it came from, as hv.RETRY does (hv.SKIP: behind that instruction). hv.UNDEFINED, hv.ABORT: that exception instead. See hv_native/trap/el1trap.h for what this cannot see.
+rule(kind, key, action='count', value=0, match=None, pc=None, nth=0, every=0, promote=None)\tHave C do something at an exit, without Python. Returns a Rule: hits, value, remove(). kind, key: "hvc", "smc" and a function id, "imm" and an HVC's immediate, "sysreg" and a name, "mmio" and an IPA or (IPA, bytes). A rule stands over a handler or a device of the same key, and over older rules. action: "count"; "log" it for hv.events(); both go on with what stands below. Answer "const" `value`; "shadow": what was last written; "deny": the guest gets an exception. match, pc: only exits that write this value (of a call: x1), at this address. nth, every: only the n-th of these, or not within `every` ms of the last one. promote: call this handler then, and do `action` for the others.""",
+    """\
+VCPU\tcpu = vm.cpu[0]
+A virtual CPU. RuntimeError when it runs: vm.pause() first.\fid\tIts number in the VM.
+vm\tThe hv.VM it belongs to.
+pc\tWhere it goes on: ELR_EL2.
+sp\tThe stack pointer that PSTATE.SP chooses: SP_EL1 or SP_EL0.
+pstate\tSPSR_EL2 (C5.2.18): flags, masks, exception level. ValueError for a level a guest cannot have.
+x\tx[0] to x[30], 64 bits.
+q\tq[0] to q[31], 128 bits.
+fpcr\tFPCR, 32 bits.
+fpsr\tFPSR, 32 bits.
+sysreg\tEL1's system registers by name or encoding, and what the guest would read of others.
+exit\tIts last exit, always the newest.
+pin\tThe core it must run on; None: any. Also while it runs.
+exits\tHow many exits there were, {exception class: count}, interrupts under "irq".
+sp_el2\tEL2's stack pointer at its last exit.
+reset(pc=0, x0=0)\tEvery register as after a reset: EL1h, interrupts masked, MMU off.
+translate(va, write=False, el0=False)\tThe IPA and the machine's address of a guest's address, by both stages. Fault when one refuses.
+inject(what, where)\tGive the guest an exception when it next runs: "undefined", "abort" or "fetch" (where: FAR_EL1), "serror"; or "irq", an edge of interrupt `where`, 32 and up.
+dump()\tPrint everything it has, decoded.""",
+    """\
+Exit\texit = vm.run(), cpu.exit
+Why a guest stopped, or is stopped now. Of vm.run() it is a copy, cpu.exit is always the last one.\freason\t"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a handler's. "timeout": time is up, or pause(). "memory": the machine has none left for its RAM; close a VM, and go on. "serror": an SError of the machine's.
+esr\tESR_EL2: the syndrome (D13.2.37); hv.explain() puts it into words.
+ipa\tThe guest physical address of an abort.
+va\tFAR_EL2: the guest's own address of an abort.
+far\tThe same as va.
+hpfar\tHPFAR_EL2 as it was read (D13.2.57).
+pc\tWhere the instruction is.
+value\tWhat is stored, or written to a register.
+size\tThe width of a load or store in bytes.
+write\tWhether it is a store, or an MSR.
+cpu\tThe vCPU it is of.""",
+    """\
+Memory\tvm.memory
+A VM's RAM by IPA: memory[ipa], memory[ipa:end] as bytes; anything that takes a buffer takes it whole.
+
+Caches are cleaned and dropped as a guest with its caches off needs it. ValueError outside RAM.\fbase\tThe IPA of its first byte.
+size\tIts size in bytes.
+find(what, start, end)\tThe IPA where these bytes are first, or -1.
+view(ipa, size)\tThe memory itself. Caches are yours to clean().
+clean(ipa, size)\tClean and invalidate the data cache to the point of coherency (D4.4).""",
+    """\
+Stage2\tvm.stage2
+What a guest's addresses (IPA) mean on this machine.\fmap(ipa, pa, size, perms=None, type=None, unsafe=False)\tLet the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own, zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal", "nc" (not cached) or "device", the default outside RAM. ValueError when that memory is the hypervisor's or another VM's, unless `unsafe`.
+unmap(ipa, size)\tTake it away: an access is an exit, or a device's.
+protect(ipa, size, perms)\tChange the rights of what is mapped there: letters of "rwx", or "" for none.
+walk(ipa)\tThe entry for an IPA as (level, entry), or None.
+translate(ipa)\tThe physical address behind an IPA; hv.Fault when there is none.
+dump()\tPrint what is mapped. "*": said by a script.""",
+    """\
+EL2Registers\tvm.el2
+A VM's own HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, VTCR_EL2 and HSTR_EL2, in force while it runs.
+
+el2["HCR_EL2"] |= 1 << 26. ValueError, with the reason, for a bit that must stay as it is.\fset(register, value, unsafe=False)\tSet one; with `unsafe` whatever it breaks.""",
+    """\
+Console\tvm.console
+The other end of a guest's PL011, a stream. Nothing blocks: None when there is nothing to read.\fany()\tHow many bytes can be read now.
+read(size=-1)\tWhat the guest has printed.
+readinto(buf, size)\tThe same into a buffer; how many bytes.
+readline(size=-1)\tThe same up to the end of a line.
+write(buf, size)\tType bytes at the guest; how many it had room for.""",
+    """\
+Rule\trule = vm.rule(...)
+What vm.rule() has set up.\fhits\tHow many exits it has matched.
+value\tThe number that "const" answers and "shadow" keeps.
+remove()\tEnd it.""",
+    """\
+IRQ\tirq = vm.irq(intid)
+An interrupt of a guest.\fintid\tIts number: 0 to 15 an SGI, to 31 a PPI, from 32 on a device's.
+enabled\tThe guest wants it (GICD_ISENABLER).
+pending\tIt has come, and the guest has not taken it yet.
+active\tThe guest has taken it, and not ended it yet.
+level\tIts line is high.
+edge\tIt is edge-triggered, as the guest has said (GICD_ICFGR).
+hw\tThe physical interrupt behind it is active.
+priority\tIts priority, 0 the highest (GICD_IPRIORITYR).
+cpu\tThe vCPU that gets it.
+hits\tHow often it rose since it is watched.
+set(level)\tThe level of its line.
+pulse()\tAn edge, of a device's interrupt (32 and up).
+watch(handler=None, drop=False)\tCount it (hits); drop it; or ask handler(irq), soon and on the boot core, each time it rises: the guest does not get it when that returns False. Returns the handler: a decorator.
+unwatch()\tEnd what watch() began.
+forward(physical)\tThe machine's SPI of this INTID becomes this one; None ends that.""",
+    """\
+Register\tfrom hv.regs import HCR_EL2
+A system register: prints as its fields, which are attributes too. Any encoding has a name: S3_1_C15_C2_1.
+
+Fault when this core does not have it. HCR_EL2(value) is a number seen and changed by its fields.\fname\tIts name.
+enc\tIts encoding, op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2; 0 for a mere layout.
+access\t"RW", "RO", "WO", "SYS" for an instruction such as TLBI_ALLE2, "" for a layout.
+fields\t{name: (high bit, low bit)}, by the names of the ARM ARM.
+read()\tIts value, 64 bits.
+write(value, unsafe=False)\tWrite it, with the barriers that needs. ValueError, with the reason, for what EL2 or its guest stands on, unless `unsafe`.
+decode(value)\tThe fields of a value, or of its own, that are not zero.""",
+    """\
+hv.mmu\timport hv.mmu
+hv.mmu: EL2's own address space, where Python lives. Virtual is physical unless you say otherwise.
+
+    hv.mmu.map(0x0A00_0000, 0x0A00_0000, 0x1000, "device")
+    hv.mmu.dump()
+
+Types: "data" (read, write), "ro", "code" (read, execute), "nc" (data, not cached), "device". Addresses and sizes are multiples of 4 KB. What the hypervisor itself stands on is refused with a ValueError, unless `unsafe`: then the next thing you see may be a register dump.\fmap(va, pa, size, type='data', unsafe=False)\tMake [pa, pa + size) appear at `va`, where nothing may be mapped yet.
+unmap(va, size, unsafe=False)\tTake it away: what is touched there raises, or is the end.
+protect(va, size, type, unsafe=False)\tChange the type of what is mapped there.
+translate(va, write=False)\tThe physical address, asked of the MMU itself (AT S1E2R or S1E2W); hv.Fault when there is none.
+walk(va)\tThe entry for an address as (level, entry), or None.
+dump()\tPrint what is mapped, and which parts are the image's.""",
+    """\
+hv.virtio\tfrom hv.virtio import Device
+Virtio devices for guests, and what one's own are made from.
+
+    from hv.virtio import Device
+
+    class Reverse(Device):
+        id = 42
+        def request(self, queue, r):
+            r.write(bytes(reversed(r.read())))
+
+    vm.virtio(Reverse())
+
+The transport and the queues are native (virtio 1.1, modern and legacy). A request `r` is what a driver has put in a queue: bytes to read, then room for an answer.
+
+    r.readable, r.writable          bytes left of each
+    r.read(n), r.readinto(buffer)   take the next bytes out
+    r.write(buffer)                 answer; returns how many bytes there was room for
+    r.data(n), r.room(n)            the next bytes where they are: memoryviews of the guest's RAM
+    r.done()                        give it back to the driver: for those that were kept\fDevice\tid: the device type; features: offered bits, 0 to 23; config: at most 256 bytes; queues: 1 to 8. passive: a bit for each queue whose requests are not handed to `request`, but taken with `pop`, as those of a receive queue. legacy: the device has the transport of before virtio 1.0.
+Device.plug(vm, slot)\tvm.virtio() has found a slot: from now on a driver sees the device.
+Device.request(queue, r)\tA request. It is given back on return, and void then, but not when that is true: then r.done() does it.
+Device.ready(queue)\tThere may be something new in a passive queue.
+Device.reset()\tThe driver has begun anew. Requests of before are void.
+Device.pop(queue)\tThe next request in a queue, or None.
+Rng\tRandom numbers (virtio 1.1, 5.4).
+Console\tA console (virtio 1.1, 5.3): Linux's /dev/hvc0. It is a stream, of which nothing blocks. output: a function that is called with what the guest prints, as bytes; without it read() has the last 16 KB.
+Console.any()\tHow many bytes read() has.
+Console.read(n=16384)\tWhat the guest has printed: at most n bytes, b"" when there is nothing.
+Console.write(data)\tType at the guest. Returns how many bytes were taken: 16 KB wait at most.""",
+    """\
+Request\tr of request(queue, r)
+A request of a guest's virtio driver: bytes to read, then room for an answer (virtio 1.1, 2.6).\freadable\tBytes left to be read.
+writable\tBytes of room left.
+read(size)\tTake the next bytes out.
+readinto(buf)\tThe same into a buffer; how many.
+write(buf)\tAnswer; how many bytes there was room for.
+data(size)\tThe next bytes where they are, in guest RAM.
+room(size)\tWhere the next bytes of the answer go, in guest RAM.
+done()\tGive it back to the driver.""",
+    """\
+Virtio\tdevice.port
+A virtio device's place in a VM: what hv.virtio.Device.port is.\fslot\tIts slot, 0 to 31.
+status\tThe driver's status byte (virtio 1.1, 2.1).
+features\tThe features the driver has accepted.
+fault\tWhat was wrong with the driver's queues, when the device needs a reset.
+pop(queue)\tThe next request in a queue.
+configure(config)\tNew contents of the configuration space; the driver is told.""",
+    """\
+hv.block\tfrom hv.block import Block
+Disks for guests: virtio block devices (virtio 1.1, 5.2), and what they are kept in.
+
+    vm.block("/disk/root.img")              # a file; writes go to it
+    vm.block("/disk/root.img", cow=True)    # the file stays as it is
+    vm.block(machine.Disk(1))               # a block device of the machine
+    vm.block(hv.blob(), readonly=True)      # any buffer
+    vm.block(16 << 20)                      # an empty disk in memory, 16 MB
+
+A store has a size in bytes, read(at, view), write(at, view) and sync(), and may have a unit, the bytes that are read and written at a time. A script may bring its own.\fBuffer\tAnything with the buffer protocol. Writes raise TypeError when it cannot be changed.
+File\tA file of the target, opened when the disk is made.
+Blocks\tA block device as MicroPython's file systems use them (vfs.AbstractBlockDev).
+Overlay\tWhat is written goes to memory, 64 KB at a time; the rest is read from `base`.
+store(source, readonly)\tWhat a disk is kept in, by what it was made from.
+Block\tsource: a path, a buffer, a block device, a store, or bytes of memory. cow: what the guest writes is kept in memory (disk.store.chunks) and `source` is not changed. bytes objects are read-only.
+Block.error\tThe last exception of the store: its request was answered as failed.""",
+    """\
+hv.net\tfrom hv.net import Net, Switch
+Networks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) that plug into it.
+
+    lan = hv.Switch()
+    one.net(lan)
+    two.net(lan)
+
+Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fSwitch\tLearns from their frames which port has which address; what it does not know goes to all others.
+Switch.macs\tPort by address.
+Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
+Switch.leave(port)\tA port is gone.
+Net\tA network device on a switch. mac: 6 bytes; by itself one that no other VM here has. sent, received, dropped: frames; dropped are those the guest had no buffer for.
+Net.receive(frame)\tA frame from the switch.""",
+    """\
+hv.loader\timport hv.loader
+Puts images into guest RAM: ELF, arm64 Image, flat binaries, also gzip'd or as EFI zboot.
+
+    loaded = loader.load(memory, "hello.elf")
+    loaded = loader.linux(memory, "Image", tree, initrd="rd.gz")
+
+A source is a path, an open binary file or a buffer. Headers are checked before guest RAM is touched, data goes from the source straight into `memory.view(ipa, n)`, and when a source turns out bad on the way (short, a checksum wrong) what was written is zeroed: after a ValueError there is nothing to run.\fPAGE_SIZES\tTranslation granules of the Cortex-A53: it has no 16 KB.
+INITRD_REACH\tFrom the 1 GB boundary below the kernel (booting.rst).
+Loaded\tWhat was loaded and where
+Loaded.taken()\t[(base, end)] of RAM that is in use now; see `put_tree`.
+identify(head, size=None)\tTell an image by its first bytes (4 KB are plenty) and, if known, its size in bytes
+load(memory, source, at=None, entry=None, progress=None, kind=None)\tLoad an image into guest RAM; returns a Loaded
+linux(memory, kernel, tree, initrd=None, progress=None, taken=())\tLoad a kernel, initrd and device tree as arm64's booting.rst wants them; returns a Loaded
+put_tree(memory, tree, taken=(), at=None)\tWrite a device tree where `taken`, [(base, end)], leaves room; returns its IPA for x0
+find_place(memory, size, taken, lowest=0)\tAn IPA from `lowest` on for a device tree of `size` bytes, 2 MB aligned where possible.""",
+    """\
+hv.machine_dt\timport hv.machine_dt
+The device tree a guest sees: made for the machine a VM offers, or the user's own, fitted to it.
+
+The machine is QEMU's "virt" as far as a guest can tell, so that what runs there runs here. Plain numbers in, an `fdt.Tree` out; nothing here knows the VM.\fTIMER_PPIS\tSecure physical, physical, virtual, hypervisor.
+virt(ram, cpus=1, gic=2, *, cpu='arm,cortex-a53', uart=True, rtc=True, virtio=(), flash=(), pmu=False, nodes=(), reserved=(), model='linux,dummy-virt', **chosen)\tThe tree of a virt-compatible machine
+choose(tree, bootargs=None, initrd=None, rng_seed=None, kaslr_seed=None)\tSet what is given in /chosen; stale seeds and initrd addresses go in any case.
+adapt(tree, ram, cpus=1, gic=2, *, virtio=None, drop=ABSENT, **chosen)\tFit a user's tree, in place, to a VM: arguments as for `virt`; returns the tree""",
+    """\
+hv.fdt\timport hv.fdt
+Flattened device trees (Devicetree Specification v0.4, chapter 5): read, edit, write.
+
+    tree = fdt.parse(blob)                      # any buffer; ValueError names the offset
+    tree["/chosen"]["bootargs"] = "quiet"       # str, int, bytes, or a list of those
+    for path, node in tree.compatible("arm,pl011"):
+        print(path, tree.reg(path))
+    blob = tree.pack()
+
+A property's value is the bytes of the blob; `node.u32()`, `.u64()`, `.string()` and their kin decode it. Trees written by dtc are packed again to the same bytes.\fu32(*values)\tCells: each value as four bytes, big-endian.
+u64(*values)\tCell pairs: each value as eight bytes, big-endian.
+encode(value)\tThe bytes of a property
+Node\tA node: its name (with the unit address), properties in order, children in order.
+Node.get(prop, default=None)\tThe bytes of a property, or `default`.
+Node.update(props)\tSet properties from a dict or, where their order matters, from (name, value) pairs.
+Node.discard(*props)\tRemove those of the properties that are there.
+Node.cells(prop, default=None)\tA property as a tuple of 32-bit cells.
+Node.u32(prop, default=None)\tA property of one cell.
+Node.u64(prop, default=None)\tA property of two cells (or one, as some writers do) as one number.
+Node.strings(prop, default=None)\tA property as a list of strings.
+Node.string(prop, default=None)\tA property's first string.
+Node.phandle\tThe node's phandle, or None.
+Node.is_compatible(*names)\tWhether "compatible" lists one of the names.
+Node.child(name)\tThe child of that name or None; the unit address may be left out.
+Node.add(name, props=None)\tAppend a child (a name with its properties, or a Node) and return it.
+Node.walk(path='')\t(path, node) for this node and all below it, parents first; no edits meanwhile.
+Tree\tA device tree: `root`, `reserved` (list of (address, size) in memory), `boot_cpu`.
+Tree.get(path, default=None)\tThe node at a path, "/a/b@1" or "alias/b"; unit addresses may be left out.
+Tree.absolute(path)\tA path without an alias and options (":115200n8"); None if there is no such alias.
+Tree.node(path, props=None)\tThe node at an absolute path, made if missing, with those properties set.
+Tree.parent(path)\tThe parent of the node at a path.
+Tree.remove(path)\tRemove the node at a path and all below it.
+Tree.walk()\t(path, node) for every node, parents first; no edits meanwhile.
+Tree.compatible(*names)\t[(path, node)] of the nodes compatible with one of the names.
+Tree.reg(path, prop='reg')\t[(address, size)] of a node, by its parent's #address-cells and #size-cells.
+Tree.phandle(number)\tThe node with that phandle, or None.
+Tree.new_phandle()\tA phandle that no node has.
+Tree.pack(size=0)\tThe blob (version 17) as a bytearray, padded to `size` bytes if it is smaller.
+parse(blob)\tRead a blob of version 16 or 17; ValueError names the offset and what is wrong there.""",
+    """\
+machine\timport machine
+The machine below EL2, as MicroPython's machine module sees it.\fPWRON_RESET\treset_cause() after a power-on or machine.reset().
+SOFT_RESET\treset_cause() after Ctrl-D or machine.soft_reset().
+mem8\tmem8[address]: a byte.
+mem16\tmem16[address]: 2 bytes.
+mem32\tmem32[address]: 4 bytes.
+mem64\tmem64[address]: 8 bytes.
+initrd()\tWhat the machine was started with as its initrd; its RAM is nobody else's
+blob(address, size)\tMemory outside RAM, such as flash, read-only
+reset()\tReset the machine, by PSCI SYSTEM_RESET.
+soft_reset()\tBegin a new session: every VM ends, the interpreter starts anew.
+bootloader()\tNotImplementedError: the machine has none, whoever starts it loads the image.
+reset_cause()\tPWRON_RESET or SOFT_RESET.
+unique_id()\tMIDR_EL1 and MPIDR_EL1: which core this is.
+freq()\tThe counter's frequency in Hz, CNTFRQ_EL0.
+idle()\tWait for an interrupt; guests run meanwhile.
+lightsleep(time_ms)\tWait; guests run meanwhile.
+deepsleep(time_ms)\tWait, then reset.
+disable_irq()\tMask interrupts; returns what enable_irq() takes.
+enable_irq(state)\tInterrupts as they were before disable_irq().
+time_pulse_us(pin, level, timeout_us=1000000)\tMicroseconds that a pin-like object stays at a level.
+PinBase\tWhat a pin-like object written in Python inherits from.
+Signal\tA pin-like object, perhaps inverted.
+RTC\tThe machine's real-time clock, a PL031.
+RTC.datetime()\tYear, month, day, weekday (0 is Monday), hour, minute, second, microsecond; or set them.
+Timer\tA software timer on EL2's own.
+Timer.init(*, mode, period, freq, callback=None)\tStart it: period in ms, or freq in Hz.
+Timer.deinit()\tStop it.
+UART\tThe console as a stream of bytes
+UART.any()\tHow many bytes can be read now.
+Disk\tA virtio-mmio block device of the machine's, in the order of QEMU's command line.
+RAMDisk\tThe block device behind "/"; it lives until power-off.
+FwCfg\tOne item of QEMU's firmware configuration device, as a read-only file.""",
+    """\
+Registers\tcpu.x, cpu.q, cpu.sysreg
+A vCPU's x, q or sysreg: numbers by index or name, printed as a table.\f""",
+)

@@ -22,7 +22,7 @@ const char elapid_help_text[] =
     "  import hv                        the hypervisor's own package\n"
     "  from hv.regs import HCR_EL2      a system register: HCR_EL2.read(), .write(v), fields by name\n"
     "  hv.demo()                        a first guest\n"
-    "  vm = hv.VM('name', ram='64M')    a virtual machine; vm.load('hello.elf'); vm.run(); help(vm)\n"
+    "  vm = hv.VM('name', ram='64M')    a virtual machine; vm.load('hello.elf'); vm.run(); help(vm.run)\n"
     "  machine.mem32[0x09000018]        a device register; a bad address raises\n"
     "\n"
     "Files are on a RAM disk at / and live until power-off; /rom is a ROMFS image if one was loaded.\n"
@@ -39,15 +39,67 @@ const char elapid_help_text[] =
 
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(upstream_help_obj);
 
-// True: modules/hv/_about.py knew the thing, and has told.
+// A bound method, and a native class's function that looks at its first argument, as py/objboundmeth.c
+// and py/runtime.c lay them out for themselves.
+typedef struct {
+    mp_obj_base_t base;
+    mp_obj_t meth, self;
+} bound_t;
+
+typedef struct {
+    mp_obj_base_t base;
+    const mp_obj_type_t *type;
+    mp_obj_t fun;
+} checked_t;
+
+static bool is_checked(mp_obj_t thing) {
+    static const mp_obj_type_t *const others[] = {
+        &mp_type_fun_builtin_0, &mp_type_fun_builtin_1, &mp_type_fun_builtin_2, &mp_type_fun_builtin_3,
+        &mp_type_fun_builtin_var, &mp_type_fun_bc,
+    };
+    const mp_obj_type_t *type = mp_obj_get_type(thing);
+    bool other = type->name != MP_QSTR_function;
+    for (size_t i = 0; i < MP_ARRAY_SIZE(others); i++) {
+        other |= type == others[i];
+    }
+    return !other;
+}
+
+// The class a method is of, or NULL; `thing` becomes the function, or its name where the class is native.
+static const mp_obj_type_t *class_of(mp_obj_t *thing) {
+    const mp_obj_type_t *type;
+    if (mp_obj_is_type(*thing, &mp_type_bound_meth)) {
+        const bound_t *bound = MP_OBJ_TO_PTR(*thing);
+        type = mp_obj_get_type(bound->self);
+        *thing = bound->meth;
+    } else if (mp_obj_is_obj(*thing) && is_checked(*thing)) {
+        const checked_t *checked = MP_OBJ_TO_PTR(*thing);
+        type = checked->type;
+        *thing = checked->fun;
+    } else {
+        return NULL;
+    }
+    const mp_map_t *map = MP_OBJ_TYPE_HAS_SLOT(type, locals_dict) ? &MP_OBJ_TYPE_GET_SLOT(type, locals_dict)->map : &mp_const_empty_map;
+    for (size_t i = 0; i < map->alloc; i++) {
+        if (map->table[i].value == *thing && map->table[i].key != MP_OBJ_NULL) {
+            *thing = map->table[i].key;
+            break;
+        }
+    }
+    return type;
+}
+
+// True: modules/hv/_help.py knew the thing, and has told.
 static bool told_by_hv(mp_obj_t thing) {
     mp_obj_t name = MP_OBJ_NEW_QSTR(MP_QSTR_tell), from = mp_obj_new_tuple(1, &name);
-    mp_obj_t about = mp_import_name(qstr_from_str("hv._about"), from, MP_OBJ_NEW_SMALL_INT(0));
-    return mp_obj_is_true(mp_call_function_1(mp_load_attr(about, MP_QSTR_tell), thing));
+    mp_obj_t help = mp_import_name(qstr_from_str("hv._help"), from, MP_OBJ_NEW_SMALL_INT(0));
+    const mp_obj_type_t *type = class_of(&thing);
+    mp_obj_t cls = type == NULL ? mp_const_none : MP_OBJ_FROM_PTR(type);
+    return mp_obj_is_true(mp_call_function_2(mp_load_attr(help, MP_QSTR_tell), thing, cls));
 }
 
 static mp_obj_t port_help(size_t n_args, const mp_obj_t *args) {
-    if (n_args == 1 && !mp_obj_is_str(args[0]) && told_by_hv(args[0])) {
+    if (n_args == 1 && args[0] != MP_OBJ_NEW_QSTR(MP_QSTR_modules) && told_by_hv(args[0])) {
         return mp_const_none;
     }
     return mp_call_function_n_kw(MP_OBJ_FROM_PTR(&upstream_help_obj), n_args, 0, args);

@@ -2,4 +2,4 @@
 freeze("$(PORT_DIR)/modules", "_boot.py")  # first, because it is looked for first
 freeze("$(PORT_DIR)/modules", ("_mounts.py", "unittest.py"))
 include("$(MPY_DIR)/extmod/asyncio")
-freeze("$(ROOT_DIR)/modules", opt=3)
+freeze("$(ROOT_DIR)/modules", opt=2)
