@@ -45,6 +45,68 @@ def test_tab_completion(target):
     target.interrupt()
 
 
+def completed(target, typed):
+    """What the tab key makes of it, pressed once or, for a list, until there is one."""
+    target.send(typed.encode() + TAB)
+    target.until(typed)
+    target.send(b"~")  # cannot be part of what is completed
+    answer = target.until("~")[:-1]
+    target.interrupt()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("typed", "more"),
+    [
+        ("vm.cpu[0].sys", "reg"),
+        ("vm.cpu[0].transl", "ate"),
+        ("vm.cpu[i].in", "ject"),
+        ("print(vms['a'][0].cpu[-1].sys", "reg"),
+        ("vms['a'][0].symb", "ol"),
+        ("hv.reg", "s"),
+        ("hv.symb", ""),  # what hv is made of
+        ("hv.stage", ""),
+        ("vm.cpu[7].sys", ""),  # raises
+        ("vm.nothing[0].sys", ""),
+        ("asked[0].sys", ""),  # not a container: it is not asked
+        ("vm.cpu[0", ""),
+        ("].sys", ""),
+    ],
+)
+def test_tab_completes_behind_subscripts(target, typed, more):
+    target.exec(
+        "import hv\nvm = hv.VM('tab', ram='1M')\nvms, i = {'a': (vm,)}, 0\n"
+        "class Asked:\n    def __getitem__(self, i): print('asked'); return vm.cpu[0]\n"
+        "asked = Asked()\n"
+    )
+    assert completed(target, typed) == more
+    assert target.repl("'_tab' in globals()") == "False"
+
+
+def test_tab_lists(target):
+    target.exec("import hv\nvm = hv.VM('tab', ram='1M')")
+    listed = completed(target, "vm.cpu[0].").split()
+    assert {"pc", "x", "sysreg", "inject", "exit", "pstate"} <= set(listed)
+    listed = set(completed(target, "hv.").split())
+    assert {"VM", "regs", "mmu", "explain", "PASS", "Switch"} <= listed
+    assert not {"elf", "event", "source", "stage2", "state", "symbols", "traps", "vm"} & listed
+
+
+def test_runaway_recursion_is_two_ends(target):
+    """Not its 380 lines."""
+    for code in (
+        "def f(n):\n    return f(n + 1)\n",
+        "def f(n): return g(n)\ndef g(n): return f(n)\n",
+    ):
+        target.exec(code)
+        lines = target.repl("f(1)").splitlines()
+        assert lines[0].startswith("Traceback") and "stdin" in lines[1] and len(lines) < 26
+        assert re.fullmatch(r"  \[\d\d\d+ more calls\]", lines[11]), lines
+        assert lines[-1] == "RuntimeError: maximum recursion depth exceeded"
+    target.exec("def f(n): return f(n - 1) if n else 1 // n")
+    assert len(target.repl("f(18)").splitlines()) == 1 + 20 + 1  # whole
+
+
 def start(target, loop):
     """Types a loop and waits until it runs: before, Ctrl-C would only clear the line."""
     target.send(f"exec('print(99 + 1)\\n{loop}')\r")

@@ -50,7 +50,9 @@ PAGES = (
 # Of these help() has the first sentences only: docs/api.md has the rest.
 BRIEFLY = ("hv.loader", "hv.machine_dt", "hv.fdt", "machine")
 # What hv is made of, and nobody needs to name.
-BUILT_OF = "elf event progress source stage2 state symbols syndrome traps vm".split()
+BUILT_OF = ast.literal_eval(
+    re.search(r"_built_of = (\(.*?\))\n", (MODULES / "__init__.py").read_text(), re.S)[1]
+)
 
 
 # ---- Stubs of the package -----------------------------------------------------------------------

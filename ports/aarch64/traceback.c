@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Tracebacks as py/obj.c prints them, but of a runaway recursion the two ends: what is in between, some
+// 380 lines, says the same and takes seconds of a serial line.
+
+#include "py/objexcept.h"
+#include "py/runtime.h"
+
+#define ENTRY 3             // file, line, block
+#define END (10 * ENTRY)    // printed of each end
+
+void __wrap_mp_obj_print_exception(const mp_print_t *print, mp_obj_t exc);
+void __real_mp_obj_print_exception(const mp_print_t *print, mp_obj_t exc);
+
+static void print_entries(const mp_print_t *print, const size_t *values, size_t from, size_t to) {
+    for (size_t i = from; i > to; i -= ENTRY) {
+        const size_t *at = values + i - ENTRY;
+        mp_printf(print, "  File \"%q\", line %d", (qstr)at[0], (int)at[1]);
+        mp_printf(print, at[2] == MP_QSTRnull ? "\n" : ", in %q\n", (qstr)at[2]);
+    }
+}
+
+void __wrap_mp_obj_print_exception(const mp_print_t *print, mp_obj_t exc) {
+    size_t n = 0, *values = NULL;
+    if (mp_obj_is_exception_instance(exc)) {
+        mp_obj_exception_get_traceback(exc, &n, &values);
+    }
+    if (n <= 2 * END + ENTRY) {
+        __real_mp_obj_print_exception(print, exc);
+        return;
+    }
+    mp_print_str(print, "Traceback (most recent call last):\n");
+    print_entries(print, values, n, n - END);
+    mp_printf(print, "  [%u more calls]\n", (unsigned)((n - 2 * END) / ENTRY));
+    print_entries(print, values, END, 0);
+    mp_obj_print_helper(print, exc, PRINT_EXC);
+    mp_print_str(print, "\n");
+}
