@@ -225,6 +225,21 @@ def test_debug_stops_at_the_reset_entry(image):
     assert re.search(r"^#0 .*main \(.* at ports/aarch64/main.c:", text, re.M), text
 
 
+def test_debug_stops_in_a_panic(image):
+    """docs/debugging.md: `break panic`, which is where every end of the hypervisor comes by."""
+    page = (ROOT / "docs/debugging.md").read_text()
+    where = re.search(r"`break (\w+)`", page)[1]
+    # A stack that overflows is a long way; here its last step.
+    over = (
+        "-ex 'break main' -ex continue -ex 'set $$x0 = $$sp' -ex 'set $$pc = el2_stack_overflow'"
+    )
+    status, text = make("debug", f"GDB_ARGS=-batch {over} -ex 'break {where}' -ex continue -ex bt")
+    assert status == 0, text
+    assert re.search(
+        rf"^#0 .*{where} \(why=.*EL2 stack overflow.*at \S*hv_native/core/fault.c:", text, re.M
+    ), text
+
+
 def test_plain_make_run_shows_guest_handlers_and_prompt(image):
     """The README's first command, with nobody at the keyboard."""
     status, text = make("run")

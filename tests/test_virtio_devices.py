@@ -145,7 +145,7 @@ except OSError as e:
         "True",
         "1 1024 1 a block device with blocks of 1024 bytes",
         "1 1 [b'\\x01'] ValueError('sync',) 15",
-        "[Errno 2] ENOENT",
+        "[Errno 2] ENOENT: nowhere.img",
     ]
 
 

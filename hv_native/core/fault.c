@@ -158,17 +158,13 @@ static void MP_NORETURN stop(void) {
 
 static bool panicking;
 
-static void MP_NORETURN dump_and_stop(const char *why, const el2_frame_t *f) {
+// Never inlined: its name is where a debugger stops (docs/debugging.md).
+static void MP_NORETURN __attribute__((noinline)) panic(const char *why, const el2_frame_t *f) {
     fp_release();
     if (!panicking) {
         panicking = true;
         dump(why, f);
     }
-    stop();
-}
-
-void panic(const char *why) {
-    mp_printf(&mp_plat_print, "\n\n*** Elapid stopped: %s\n", why);
     stop();
 }
 
@@ -181,13 +177,13 @@ void el2_exception(el2_frame_t *f) {
         f->elr += 4;
         return;
     }
-    dump_and_stop("an exception in EL2 itself", f);
+    panic("an exception in EL2 itself", f);
 }
 
 void el2_stack_overflow(el2_frame_t *f) {
-    dump_and_stop("EL2 stack overflow", f);
+    panic("EL2 stack overflow", f);
 }
 
 void el2_unexpected(el2_frame_t *f) {
-    dump_and_stop("an interrupt or SError that EL2 does not expect", f);
+    panic("an interrupt or SError that EL2 does not expect", f);
 }

@@ -19,7 +19,4 @@ extern const mp_obj_type_t mp_type_Fault;
 // In the ARM ARM's words: "translation fault, level 1" (DDI 0487 D13.2.37, DFSC).
 const char *fault_status_name(uint64_t esr);
 
-// Print without Python, from any state; then stop all cores.
-void panic(const char *why);
-
 #endif

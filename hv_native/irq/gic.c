@@ -64,10 +64,6 @@ void gic_set_active(unsigned intid, bool active) {
     set_bit(intid, active ? GICD_ISACTIVER : GICD_ICACTIVER);
 }
 
-void gic_set_pending(unsigned intid, bool pending) {
-    set_bit(intid, pending ? GICD_ISPENDR : GICD_ICPENDR);
-}
-
 void gic_send_sgi(unsigned sgi, uint64_t mpidr) {
     dsb_ish(); // what the other core is told to look at is visible first
     if (v3()) {

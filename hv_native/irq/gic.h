@@ -30,7 +30,6 @@ void gic_init_core(void);
 void gic_enable(unsigned intid);    // at GIC_PRIORITY, SPIs to this core
 void gic_disable(unsigned intid);
 void gic_set_active(unsigned intid, bool active);
-void gic_set_pending(unsigned intid, bool pending);
 void gic_send_sgi(unsigned sgi, uint64_t mpidr);
 uint64_t gic_redistributor(void);   // GICv3: this core's RD_base
 

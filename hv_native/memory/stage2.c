@@ -17,7 +17,6 @@
 #define S2_SH_INNER (UINT64_C(3) << 8)
 #define S2_XN BIT(54)
 #define S2_PERMISSIONS (S2_AP_READ | S2_AP_WRITE | S2_XN)
-#define S2_ATTR_MASK (S2_MEMATTR(15) | S2_SH_INNER | S2_PERMISSIONS)
 
 // A TLBI by IPA or by VMID acts on the VMID that is current, so make it this VM's for the moment.
 // The order (IPA entries, DSB, then the combined stage-1-and-2 ones, DSB, ISB) is DDI 0487 D5.10.2.

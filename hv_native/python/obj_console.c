@@ -72,5 +72,11 @@ static const mp_rom_map_elem_t console_locals[] = {
 };
 static MP_DEFINE_CONST_DICT(console_locals_dict, console_locals);
 
+static void console_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    const vm_t *vm = ((hv_console_obj_t *)MP_OBJ_TO_PTR(self))->vm->vm;
+    mp_printf(print, vm == NULL ? "<Console closed>" : "<Console of %s>", vm == NULL ? "" : vm->name);
+}
+
 MP_DEFINE_CONST_OBJ_TYPE(hv_console_type, MP_QSTR_Console, MP_TYPE_FLAG_NONE,
-    protocol, &console_stream, locals_dict, &console_locals_dict);
+    protocol, &console_stream, print, console_print, locals_dict, &console_locals_dict);

@@ -256,14 +256,16 @@ typedef struct {
     place_t place;
 } hv_rule_obj_t;
 
+static const struct {
+    qstr_short_t name;
+    uint8_t kind, bare; // bare: what the kind becomes when nothing has to be looked at
+} actions[] = {
+    { MP_QSTR_count, HOOK_COUNT, HOOK_TALLY }, { MP_QSTR_log, HOOK_LOG, HOOK_LOG },
+    { MP_QSTR_const, HOOK_CONST, HOOK_ANSWER }, { MP_QSTR_shadow, HOOK_SHADOW, HOOK_SHADOW },
+    { MP_QSTR_deny, HOOK_DENY, HOOK_DENY },
+};
+
 static hook_kind_t action_of(mp_obj_t action) {
-    static const struct {
-        qstr_short_t name;
-        uint8_t kind;
-    } actions[] = {
-        { MP_QSTR_count, HOOK_COUNT }, { MP_QSTR_log, HOOK_LOG }, { MP_QSTR_const, HOOK_CONST },
-        { MP_QSTR_shadow, HOOK_SHADOW }, { MP_QSTR_deny, HOOK_DENY },
-    };
     qstr name = mp_obj_str_get_qstr(action);
     for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
         if (actions[i].name == name) {
@@ -357,10 +359,38 @@ static void rule_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
+// <Rule mmio 0xb000000 count: 3 hits>
+static void rule_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t print_kind) {
+    (void)print_kind;
+    hv_rule_obj_t *rule = MP_OBJ_TO_PTR(self);
+    const hook_t *h = rule->hook;
+    vm_t *vm = rule->vm->vm;
+    if (vm == NULL || h == NULL) {
+        mp_print_str(print, vm == NULL ? "<Rule: closed>" : "<Rule: removed>");
+        return;
+    }
+    const place_t *p = &rule->place;
+    if (p->table == &vm->sysreg) {
+        char name[SYSREG_NAME_MAX]; // the key is laid out as ESR_EL2.ISS
+        unsigned enc = FIELD(p->key, 21, 20) << 14 | FIELD(p->key, 16, 14) << 11 | FIELD(p->key, 13, 10) << 7
+            | FIELD(p->key, 4, 1) << 3 | FIELD(p->key, 19, 17);
+        mp_printf(print, "<Rule sysreg %s", sysreg_name(enc, name));
+    } else {
+        mp_printf(print, "<Rule %s 0x%lx", p->table == NULL ? "mmio" : p->table == &vm->hvc ? "hvc"
+            : p->table == &vm->smc ? "smc" : "imm", p->key);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(actions); i++) {
+        if (actions[i].kind == h->kind || actions[i].bare == h->kind) {
+            mp_printf(print, " %q", actions[i].name);
+        }
+    }
+    mp_printf(print, ": %lu hit%s>", h->hits, h->hits == 1 ? "" : "s");
+}
+
 static const mp_rom_map_elem_t rule_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_remove), MP_ROM_PTR(&rule_remove_obj) },
 };
 static MP_DEFINE_CONST_DICT(rule_locals_dict, rule_locals);
 
 MP_DEFINE_CONST_OBJ_TYPE(hv_rule_type, MP_QSTR_Rule, MP_TYPE_FLAG_NONE,
-    attr, rule_attr, locals_dict, &rule_locals_dict);
+    attr, rule_attr, print, rule_print, locals_dict, &rule_locals_dict);

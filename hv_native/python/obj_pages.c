@@ -51,10 +51,15 @@ static mp_int_t pages_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t fla
     return 0;
 }
 
+static void pages_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    mp_printf(print, "<Pages: %lu bytes>", (uint64_t)((pages_t *)MP_OBJ_TO_PTR(self))->bytes);
+}
+
 static const mp_rom_map_elem_t pages_locals[] = {
     { MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&pages_del_obj) },
 };
 static MP_DEFINE_CONST_DICT(pages_locals_dict, pages_locals);
 
 MP_DEFINE_CONST_OBJ_TYPE(hv_pages_type, MP_QSTR_Pages, MP_TYPE_FLAG_NONE,
-    make_new, pages_make_new, buffer, pages_buffer, locals_dict, &pages_locals_dict);
+    make_new, pages_make_new, buffer, pages_buffer, print, pages_print, locals_dict, &pages_locals_dict);

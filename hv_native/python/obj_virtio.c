@@ -193,6 +193,12 @@ static void request_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     dest[1] = MP_OBJ_SENTINEL;
 }
 
+static void request_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    const request_t *r = MP_OBJ_TO_PTR(self);
+    mp_printf(print, "<Request of queue %u: %lu bytes to read, room for %lu>", (unsigned)r->queue, (uint64_t)r->read.left, (uint64_t)r->write.left);
+}
+
 static const mp_rom_map_elem_t request_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&request_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&request_readinto_obj) },
@@ -204,7 +210,7 @@ static const mp_rom_map_elem_t request_locals[] = {
 static MP_DEFINE_CONST_DICT(request_locals_dict, request_locals);
 
 MP_DEFINE_CONST_OBJ_TYPE(hv_request_type, MP_QSTR_Request, MP_TYPE_FLAG_NONE,
-    attr, request_attr, locals_dict, &request_locals_dict);
+    attr, request_attr, print, request_print, locals_dict, &request_locals_dict);
 
 // ---- Serving what waits -------------------------------------------------------------------------
 
@@ -457,6 +463,18 @@ static void port_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
+static void port_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    const port_t *port = MP_OBJ_TO_PTR(self);
+    const vm_t *vm = port->vm->vm;
+    mp_printf(print, "<Virtio slot %u of ", (unsigned)port->slot);
+    if (vm == NULL || vm->virtio[port->slot] == NULL) {
+        mp_print_str(print, "a closed VM>");
+        return;
+    }
+    mp_printf(print, "%s: status 0x%x, features 0x%lx>", vm->name, vm->virtio[port->slot]->status, vm->virtio[port->slot]->accepted);
+}
+
 static const mp_rom_map_elem_t port_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_pop), MP_ROM_PTR(&port_pop_obj) },
     { MP_ROM_QSTR(MP_QSTR_configure), MP_ROM_PTR(&port_configure_obj) },
@@ -464,4 +482,4 @@ static const mp_rom_map_elem_t port_locals[] = {
 static MP_DEFINE_CONST_DICT(port_locals_dict, port_locals);
 
 MP_DEFINE_CONST_OBJ_TYPE(hv_virtio_type, MP_QSTR_Virtio, MP_TYPE_FLAG_NONE,
-    attr, port_attr, locals_dict, &port_locals_dict);
+    attr, port_attr, print, port_print, locals_dict, &port_locals_dict);

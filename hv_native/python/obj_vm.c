@@ -117,7 +117,7 @@ static mp_obj_t vm_close(mp_obj_t self) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vm_close_obj, vm_close);
 
-// The GC found nobody who knows this VM: a running one is always known (hv_vm_run's caller).
+// The GC found nobody who knows this VM: a running one is always known (keep).
 static mp_obj_t vm_del(mp_obj_t self) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
     if (o->vm != NULL) {

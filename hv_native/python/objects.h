@@ -64,7 +64,6 @@ void hv_check_owner(const vm_t *vm, uint64_t pa, uint64_t size, bool unsafe);
 mp_obj_t hv_pgtable_run(const pgtable_t *pt, mp_obj_t addr);
 
 mp_obj_t hv_exit_new(hv_vcpu_obj_t *cpu, bool live);
-mp_obj_t hv_regfile_new(hv_vcpu_obj_t *cpu, qstr which);
 mp_obj_t hv_memory_new(hv_vm_obj_t *vm);
 mp_obj_t hv_console_new(hv_vm_obj_t *vm);
 mp_obj_t hv_el2_new(hv_vm_obj_t *vm);

@@ -11,7 +11,6 @@
 #define ISS_SAS_WORD (UINT64_C(2) << 22)
 #define ISS_SSE BIT(21)
 #define ISS_SF BIT(15)
-#define ISS_FNV BIT(10)
 #define ISS_CM BIT(8)
 #define ISS_S1PTW BIT(7)
 #define ISS_WNR BIT(6)

@@ -126,7 +126,7 @@ guest_more:
     cbz     x0, resume_saved
     b       guest_slow_saved
 
-// x0: why (vcpu.h, enum exit). ELR and SPSR go to memory because from here on EL2 may itself take
+// x0: why (vcpu.h, exit_t). ELR and SPSR go to memory because from here on EL2 may itself take
 // exceptions.
 guest_slow:
     save_callee_saved

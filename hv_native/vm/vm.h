@@ -11,7 +11,6 @@
 #define VM_MAX_CPUS 8
 #define VM_MAX_RAM 4
 #define VM_MAX_VIRTIO 32 // slots
-#define VM_MAX 32
 
 // Guest RAM. It is zeroed and mapped when it is first touched, a granule at a time.
 #define RAM_GRANULE 0x10000u
@@ -68,7 +67,7 @@ void vm_release(vm_t *vm);
 
 extern vm_t *vms;
 
-// NULL and errno-style reason in *error when there is no memory or VMID. cpus: 1..VM_MAX_CPUS.
+// NULL when there is no memory or no VMID left. cpus: 1..VM_MAX_CPUS.
 vm_t *vm_create(const char *name, unsigned cpus);
 void vm_destroy(vm_t *vm);              // no vCPU of it may be running
 bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);

@@ -72,16 +72,16 @@ memory\tRAM by IPA.
 el2\tThe EL2 registers it is entered with.
 exit\tHow it last ended in the background.
 console\tThe other end of its PL011.
-load(source, at=None, entry=None, dtb=None)\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0, an ELF only with dtb=True. Returns what was loaded and where (hv.loader.Loaded).
-symbol(name)\tThe value of a symbol of the ELF file last loaded; KeyError when it has none such.
+load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded and where (hv.loader.Loaded). When it raises there is nothing to run.
+symbol(name)\tThe value of a symbol of the ELF file last loaded; KeyError when it has none such. Of an address: the function or object it is in, as "name+0x10".
 device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt.
 passthrough(ipa, pa, size=4096, irq=None)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the hypervisor uses it.
 flash(ipa, bytes)\tNOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
 virtio(device, slot=None)\tPlug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
-block(source, readonly=False, cow=False)\tPlug in a disk: see hv.block.Block for what `source` may be.
-net(switch, mac=None)\tPlug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own.
-virtio_console(output=None)\tPlug in a console besides the PL011: hv.virtio.Console.
-rng()\tPlug in a source of random numbers.
+block(source, readonly=False, cow=False, legacy=False, slot=None)\tPlug in a disk: see hv.block.Block for what `source` may be. legacy: with the transport of before virtio 1.0, here and of the others.
+net(switch, mac=None, legacy=False, slot=None)\tPlug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own.
+virtio_console(output=None, legacy=False, slot=None)\tPlug in a console besides the PL011: hv.virtio.Console.
+rng(legacy=False, slot=None)\tPlug in a source of random numbers.
 stage2\tThe guest's IPA space: hv.stage2.Stage2.
 linux(kernel, initrd=None, cmdline='', dtb=None)\tLoad an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol wants them, and make cpu 0 ready to start it. dtb: the user's own tree (a path or a buffer), fitted to this VM.
 run(timeout_ms=None)\tRun in the foreground, the guest's console on this one. Returns an Exit when the guest ends, or does something nobody answers: it can be run on. A reset of the guest starts it anew. Ctrl-C raises KeyboardInterrupt.
@@ -125,7 +125,7 @@ inject(what, where)\tGive the guest an exception when it next runs: "undefined",
 dump()\tPrint everything it has, decoded.""",
     """\
 Exit\texit = vm.run(), cpu.exit
-Why a guest stopped, or is stopped now. Of vm.run() it is a copy, cpu.exit is always the last one.\freason\t"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a handler's. "timeout": time is up, or pause(). "memory": the machine has none left for its RAM; close a VM, and go on. "serror": an SError of the machine's.
+Why a guest stopped, or is stopped now. Of vm.run() it is a copy, cpu.exit is always the last one.\freason\t"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a handler's. "timeout": time is up, or pause(). "memory": the machine has none left for its RAM; close a VM, and go on. "serror": an SError of the machine's. "raised": a handler raised. Of cpu.exit also "interrupt" (the hypervisor had something to do), "idle" (waits for one), "none": has not run yet.
 esr\tESR_EL2: the syndrome (D13.2.37); hv.explain() puts it into words.
 ipa\tThe guest physical address of an abort.
 va\tFAR_EL2: the guest's own address of an abort.
@@ -305,6 +305,7 @@ identify(head, size=None)\tTell an image by its first bytes (4 KB are plenty) an
 load(memory, source, at=None, entry=None, progress=None, kind=None)\tLoad an image into guest RAM; returns a Loaded
 linux(memory, kernel, tree, initrd=None, progress=None, taken=())\tLoad a kernel, initrd and device tree as arm64's booting.rst wants them; returns a Loaded
 put_tree(memory, tree, taken=(), at=None)\tWrite a device tree where `taken`, [(base, end)], leaves room; returns its IPA for x0
+place_tree(memory, tree, loaded, at=None)\tput_tree() for what has been loaded: above it
 find_place(memory, size, taken, lowest=0)\tAn IPA from `lowest` on for a device tree of `size` bytes, 2 MB aligned where possible.""",
     """\
 hv.machine_dt\timport hv.machine_dt

@@ -15,6 +15,7 @@ import struct
 
 from _hv import Pages
 
+from .source import open_file
 from .virtio import Device
 
 SECTOR = 512
@@ -25,8 +26,14 @@ _OK, _IOERR, _UNSUPP = b"\0", b"\1", b"\2"
 _SEG_MAX, _RO, _BLK_SIZE, _WITH_FLUSH = 1 << 2, 1 << 5, 1 << 6, 1 << 9
 
 
+def _repr(store):
+    return f"<{type(store).__name__}: {store.size} bytes>"
+
+
 class Buffer:
     """Anything with the buffer protocol. Writes raise TypeError when it cannot be changed."""
+
+    __repr__ = _repr
 
     def __init__(self, buffer):
         self.view = memoryview(buffer)
@@ -47,8 +54,10 @@ class Buffer:
 class File:
     """A file of the target, opened when the disk is made."""
 
+    __repr__ = _repr
+
     def __init__(self, path, mode):
-        self.file = open(path, mode)
+        self.file = open_file(path, mode)
         self.size = self.file.seek(0, 2)
 
     def read(self, at, view):
@@ -67,6 +76,8 @@ class File:
 
 class Blocks:
     """A block device as MicroPython's file systems use them (vfs.AbstractBlockDev)."""
+
+    __repr__ = _repr
 
     def __init__(self, device):
         self.device = device
@@ -92,6 +103,8 @@ class Blocks:
 
 class Overlay:
     """What is written goes to memory, 64 KB at a time; the rest is read from `base`."""
+
+    __repr__ = _repr
 
     def __init__(self, base):
         self.base = base
@@ -162,6 +175,9 @@ class Block(Device):
             self.features |= _BLK_SIZE
         self.config = struct.pack("<QIIII", self.store.size // SECTOR, 0, 254, 0, unit)
         self.error = None  # the last exception of the store: its request was answered as failed
+
+    def _about(self):
+        return f" of {self.store.size} bytes{' read-only' if self.readonly else ''}"
 
     def request(self, queue, r):
         header = r.read(16)

@@ -5,9 +5,15 @@ from collections import namedtuple
 
 from _hv import event, mrs, sysreg
 
-# us: of the machine's counter. what: "hvc 0xc6000001", "SCTLR_EL1", "mmio 0xb000000". lost: events that
-# were overwritten before this one was taken out.
-Event = namedtuple("Event", ("us", "vmid", "cpu", "what", "write", "value", "pc", "lost"))
+
+class Event(namedtuple("Event", ("us", "vmid", "cpu", "what", "write", "value", "pc", "lost"))):
+    """What a rule with action "log" has seen. us: of the machine's counter; what: "hvc 0xc6000001",
+    "SCTLR_EL1", "mmio 0xb000000"; lost: events overwritten before this one was taken out."""
+
+    def __repr__(self):
+        arrow = " = " if self.write else " "
+        text = f"<Event {self.us} us: VMID {self.vmid} cpu {self.cpu} {self.what}{arrow}{self.value:#x} at pc {self.pc:#x}"
+        return text + (f", {self.lost} lost before>" if self.lost else ">")
 
 
 def events() -> list:

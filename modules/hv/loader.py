@@ -175,10 +175,27 @@ def put_tree(memory, tree, taken=(), at=None):
     return at
 
 
+def place_tree(memory, tree, loaded, at=None):
+    """put_tree() for what has been loaded: above it. Of a flat binary nobody knows how much it needs
+    behind its end: where QEMU's -kernel puts the tree, in the middle of RAM or at 128 MB of it.
+    """
+    if at is None:
+        size = len(tree.pack())
+        lowest = loaded.end
+        if loaded.kind == "flat":
+            lowest = max(lowest, memory.base + min(memory.size // 2, 128 << 20))
+        if memory.base <= loaded.base < memory.base + memory.size:  # else it is in flash
+            try:
+                at = find_place(memory, size, loaded.taken(), lowest)
+            except ValueError:
+                pass  # there may be room below it
+    return put_tree(memory, tree, loaded.taken(), at)
+
+
 def find_place(memory, size, taken, lowest=0):
     """An IPA from `lowest` on for a device tree of `size` bytes, 2 MB aligned where possible."""
     end = memory.base + memory.size
-    places = [memory.base] + sorted([_up(stop, ALIGN) for _, stop in taken])
+    places = [memory.base, _up(lowest, ALIGN)] + sorted([_up(stop, ALIGN) for _, stop in taken])
     for place in places + [(end - size) & -ALIGN, (end - size) & -0x1000]:
         if place >= lowest and _is_free(memory, place, size, taken):
             return place

@@ -22,6 +22,9 @@ class Switch:
         self.ports = []
         self.macs = {}  # port by address
 
+    def __repr__(self):
+        return f"<Switch: {len(self.ports)} ports, {len(self.macs)} addresses>"
+
     def forward(self, sender, frame) -> None:
         """Bring a frame from the port `sender` to where it is meant for."""
         to, source = bytes(frame[:6]), bytes(frame[6:12])
@@ -61,6 +64,10 @@ class Net(Device):
         # virtio 1.1, 5.1.6: no offloads, one buffer. The count of buffers is not in the legacy header.
         self._header = bytes(10) if legacy else b"\0\0\0\0\0\0\0\0\0\0\1\0"
         self._frame = memoryview(bytearray(len(self._header) + FRAME))
+
+    def _about(self):
+        mac = self.mac and ":".join([f"{byte:02x}" for byte in self.mac])
+        return f" {mac} sent {self.sent} received {self.received} dropped {self.dropped}"
 
     def plug(self, vm, slot):
         self.mac = self.mac or bytes((2, 0x45, 0x4C, 0, vm.vmid, slot))

@@ -16,12 +16,17 @@ _STEP = 0x1000
 def open_source(source):
     """(source object, what to close or None) for a path, a binary file or a buffer."""
     if isinstance(source, str):
-        try:
-            file = open(source, "rb")
-        except OSError as error:
-            raise OSError(error.errno, source) from None
+        file = open_file(source, "rb")
         return _file_or_buffer(source, file), file
     return _file_or_buffer(getattr(source, "name", "image"), source), None
+
+
+def open_file(path, mode):
+    """open() whose error has the path in it."""
+    try:
+        return open(path, mode)
+    except OSError as error:
+        raise OSError(error.errno, path) from None
 
 
 def _file_or_buffer(name, source):

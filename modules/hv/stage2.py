@@ -18,6 +18,13 @@ class Stage2:
     def __init__(self, vm):
         self._vm = vm
 
+    def __repr__(self):
+        return (
+            "<Stage2: closed>"
+            if self._vm.closed
+            else f"<Stage2 of {self._vm.name}: dump() prints it>"
+        )
+
     def map(
         self,
         ipa: int,

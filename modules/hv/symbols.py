@@ -26,6 +26,33 @@ def find(source, name: str) -> int:
     raise KeyError(f"{opened.name} has no symbol {name}")
 
 
+def at(source, address: int) -> str:
+    """The function or object that an address is in, as "name" or "name+0x10"; KeyError when it is in none."""
+    from .source import open_source
+
+    opened, file = open_source(source)
+    best = None
+    try:
+        sections = _sections(opened)
+        for section in sections:
+            for symbol in _symbols(opened, section) if section[1] == _SHT_SYMTAB else ():
+                name, kind, _, part, value, size = symbol
+                kind &= 15
+                if kind > 2 or not name or part >= len(sections):
+                    continue
+                start, length = sections[part][3], sections[part][5]
+                end = value + size if size else start + length  # of a label: to the next one
+                if value <= address < end and (best is None or value >= best[0]):
+                    strings = opened.read(section[10], section[11], "symbol names")
+                    best = value, strings[name:].split(b"\0")[0].decode()
+    finally:
+        if file:
+            file.close()
+    if best is None:
+        raise KeyError(f"{opened.name} has no symbol at {address:#x}")
+    return best[1] + (f"+{address - best[0]:#x}" if address > best[0] else "")
+
+
 def _sections(source):
     head = source.read(0, 64, "ELF header")
     (offset,) = struct.unpack("<Q", head[40:48])
@@ -41,13 +68,17 @@ def _sections(source):
 
 
 def _search(source, section, name):
-    offset, size, entry = section[4], section[5], section[9]
     strings = source.read(section[10], section[11], "symbol names")
+    for symbol in _symbols(source, section):
+        start = symbol[0]
+        if strings[start : start + len(name) + 1] == name + b"\0":
+            return symbol[4]
+    return None
+
+
+def _symbols(source, section):
+    offset, size, entry = section[4], section[5], section[9]
     for at in range(0, size, entry * _BATCH):
         batch = source.read(offset + at, min(entry * _BATCH, size - at), "symbols")
         for i in range(0, len(batch), entry):
-            symbol = struct.unpack(_SYMBOL, batch[i : i + entry])
-            start = symbol[0]
-            if strings[start : start + len(name) + 1] == name + b"\0":
-                return symbol[4]
-    return None
+            yield struct.unpack(_SYMBOL, batch[i : i + entry])

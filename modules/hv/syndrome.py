@@ -72,6 +72,21 @@ _LEVEL_FAULTS = (
     "synchronous parity or ECC error on a table walk",
 )
 
+# Exits that are no exception of the guest's, or one that somebody has answered.
+_REASONS = {
+    "off": "Powered off: PSCI SYSTEM_OFF, or CPU_OFF of the last vCPU",
+    "reset": "The guest asked for a reset: PSCI SYSTEM_RESET",
+    "cpu_off": "This vCPU switched itself off: PSCI CPU_OFF",
+    "stop": "A handler returned hv.STOP",
+    "raised": "A handler raised",
+    "timeout": "Stopped from outside: time was up, or pause()",
+    "memory": "The machine has no memory left for the guest's RAM: close a VM, and run on",
+    "serror": "An SError of the machine's (asynchronous abort), not the guest's",
+    "interrupt": "It left the guest because the hypervisor had something to do",
+    "idle": "It waits for an interrupt",
+    "none": "It has not run yet",
+}
+
 _CONDITIONS = "EQNECSCCMIPLVSVCHILSGELTGTLEALNV"
 _FP_EXCEPTIONS = "IOF DZF OFF UFF IXF - - IDF"
 _IMMEDIATES = ((3, "UAO"), (4, "PAN"), (5, "SPSel"), (30, "DAIFSet"), (31, "DAIFClr"))
@@ -81,7 +96,12 @@ _FP_IDS = ((0, "FPSID"), (1, "FPSCR"), (5, "MVFR2"), (6, "MVFR1"), (7, "MVFR0"),
 def explain(esr, far=None, hpfar=None, pc=None, ipa=None):
     """One line on a syndrome. `esr` is ESR_ELx, or an Exit, which brings the addresses itself;
     `far` and `hpfar` are FAR_ELx and HPFAR_EL2 as read, used where they are valid."""
+    why = None
     if not isinstance(esr, int):
+        reason = getattr(esr, "reason", None)
+        why = _REASONS.get(reason)
+        if why and reason not in ("stop", "raised"):
+            return f"{why}; PC {esr.pc:#010x}"
         esr, far, ipa, pc = esr.esr, esr.va, esr.ipa, esr.pc
     esr &= 0xFFFF_FFFF
     ec, iss = esr >> 26, esr & 0x1FF_FFFF
@@ -96,7 +116,7 @@ def explain(esr, far=None, hpfar=None, pc=None, ipa=None):
         text += "; 16-bit instruction"
     if pc is not None:
         text += f"; PC {pc:#010x}"
-    return text
+    return f"{why}: {text}" if why else text
 
 
 def fault_status(fsc):

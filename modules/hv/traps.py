@@ -105,7 +105,8 @@ class Traps:
         hv.ABORT: that exception instead. See hv_native/trap/el1trap.h for what this cannot see.
         """
         if classes is None:
-            return self._vm.el1(0, 0, None)
+            self._vm.el1(0, 0, None)
+            return None
         if isinstance(classes, (str, int)):
             classes = (classes,)
         mask = kinds = 0
@@ -152,7 +153,8 @@ class Traps:
 
     def _register(self, handler, do):
         if handler is not False:
-            return do(handler)
+            do(handler)
+            return None  # at the prompt a registration says nothing
 
         def decorator(f):
             do(f)

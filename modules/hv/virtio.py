@@ -42,6 +42,13 @@ class Device:
     def __init__(self, legacy: bool = False):
         self.legacy = legacy
 
+    def __repr__(self):
+        what = type(self).__name__ + self._about()
+        return f"<{what}: {repr(self.port)[1:-1]}>" if self.port else f"<{what}: in no VM>"
+
+    def _about(self):
+        return ""
+
     def plug(self, vm: _hv.VM, slot: int) -> None:
         """vm.virtio() has found a slot: from now on a driver sees the device."""
         if self.port:

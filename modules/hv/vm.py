@@ -34,6 +34,26 @@ def _watched(source, load):
         return load(bar)
 
 
+class _Loading:
+    """While a VM is loaded. When that fails, it is not startable as if it had been."""
+
+    def __init__(self, vm, source, fresh):
+        if vm.running:
+            raise RuntimeError(f"{vm.name} is running: vm.pause() stops it")
+        self.vm = vm
+        self.what = source if isinstance(source, str) else getattr(source, "name", "an image")
+        if fresh:
+            vm._fresh()
+
+    def __enter__(self):
+        self.vm.cpu[0].reset(0)
+        self.vm._failed = self.what
+
+    def __exit__(self, kind, *error):
+        if kind is None:
+            self.vm._failed = None
+
+
 def _gic():
     return _hv.platform()["gic"] or 2
 
@@ -63,32 +83,48 @@ class VM(Traps):
         self._virtio = {}  # devices by slot
         self._flash = []  # (IPA, bytes)
         self._nodes = []  # of the device tree
+        self._failed = None  # what could not be loaded: there is nothing to run
 
     # -- Loading and running
 
-    def load(self, source, at=None, entry=None, dtb=None):
+    def load(self, source, at=None, entry=None, dtb=None, cmdline: str = ""):
         """Load an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make
-        cpu 0 ready to start it. An Image or flat binary is given a device tree in x0, an ELF only
-        with dtb=True. Returns what was loaded and where (hv.loader.Loaded).
+        cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with
+        a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with
+        dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded
+        and where (hv.loader.Loaded). When it raises there is nothing to run.
         """
-        from .loader import load, put_tree
+        from .loader import load, place_tree
 
-        if at is None:
-            self._fresh()
-        loaded = _watched(source, lambda bar: load(self.memory, source, at, entry, bar))
+        with _Loading(self, source, at is None):
+            loaded = _watched(source, lambda bar: load(self.memory, source, at, entry, bar))
+            if dtb or (dtb is None and (cmdline or loaded.kind != "elf")):
+                tree = self.device_tree(bootargs=cmdline) if cmdline else self.device_tree()
+                place = None if dtb is None or dtb is True else dtb
+                loaded.dtb = place_tree(self.memory, tree, loaded, place)
+            self._ready(loaded)
         self._image = source
         self._loads = self._loads if at is not None else []
-        self._loads.append(lambda: self.load(source, at, entry, dtb))
-        if dtb or (dtb is None and loaded.kind != "elf"):
-            loaded.dtb = put_tree(self.memory, self.device_tree(), taken=loaded.taken())
-        self.cpu[0].reset(loaded.entry, loaded.dtb or 0)
+        self._loads.append(lambda: self.load(source, at, entry, dtb, cmdline))
         return loaded
 
-    def symbol(self, name: str) -> int:
-        """The value of a symbol of the ELF file last loaded; KeyError when it has none such."""
-        from .symbols import find
+    def _ready(self, loaded):
+        self.cpu[0].reset(loaded.entry, loaded.dtb or 0)
 
-        return find(self._image, name)
+    def _startable(self):
+        if self._failed and self.cpu[0].pc == 0:
+            raise RuntimeError(f"{self.name} has nothing to run: loading {self._failed} failed")
+        self._used = True
+
+    def symbol(self, name: str | int):
+        """The value of a symbol of the ELF file last loaded; KeyError when it has none such. Of an
+        address: the function or object it is in, as "name+0x10".
+        """
+        from .symbols import at, find
+
+        if self._image is None:
+            raise ValueError(f"{self.name} has no symbols: nothing has been loaded")
+        return at(self._image, name) if isinstance(name, int) else find(self._image, name)
 
     def device_tree(self, **more):
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
@@ -134,29 +170,33 @@ class VM(Traps):
         self._virtio[slot] = device
         return device
 
-    def block(self, source, readonly: bool = False, cow: bool = False):
-        """Plug in a disk: see hv.block.Block for what `source` may be."""
+    def block(
+        self, source, readonly: bool = False, cow: bool = False, legacy: bool = False, slot=None
+    ):
+        """Plug in a disk: see hv.block.Block for what `source` may be. legacy: with the transport of
+        before virtio 1.0, here and of the others.
+        """
         from .block import Block
 
-        return self.virtio(Block(source, readonly, cow))
+        return self.virtio(Block(source, readonly, cow, legacy), slot)
 
-    def net(self, switch, mac: bytes | None = None):
+    def net(self, switch, mac: bytes | None = None, legacy: bool = False, slot=None):
         """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
         from .net import Net
 
-        return self.virtio(Net(switch, mac))
+        return self.virtio(Net(switch, mac, legacy), slot)
 
-    def virtio_console(self, output=None):
+    def virtio_console(self, output=None, legacy: bool = False, slot=None):
         """Plug in a console besides the PL011: hv.virtio.Console."""
         from .virtio import Console
 
-        return self.virtio(Console(output))
+        return self.virtio(Console(output, legacy), slot)
 
-    def rng(self):
+    def rng(self, legacy: bool = False, slot=None):
         """Plug in a source of random numbers."""
         from .virtio import Rng
 
-        return self.virtio(Rng())
+        return self.virtio(Rng(legacy), slot)
 
     @property
     def stage2(self):
@@ -172,11 +212,11 @@ class VM(Traps):
         """
         from .loader import linux
 
-        self._fresh()
-        tree = self._tree(dtb, cmdline)
-        loaded = _watched(kernel, lambda bar: linux(self.memory, kernel, tree, initrd, bar))
+        with _Loading(self, kernel, True):
+            tree = self._tree(dtb, cmdline)
+            loaded = _watched(kernel, lambda bar: linux(self.memory, kernel, tree, initrd, bar))
+            self._ready(loaded)
         self._loads = [lambda: self.linux(kernel, initrd, cmdline, dtb)]
-        self.cpu[0].reset(loaded.entry, loaded.dtb)
         return loaded
 
     def _fresh(self):
@@ -195,7 +235,9 @@ class VM(Traps):
         from .machine_dt import adapt
 
         if isinstance(dtb, str):
-            with open(dtb, "rb") as file:
+            from .source import open_file
+
+            with open_file(dtb, "rb") as file:
                 dtb = file.read()
         ram = ((self.memory.base, self.memory.size),)
         virtio = sorted(self._virtio)
@@ -207,7 +249,7 @@ class VM(Traps):
         anew. Ctrl-C raises KeyboardInterrupt.
         """
         while True:
-            self._used = True
+            self._startable()
             exit = self._vm.run(timeout_ms)
             if exit.reason != "reset":
                 return exit
@@ -220,13 +262,17 @@ class VM(Traps):
         self._used = False
         self._vm.reset()
         loads, self._loads = self._loads, []
-        for load in loads:
-            load()
+        try:
+            for load in loads:
+                load()
+        except Exception:
+            self._loads = loads  # the next reset tries again
+            raise
 
     def start(self) -> None:
         """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
+        self._startable()
         self.exit = None
-        self._used = True
         self._vm.start()
 
     def pause(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Any
 
 import struct
 from _hv import Pages as Pages
+from .source import open_file as open_file
 from .virtio import Device as Device
 SECTOR = 512
 CHUNK = 65536

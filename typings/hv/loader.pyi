@@ -69,5 +69,8 @@ def put_tree(memory: Any, tree: Any, taken: Any=(), at: Any=None) -> Any:
 
     That is the base of RAM, where U-Boot and EDK2 look for it; if it has to be elsewhere there is
     a copy at the base all the same, if that is free."""
+def place_tree(memory: Any, tree: Any, loaded: Any, at: Any=None) -> Any:
+    """put_tree() for what has been loaded: above it. Of a flat binary nobody knows how much it needs
+    behind its end: where QEMU's -kernel puts the tree, in the middle of RAM or at 128 MB of it."""
 def find_place(memory: Any, size: Any, taken: Any, lowest: Any=0) -> Any:
     """An IPA from `lowest` on for a device tree of `size` bytes, 2 MB aligned where possible."""

@@ -10,6 +10,8 @@ from typing import Any
 
 def open_source(source: Any) -> Any:
     """(source object, what to close or None) for a path, a binary file or a buffer."""
+def open_file(path: Any, mode: Any) -> Any:
+    """open() whose error has the path in it."""
 
 class Source:
     """What the kinds of sources share."""

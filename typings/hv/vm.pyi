@@ -35,12 +35,15 @@ class VM(Traps):
     console: _hv.Console
     """The other end of its PL011."""
     def __init__(self, name: str='guest', ram: int | str='64M', cpus: int=1, pin: Any=None) -> None: ...
-    def load(self, source: Any, at: Any=None, entry: Any=None, dtb: Any=None) -> Any:
+    def load(self, source: Any, at: Any=None, entry: Any=None, dtb: Any=None, cmdline: str='') -> Any:
         """Load an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make
-        cpu 0 ready to start it. An Image or flat binary is given a device tree in x0, an ELF only
-        with dtb=True. Returns what was loaded and where (hv.loader.Loaded)."""
-    def symbol(self, name: str) -> int:
-        """The value of a symbol of the ELF file last loaded; KeyError when it has none such."""
+        cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with
+        a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with
+        dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded
+        and where (hv.loader.Loaded). When it raises there is nothing to run."""
+    def symbol(self, name: str | int) -> Any:
+        """The value of a symbol of the ELF file last loaded; KeyError when it has none such. Of an
+        address: the function or object it is in, as "name+0x10"."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
     def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None) -> None:
@@ -55,13 +58,14 @@ class VM(Traps):
     def virtio(self, device: Any, slot: int | None=None) -> Any:
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
         tree of a later load() or linux(): in slot 0 to 31, the first free one by itself."""
-    def block(self, source: Any, readonly: bool=False, cow: bool=False) -> Any:
-        """Plug in a disk: see hv.block.Block for what `source` may be."""
-    def net(self, switch: Any, mac: bytes | None=None) -> Any:
+    def block(self, source: Any, readonly: bool=False, cow: bool=False, legacy: bool=False, slot: Any=None) -> Any:
+        """Plug in a disk: see hv.block.Block for what `source` may be. legacy: with the transport of
+        before virtio 1.0, here and of the others."""
+    def net(self, switch: Any, mac: bytes | None=None, legacy: bool=False, slot: Any=None) -> Any:
         """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
-    def virtio_console(self, output: Any=None) -> Any:
+    def virtio_console(self, output: Any=None, legacy: bool=False, slot: Any=None) -> Any:
         """Plug in a console besides the PL011: hv.virtio.Console."""
-    def rng(self) -> Any:
+    def rng(self, legacy: bool=False, slot: Any=None) -> Any:
         """Plug in a source of random numbers."""
     @property
     def stage2(self) -> Any:
