@@ -56,3 +56,16 @@ def test_types_that_comments_name():
         ):
             if header in headers and not re.fullmatch(r"[A-Z ]+", name):
                 assert name in headers[header], f"{path.name}: {header} has no {name}"
+
+
+def test_paths_that_are_named_exist():
+    """In pages, comments and docstrings; MicroPython's tools/ are not ours."""
+    tracked = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/*.md"), *ALL]
+    tracked += [*ROOT.glob("tools/*.py"), *ROOT.glob("tests/*.py"), *ROOT.glob("modules/hv/*.py")]
+    tracked += [*ROOT.glob("typings/**/*.pyi")]
+    for path in tracked:
+        text = path.read_text(errors="replace")
+        for name in re.findall(
+            r"(?<![\w/])((?:hv_native|ports|typings|tests)/[\w./-]+\.\w+)", text
+        ):
+            assert (ROOT / name).exists(), f"{path.name} names {name}"

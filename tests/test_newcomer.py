@@ -98,7 +98,9 @@ def test_events_show_addresses_in_hex(target):
         "vm.cpu[0].reset(0x4008_0000)\nvm.run(2000)"
     )
     shown = target.repl("e = hv.events(); e")
-    assert re.fullmatch(r"\[<Event \d+ us: VMID \d+ cpu 0 hvc 0x7 0x0 at pc 0x40080000>\]", shown)
+    assert re.fullmatch(
+        r"\[<Event \d+ us: VMID \d+ cpu 0 hvc 0x7 = 0x0 at pc 0x40080000>\]", shown
+    )
     assert target.eval("(e[0].pc, e[0].what, len(e[0]))") == (0x4008_0000, "hvc 0x7", 8)
 
 

@@ -72,7 +72,7 @@ def _bits(high, low):
 def markdown():
     yield "# System registers"
     yield ""
-    yield "Those that `hv.regs` knows by name, from `hv_native/sysregs.def` (docs: DDI 0487, chapter D13). Any other has"
+    yield "Those that `hv.regs` knows by name, from `hv_native/python/sysregs.def` (docs: DDI 0487, chapter D13). Any other has"
     yield "its encoding for a name, `hv.regs.S3_1_C15_C2_1`. Of a family the first is shown."
     yield ""
     yield "| register | encoding | access | saved with | fields |"
