@@ -45,6 +45,7 @@ hook_t *device_register(vm_t *vm, const hook_t *hook) {
     }
     *h = *hook;
     h->kind = HOOK_NATIVE;
+    hook_short_way(h, h->load, h->store);
     if (!hook_range_add(&vm->mmio, h)) {
         native_free(h, sizeof(hook_t));
         return NULL;

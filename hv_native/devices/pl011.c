@@ -150,7 +150,7 @@ static void write_register(pl011_t *p, uint64_t offset, uint32_t value) {
 
 static uint32_t pl011_load(vcpu_t *v, hook_t *h, uint64_t offset) {
     (void)v;
-    return read_register(h->context, offset & ~3u);
+    return read_register(h->context, offset);
 }
 
 static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
@@ -161,17 +161,20 @@ static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
         transmit(p, (uint8_t)value); // the common case: nothing changes but the character
         wire_unlock_same(&p->wire, daif);
     } else {
-        write_register(p, offset & ~3u, value);
+        write_register(p, offset, value);
         unlock(p, daif);
     }
 }
 
+// Bytes and halfwords at a register's address are that register, a doubleword is two.
 static bool pl011_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
-    (void)size;
-    if (write) {
-        pl011_store(v, h, offset, (uint32_t)*value);
-    } else {
-        *value = pl011_load(v, h, offset);
+    unsigned at = offset & ~UINT64_C(3);
+    for (unsigned k = 0; k < (size == 8 ? 2u : 1u); k++) {
+        if (write) {
+            pl011_store(v, h, at + 4 * k, (uint32_t)(*value >> 32 * k));
+        } else {
+            *value = (k == 0 ? 0 : *value) | (uint64_t)pl011_load(v, h, at + 4 * k) << 32 * k;
+        }
     }
     return true;
 }

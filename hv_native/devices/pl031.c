@@ -101,14 +101,17 @@ static void write_register(pl031_t *p, uint64_t offset, uint32_t value) {
     }
 }
 
+// Bytes and halfwords at a register's address are that register, a doubleword is two.
 static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     pl031_t *p = h->context;
-    (void)v, (void)size;
+    (void)v;
     uint64_t daif = wire_lock(&p->wire);
-    if (write) {
-        write_register(p, offset & ~3u, (uint32_t)*value);
-    } else {
-        *value = read_register(p, offset & ~3u);
+    for (unsigned k = 0, at = offset & ~UINT64_C(3); k < (size == 8 ? 2u : 1u); k++, at += 4) {
+        if (write) {
+            write_register(p, at, (uint32_t)(*value >> 32 * k));
+        } else {
+            *value = (k == 0 ? 0 : *value) | (uint64_t)read_register(p, at) << 32 * k;
+        }
     }
     unlock(p, daif);
     return true;

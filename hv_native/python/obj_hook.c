@@ -311,8 +311,9 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
     h->every = unbox_u64(args[9]);
     if (handler == NULL && !h->match_value && !h->match_pc && h->nth == 0 && h->every == 0) {
         h->kind = action == HOOK_CONST ? HOOK_ANSWER : action == HOOK_COUNT ? HOOK_TALLY : action;
-        h->load = h->kind == HOOK_ANSWER ? rule_load : NULL;
-        h->store = rule_store;
+        if (h->kind == HOOK_ANSWER) {
+            hook_short_way(h, rule_load, rule_store);
+        }
     }
     change(vm, &p, NULL, under, h);
     rule->vm = o;

@@ -13,7 +13,8 @@ struct vcpu;
 struct hook;
 
 // A native device's access: *value is what was stored, or receives what is loaded. False: no such
-// register, which ends as an external abort in the guest.
+// register, which ends as an external abort in the guest. So does an unaligned access, of which a device
+// never hears: with its base and size multiples of 8, [offset, offset + size) is inside of it.
 typedef bool (*native_mmio_t)(struct vcpu *v, struct hook *h, uint64_t offset, unsigned size, bool write, uint64_t *value);
 // The same for an aligned word, which always succeeds: the short way to a device's registers.
 typedef uint32_t (*native_load_t)(struct vcpu *v, struct hook *h, uint64_t offset);
@@ -31,11 +32,12 @@ typedef enum {
 } hook_kind_t;
 
 typedef struct hook {
+    uint64_t words;     // MMIO: that have the short way (load, store), size / 4, or 0. Loaded together with key
     uint64_t key;       // id, encoding, immediate; MMIO: first address
     uint64_t size;      // MMIO: bytes
     hook_kind_t kind;
     native_mmio_t native;
-    native_load_t load; // both or neither
+    native_load_t load; // both or neither: hook_short_way
     native_store_t store;
     void *context;      // the device
     void *handler;      // Python: handler_t (callback.h)
@@ -60,6 +62,19 @@ typedef struct {
     hook_t **range;     // sorted by key, disjoint
     uint32_t count, room;
 } hook_ranges_t;
+
+// An aligned word of h goes by these, before any other check.
+static inline void hook_short_way(hook_t *h, native_load_t load, native_store_t store) {
+    h->load = load;
+    h->store = store;
+    h->words = load == NULL ? 0 : h->size / 4;
+}
+
+// Rotated like this, the offset of a word is its number, and one that is not aligned is beyond all of them.
+static inline bool hook_has_word(const hook_t *h, uint64_t addr) {
+    uint64_t offset = addr - h->key;
+    return (offset >> 2 | offset << 62) < h->words;
+}
 
 static inline uint32_t hook_hash(uint64_t key) {
     return (uint32_t)key * 0x9E3779B1u >> 12;

@@ -69,7 +69,8 @@ static access_end_t access(vcpu_t *v, uint64_t *value, exit_t *why) {
     h = hook_range_find(&v->vm->mmio, ipa);
     if (h != NULL && h->kind == HOOK_NATIVE) {
         h->hits++;
-        return h->native(v, h, ipa - h->key, v->exit.size, v->exit.write, value) ? ACCESS_DONE : ACCESS_DENIED;
+        bool aligned = (ipa & (v->exit.size - 1)) == 0;
+        return aligned && h->native(v, h, ipa - h->key, v->exit.size, v->exit.write, value) ? ACCESS_DONE : ACCESS_DENIED;
     }
     end = h == NULL ? ACCESS_GO_ON : ask_hooks(v, h, value, why);
     return end == ACCESS_GO_ON ? ACCESS_NOBODY : end;

@@ -160,6 +160,20 @@ static NOINLINE hook_t *look_for(vcpu_t *v, uint64_t ipa) {
     return h;
 }
 
+static NOINLINE uint64_t native_device(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
+    unsigned rt = FIELD(esr, 20, 16), size = 1u << FIELD(esr, 23, 22), shift = 64 - 8 * size;
+    bool write = (esr & ISS_WNR) != 0;
+    uint64_t value = write ? reg_get(r, rt) << shift >> shift : 0;
+    if ((ipa & (size - 1)) != 0 || !h->native(v, h, ipa - h->key, size, write, &value)) {
+        return EXIT_TRAP;
+    }
+    if (!write) {
+        return load_done(r, esr, rt, value);
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
 static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
     unsigned rt = FIELD(esr, 20, 16);
     // A translation fault of one load or store, not of a walk, with all there is to know in the syndrome.
@@ -175,17 +189,16 @@ static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, ho
             return EXIT_TRAP;
         }
     }
+    if (h->kind == HOOK_NATIVE) {
+        return native_device(v, r, esr, h, ipa);
+    }
     uint64_t value = 0, offset = ipa - h->key;
     bool write = (esr & ISS_WNR) != 0;
     if (write) {
         unsigned shift = 64 - (8u << FIELD(esr, 23, 22));
         value = reg_get(r, rt) << shift >> shift;
     }
-    if (h->kind == HOOK_NATIVE) {
-        if (!h->native(v, h, offset, 1u << FIELD(esr, 23, 22), write, &value)) {
-            return EXIT_TRAP;
-        }
-    } else if (h->kind == HOOK_ANSWER) {
+    if (h->kind == HOOK_ANSWER) {
         h->hits++;
         value = h->value;
     } else {
@@ -199,13 +212,13 @@ static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, ho
 }
 
 // A word, to or from a register that is in memory, of what was accessed last, if that is a native device
-// or a rule that answers.
+// or a rule that answers. An unaligned one is any_access's, which denies it.
 static NOINLINE uint64_t device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     hook_t *h = v->mmio_hit;
     uint64_t far = READ_SYSREG(far_el2), ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
     unsigned rt = FIELD(esr, 20, 16);
     if ((esr & (ISS_ISV | ISS_SAS | ISS_SSE | ISS_S1PTW | ISS_KIND)) != (ISS_ISV | ISS_SAS_WORD | ISS_TRANSLATION)
-        || h == NULL || ipa - h->key >= h->size || h->load == NULL || (rt > 18 && (rt == 31 || !(esr & SAVED)))) {
+        || h == NULL || !hook_has_word(h, ipa) || (rt > 18 && (rt == 31 || !(esr & SAVED)))) {
         return any_access(v, r, esr, h, ipa);
     }
     if (esr & ISS_WNR) {
