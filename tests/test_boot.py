@@ -138,3 +138,67 @@ def test_gdb_finds_symbols():
         timeout=600,
     )
     assert 'start.S"' in done.stdout, done.stdout + done.stderr
+
+
+def reordered_tree(tmp_path, smp, order):
+    """QEMU's own tree, with core `order[i]` in the i-th cpu node."""
+    tree = tmp_path / "machine.dtb"
+    machine = f"virt,virtualization=on,dumpdtb={tree}"
+    command = [
+        "qemu-system-aarch64",
+        "-machine",
+        machine,
+        "-cpu",
+        "cortex-a53",
+        "-display",
+        "none",
+    ]
+    subprocess.run([*command, "-smp", str(smp), "-m", "128M"], check=True, capture_output=True)
+    data = bytearray(tree.read_bytes())
+    strings = struct.unpack_from(">I", data, 12)[0]
+    names = data[strings:].split(b"\0reg\0")[0]
+    reg = len(names) + 1
+    for i, core in enumerate(order):
+        node = data.index(struct.pack(">I", 1) + f"cpu@{i}\0".encode())
+        at = data.index(struct.pack(">III", 3, 4, reg), node) + 12
+        struct.pack_into(">I", data, at, core)
+    # Without the room that QEMU leaves in it, or it would not fit below the image.
+    structure, strings, _, _, _, _, strings_size, structure_size = struct.unpack_from(
+        ">8I", data, 8
+    )
+    size = max(structure + structure_size, strings + strings_size)
+    struct.pack_into(">I", data, 4, size)
+    tree.write_bytes(data[:size])
+    return tree
+
+
+@pytest.mark.parametrize("order", [(1, 0), (3, 2, 0, 1), (2, 1, 3, 0), (9, 1, 0, 3), (3, 1, 2, 7)])
+def test_core_0_boots_wherever_the_tree_has_it(boot, tmp_path, order):
+    """A core's number is its place in the tree, but for the one that boots, which is 0. VMs run on the one
+    they are pinned to; a core that the tree tells of, but is not there, is not waited for.
+    """
+    smp = len(order)
+    target = boot(smp=smp, args=["-dtb", str(reordered_tree(tmp_path, smp, order))])
+    there = [core for core in order if core < smp]
+    numbers = [0, *(core for core in order if core != 0)] if 0 in order else [0, *order]
+    script = """
+import hv, struct, time
+for core in range(cores):
+    with hv.VM("pinned", ram="2M") as vm:
+        vm.memory[0x4008_0000:0x4008_0008] = struct.pack("<2I", 0xD4002002, 0x14000000)  # hvc #0x100
+        vm.cpu[0].reset(0x4008_0000)
+        vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+        vm.cpu[0].pin = core
+        vm.start()
+        until = time.ticks_add(time.ticks_ms(), 10_000 if core in there else 300)
+        while vm.running and time.ticks_diff(until, time.ticks_ms()) > 0:
+            time.sleep_ms(1)
+        vm.pause()
+        print(core, vm.exit is not None and vm.exit.reason)
+"""
+    cores = len(numbers)
+    present = [n for n, core in enumerate(numbers) if core < smp]
+    assert there
+    text = target.exec(f"cores, there = {cores}, {present}\n{script}", 60)
+    want = [f"{n} {'stop' if n in present else False}" for n in range(cores)]
+    assert text.splitlines() == want

@@ -270,6 +270,24 @@ static void walk(const uint8_t *fdt) {
     }
 }
 
+// Core 0 is the one that boots, wherever the tree has it: a core's number is its place in platform.mpidr.
+static void boot_core_first(void) {
+    uint64_t boot = READ_SYSREG(mpidr_el1) & UINT64_C(0xFF00FFFFFF);
+    unsigned at = 0;
+    while (at < platform.ncpus && platform.mpidr[at] != boot) {
+        at++;
+    }
+    if (at == platform.ncpus && at < PLATFORM_MAX_CPUS) {
+        platform.ncpus++; // there is no tree, or it does not have it
+    } else if (at == PLATFORM_MAX_CPUS) {
+        at--; // it was behind those that there is room for
+    }
+    for (; at > 0; at--) {
+        platform.mpidr[at] = platform.mpidr[at - 1];
+    }
+    platform.mpidr[0] = boot;
+}
+
 static bool is_fdt(const void *p) {
     return p != NULL && ((uint64_t)p & 7) == 0 && be32_aligned(p) == FDT_MAGIC;
 }
@@ -298,9 +316,7 @@ void platform_init(const void *fdt, unsigned boot_el) {
     if (platform.nram == 0) {
         platform.ram[platform.nram++] = (range_t) { BOARD_RAM_BASE, BOARD_RAM_SIZE };
     }
-    if (platform.ncpus == 0) {
-        platform.ncpus = 1;
-    }
+    boot_core_first();
     if (boot_el == 3) {
         platform.conduit = CONDUIT_NONE; // we took the place of the firmware that would answer
     }

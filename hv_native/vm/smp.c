@@ -81,9 +81,7 @@ void smp_start(void) {
     }
     started = true;
     irq_attach(GIC_SGI_KICK, sched_kicked, NULL);
-    for (unsigned id = 0; id < platform.ncpus; id++) {
-        if (platform.mpidr[id] != pcpus[0].mpidr) {
-            start_core(id);
-        }
+    for (unsigned id = 1; id < platform.ncpus; id++) {
+        start_core(id);
     }
 }
