@@ -30,6 +30,25 @@ static void arm(timer_t *t, uint64_t ctl, uint64_t cval, uint64_t count, void (*
     }
 }
 
+// ---- The virtual count --------------------------------------------------------------------------
+
+// QEMU 7.2 takes CVAL + CNTVOFF in 64 bits for the time at which CNTV fires next. When that wraps, its timer
+// is due in the past for ever, and nothing else in QEMU runs: a guest that parks its timer at the largest
+// CVAL would stop the machine. CNTV cannot be trapped before ARMv8.6. It never wraps while the virtual count
+// is not behind the physical one, that is, while CNTVOFF as a signed number is not above 0. So a VM begins
+// ahead, by what it may be stopped in all (19 hours at 62.5 MHz, and up to twice that) and its time not go on.
+#define AHEAD BIT(42)
+
+static void begin_count(vm_t *vm, uint64_t now) {
+    vm->cntvoff = now - ALIGN_UP(now + AHEAD, 2 * AHEAD);
+}
+
+// It has stood still for so long. What is above the limit passes for the guest as well.
+static void hold_count(vm_t *vm, uint64_t ticks) {
+    uint64_t ahead = -vm->cntvoff;
+    vm->cntvoff += ticks < ahead ? ticks : ahead;
+}
+
 // ---- The virtual timer --------------------------------------------------------------------------
 
 static uint64_t virtual_count(const vm_t *vm) {
@@ -131,7 +150,9 @@ void vtimer_resumed(vm_t *vm) {
     vgic_lock(vm); // only one of the vCPUs that enter resumes it
     bool was = vm->stopped;
     if (was) {
-        vm->cntvoff += vm->stop_time ? timer_now() - vm->stopped_at : 0;
+        if (vm->stop_time) {
+            hold_count(vm, timer_now() - vm->stopped_at);
+        }
         vm->stopped = false;
     }
     vgic_unlock(vm);
@@ -193,7 +214,8 @@ bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
         default:
             return false;
     }
-    if (write) {
+    // Who reads that the time has come finds the interrupt pending, though EL2's own may still be on its way.
+    if (write || (armed(t->p_ctl) && p_reached(v))) {
         p_update(v);
     }
     return true;
@@ -205,6 +227,8 @@ void vtimer_reset(vcpu_t *v) {
     timer_cancel(&v->vtimer.watch);
     timer_cancel(&v->vtimer.physical);
     v->vtimer.ctl = v->vtimer.cval = v->vtimer.p_ctl = v->vtimer.p_cval = 0;
+    vgic_set_ppi(v, VTIMER_INTID, false);
+    vgic_set_ppi(v, PTIMER_INTID, false);
 }
 
 void vtimer_remove(vcpu_t *v) {
@@ -213,7 +237,8 @@ void vtimer_remove(vcpu_t *v) {
 }
 
 void vtimer_restart(vm_t *vm) {
-    vm->cntvoff = vm->stopped_at = timer_now();
+    vm->stopped_at = timer_now();
+    begin_count(vm, vm->stopped_at);
     vm->stopped = true;
 }
 

@@ -2,7 +2,8 @@
 // A guest's timers: the virtual one (CNTV) is the hardware's with an offset, and its interrupt the
 // core's own, forwarded; the physical one (CNTP) is emulated on EL2's timer.
 //
-// A VM's virtual count begins at 0 and, with vm->stop_time, stands still while the VM is stopped.
+// A VM's virtual count begins at 2^43 (a multiple of it, when the machine has been up for long: see vtimer.c)
+// and, with vm->stop_time, stands still while the VM is stopped.
 #ifndef HV_VTIMER_H
 #define HV_VTIMER_H
 
@@ -13,7 +14,7 @@
 #define PTIMER_INTID 30u
 
 void vtimer_init_core(void);            // each core: vgic_init_core calls it
-void vtimer_add(vm_t *vm);              // a new VM: stopped, at count 0
+void vtimer_add(vm_t *vm);              // a new VM: stopped, at its first count
 void vtimer_restart(vm_t *vm);          // the same, after a reset; all of its vCPUs are put
 void vtimer_reset(vcpu_t *v);
 void vtimer_remove(vcpu_t *v);          // before its memory goes

@@ -310,7 +310,9 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     if (sched_any_handler()) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("run() cannot be used inside a handler: start() can"));
     }
-    uint64_t ticks = timeout_in == mp_const_none ? 0 : unbox_u64(timeout_in) * timer_freq() / 1000;
+    uint64_t ms = timeout_in == mp_const_none ? UINT64_MAX : unbox_u64(timeout_in);
+    // Longer than the counter counts, or 64 bits hold: no deadline.
+    uint64_t ticks = ms < (UINT64_MAX >> 1) / timer_freq() ? ms * timer_freq() / 1000 : UINT64_MAX;
     deadline_t deadline = { .vm = vm };
     bool was_attached = pl011_attached(vm);
     keep(o);
@@ -318,7 +320,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     vm->foreground = true;
     vm->vcpu[0]->home = 0; // its handlers are Python's, and Python is here
     sched_start(vm);
-    if (timeout_in != mp_const_none) { // not before: a deadline that has passed by then would be forgotten
+    if (ticks != UINT64_MAX) { // not before: a deadline that has passed by then would be forgotten
         timer_arm(&deadline.timer, timer_now() + ticks, deadline_passed);
     }
     mp_obj_t raised = MP_OBJ_NULL;

@@ -18,8 +18,7 @@ enum {
 };
 
 enum {
-    SUCCESS = 0, NOT_SUPPORTED = -1, INVALID_PARAMETERS = -2, ALREADY_ON = -4, ON_PENDING = -5,
-    INVALID_ADDRESS = -9,
+    SUCCESS = 0, NOT_SUPPORTED = -1, INVALID_PARAMETERS = -2, ALREADY_ON = -4, INVALID_ADDRESS = -9,
 };
 
 #define AFFINITY_MASK UINT64_C(0xFF00FFFFFF)
@@ -119,23 +118,28 @@ static bool is_ram(const vm_t *vm, uint64_t ipa) {
     return false;
 }
 
+// Where a vCPU can begin, in A64.
+static bool is_entry(const vm_t *vm, uint64_t ipa) {
+    return is_ram(vm, ipa) && (ipa & 3) == 0;
+}
+
 // Two vCPUs may call this for the same third at once: who takes it from OFF under the lock wins.
 static int64_t cpu_on(vm_t *vm, uint64_t target, uint64_t entry, uint64_t context) {
     vcpu_t *t = by_affinity(vm, target);
     if (t == NULL) {
         return INVALID_PARAMETERS;
     }
-    if (!is_ram(vm, entry) || (entry & 3)) {
+    if (!is_entry(vm, entry)) {
         return INVALID_ADDRESS;
     }
     uint64_t daif = irq_save();
     spin_lock(&vm->lock);
-    bool off = t->state == VCPU_OFF && !t->on_pending, pending = t->on_pending;
+    bool off = t->state == VCPU_OFF && !t->on_pending;
     t->on_pending |= off;
     spin_unlock(&vm->lock);
     irq_restore(daif);
     if (!off) {
-        return pending ? ON_PENDING : ALREADY_ON;
+        return ALREADY_ON; // also while it is pending, for which DEN0022 5.1.4 has a code that nobody expects
     }
     vcpu_reset(t, entry, context);
     sched_start_vcpu(t);
@@ -157,6 +161,25 @@ static int64_t affinity_info(const vcpu_t *v, uint64_t target, uint64_t level) {
     return t->state == VCPU_OFF;
 }
 
+// power_state (5.4.2, the original format): reserved 31:26 and 23:17, level 25:24, of which there is one,
+// powerdown 16, StateID 15:0. Any state may be shallower than was asked for: standby, which is WFI.
+#define POWER_STATE_ZERO 0xFFFE0000u
+#define POWERDOWN 0x10000u
+static exit_t cpu_suspend(vcpu_t *v) {
+    guest_regs_t *r = v->regs;
+    uint64_t entry = argument(r, 2);
+    if (r->x[1] & POWER_STATE_ZERO) {
+        r->x[0] = (uint64_t)INVALID_PARAMETERS;
+        return EXIT_RESUME;
+    }
+    if ((r->x[1] & POWERDOWN) && !is_entry(v->vm, entry)) {
+        r->x[0] = (uint64_t)INVALID_ADDRESS;
+        return EXIT_RESUME;
+    }
+    r->x[0] = SUCCESS;
+    return trap_wait(v);
+}
+
 static exit_t system_reset2(guest_regs_t *r) {
     // Architectural resets other than a warm one are not offered; bit 31 set is vendor-specific.
     if ((uint32_t)r->x[1] != 0) {
@@ -171,9 +194,7 @@ bool psci_slow(vcpu_t *v, exit_t *why) {
     *why = EXIT_RESUME;
     switch (plain((uint32_t)r->x[0])) {
         case PSCI_CPU_SUSPEND:
-            // Any state may be shallower than was asked for: standby, which is WFI.
-            r->x[0] = SUCCESS;
-            *why = trap_wait(v);
+            *why = cpu_suspend(v);
             return true;
         case PSCI_CPU_OFF:
             *why = EXIT_CPU_OFF;

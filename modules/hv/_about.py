@@ -84,7 +84,7 @@ virtio_console(output=None, legacy=False, slot=None)\tPlug in a console besides 
 rng(legacy=False, slot=None)\tPlug in a source of random numbers.
 stage2\tThe guest's IPA space: hv.stage2.Stage2.
 linux(kernel, initrd=None, cmdline='', dtb=None)\tLoad an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol wants them, and make cpu 0 ready to start it. dtb: the user's own tree (a path or a buffer), fitted to this VM.
-run(timeout_ms=None)\tRun in the foreground, the guest's console on this one. Returns an Exit when the guest ends, or does something nobody answers: it can be run on. A reset of the guest starts it anew. Ctrl-C raises KeyboardInterrupt.
+run(timeout_ms=None)\tRun in the foreground, the guest's console on this one. Returns an Exit when the guest ends, or does something nobody answers: it can be run on. A reset of the guest starts it anew, and the time goes on. Ctrl-C raises KeyboardInterrupt.
 reset()\tAs after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
 start()\tRun in the background, on every core there is; the prompt stays. How it ends: `exit`.
 pause()\tStop all of its vCPUs; start() or run() go on. False when it did not run, or had just ended.

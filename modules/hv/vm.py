@@ -246,14 +246,19 @@ class VM(Traps):
     def run(self, timeout_ms: int | None = None) -> _hv.Exit:
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
         ends, or does something nobody answers: it can be run on. A reset of the guest starts it
-        anew. Ctrl-C raises KeyboardInterrupt.
+        anew, and the time goes on. Ctrl-C raises KeyboardInterrupt.
         """
+        from time import ticks_diff, ticks_ms
+
         while True:
+            began = ticks_ms()
             self._startable()
             exit = self._vm.run(timeout_ms)
             if exit.reason != "reset":
                 return exit
             self.reset()
+            if timeout_ms is not None:
+                timeout_ms = max(0, timeout_ms - ticks_diff(ticks_ms(), began))
 
     def reset(self) -> None:
         """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded

@@ -77,7 +77,7 @@ class VM(Traps):
     def run(self, timeout_ms: int | None=None) -> _hv.Exit:
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
         ends, or does something nobody answers: it can be run on. A reset of the guest starts it
-        anew. Ctrl-C raises KeyboardInterrupt."""
+        anew, and the time goes on. Ctrl-C raises KeyboardInterrupt."""
     def reset(self) -> None:
         """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded
         (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay."""
