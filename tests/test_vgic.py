@@ -118,6 +118,19 @@ for cpus in (1, 4):
         assert int(checks) > 400 and failed == "0", text
 
 
+def test_what_the_controller_is_between_two_cpus(each_target):
+    """guests/gicsmp: whom an SGI reaches, behind one to oneself too; an SPI with several targets, whose CPU
+    interfaces come and go; frames, banked registers and SGIs over CPU_OFF and CPU_ON.
+    """
+    script = """
+with guest(code, ram="16M", cpus=2) as vm:
+    print(vm.run(timeout_ms=120_000).reason)
+"""
+    text = run(each_target, built("gicsmp"), script, seconds=150)
+    found = re.search(r"gicsmp: (\d+) checks, (\d+) failed\noff\n", text)
+    assert found and int(found[1]) > 90 and found[2] == "0", text
+
+
 def test_pulse_is_one_interrupt(each_target):
     script = (
         BEGIN

@@ -17,6 +17,8 @@
 #include "vgic_lr.h"
 #include "vtimer.h"
 
+#define NOINLINE __attribute__((noinline)) // what is rare makes no room for itself in what is not
+
 static unsigned lr_count;
 static uint32_t lr_all;                 // a bit for each list register
 
@@ -53,6 +55,9 @@ static void take_back(vcpu_t *v, unsigned n) {
         if (intid < 16) {
             c->sgi_active_from[i] = (uint8_t)LR_SOURCE_OF(lr);
         }
+    }
+    if (UNLIKELY(b->several & bit) && (lr & LR_STATE) == LR_PENDING) {
+        v->vm->vgic.nudge |= b->route[i] & ~(1u << v->id); // another one may take it, should v not any more
     }
     if ((lr & LR_PENDING) && (c->latched >> n & 1)) {
         b->pending |= bit;
@@ -187,7 +192,8 @@ static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
 // The best so many of what is offered, best first. A lower number is a higher priority; what a
 // disabled group of the CPU interface holds back comes last.
 typedef struct {
-    unsigned count;
+    uint32_t count;
+    uint32_t shared;                    // not 0: there are some that another vCPU may take as well
     uint32_t key[VGIC_MAX_LRS]; // group disabled, priority, INTID
 } choice_t;
 
@@ -205,6 +211,20 @@ static void offer(choice_t *p, uint32_t key) {
     }
 }
 
+// An SPI with several targets (IHI 0048B 1.4.3, the 1-N model), one of which v is. No vCPU has it listed
+// whose CPU interface lets none of its group in.
+static NOINLINE bool is_shared(const vgic_bank_t *b, unsigned i, const vcpu_t *v) {
+    return (b->several >> i & 1) && (b->route[i] >> v->id & 1);
+}
+
+static NOINLINE void offer_shared(const vcpu_t *v, vgic_bank_t *b, unsigned i, uint32_t key, choice_t *pending) {
+    pending->shared = 1;
+    if (key >> 24 == 0) { // not held back
+        b->cpu[i] = (uint8_t)v->id; // the first of its targets that can
+        offer(pending, key);
+    }
+}
+
 // What bank w offers v.
 static void choose_in(vcpu_t *v, vgic_bank_t *b, unsigned w, uint32_t vmcr, choice_t *active, choice_t *pending) {
     uint32_t is_active = b->active & ~b->listed;
@@ -217,8 +237,10 @@ static void choose_in(vcpu_t *v, vgic_bank_t *b, unsigned w, uint32_t vmcr, choi
             if (b->holder[i] == v->id) {
                 offer(active, key);
             }
-        } else if (b->cpu[i] == v->id) {
+        } else if (b->cpu[i] == v->id && !(b->several >> i & 1)) {
             offer(pending, held_back << 24 | key);
+        } else if (is_shared(b, i, v)) {
+            offer_shared(v, b, i, held_back << 24 | key, pending);
         }
     }
 }
@@ -248,7 +270,7 @@ static void fill(vcpu_t *v) {
     vgic_cpu_t *c = &v->vgic;
     choice_t active, pending;
     uint32_t vmcr = ich_vmcr_read(), hcr = HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
-    active.count = pending.count = 0; // all that has to be set
+    active.count = pending.count = pending.shared = 0; // all that has to be set
     if (c->bank.hw != 0) {
         vgic_release(&c->bank, ~0u);
     }
@@ -260,8 +282,10 @@ static void fill(vcpu_t *v) {
         put_in(v, &pending, for_pending, put_in(v, &active, for_active, 0));
     }
     if (for_pending < pending.count) {
-        hcr |= HCR_NPIE | (vmcr & VMCR_GROUP0 ? HCR_GROUP0_OFF : HCR_GROUP0_ON)
-            | (vmcr & VMCR_GROUP1 ? HCR_GROUP1_OFF : HCR_GROUP1_ON);
+        hcr |= HCR_NPIE;
+    }
+    if (for_pending < pending.count || pending.shared) {
+        hcr |= (vmcr & VMCR_GROUP0 ? HCR_GROUP0_OFF : HCR_GROUP0_ON) | (vmcr & VMCR_GROUP1 ? HCR_GROUP1_OFF : HCR_GROUP1_ON);
     }
     if (for_active < active.count) {
         hcr |= HCR_LRENPIE | (lr_count > 1 ? HCR_UIE : 0);
@@ -499,11 +523,37 @@ static vcpu_t *receiver(vm_t *vm, const vgic_bank_t *b, unsigned i) {
     return id < vm->nvcpus ? vm->vcpu[id] : NULL;
 }
 
+// All the targets of interrupt i look at it; the first that can takes it.
+static void share_one(vm_t *vm, const vgic_bank_t *b, unsigned i) {
+    bool held = (b->listed | b->active) >> i & 1;
+    uint32_t targets = held ? 1u << b->holder[i] : b->route[i];
+    for (; targets != 0 && (held || !(b->listed >> i & 1)); targets &= targets - 1) {
+        vcpu_t *v = vm->vcpu[__builtin_ctz(targets)];
+        if (here(v) && !v->vgic.folded) {
+            refill(v);
+        }
+        if (!here(v) || v->state == VCPU_IDLE) {
+            vm->vgic.nudge |= 1u << v->id;
+        }
+    }
+}
+
+static NOINLINE void share(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
+    for (; mask != 0; mask &= mask - 1) {
+        share_one(vm, b, (unsigned)__builtin_ctz(mask));
+    }
+}
+
 void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
     v->vm->vgic.touched |= 1u << w;
     vm_t *vm = v->vm;
     vgic_bank_t *b = vgic_bank(v, w);
-    for (mask &= vgic_deliverable(&vm->vgic, b); mask != 0; mask &= mask - 1) {
+    mask &= vgic_deliverable(&vm->vgic, b);
+    if (UNLIKELY(mask & b->several)) {
+        share(vm, b, mask & b->several);
+        mask &= ~b->several;
+    }
+    for (; mask != 0; mask &= mask - 1) {
         unsigned i = (unsigned)__builtin_ctz(mask);
         vcpu_t *to = receiver(vm, b, i);
         if (to != NULL) {
@@ -699,15 +749,24 @@ static bool passes(const vgic_bank_t *b, unsigned i, uint32_t vmcr, uint32_t run
     return enabled != 0 && b->priority[i] < vmcr >> 24 && b->priority[i] < running;
 }
 
+// One of those in mask is v's, or may be.
+static NOINLINE bool pending_in(const vcpu_t *v, const vgic_bank_t *b, uint32_t mask, uint32_t vmcr, uint32_t running) {
+    for (; mask != 0; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        if ((b->cpu[i] == v->id || is_shared(b, i, v)) && passes(b, i, vmcr, running)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // In the banks as they are: what is listed is looked at elsewhere.
 static bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
     for (unsigned w = 0; w < VGIC_WORDS; w++) {
         vgic_bank_t *b = vgic_bank(v, w);
-        for (uint32_t m = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->listed); m != 0; m &= m - 1) {
-            unsigned i = (unsigned)__builtin_ctz(m);
-            if (b->cpu[i] == v->id && passes(b, i, vmcr, running)) {
-                return true;
-            }
+        uint32_t mask = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->listed);
+        if (mask != 0 && pending_in(v, b, mask, vmcr, running)) {
+            return true;
         }
     }
     return false;
@@ -747,7 +806,7 @@ bool vgic_pending(vcpu_t *v) {
 // ---- Beginning and end --------------------------------------------------------------------------
 
 static void reset_bank(vgic_bank_t *b, uint8_t cpu) {
-    b->enabled = b->group = b->edge = b->pending = b->active = b->listed = 0;
+    b->enabled = b->group = b->edge = b->pending = b->active = b->listed = b->several = 0;
     for (unsigned i = 0; i < 32; i++) {
         b->priority[i] = 0;
         b->route[i] = 0;
@@ -765,10 +824,15 @@ void vgic_reset_vcpu(vcpu_t *v) {
     for (unsigned i = 0; i < 16; i++) {
         c->sgi_from[i] = c->sgi_active_from[i] = 0;
     }
+    c->asleep = true;
+    vgic_reset_interface(v);
+}
+
+void vgic_reset_interface(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
     c->apr[0] = c->apr[1] = 0;
     c->vmcr = gic_is_v3() ? VMCR_FIQEN : 0;
     c->used = c->latched = 0;
-    c->asleep = true;
 }
 
 void vgic_reset_vm(vm_t *vm) {
@@ -784,7 +848,6 @@ void vgic_reset_vm(vm_t *vm) {
     for (unsigned w = 1; w < VGIC_WORDS; w++) {
         reset_bank(&g->spi[w - 1], cpu);
         vgic_release(&g->spi[w - 1], ~0u);
-        g->irm[w] = 0;
     }
     vgic_unlock(vm);
     irq_restore(daif);

@@ -18,6 +18,8 @@ void vgic_init_core(void);              // each core, after its GIC
 // As after a reset; the levels of lines stay. No vCPU runs.
 void vgic_reset_vm(vm_t *vm);
 void vgic_reset_vcpu(vcpu_t *v);        // not loaded anywhere
+// Of that, what belongs to the PE and not to the GIC's frames: PSCI CPU_ON resets it.
+void vgic_reset_interface(vcpu_t *v);
 
 // v's interrupts are in this core's list registers from here to there. Interrupts masked.
 void vgic_load(vcpu_t *v);

@@ -190,10 +190,11 @@ static uint32_t read_targets(const frame_t *f, unsigned intid) {
 }
 
 // The vCPU an SPI goes to is another one from now on; if it is active, after it has ended.
-static void reroute(vcpu_t *v, unsigned intid, uint32_t route, uint8_t cpu) {
+static void reroute(vcpu_t *v, unsigned intid, uint32_t route, uint8_t cpu, bool several) {
     vgic_bank_t *b = vgic_bank(v, intid / 32);
     uint32_t bit = 1u << intid % 32;
     vgic_settle(v->vm, b, bit);
+    b->several = (b->several & ~bit) | (several ? bit : 0);
     b->route[intid % 32] = route;
     b->cpu[intid % 32] = cpu;
     vgic_changed(v, intid / 32, bit);
@@ -208,7 +209,8 @@ static void write_targets(const frame_t *f, unsigned intid, uint32_t mask, uint3
     for (unsigned k = 0; k < 4; k++) {
         if (mask >> k * 8 & 1) {
             uint32_t targets = value >> k * 8 & ((1u << vm->nvcpus) - 1) & 0xFF;
-            reroute(f->by, intid + k, targets, targets == 0 ? VGIC_NOBODY : (uint8_t)__builtin_ctz(targets));
+            uint8_t first = targets == 0 ? VGIC_NOBODY : (uint8_t)__builtin_ctz(targets);
+            reroute(f->by, intid + k, targets, first, (targets & (targets - 1)) != 0);
         }
     }
     vgic_unlock(vm);
@@ -282,7 +284,7 @@ static void send_sgis(vcpu_t *v, uint64_t value, bool group1) {
     vm_t *vm = v->vm;
     unsigned sgi = (unsigned)FIELD(value, 27, 24);
     uint32_t all = (1u << vm->nvcpus) - 1, targets = 0, wanted = 0;
-    if ((value & 0xFFFF0000F0FFFFFF) == 1u << v->id && group1 && vgic_sgi_again(v, sgi)) {
+    if ((value & 0xFFFFFFFFF0FFFFFF) == 1u << v->id && group1 && vgic_sgi_again(v, sgi)) {
         return;
     }
     if (value & BIT(40)) {
@@ -324,8 +326,9 @@ static void write_sgi_sources(const frame_t *f, unsigned sgi, uint32_t value, bo
 // ---- The rest of the distributor ----------------------------------------------------------------
 
 static uint32_t typer(const vm_t *vm) {
-    // ITLinesNumber 4:0, CPUNumber 7:5; GICv3: IDbits 23:19 (10 bits), and CPUNumber is for ARE = 0.
-    return (VGIC_WORDS - 1) | (gic_is_v3() ? 9u << 19 : (vm->nvcpus - 1) << 5);
+    // ITLinesNumber 4:0, CPUNumber 7:5; GICv3: IDbits 23:19 (10 bits), No1N 25 (no SPI goes to any of several),
+    // and CPUNumber is for ARE = 0.
+    return (VGIC_WORDS - 1) | (gic_is_v3() ? 9u << 19 | 1u << 25 : (vm->nvcpus - 1) << 5);
 }
 
 static uint32_t read_ctlr(const vgic_t *g) {
@@ -358,14 +361,14 @@ static uint32_t id_register(uint64_t offset, uint8_t part) {
     return n < 4 ? 0 : !gic_is_v3() ? v2[n - 4] : n == 8 ? part : v3[n - 4];
 }
 
-// GICD_IROUTERn, 64 bits: Aff3 39:32, "any" 31, Aff2 to Aff0 23:0.
+// GICD_IROUTERn, 64 bits: Aff3 39:32, Aff2 to Aff0 23:0. Bit 31, "any", is 0 as GICD_TYPER.No1N has it.
 static uint32_t read_router(const frame_t *f, unsigned intid, bool high) {
     const vgic_bank_t *b = intid < 32 ? NULL : bank_in(f, intid / 32);
     if (b == NULL) {
         return 0;
     }
-    uint32_t route = b->route[intid % 32], any = f->by->vm->vgic.irm[intid / 32] >> intid % 32 & 1;
-    return high ? route >> 24 : (route & 0xFFFFFF) | any << 31;
+    uint32_t route = b->route[intid % 32];
+    return high ? route >> 24 : route & 0xFFFFFF;
 }
 
 static void write_router(const frame_t *f, unsigned intid, bool high, uint32_t mask, uint32_t value) {
@@ -374,22 +377,20 @@ static void write_router(const frame_t *f, unsigned intid, bool high, uint32_t m
         return;
     }
     vgic_lock(v->vm);
-    uint32_t route = v->vm->vgic.spi[intid / 32 - 1].route[intid % 32], *irm = &v->vm->vgic.irm[intid / 32];
-    uint32_t bit = 1u << intid % 32;
+    uint32_t route = v->vm->vgic.spi[intid / 32 - 1].route[intid % 32];
     if (high) {
         route = mask & 0xFF ? (route & 0xFFFFFF) | value << 24 : route;
     } else {
         route = (route & ~(mask & 0xFFFFFF)) | (value & 0xFFFFFF);
-        *irm = (*irm & ~(mask >> 31 ? bit : 0)) | (value >> 31 ? bit : 0);
     }
     uint64_t affinity = (uint64_t)(route >> 24) << 32 | (route & 0xFFFFFF);
-    uint8_t cpu = *irm & bit ? 0 : VGIC_NOBODY;
+    uint8_t cpu = VGIC_NOBODY;
     for (unsigned i = 0; i < v->vm->nvcpus && cpu == VGIC_NOBODY; i++) {
         if ((v->vm->vcpu[i]->vmpidr & UINT64_C(0xFF00FFFFFF)) == affinity) {
             cpu = (uint8_t)i;
         }
     }
-    reroute(v, intid, route, cpu);
+    reroute(v, intid, route, cpu, false);
     vgic_unlock(v->vm);
 }
 
@@ -403,7 +404,7 @@ static uint32_t read_rest(const frame_t *f, uint64_t offset) {
         return id_register(offset, 0x92);
     }
     if (!gic_is_v3() && offset >= 0xF10 && offset < 0xF30) {
-        return read_sgi_sources(f, offset & 0xF);
+        return read_sgi_sources(f, offset & 0xC);
     }
     return 0;
 }
@@ -413,7 +414,7 @@ static void write_rest(const frame_t *f, uint64_t offset, uint32_t mask, uint32_
         if (offset >= GICD_IROUTER && offset < GICD_IROUTER + VGIC_LINES * 8) {
             write_router(f, (unsigned)(offset - GICD_IROUTER) / 8, offset & 4, mask, value);
         }
-    } else if (offset == GICD_SGIR) {
+    } else if (offset == GICD_SGIR && mask == ~0u) { // words only (IHI 0048B 4.1.4)
         vgic_dist_sgir(f->by, value);
     } else if (offset >= 0xF10 && offset < 0xF30) {
         write_sgi_sources(f, offset & 0xC, value, offset >= 0xF20);
@@ -427,9 +428,9 @@ static uint32_t read_word(const frame_t *f, uint64_t offset) {
         case 1 ... 7:
             return read_bits(f, (unsigned)offset >> 7, (offset & 0x7F) / 4);
         case 8 ... 15:
-            return read_priority(f, offset & 0x3FF);
+            return read_priority(f, offset & 0x3FC);
         case 16 ... 23:
-            return read_targets(f, offset & 0x3FF);
+            return read_targets(f, offset & 0x3FC);
         case 24 ... 25:
             return read_config(f, (offset & 0xFF) / 4);
         default:
@@ -449,10 +450,10 @@ static void write_word(const frame_t *f, uint64_t offset, uint32_t mask, uint32_
             write_bits(f, (unsigned)offset >> 7, (offset & 0x7F) / 4, mask, value);
             break;
         case 8 ... 15:
-            write_priority(f, offset & 0x3FF, mask, value);
+            write_priority(f, offset & 0x3FC, mask, value);
             break;
         case 16 ... 23:
-            write_targets(f, offset & 0x3FF, mask, value);
+            write_targets(f, offset & 0x3FC, mask, value);
             break;
         case 24 ... 25:
             write_config(f, (offset & 0xFF) / 4, mask, value);
@@ -500,9 +501,6 @@ typedef void (*write_t)(const frame_t *f, uint64_t offset, uint32_t mask, uint32
 // Bytes and halfwords are part of a word, a doubleword is two.
 static bool any_access(const frame_t *f, read_t rd, write_t wr, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     unsigned shift = (offset & 3) * 8;
-    if (offset & (size - 1)) {
-        return false;
-    }
     if (size == 8) {
         if (write) {
             wr(f, offset, ~0u, (uint32_t)*value);
@@ -565,8 +563,10 @@ static void redist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) 
 }
 
 // GICC_DIR and ICC_DIR_EL1 trap: the interrupt may be in no list register, or in another core's.
+// Unless EOImode has split that from the end of an interrupt, they do nothing: so IHI 0069 12.2.10, and
+// IHI 0048B 4.4.15 leaves it open.
 static void deactivate(vcpu_t *v, unsigned intid) {
-    if (intid >= VGIC_LINES) {
+    if (intid >= VGIC_LINES || !(ich_vmcr_read() & VMCR_EOIMODE)) {
         return;
     }
     frame_t f = { v, v, VGIC_WORDS };
@@ -577,10 +577,10 @@ static void deactivate(vcpu_t *v, unsigned intid) {
 
 // The first page of a GICv2 CPU interface is the host's GICV, mapped; what is behind it is here.
 static bool cpu_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
-    (void)h, (void)size;
+    (void)h;
     if (!write) {
         *value = 0;
-    } else if (offset == GICC_DIR) {
+    } else if (offset == GICC_DIR && size == 4) {
         deactivate(v, *value & 0x3FF);
     }
     return true;

@@ -60,14 +60,14 @@ bool vgic_sgi_again(vcpu_t *v, unsigned sgi) {
     unsigned n = c->bank.at[sgi];
     if (gic_is_v3()) {
         uint64_t raw = ich_lr_read(n);
-        if (raw & LR_STATE) {
-            return false;
+        if (raw >> 60 != LR_GROUP1 >> 60) {
+            return false; // not ended, or in group 0, which ICC_SGI1R_EL1 is not for
         }
         ich_lr_write(n, raw | LR_PENDING);
     } else {
         uint32_t raw = gich_lr_read(n);
-        if (raw & GICH_LR_STATE) {
-            return false;
+        if (raw & (GICH_LR_STATE | GICH_LR_EOI)) {
+            return false; // not ended, or another vCPU's of the same number is next
         }
         gich_lr_write(n, (raw & ~GICH_LR_PHYSICAL) | v->id << 10 | GICH_LR_PENDING);
     }

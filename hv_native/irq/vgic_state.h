@@ -22,6 +22,7 @@ typedef struct {
     uint32_t listed;
     uint32_t hw;                        // stands for a physical interrupt, which is active
     uint32_t watched;                   // somebody counts or drops it: vgic_watch
+    uint32_t several;                   // GICv2: it has several targets, and whoever can takes it
     uint8_t priority[32];
     uint8_t cpu[32];                    // the vCPU that gets it, or VGIC_NOBODY
     uint8_t holder[32];                 // listed or active: the vCPU that has it
@@ -71,7 +72,6 @@ typedef struct {
     uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
     uint32_t touched;                   // banks in which anything was ever pending, high or active
     uint32_t nudge;                     // vCPUs to tell, once the lock is free; 31:16: of SGIs only
-    uint32_t irm[VGIC_WORDS];           // GICD_IROUTERn bit 31
     vgic_bank_t spi[VGIC_WORDS - 1];
     vgic_watch_t watch[VGIC_WATCHES];
     vgic_forward_t forward[VGIC_FORWARDS];

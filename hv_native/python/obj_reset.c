@@ -20,6 +20,7 @@ static mp_obj_t vm_reset(mp_obj_t self) {
         vcpu_t *v = vm->vcpu[i];
         vcpu_put(v);
         vcpu_reset(v, 0, 0);
+        vgic_reset_vcpu(v);
         v->state = i == 0 ? VCPU_STOPPED : VCPU_OFF;
         v->on_pending = false;
     }

@@ -459,6 +459,7 @@ static mp_obj_t vcpu_reset_method(size_t n_args, const mp_obj_t *args) {
     uint64_t daif = irq_save();
     vcpu_put(v);
     vcpu_reset(v, n_args > 1 ? unbox_u64(args[1]) : 0, n_args > 2 ? unbox_u64(args[2]) : 0);
+    vgic_reset_vcpu(v);
     v->state = v->id == 0 ? VCPU_STOPPED : VCPU_OFF;
     v->on_pending = false;
     irq_restore(daif);

@@ -35,7 +35,7 @@ void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
     v->kicked = false;
     memset(&v->exit, 0, sizeof(v->exit));
     vtimer_reset(v);
-    vgic_reset_vcpu(v);
+    vgic_reset_interface(v);
 }
 
 #define SYSREG_S(op0, op1, crn, crm, op2) S##op0##_##op1##_C##crn##_C##crm##_##op2

@@ -120,7 +120,8 @@ typedef struct vcpu {
     fp_state_t fp __attribute__((aligned(16)));
 } vcpu_t;
 
-// Reset values a kernel may rely on (DDI 0487 D1.9.1, D13.2): EL1h, all masked, MMU off.
+// Reset values a kernel may rely on (DDI 0487 D1.9.1, D13.2): EL1h, all masked, MMU off. What the GIC keeps
+// for it stays (vgic_reset_vcpu): others may have set that up before they start it, and sent it SGIs.
 void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0);
 
 // Make v the one whose system registers are live on this core. Interrupts masked.

@@ -41,6 +41,7 @@ static vcpu_t *new_vcpu(vm_t *vm, unsigned id) {
     v->home = -1;
     v->state = id == 0 ? VCPU_STOPPED : VCPU_OFF;
     vcpu_reset(v, 0, 0);
+    vgic_reset_vcpu(v);
     return v;
 }
 
