@@ -113,5 +113,13 @@ class Driver:
                 self.describe(n, i, at, len(part), more, i + 1)
                 at += len(part) + 64
         self.offer(n, 0)
+        for _ in range(200):  # a device that has had a long turn lets the guest go on first
+            if self.idle(n):
+                break
+            self.get(0x70)
         return [self.vm.memory[at:at + size] for at, size in rooms]
+    def idle(self, n):
+        "Whether all that was offered has come back, or the device wants a reset."
+        ring = self.rings[n]
+        return self.vm.memory[ring[2] + 2:ring[2] + 4] == struct.pack("<H", ring[3]) or self.get(0x70) & 64
 """

@@ -75,6 +75,7 @@ void virtio_kick(virtio_t *d, uint32_t what) {
 
 virtio_t *virtio_next(uint64_t until, uint32_t *what) {
     virtio_t *first = NULL;
+    unsigned waiting = 0;
     virtio_waiting = false;
     dmb_ish();
     for (vm_t *vm = vms; vm != NULL; vm = vm->next) {
@@ -83,12 +84,15 @@ virtio_t *virtio_next(uint64_t until, uint32_t *what) {
             if (d == NULL || d->kicked == 0) {
                 continue;
             }
-            virtio_waiting = true;
+            waiting++;
             if (d->since <= until) {
                 until = d->since;
                 first = d;
             }
         }
+    }
+    if (waiting > (first != NULL)) {
+        virtio_waiting = true;
     }
     if (first != NULL) {
         uint64_t daif = virtio_lock(first);

@@ -5,6 +5,7 @@
 #include "arch.h"
 #include "irq.h"
 #include "objects.h"
+#include "tell.h"
 #include "sched.h"
 #include "vgic.h"
 
@@ -113,7 +114,8 @@ static bool ask(vm_t *vm, const vgic_watch_t *w) {
         yes = mp_call_function_1(MP_OBJ_FROM_PTR(w->handler), irq_new(vm->object, w->intid, 0)) != mp_const_false;
         nlr_pop();
     } else {
-        mp_obj_print_exception(&mp_plat_print, MP_OBJ_FROM_PTR(nlr.ret_val));
+        static tell_t told;
+        hv_tell(&told, MP_OBJ_FROM_PTR(nlr.ret_val));
     }
     return yes;
 }

@@ -13,6 +13,7 @@
 #include "arch.h"
 #include "objects.h"
 #include "sched.h"
+#include "tell.h"
 #include "virtio.h"
 
 typedef struct {
@@ -23,6 +24,8 @@ typedef struct {
     struct request *asked;          // what it is at work on, or NULL
     struct request *spare;          // one that has been given back, to be used again
     uint32_t passive;               // queues whose requests the device takes out itself
+    mp_obj_t going;                 // the generator that goes on with `asked`, or MP_OBJ_NULL
+    tell_t told;                    // what it has raised
     mp_obj_t request, ready, reset; // bound methods
 } port_t;
 
@@ -241,42 +244,78 @@ static void interrupted(port_t *port, virtio_t *d, mp_obj_t raised) {
 }
 
 // False: it has closed the VM.
-static bool call(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *args, bool *kept) {
-    *kept = mp_obj_is_true(mp_call_function_n_kw(fun, n, 0, args));
+static bool call(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *args, mp_obj_t *result) {
+    *result = mp_call_function_n_kw(fun, n, 0, args);
     port->interrupted = false;
     return port->vm->vm != NULL;
 }
 
-// As many requests as the queue may be long: then it is the turn of others.
-static bool serve_queue(port_t *port, unsigned queue) {
-    mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(queue) };
-    bool kept;
-    if (port->passive >> queue & 1) {
-        return call(port, port->ready, 1, args, &kept);
+// A request has been worked on; a generator that it returned goes on with it, and others may come in between.
+// What else is true keeps it.
+static void worked(port_t *port, mp_obj_t result) {
+    if (mp_obj_is_type(result, &mp_type_gen_instance)) {
+        port->going = result;
+        return;
     }
-    for (unsigned i = 0; i < VIRTQUEUE_MAX; i++) {
+    if (!mp_obj_is_true(result)) {
+        request_done(MP_OBJ_FROM_PTR(port->asked));
+        port->spare = port->asked;
+    }
+    port->asked = NULL;
+}
+
+// False: it has closed the VM.
+static bool go_on(port_t *port) {
+    mp_obj_t yielded = mp_iternext(port->going);
+    port->interrupted = false;
+    if (port->vm->vm == NULL) {
+        return false;
+    }
+    if (yielded == MP_OBJ_STOP_ITERATION) {
+        port->going = MP_OBJ_NULL;
+        worked(port, mp_const_none);
+    }
+    return true;
+}
+
+// As many requests as the queue may be long, or as there is time for: then it is the turn of others. A device
+// with a request that takes several turns has no other before that is done.
+static bool serve_queue(port_t *port, unsigned queue) {
+    mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(queue) }, result;
+    if (port->passive >> queue & 1) {
+        return call(port, port->ready, 1, args, &result);
+    }
+    for (unsigned i = 0; i < VIRTQUEUE_MAX && (i == 0 || !sched_turn_over()); i++) {
+        if (port->going != MP_OBJ_NULL) {
+            if (port->asked->queue != queue) {
+                break;
+            }
+            if (!go_on(port)) {
+                return false;
+            }
+            continue;
+        }
         args[1] = pop(port, queue);
         if (args[1] == mp_const_none) {
             return true;
         }
         port->asked = MP_OBJ_TO_PTR(args[1]);
-        if (!call(port, port->request, 2, args, &kept)) {
+        if (!call(port, port->request, 2, args, &result)) {
             return false;
         }
-        port->asked = NULL;
-        if (!kept) {
-            request_done(args[1]);
-            port->spare = MP_OBJ_TO_PTR(args[1]);
-        }
+        worked(port, result);
     }
     virtio_kick(device_of(port), 1u << queue);
     return true;
 }
 
 static void serve(port_t *port, uint32_t what) {
-    bool kept;
-    if ((what & VIRTIO_WAS_RESET) && !call(port, port->reset, 0, NULL, &kept)) {
-        return;
+    mp_obj_t result;
+    if (what & VIRTIO_WAS_RESET) {
+        port->going = MP_OBJ_NULL;
+        if (!call(port, port->reset, 0, NULL, &result)) {
+            return;
+        }
     }
     for (unsigned queue = 0; queue < VIRTIO_QUEUES; queue++) {
         if ((what >> queue & 1) && !serve_queue(port, queue)) {
@@ -297,7 +336,7 @@ static bool serve_protected(port_t *port, uint32_t what) {
     bool ctrl_c = mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(raised)), MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt));
     virtio_t *d = port->vm->vm == NULL ? NULL : device_of(port);
     if (!ctrl_c) {
-        mp_obj_print_exception(&mp_plat_print, raised);
+        hv_tell(&port->told, raised);
     }
     if (d != NULL && ctrl_c) {
         interrupted(port, d, raised);
@@ -305,21 +344,43 @@ static bool serve_protected(port_t *port, uint32_t what) {
         virtio_broken(d, d->epoch, "its Python device raised an exception");
     }
     port->asked = NULL;
+    port->going = MP_OBJ_NULL;
     return !ctrl_c;
 }
 
-static void serve_all(void) {
-    uint64_t until = READ_SYSREG(cntpct_el0);
+// What has waited since before `until`, as long as the turn lasts. False: Ctrl-C.
+static bool serve_waiting(uint64_t until) {
     uint32_t what;
     virtio_t *d;
+    while ((d = virtio_next(until, &what)) != NULL) {
+        if (!serve_protected(d->port, what)) {
+            return false;
+        }
+        if (sched_turn_over()) {
+            break;
+        }
+    }
+    return true;
+}
+
+static void serve_all(void) {
+    if (!sched_turn_begin()) {
+        return;
+    }
     serving.on = true;
-    serving.again = false;
     serving.interrupt_char = mp_interrupt_char;
     mp_hal_set_interrupt_char(CHAR_CTRL_C);
-    while ((d = virtio_next(until, &what)) != NULL && serve_protected(d->port, what)) {
-    }
+    bool ctrl_c = false;
+    do {
+        serving.again = false;
+        ctrl_c = !serve_waiting(READ_SYSREG(cntpct_el0));
+    } while (!ctrl_c && serving.again && !sched_turn_over());
     mp_hal_set_interrupt_char(serving.interrupt_char);
     serving.on = false;
+    sched_turn_end(virtio_waiting && !ctrl_c);
+    if (ctrl_c) {
+        sched_turn_anew(); // what was interrupted is asked again at once
+    }
     if (serving.again) {
         virtio_schedule();
     }
@@ -342,7 +403,7 @@ static void serve_node(mp_sched_node_t *node) {
 
 void virtio_schedule(void) {
     static mp_sched_node_t node;
-    if (virtio_waiting) {
+    if (virtio_waiting && !sched_turn_of_others()) {
         mp_sched_schedule_node(&node, serve_node);
     }
 }
@@ -393,6 +454,8 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
     port->slot = slot;
     port->interrupted = false;
     port->asked = port->spare = NULL;
+    port->going = MP_OBJ_NULL;
+    port->told = (tell_t) { 0 };
     port->passive = unbox_u64(args[6]);
     port->request = args[8];
     port->ready = args[9];

@@ -228,10 +228,15 @@ static hv_vm_obj_t *find_ended(void) {
     return NULL;
 }
 
+bool hv_vm_any_ended(void) {
+    return find_ended() != NULL;
+}
+
 void hv_vm_report_ended(void) {
-    hv_vm_obj_t *o;
-    while ((o = find_ended()) != NULL) {
+    hv_vm_obj_t *o = find_ended();
+    while (o != NULL) {
         report_end(o);
+        o = sched_turn_over() ? NULL : find_ended(); // a guest may end in resets, for ever
     }
 }
 

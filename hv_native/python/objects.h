@@ -72,5 +72,6 @@ mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 void hv_vm_stop_and_wait(vm_t *vm);
 // Boot core: tell the hv.VM of a VM that ended in the background.
 void hv_vm_report_ended(void);
+bool hv_vm_any_ended(void);
 
 #endif

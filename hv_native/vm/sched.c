@@ -28,6 +28,9 @@ static struct {
     uint32_t idle;          // cores that sleep, by id
 } sched;
 
+static mp_sched_node_t python_node;
+static void serve_python(mp_sched_node_t *node);
+
 static uint64_t lock(void) {
     uint64_t daif = irq_save();
     spin_lock(&sched.lock);
@@ -268,11 +271,100 @@ bool sched_in_handler(const vm_t *vm) {
     return nested != NULL && nested->vm == vm;
 }
 
+// ---- Turns of the boot core ---------------------------------------------------------------------
+
+// What guests can have Python do (requests of devices, exits of other cores, watched interrupts, resets) is done
+// for a turn at a time. Then it is the turn of others, for as long, or until they have nothing to do: the
+// prompt and whatever else Python is at work on, and the guests of this core. MicroPython's scheduler would never
+// come back to them by itself: it goes on as long as its nodes are scheduled anew.
+#define TURNS_HZ 500
+
+static struct {
+    unsigned depth;         // who is at work is inside another one
+    volatile bool others;   // it is their turn, until `next`
+    bool owed;              // to the guests of this core, who had none since the turn before
+    uint64_t end, left;     // when it is to end; when somebody last did
+    timer_t next;
+} turn;
+
+bool sched_turn_of_others(void) {
+    return turn.others;
+}
+
+bool sched_turn_over(void) {
+    return READ_SYSREG(cntpct_el0) >= turn.end;
+}
+
+static void go_on(void) {
+    turn.others = false;
+    mp_sched_schedule_node(&python_node, serve_python);
+    virtio_schedule();
+}
+
+static void next_turn(timer_t *t) {
+    (void)t;
+    if (turn.others) {
+        go_on();
+    }
+}
+
+static void make_way(void) {
+    turn.others = true;
+    timer_arm(&turn.next, timer_now() + timer_freq() / TURNS_HZ, next_turn);
+}
+
+bool sched_turn_begin(void) {
+    uint64_t now = timer_now(), length = timer_freq() / TURNS_HZ;
+    if (turn.others) {
+        return false;
+    }
+    if (turn.depth == 0 && now >= turn.end) {
+        if (now < turn.left + length / 16) {
+            make_way(); // nobody else has had the time to do anything
+            return false;
+        }
+        turn.end = now + length;
+    }
+    turn.depth++;
+    return true;
+}
+
+void sched_turn_end(bool more) {
+    turn.depth--;
+    turn.left = timer_now();
+    if (turn.depth == 0 && more && sched_turn_over()) {
+        make_way();
+    }
+}
+
+void sched_turn_anew(void) {
+    if (turn.depth == 0) {
+        turn.end = turn.left = 0;
+    }
+}
+
+// Nothing is to be done, unless it has only made way for that.
+static void sleep(void) {
+    if (turn.others && turn.depth == 0) {
+        go_on();
+    } else {
+        wfi();
+    }
+}
+
+// ---- The boot core's steps ----------------------------------------------------------------------
+
 static uint64_t last_slice; // when the last one on the boot core ends, or ended
 
 void sched_step(void) {
+    sched_turn_anew(); // Python has had a look at what is there for it
+    if (turn.others && turn.depth == 0 && !turn.owed) {
+        turn.owed = true;
+        go_on();
+        return;
+    }
     if (nested != NULL) {
-        wfi();
+        sleep();
         return;
     }
     if (sched.python != NULL) {
@@ -282,11 +374,12 @@ void sched_step(void) {
     }
     vcpu_t *v = take();
     if (v == NULL) {
-        wfi();
+        sleep();
         awake();
         return;
     }
     nested = v;
+    turn.owed = false;
     run_slice(v);
     nested = NULL;
     last_slice = v->slice_end;
@@ -358,7 +451,10 @@ static vcpu_t *take_python(void) {
 
 void sched_serve_python(void) {
     vcpu_t *v;
-    while (nested == NULL && (v = take_python()) != NULL) {
+    do {
+        if (nested != NULL || (v = take_python()) == NULL) {
+            return;
+        }
         nested = v;
         irq_disable();
         exit_t why = trap_finish(v);
@@ -366,7 +462,7 @@ void sched_serve_python(void) {
         settle(v, why);
         irq_enable();
         nested = NULL;
-    }
+    } while (!sched_turn_over());
 }
 
 void sched_drop_python(vm_t *vm) {
@@ -382,13 +478,17 @@ void sched_drop_python(vm_t *vm) {
     unlock(daif);
 }
 
-static mp_sched_node_t python_node, slice_node;
+static mp_sched_node_t slice_node;
 
 static void serve_python(mp_sched_node_t *node) {
     (void)node;
+    if (!sched_turn_begin()) {
+        return;
+    }
     sched_serve_python();
     hv_irq_serve();
     hv_vm_report_ended();
+    sched_turn_end(sched.python != NULL || hv_vm_any_ended());
 }
 
 // A slice for guests in the middle of a script. What the HAL waits for is not lost over it.
@@ -402,13 +502,17 @@ static void serve_guests(mp_sched_node_t *node) {
     }
     irq_enable();
     mp_hal_woken |= woken;
-    hv_vm_report_ended();
+    mp_sched_schedule_node(&python_node, serve_python);
 }
 
 static timer_t share_timer;
 
 void sched_reset(void) {
     timer_cancel(&share_timer);
+    timer_cancel(&turn.next);
+    turn.depth = 0;
+    turn.end = turn.left = 0;
+    turn.others = false;
     virtio_session();
     // The scheduler's nodes may still be queued: they run in the next session, and find nothing to do.
 }
@@ -448,7 +552,9 @@ void sched_kicked(void *arg) {
     (void)arg;
     pcpu_t *p = this_pcpu();
     if (p->id == 0) {
-        mp_sched_schedule_node(&python_node, serve_python);
+        if (!turn.others) {
+            mp_sched_schedule_node(&python_node, serve_python);
+        }
         virtio_schedule();
     }
 }

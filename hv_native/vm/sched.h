@@ -21,6 +21,14 @@ void sched_start_vcpu(vcpu_t *v);
 // Boot core, interrupts masked: run what is to be run until an event, or sleep until an interrupt.
 void sched_step(void);
 
+// Boot core: those whose work guests can ask for without end do it in turns (sched.c). Begin; false: it is the turn
+// of others. Between the two: whether it is time to leave the rest for the next one. End; more: there is some.
+bool sched_turn_begin(void);
+bool sched_turn_over(void);
+void sched_turn_end(bool more);
+void sched_turn_anew(void);             // outside of turns: others have had theirs
+bool sched_turn_of_others(void);
+
 // Boot core: finish exits of other cores that only Python can. Runs handlers.
 void sched_serve_python(void);
 

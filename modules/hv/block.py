@@ -187,7 +187,10 @@ class Block(Device):
         status = _OK
         try:
             if kind == _IN or kind == _OUT:
-                status = self._move(r, sector * SECTOR, kind == _OUT)
+                count = r.readable if kind == _OUT else r.writable - 1
+                if count > CHUNK:
+                    return self._long(r, sector * SECTOR, count, kind == _OUT)
+                status = self._move(r, sector * SECTOR, count, kind == _OUT)
             elif kind == _FLUSH:
                 self.store.sync()
             elif kind == _GET_ID:
@@ -197,12 +200,28 @@ class Block(Device):
         except Exception as error:
             self.error = error
             status = _IOERR
+        self._answer(r, status)
+
+    def _answer(self, r, status):
         if r.writable > 1:
             r.room(r.writable - 1)  # the status is the last byte
         r.write(status)
 
-    def _move(self, r, at, write):
-        count = r.readable if write else r.writable - 1
+    def _long(self, r, at, count, write):
+        status = _IOERR if count % SECTOR or at + count > self.store.size else _OK
+        try:
+            while status == _OK and count:
+                step = min(count, CHUNK)
+                status = self._move(r, at, step, write)
+                at += step
+                count -= step
+                yield
+        except Exception as error:
+            self.error = error
+            status = _IOERR
+        self._answer(r, status)
+
+    def _move(self, r, at, count, write):
         if count % SECTOR or at + count > self.store.size or (write and self.readonly):
             return _IOERR
         store = self.store
@@ -211,7 +230,7 @@ class Block(Device):
             r.readinto(place) if write else r.write(place)
             return _OK
         do = store.write if write else store.read
-        views = r.data() if write else r.room(count)
+        views = r.data(count) if write else r.room(count)
         if any([len(view) % SECTOR for view in views]):
             whole = memoryview(Pages(count))[:count]
             if write:

@@ -67,7 +67,10 @@ class Device:
         )
 
     def request(self, queue: int, r: _hv.Request) -> object:
-        """A request. It is given back on return, and void then, but not when that is true: then r.done() does it."""
+        """A request. It is given back on return, and void then, but not when that is true: then r.done() does it.
+
+        One that takes long yields now and then: others are served in between, and it is given back at its end.
+        """
 
     def ready(self, queue: int) -> None:
         """There may be something new in a passive queue."""
@@ -101,6 +104,7 @@ class Console(Device):
     queues = 2  # to the driver, from the driver
     passive = 1
     LIMIT = 0x4000
+    STEP = 0x400
 
     def __init__(self, output=None, legacy=False):
         super().__init__(legacy)
@@ -108,8 +112,16 @@ class Console(Device):
         self._printed = self._typed = b""
 
     def request(self, queue, r):
+        if r.readable > self.STEP:
+            return self._long(r)
+        self.output(r.read())
+
+    def _long(self, r):
+        if self.output == self._keep and r.readable > self.LIMIT:
+            r.data(r.readable - self.LIMIT)  # nobody would see it
         while r.readable:
-            self.output(r.read(1024))
+            self.output(r.read(self.STEP))
+            yield
 
     def _keep(self, data):
         self._printed = (self._printed + data)[-self.LIMIT :]

@@ -42,7 +42,9 @@ class Device:
     def plug(self, vm: _hv.VM, slot: int) -> None:
         """vm.virtio() has found a slot: from now on a driver sees the device."""
     def request(self, queue: int, r: _hv.Request) -> object:
-        """A request. It is given back on return, and void then, but not when that is true: then r.done() does it."""
+        """A request. It is given back on return, and void then, but not when that is true: then r.done() does it.
+
+        One that takes long yields now and then: others are served in between, and it is given back at its end."""
     def ready(self, queue: int) -> None:
         """There may be something new in a passive queue."""
     def reset(self) -> None:
@@ -70,6 +72,7 @@ class Console(Device):
     queues = 2
     passive = 1
     LIMIT = 16384
+    STEP = 1024
     def __init__(self, output: Any=None, legacy: Any=False) -> None: ...
     def request(self, queue: Any, r: Any) -> Any: ...
     def any(self) -> int:
