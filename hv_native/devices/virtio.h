@@ -17,6 +17,7 @@
 #define VIRTQUEUE_MAX 256u      // entries of a queue
 #define VIRTIO_CONFIG_MAX 0x100u
 #define VIRTIO_SEGMENTS 260u    // pieces of one request
+#define VIRTIO_LONG 0x20000u    // longer pieces are made to be there (vm_ram) as they are used
 
 // Device status, virtio 1.1, 2.1.
 enum {

@@ -5,7 +5,8 @@
 #include "arch.h"
 #include "virtio.h"
 
-#define REQUEST_MAX 0x10000000u // bytes of one request, so that none takes for ever: EDK2 reads a kernel at once
+#define REQUEST_MAX 0x10000000u // bytes of one request: EDK2 reads a kernel at once
+#define UNCACHED_MAX 0x1000000u // of one whose driver has its caches off: all of it is cleaned at once
 
 enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_INDIRECT = 4 };
 #define NO_INTERRUPT 1u // flag of the available ring
@@ -84,13 +85,16 @@ static const char *add_piece(virtio_t *d, virtio_chain_t *c, const desc_t *e) {
     if (e->len > REQUEST_MAX || c->read_bytes + c->write_bytes + e->len > REQUEST_MAX) {
         return "a request of more than 256 MB";
     }
+    if (d->uncached && c->read_bytes + c->write_bytes + e->len > UNCACHED_MAX) {
+        return "a request of more than 16 MB with the caches off";
+    }
     if (e->len == 0) {
         return NULL;
     }
     if (c->n == VIRTIO_SEGMENTS) {
         return "a chain of too many descriptors";
     }
-    uint8_t *at = ram(d, e->addr, e->len, 1);
+    uint8_t *at = e->len > VIRTIO_LONG && !d->uncached ? vm_ram_place(d->vm, e->addr, e->len) : ram(d, e->addr, e->len, 1);
     if (at == NULL) {
         return "a descriptor of what is not all RAM";
     }

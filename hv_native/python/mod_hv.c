@@ -206,6 +206,7 @@ static const mp_rom_map_elem_t globals[] = {
     { MP_ROM_QSTR(MP_QSTR_mmu_translate), MP_ROM_PTR(&hv_mmu_translate_obj) },
     { MP_ROM_QSTR(MP_QSTR_mmu_parts), MP_ROM_PTR(&hv_mmu_parts_obj) },
     { MP_ROM_QSTR(MP_QSTR_mem), MP_ROM_PTR(&hv_mem_obj) },
+    { MP_ROM_QSTR(MP_QSTR_latency), MP_ROM_PTR(&hv_latency_obj) },
     { MP_ROM_QSTR(MP_QSTR_platform), MP_ROM_PTR(&hv_platform_obj) },
     { MP_ROM_QSTR(MP_QSTR_poweroff), MP_ROM_PTR(&hv_poweroff_obj) },
     { MP_ROM_QSTR(MP_QSTR_interactive), MP_ROM_PTR(&hv_interactive_obj) },

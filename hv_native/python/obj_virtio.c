@@ -85,6 +85,9 @@ static uint8_t *step(request_t *r, cursor_t *c, uint64_t most, uint32_t *len) {
     uint32_t here = r->piece[c->piece].len - c->offset;
     uint8_t *at = r->piece[c->piece].at + c->offset;
     *len = most < here ? (uint32_t)most : here;
+    if (r->piece[c->piece].len > VIRTIO_LONG && !vm_ram_touch(device_of(r->port)->vm, at, *len)) {
+        mp_raise_msg(&mp_type_MemoryError, MP_ERROR_TEXT("no page left for a translation table"));
+    }
     c->offset += *len;
     c->left -= *len;
     if (c->offset == r->piece[c->piece].len) {

@@ -42,6 +42,7 @@ void hv_forget(hv_vm_obj_t *o, void *handler);
 void hv_irq_serve(void);
 
 // Methods of _hv.VM that have files of their own.
+MP_DECLARE_CONST_FUN_OBJ_1(hv_latency_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_irq_obj);    // obj_irq.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_hook_obj);   // obj_hook.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj);

@@ -225,6 +225,21 @@ bool vm_ram_missing(vm_t *vm, uint64_t ipa) {
     return r != NULL && !is_present(r, (ipa - r->ipa) / RAM_GRANULE);
 }
 
+void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size) {
+    ram_t *r = ram_at(vm, ipa);
+    return r == NULL || size > r->size - (ipa - r->ipa) ? NULL : r->host + (ipa - r->ipa);
+}
+
+bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        uint64_t offset = (uint64_t)place - (uint64_t)vm->ram[i].host;
+        if (offset < vm->ram[i].size) {
+            return vm_ram(vm, vm->ram[i].ipa + offset, size) != NULL;
+        }
+    }
+    return false;
+}
+
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     ram_t *r = ram_at(vm, ipa);
     uint64_t offset = r == NULL ? 0 : ipa - r->ipa;

@@ -74,6 +74,9 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 
 // Host address of guest RAM [ipa, ipa + size), zeroed and contiguous, or NULL when it is not all RAM.
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
+// The same in two steps, for what is long: where it is, and, of a part of that, that it is there.
+void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size);
+bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.
 bool vm_ram_fault(vm_t *vm, uint64_t ipa);
 bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory

@@ -232,7 +232,7 @@ The transport and the queues are native (virtio 1.1, modern and legacy). A reque
     r.data(n), r.room(n)            the next bytes where they are: memoryviews of the guest's RAM
     r.done()                        give it back to the driver: for those that were kept\fDevice\tid: the device type; features: offered bits, 0 to 23; config: at most 256 bytes; queues: 1 to 8. passive: a bit for each queue whose requests are not handed to `request`, but taken with `pop`, as those of a receive queue. legacy: the device has the transport of before virtio 1.0.
 Device.plug(vm, slot)\tvm.virtio() has found a slot: from now on a driver sees the device.
-Device.request(queue, r)\tA request. It is given back on return, and void then, but not when that is true: then r.done() does it.
+Device.request(queue, r)\tA request. It is given back on return, and void then, but not when that is true: then r.done() does it. One that takes long yields now and then: others are served in between, and it is given back at its end.
 Device.ready(queue)\tThere may be something new in a passive queue.
 Device.reset()\tThe driver has begun anew. Requests of before are void.
 Device.pop(queue)\tThe next request in a queue, or None.
