@@ -30,7 +30,7 @@ UNDEFINED = "vector 0x200, esr 0x2000000"
 
 # What the guest does, how that ends.
 CRIMES = {
-    "jump to nowhere": ("load x1, 0x70000000\n br x1", "fetch at 0x70000000"),
+    "jump to nowhere": ("load x1, 0x70000000\n br x1", "vector 0x200, esr 0x86000010"),
     "jump to an odd address": ("load x1, 0x40080002\n br x1", "vector 0x200, esr 0x8a000000"),
     "load from nowhere": ("load x1, 0x70000000\n ldr x2, [x1]", "mmio at 0x70000000"),
     "store to nowhere": ("load x1, 0x70000000\n str x2, [x1]", "mmio at 0x70000000"),

@@ -86,7 +86,7 @@ class Exit:
     """"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit
     that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a
     handler's. "timeout": time is up, or pause(). "memory": the machine has none left for its RAM; close a
-    VM, and go on. "serror": an SError of the machine's. "raised": a handler raised. Of cpu.exit also
+    VM, and go on. "raised": a handler raised. Of cpu.exit also
     "interrupt" (the hypervisor had something to do), "idle" (waits for one), "none": has not run yet."""
     esr: Final[int]
     """ESR_EL2: the syndrome (D13.2.37); hv.explain() puts it into words."""

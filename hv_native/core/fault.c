@@ -26,10 +26,11 @@ _Static_assert(offsetof(el2_frame_t, esr) == FRAME_ESR, "vectors.S");
 _Static_assert(sizeof(el2_frame_t) == FRAME_SIZE, "vectors.S");
 
 extern const uint64_t __ex_table_start[], __ex_table_end[];
-extern char __text_end[], __image_start[], __stack_bottom[], __stack_top[];
+extern char poke_end[], __text_end[], __image_start[], __stack_bottom[], __stack_top[];
 
 void el2_exception(el2_frame_t *f);
 void el2_stack_overflow(el2_frame_t *f);
+void el2_late_abort(el2_frame_t *f);
 void el2_unexpected(el2_frame_t *f);
 
 static bool may_fault(uint64_t pc) {
@@ -184,6 +185,20 @@ void el2_stack_overflow(el2_frame_t *f) {
     panic("EL2 stack overflow", f);
 }
 
+// An SError at EL2: an external abort that came late, of a store that has left the core. In peek and poke, which wait
+// for it, it is their fault. Otherwise it is most likely of a guest's store to a device that was passed through, and
+// belongs to the guest that was here last: PSTATE.A was set from its exit until now.
+void el2_late_abort(el2_frame_t *f) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (f->elr >= (uint64_t)peek && f->elr < (uint64_t)poke_end) {
+        f->x[0] = f->esr;
+    } else if (v != NULL) {
+        vcpu_inject_serror(v);
+    } else {
+        panic("an SError, and no guest to give it to", f);
+    }
+}
+
 void el2_unexpected(el2_frame_t *f) {
-    panic("an interrupt or SError that EL2 does not expect", f);
+    panic("an exception that EL2 does not expect", f);
 }

@@ -11,6 +11,8 @@
 // One volatile access of exactly size bytes (1, 2, 4 or 8). 0, or the ESR_EL2 of the fault.
 int64_t peek(uint64_t addr, unsigned size, uint64_t *out);
 int64_t poke(uint64_t addr, unsigned size, uint64_t value);
+// Clean and invalidate the data cache's line of addr to the point of coherency; the same answer.
+int64_t clean_line(uint64_t addr);
 
 // Raise hv.Fault, an OSError: "cannot read 4 bytes at 0x0: translation fault, level 1".
 MP_NORETURN void fault_raise(uint64_t addr, unsigned size, uint64_t esr, bool write);

@@ -167,6 +167,8 @@ void vtimer_resumed(vm_t *vm) {
 
 // ---- The physical timer -------------------------------------------------------------------------
 
+#define CRM_2 SYSREG_KEY(0, 0, 0, 2, 0)
+
 static bool p_reached(const vcpu_t *v) {
     return (v->vtimer.p_ctl & CTL_ENABLE) && timer_now() >= v->vtimer.p_cval;
 }
@@ -183,10 +185,24 @@ static void p_update(vcpu_t *v) {
     arm(&v->vtimer.physical, high ? 0 : v->vtimer.p_ctl, v->vtimer.p_cval, timer_now(), p_expired);
 }
 
-// CNTP_TVAL_EL0, _CTL_EL0, _CVAL_EL0: op0 3, op1 3, CRn 14, CRm 2.
-bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
-    if ((key & ~SYSREG_OP2) != SYSREG_KEY(3, 3, 14, 2, 0)) {
+// CNTPCT_EL0 and CNTPCTSS_EL0. They trap when a script says so, and QEMU before 8.2 traps EL0's by CNTHCTL_EL2.EL1PCEN,
+// where DDI 0487 D13.8.2 asks EL1PCTEN.
+static bool physical_count(uint64_t key, bool write, uint64_t *value) {
+    unsigned op2 = FIELD(key, 19, 17);
+    if (write || (op2 != 1 && op2 != 5)) {
         return false;
+    }
+    *value = timer_now();
+    return true;
+}
+
+// CNTP_TVAL_EL0, _CTL_EL0, _CVAL_EL0: op0 3, op1 3, CRn 14, CRm 2; the counter has CRm 0.
+bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
+    if ((key & ~(SYSREG_OP2 | CRM_2)) != SYSREG_KEY(3, 3, 14, 0, 0)) {
+        return false;
+    }
+    if (UNLIKELY(!(key & CRM_2))) {
+        return physical_count(key, write, value);
     }
     vtimer_t *t = &v->vtimer;
     switch (FIELD(key, 19, 17)) {

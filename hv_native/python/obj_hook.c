@@ -76,6 +76,10 @@ static place_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
         case MP_QSTR_imm:
             p.table = &vm->imm;
             p.key = key_of(key, 1 << 16, "the immediate of an HVC has 16 bits");
+            if (el1_uses(vm, p.key)) {
+                mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("HVC #0x%lx is taken by trap_el1_exceptions: register before it, or below 0x%x"),
+                    p.key, EL1_IMM);
+            }
             return p;
         case MP_QSTR_sysreg:
             p.table = &vm->sysreg;

@@ -227,8 +227,6 @@ static qstr reason(const exit_info_t *e) {
             return MP_QSTR_reset;
         case EXIT_STOP:
             return MP_QSTR_stop;
-        case EXIT_SERROR:
-            return MP_QSTR_serror;
         case EXIT_RAISED:
             return MP_QSTR_raised;
         case EXIT_KICK:

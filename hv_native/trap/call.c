@@ -12,7 +12,7 @@
 static bool ask_python(vcpu_t *v, hook_t *h, exit_t *why) {
     outcome_t out;
     bool done;
-    *why = trap_ask(v, h, 7, &v->regs->x[1], false, 4, &out, &done);
+    *why = trap_ask(v, h, 7, &v->regs->x[1], false, true, &out, &done);
     if (!done && out.action == ACTION_PASS) {
         return false;
     }
@@ -47,7 +47,7 @@ exit_t call_slow(vcpu_t *v) {
             return EXIT_PYTHON;
         case ANSWERED:
             r->x[0] = value;
-            r->pc += 4;
+            insn_complete(v);
             return EXIT_RESUME;
         case DENIED:
             vcpu_inject_undefined(v);
@@ -56,13 +56,16 @@ exit_t call_slow(vcpu_t *v) {
             break;
     }
     if (imm == 0 && psci_slow(v, &why)) {
-        r->pc = v->exit.pc + 4;
+        insn_complete(v);
         return why;
     }
-    if (imm == 0 && !trap_has_fallback(v)) {
-        r->x[0] = ~UINT64_C(0); // SMCCC 5.2: an unknown function is NOT_SUPPORTED, not an error
-        r->pc = v->exit.pc + 4;
-        return EXIT_RESUME;
+    if (trap_script(v, &why)) {
+        return why;
     }
-    return trap_unhandled(v, 4);
+    if (imm != 0) {
+        return EXIT_TRAP;
+    }
+    r->x[0] = ~UINT64_C(0); // SMCCC 5.2: an unknown function is NOT_SUPPORTED, not an error
+    insn_complete(v);
+    return EXIT_RESUME;
 }

@@ -92,27 +92,70 @@ typedef struct {
     mp_obj_t closed[];
 } closure_t;
 
-// How many positional arguments a callable takes, as far as that can be told; `most` if it cannot.
+static mp_obj_t called(mp_obj_t fun);
+
+static MP_NORETURN void no_handler(const char *why) {
+    mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("%s cannot be a handler"), why);
+}
+
+// Of a function in bytecode.
+static int bytecode_args(const mp_obj_fun_bc_t *bc, int most) {
+    const byte *ip = bc->bytecode;
+    MP_BC_PRELUDE_SIG_DECODE(ip);
+    (void)n_state, (void)n_exc_stack, (void)n_def_pos_args;
+    if (scope_flags & MP_SCOPE_FLAG_GENERATOR) {
+        no_handler("a generator function: it returns a generator, which");
+    }
+    if (n_kwonly_args != 0 && !(scope_flags & MP_SCOPE_FLAG_DEFKWARGS)) {
+        no_handler("a function that wants keyword arguments");
+    }
+    return scope_flags & MP_SCOPE_FLAG_VARARGS ? most : (int)n_pos_args;
+}
+
+// How many positional arguments a callable takes, of at most `most`; `most` if that cannot be told.
 static int positional_args(mp_obj_t fun, int most) {
-    if (mp_obj_is_type(fun, &mp_type_bound_meth)) {
+    const mp_obj_type_t *type = mp_obj_get_type(fun);
+    if (type == &mp_type_bound_meth) {
         const bound_t *bound = MP_OBJ_TO_PTR(fun);
-        int n = positional_args(bound->meth, most + 1);
+        int n = positional_args(called(bound->meth), most + 1);
         return n == 0 ? 0 : n - 1;
     }
-    if (mp_obj_get_type(fun)->name == MP_QSTR_closure) { // the type itself is not exported
+    if (type->name == MP_QSTR_closure) { // the type itself is not exported
         const closure_t *closure = MP_OBJ_TO_PTR(fun);
         int closed = (int)closure->n_closed;
         int n = positional_args(closure->fun, most + closed);
         return n < closed ? 0 : n - closed;
     }
-    if (mp_obj_is_type(fun, &mp_type_fun_bc)) {
-        const mp_obj_fun_bc_t *bc = MP_OBJ_TO_PTR(fun);
-        const byte *ip = bc->bytecode;
-        MP_BC_PRELUDE_SIG_DECODE(ip);
-        (void)n_state, (void)n_exc_stack, (void)n_kwonly_args, (void)n_def_pos_args;
-        return scope_flags & MP_SCOPE_FLAG_VARARGS ? most : (int)n_pos_args;
+    if (type == &mp_type_fun_bc || type == &mp_type_gen_wrap) {
+        return bytecode_args(MP_OBJ_TO_PTR(fun), most);
     }
-    return most;
+    if (type == &mp_type_fun_builtin_var) {
+        uint32_t sig = ((const mp_obj_fun_builtin_var_t *)MP_OBJ_TO_PTR(fun))->sig;
+        int least = (int)(sig >> 17), up_to = (int)(sig >> 1 & MP_OBJ_FUN_ARGS_MAX);
+        return least > most ? least : up_to < most ? up_to : most;
+    }
+    return type == &mp_type_fun_builtin_0 ? 0 : type == &mp_type_fun_builtin_1 ? 1 : type == &mp_type_fun_builtin_2 ? 2 :
+           type == &mp_type_fun_builtin_3 ? 3 : most;
+}
+
+// What is called when `fun` is: an object with __call__ is the method of that name.
+static mp_obj_t called(mp_obj_t fun) {
+    const mp_obj_type_t *type = mp_obj_get_type(fun);
+    if (!mp_obj_is_callable(fun)) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("a handler must be callable, not %s"), mp_obj_get_type_str(fun));
+    }
+    if (type == &mp_type_type) {
+        no_handler("a class: it returns an object, which");
+    }
+    for (unsigned depth = 0; mp_obj_is_instance_type(mp_obj_get_type(fun)); depth++) {
+        mp_obj_t method[2];
+        mp_load_method_maybe(fun, MP_QSTR___call__, method);
+        if (method[0] == MP_OBJ_NULL || depth == 8) {
+            no_handler("an object whose __call__ is not a function");
+        }
+        fun = method[1] == MP_OBJ_NULL ? method[0] : mp_obj_new_bound_meth(method[0], method[1]);
+    }
+    return fun;
 }
 
 // What a callable adds in front of its arguments, and the bytecode function behind it; NULL: another kind.
@@ -152,9 +195,7 @@ static mp_code_state_t *prepare_frame(mp_obj_fun_bc_t *bc, unsigned n, const byt
 }
 
 handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most) {
-    if (!mp_obj_is_callable(fun)) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("a handler must be callable, not %s"), mp_obj_get_type_str(fun));
-    }
+    fun = called(fun);
     if (nargs < 0) {
         nargs = positional_args(fun, (int)most + 1) - 1;
         if (nargs < 0) {

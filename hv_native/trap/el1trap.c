@@ -33,6 +33,23 @@ static bool is_ours(const el1trap_t *t, uint32_t word) {
     return (word & 0xFFE0001F) == HVC(0u) && FIELD(word, 20, 5) - EL1_IMM < t->nwords;
 }
 
+// An immediate that a script answers (vm.hvc(imm=...)) is left to it, with an HVC of itself as what stood there.
+static unsigned next_immediate(vm_t *vm) {
+    el1trap_t *t = vm->el1;
+    unsigned i = t->nwords;
+    while (i < EL1_WORDS && hook_find(&vm->imm, EL1_IMM + i) != NULL) {
+        t->word[i] = HVC(EL1_IMM + i);
+        i++;
+    }
+    return i;
+}
+
+bool el1_uses(const vm_t *vm, uint64_t imm) {
+    const el1trap_t *t = vm->el1;
+    uint64_t i = imm - EL1_IMM;
+    return t != NULL && i < t->nwords && t->word[i] != HVC(imm);
+}
+
 static void plant(vm_t *vm, uint64_t ipa, uint32_t *at) {
     el1trap_t *t = vm->el1;
     unsigned i = 0;
@@ -43,7 +60,12 @@ static void plant(vm_t *vm, uint64_t ipa, uint32_t *at) {
         return;
     }
     if (i == t->nwords) {
-        t->word[t->nwords++] = *at;
+        i = next_immediate(vm);
+        if (i == EL1_WORDS) {
+            return;
+        }
+        t->word[i] = *at;
+        t->nwords = i + 1;
     }
     if (t->nplaces < EL1_PLACES) {
         t->place[t->nplaces++] = ipa;
@@ -62,9 +84,13 @@ static void plant_vectors(vcpu_t *v) {
         return;
     }
     cache_clean_poc(table, 16 * VECTOR_BYTES);
+    uint64_t daif = irq_save();
+    spin_lock(&v->vm->lock);
     for (unsigned slot = 0; slot < 16; slot++) {
         plant(v->vm, ipa + slot * VECTOR_BYTES, table + slot * VECTOR_BYTES / 4);
     }
+    spin_unlock(&v->vm->lock);
+    irq_restore(daif);
     code_changed(table, 16 * VECTOR_BYTES);
 }
 
@@ -264,7 +290,7 @@ bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why) {
     el1trap_t *t = v->vm->el1;
     guest_regs_t *r = v->regs;
     unsigned i = imm - EL1_IMM;
-    if (t == NULL || i >= t->nwords) {
+    if (!el1_uses(v->vm, imm)) {
         return false;
     }
     *why = EXIT_RESUME;

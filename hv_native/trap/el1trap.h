@@ -36,6 +36,9 @@ void el1_stop(vm_t *vm);
 void el1_rearm(vm_t *vm);       // RAM has been changed by somebody else than the guest
 void el1_free(vm_t *vm);
 
+// Whether an HVC's immediate stands for an instruction of the guest's, so that no script can have it.
+bool el1_uses(const vm_t *vm, uint64_t imm);
+
 // Exits. False: not ours.
 bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why);
 bool el1_step(vcpu_t *v);

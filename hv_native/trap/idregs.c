@@ -9,7 +9,7 @@
 
 // CRm, op2, the register, and what is hidden: fields of DDI 0487 D13.2.
 #define ID_REGISTERS(X) \
-    X(4, 0, id_aa64pfr0_el1, BITS(35, 32) /* SVE */ | BITS(47, 40) /* MPAM, AMU */ | BITS(55, 52) /* RME */) \
+    X(4, 0, id_aa64pfr0_el1, BITS(35, 32) /* SVE */ | BITS(47, 40) /* MPAM, AMU */ | BITS(55, 52) /* RME */ | BITS(59, 57) /* SCXTNUM */) \
     X(4, 1, id_aa64pfr1_el1, ~BITS(7, 0)) /* MTE, SME and later; BT and SSBS stay */ \
     X(5, 0, id_aa64dfr0_el1, BITS(7, 4) | BITS(35, 32) | BITS(55, 40)) /* trace, SPE, BRBE */ \
     X(5, 1, id_aa64dfr1_el1, 0) \

@@ -6,6 +6,7 @@
 #include "arch.h"
 #include "el1trap.h"
 #include "mmio_decode.h"
+#include "policy.h"
 #include "rule.h"
 #include "trap.h"
 
@@ -43,7 +44,7 @@ static access_end_t ask_hooks(vcpu_t *v, hook_t *h, uint64_t *value, exit_t *why
         uint64_t raw[2] = { v->exit.ipa - h->key, *value };
         outcome_t out;
         bool done;
-        *why = trap_ask(v, h, load ? 1 : 2, raw, load, 0, &out, &done);
+        *why = trap_ask(v, h, load ? 1 : 2, raw, load, false, &out, &done);
         if (done) {
             return ACCESS_LEAVE;
         }
@@ -76,29 +77,64 @@ static access_end_t access(vcpu_t *v, uint64_t *value, exit_t *why) {
     return end == ACCESS_GO_ON ? ACCESS_NOBODY : end;
 }
 
-// A script's ACTION_SKIP and ACTION_STOP leave the PC to us: it asked with advance 0.
-static exit_t left_by_action(vcpu_t *v, exit_t why, uint64_t next) {
+// A script's ACTION_SKIP and ACTION_STOP leave the PC to us: one half of a pair completes nothing.
+static exit_t left_by_action(vcpu_t *v, exit_t why) {
     if (why == EXIT_STOP || (why == EXIT_RESUME && v->skip)) {
-        v->regs->pc = next;
+        insn_complete(v);
     }
     return why;
 }
 
+// Where nobody is by a script's doing: it has unmapped the page, or withheld a right.
+static bool script_did(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    if (FIELD(v->exit.esr, 5, 2) != 1) {
+        return true;
+    }
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    uint64_t entry = pgtable_walk(&vm->stage2, v->exit.ipa).entry;
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    return entry & S2_PTE_SCRIPT;
+}
+
+// An exception whose vector is in nowhere too would go round for ever.
+static bool has_vectors(vcpu_t *v) {
+    uint64_t ipa, pa, fault = vcpu_translate_va(v, vcpu_el1_get(v, EL1_VBAR_EL1), false, false, &ipa, &pa);
+    return !(fault & BIT(9)); // stage 2's; a fault of stage 1 is the guest's own affair
+}
+
+// Nothing is at v->exit.ipa. On a machine that is an external abort. What a kernel loads or stores goes to the caller
+// of run instead, who may make a device of it; never what a program at its EL0 does.
+static exit_t nowhere(vcpu_t *v, bool instruction) {
+    exit_t why;
+    if (trap_script(v, &why)) {
+        return why;
+    }
+    if (script_did(v) || !(insn_at_el0(v) || (instruction && has_vectors(v)))) {
+        return EXIT_TRAP;
+    }
+    vcpu_inject_abort(v, instruction, v->exit.far);
+    return EXIT_RESUME;
+}
+
 static exit_t device_access(vcpu_t *v, const access_t *a) {
     guest_regs_t *r = v->regs;
-    uint64_t pc = v->exit.pc;
+    bool swap = insn_big_endian(v);
     unsigned regs[2] = { a->rt, a->rt2 };
     uint64_t loaded[2] = { 0, 0 };
     for (unsigned i = 0; i < 2 && (i == 0 || a->rt2 != NO_REGISTER); i++) {
         v->exit.size = a->size;
         v->exit.write = a->write;
-        v->exit.value = loaded[i] = a->write ? extend(reg_get(r, regs[i]), a->size, false, true) : 0;
+        loaded[i] = a->write ? extend(reg_get(r, regs[i]), a->size, false, true) : 0;
+        v->exit.value = loaded[i] = swap ? insn_swap(loaded[i], a->size) : loaded[i];
         exit_t why = EXIT_RESUME;
         switch (access(v, &loaded[i], &why)) {
             case ACCESS_LEAVE:
-                return left_by_action(v, why, pc + 4);
+                return left_by_action(v, why);
             case ACCESS_NOBODY:
-                return trap_unhandled(v, 4);
+                return nowhere(v, false);
             case ACCESS_DENIED:
                 vcpu_inject_abort(v, false, v->exit.far);
                 return EXIT_RESUME;
@@ -109,12 +145,13 @@ static exit_t device_access(vcpu_t *v, const access_t *a) {
     }
     // Both halves are in before a register changes, so that a retry sees what the first try saw.
     for (unsigned i = 0; i < 2 && !a->write && regs[i] != NO_REGISTER; i++) {
-        reg_set(r, regs[i], extend(loaded[i], a->size, a->sign, a->wide));
+        uint64_t value = swap ? insn_swap(loaded[i], a->size) : loaded[i];
+        reg_set(r, regs[i], extend(value, a->size, a->sign, a->wide));
     }
     if (a->write_back) {
         decode_write_back(v, a);
     }
-    r->pc = pc + 4;
+    insn_complete(v);
     return EXIT_RESUME;
 }
 
@@ -137,12 +174,32 @@ static bool find_ipa(vcpu_t *v, bool permission) {
     return vcpu_translate_va(v, v->exit.far, false, false, &v->exit.ipa, NULL) == 0;
 }
 
+#define FSC_TLB_CONFLICT 0x30
+
+// An abort that is not about who may access what: an external one, alignment, an exclusive that memory does not take.
+// HCR_EL2.TEA sends them here when a script says so; stage 2's own are EL1's to hear of, by the same code.
+static exit_t other_abort(vcpu_t *v) {
+    exit_t why;
+    if (trap_script(v, &why)) {
+        return why;
+    }
+    if ((v->exit.esr & 0x3F) == FSC_TLB_CONFLICT) {
+        __asm__ volatile ("tlbi vmalls12e1is\n dsb ish\n isb" : : : "memory");
+        return EXIT_RESUME;
+    }
+    if (policy_changed(v->vm, EL2_HCR, HCR_TEA)) {
+        return EXIT_TRAP;
+    }
+    vcpu_inject_same(v);
+    return EXIT_RESUME;
+}
+
 exit_t abort_slow(vcpu_t *v) {
     uint64_t esr = v->exit.esr;
     bool instruction = ESR_EC(esr) == EC_IABT_LOWER, walk = (esr & ISS_S1PTW) != 0;
     unsigned kind = fault_kind(esr);
     if (kind < 1 || kind > 3) {
-        return trap_unhandled(v, 0); // an external abort or the like: the real machine's answer
+        return other_abort(v);
     }
     v->exit.write = !instruction && (esr & ISS_WNR) != 0;
     if (!find_ipa(v, kind == 3 && !walk)) {
@@ -161,18 +218,18 @@ exit_t abort_slow(vcpu_t *v) {
         return EXIT_RESUME;
     }
     if (instruction) {
-        return trap_unhandled(v, 0);
+        return nowhere(v, true);
     }
     access_t a;
     if (esr & ISS_CM) {
-        v->regs->pc = v->exit.pc + 4; // cache maintenance of what is not memory: nothing to do
+        insn_complete(v); // cache maintenance of what is not memory: nothing to do
         return EXIT_RESUME;
     }
     if (esr & ISS_ISV) {
         a = access_of_iss(esr);
     } else if (!decode_access(v, &a)) {
         if (hook_range_find(&v->vm->mmio, v->exit.ipa) == NULL) {
-            return trap_unhandled(v, 4);
+            return nowhere(v, false);
         }
         vcpu_inject_abort(v, false, v->exit.far); // an exclusive, a vector: no device takes those
         return EXIT_RESUME;

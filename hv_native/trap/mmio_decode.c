@@ -6,19 +6,14 @@
 #include "fault.h"
 #include "mmio_decode.h"
 
-// What the guest fetched, by its own tables. It may have written it with its caches off: what this
-// core has cached of the line must not stand in the way.
-static bool fetch(vcpu_t *v, uint32_t *instruction) {
-    uint64_t ipa, pa, value;
-    if ((v->regs->pstate & PSTATE_A32) || vcpu_translate_va(v, v->exit.pc, false, false, &ipa, &pa) != 0) {
+// By the guest's own tables. It may have written it with its caches off: what this core has cached of the line
+// must not stand in the way. EL2 need not have the page mapped, so the clean may fault like the load.
+bool insn_fetch(vcpu_t *v, unsigned size, uint64_t *value) {
+    uint64_t ipa, pa;
+    if (vcpu_translate_va(v, v->exit.pc, false, false, &ipa, &pa) != 0 || clean_line(pa) != 0) {
         return false;
     }
-    cache_clean_poc((void *)pa, sizeof(*instruction));
-    if (peek(pa, sizeof(*instruction), &value) != 0) {
-        return false;
-    }
-    *instruction = (uint32_t)value;
-    return true;
+    return peek(pa, size, value) == 0;
 }
 
 static int64_t sign_extend(uint64_t value, unsigned bits) {
@@ -67,8 +62,12 @@ static bool begins_at_fault(vcpu_t *v, uint32_t i, const access_t *a) {
 }
 
 bool decode_access(vcpu_t *v, access_t *a) {
-    uint32_t i;
-    return fetch(v, &i) && (decode_single(i, a) || decode_pair(i, a)) && begins_at_fault(v, i, a);
+    uint64_t word;
+    if ((v->regs->pstate & PSTATE_A32) || !insn_fetch(v, 4, &word)) {
+        return false;
+    }
+    uint32_t i = (uint32_t)word;
+    return (decode_single(i, a) || decode_pair(i, a)) && begins_at_fault(v, i, a);
 }
 
 void decode_write_back(vcpu_t *v, const access_t *a) {

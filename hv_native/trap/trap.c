@@ -4,18 +4,26 @@
 //
 // What an exit does is looked for from the particular to the general: a hook for this function id,
 // register or address; the machine's own (PSCI, emulated registers, devices, RAM); a hook for the
-// exception class; the default hook. Nothing found: the run loop returns to its caller with the
-// guest stopped at the instruction, to be run again or skipped as the caller likes.
+// exception class; the default hook. Nothing found: an EL0 program gets the exception that a machine
+// without a hypervisor has for it. What EL1 does on purpose (an HVC, a load from nowhere) and what a script has
+// made trap goes out to the caller of run, with the guest stopped at the instruction, to be run again or
+// skipped as the caller likes.
 
 #include "arch.h"
 #include "cpu.h"
 #include "el1trap.h"
+#include "policy.h"
 #include "trap.h"
 #include "vgic.h"
 #include "vtimer.h"
 
-static exit_t act(vcpu_t *v, action_t action, unsigned advance) {
-    guest_regs_t *r = v->regs;
+static void complete_if(vcpu_t *v, bool complete) {
+    if (complete) {
+        insn_complete(v);
+    }
+}
+
+static exit_t act(vcpu_t *v, action_t action, bool complete) {
     switch (action) {
         case ACTION_RETRY:
             return EXIT_RESUME;
@@ -26,23 +34,22 @@ static exit_t act(vcpu_t *v, action_t action, unsigned advance) {
             vcpu_inject_abort(v, ESR_EC(v->exit.esr) == EC_IABT_LOWER, v->exit.far);
             return EXIT_RESUME;
         case ACTION_SERROR:
-            r->pc += advance;
+            complete_if(v, complete);
             vcpu_inject_serror(v);
             return EXIT_RESUME;
         case ACTION_STOP:
-            r->pc += advance;
+            complete_if(v, complete);
             return EXIT_STOP;
         default:
             v->skip = true;
-            r->pc += advance;
+            complete_if(v, complete);
             return EXIT_RESUME;
     }
 }
 
-exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, unsigned advance, outcome_t *out, bool *done) {
-    guest_regs_t *r = v->regs;
+exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, bool complete, outcome_t *out, bool *done) {
     *done = true;
-    r->pc = v->exit.pc;
+    v->regs->pc = v->exit.pc;
     if (this_pcpu()->id != 0) {
         return EXIT_PYTHON;
     }
@@ -59,26 +66,54 @@ exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load
         return EXIT_RESUME;
     }
     if (out->action != ACTION_NONE) {
-        return act(v, out->action, advance);
+        return act(v, out->action, complete);
     }
-    r->pc += advance;
+    complete_if(v, complete);
     *done = false;
     return EXIT_RESUME;
 }
 
-exit_t trap_unhandled(vcpu_t *v, unsigned advance) {
-    hook_t *h = v->vm->classes[ESR_EC(v->exit.esr)];
-    if (h == NULL) {
-        h = v->vm->otherwise;
+// What hv.SKIP skips: an instruction that has trapped. These are exceptions between two instructions, or of one that
+// has not been fetched.
+static bool completes(unsigned ec) {
+    switch (ec) {
+        case EC_ILLEGAL:
+        case EC_IABT_LOWER:
+        case EC_PC_ALIGN:
+        case EC_SERROR:
+        case EC_BREAKPOINT_LOWER ... EC_WATCHPOINT_LOWER + 1:
+        case EC_VECTOR32:
+            return false;
+        default:
+            return true;
     }
-    v->regs->pc = v->exit.pc;
-    if (h == NULL) {
-        return EXIT_TRAP;
-    }
+}
+
+static bool ask(vcpu_t *v, hook_t *h, exit_t *why) {
     outcome_t out;
     bool done;
-    exit_t why = trap_ask(v, h, 1, &v->exit.esr, false, advance, &out, &done);
-    return !done && out.action == ACTION_PASS ? EXIT_TRAP : why;
+    if (h == NULL) {
+        return false;
+    }
+    *why = trap_ask(v, h, 1, &v->exit.esr, false, completes(ESR_EC(v->exit.esr)), &out, &done);
+    return done || out.action != ACTION_PASS;
+}
+
+bool trap_script(vcpu_t *v, exit_t *why) {
+    v->regs->pc = v->exit.pc;
+    return ask(v, v->vm->classes[ESR_EC(v->exit.esr)], why) || ask(v, v->vm->otherwise, why);
+}
+
+exit_t trap_nobody(vcpu_t *v, bool asked) {
+    exit_t why;
+    if (trap_script(v, &why)) {
+        return why;
+    }
+    if (asked) {
+        return EXIT_TRAP;
+    }
+    vcpu_inject_undefined(v);
+    return EXIT_RESUME;
 }
 
 exit_t trap_wait(vcpu_t *v) {
@@ -86,49 +121,89 @@ exit_t trap_wait(vcpu_t *v) {
     return vgic_pending(v) ? EXIT_RESUME : EXIT_IDLE;
 }
 
-// WFI: nothing to do until an interrupt comes. WFE traps only when a script asks for it.
+// WFI: nothing to do until an interrupt comes. WFE traps only when a script asks for it; WFIT and WFET (ISS.TI 2, 3)
+// may end early.
 static exit_t wfx_slow(vcpu_t *v) {
-    if (v->vm->classes[EC_WFX] != NULL) {
-        exit_t why = trap_unhandled(v, 4);
-        if (why != EXIT_TRAP) {
-            return why; // EXIT_TRAP: it returned hv.PASS
-        }
-    }
-    v->regs->pc += 4;
-    return v->exit.esr & 1 ? EXIT_RESUME : trap_wait(v);
-}
-
-static exit_t other_slow(vcpu_t *v) {
-    // What a guest's own debugger or a script single-stepping it caused completes nothing.
-    return trap_unhandled(v, 0);
-}
-
-// An instruction of an extension that the guest was not told of (idregs.c), unless a script answers.
-static exit_t hidden_slow(vcpu_t *v) {
-    exit_t why = trap_unhandled(v, 0);
-    if (why != EXIT_TRAP) {
+    exit_t why;
+    bool waits = insn_condition_holds(v);
+    if (waits && ask(v, v->vm->classes[EC_WFX], &why)) {
         return why;
     }
-    vcpu_inject_undefined(v);
+    insn_complete(v);
+    return waits && (v->exit.esr & 3) == 0 ? trap_wait(v) : EXIT_RESUME;
+}
+
+// Traps of FP, of what the guest was not told of (idregs.c), of classes that later architectures define.
+static exit_t other_slow(vcpu_t *v) {
+    unsigned ec = ESR_EC(v->exit.esr);
+    return trap_nobody(v, (ec == EC_FP || ec == EC_SVE || ec == EC_SME) && policy_changed(v->vm, EL2_CPTR, ~UINT64_C(0)));
+}
+
+// Debug exceptions are EL2's while a script says so (MDCR_EL2.TDE), or while el1trap.c steps: then the guest's BRK
+// is the guest's.
+static exit_t debug_slow(vcpu_t *v) {
+    exit_t why;
+    if (trap_script(v, &why)) {
+        return why;
+    }
+    if (v->vm->el2[EL2_MDCR] & MDCR_TDE) {
+        return EXIT_TRAP;
+    }
+    vcpu_inject_same(v);
     return EXIT_RESUME;
 }
 
 static exit_t step_slow(vcpu_t *v) {
-    return el1_step(v) ? EXIT_RESUME : other_slow(v);
+    return el1_step(v) ? EXIT_RESUME : debug_slow(v);
+}
+
+// Those that EL1 has itself, unless a script sends them here.
+static exit_t el1s_slow(vcpu_t *v) {
+    exit_t why;
+    if (!trap_script(v, &why)) {
+        vcpu_inject_same(v);
+        why = EXIT_RESUME;
+    }
+    return why;
+}
+
+// A guest's store to a hole of a device that was passed through, late. What is wrong with the machine itself is
+// not more wrong for the guest's knowing.
+static exit_t serror_slow(vcpu_t *v) {
+    exit_t why;
+    if (!trap_script(v, &why)) {
+        vcpu_inject_serror(v);
+        why = EXIT_RESUME;
+    }
+    return why;
 }
 
 static exit_t(*const slow[64])(vcpu_t * v) = {
     [0 ... 63] = other_slow,
     [EC_WFX] = wfx_slow,
-    [EC_PAC] = hidden_slow,
-    [EC_SVE] = hidden_slow,
-    [EC_SME] = hidden_slow,
+    [EC_CP15] = coproc_slow,
+    [EC_CP15_64] = coproc_slow,
+    [EC_CP14] = coproc_slow,
+    [EC_LDC] = coproc_slow,
+    [EC_VMRS] = coproc_slow,
+    [EC_CP14_64] = coproc_slow,
+    [EC_ILLEGAL] = el1s_slow,
     [EC_HVC64] = call_slow,
     [EC_SMC64] = call_slow,
     [EC_SYSREG] = sysreg_slow,
     [EC_IABT_LOWER] = abort_slow,
+    [EC_PC_ALIGN] = el1s_slow,
     [EC_DABT_LOWER] = abort_slow,
+    [EC_SP_ALIGN] = el1s_slow,
+    [EC_FP_A32] = el1s_slow,
+    [EC_FP_A64] = el1s_slow,
+    [EC_SERROR] = serror_slow,
+    [EC_BREAKPOINT_LOWER] = debug_slow,
     [EC_STEP_LOWER] = step_slow,
+    [EC_WATCHPOINT_LOWER] = debug_slow,
+    [EC_BKPT32] = debug_slow,
+    [EC_VECTOR32] = debug_slow,
+    [EC_BRK64] = debug_slow,
 };
 
 static exit_t after_exit(vcpu_t *v, exit_t why) {
@@ -147,7 +222,11 @@ uint64_t trap_slow(guest_regs_t *r, uint64_t why) {
     vcpu_t *v = r->vcpu;
     v->exit.pc = r->pc;
     v->sp_el2 = (uint64_t)r;
-    if (why == EXIT_TRAP) {
+    if (why == EXIT_SERROR) {
+        v->exit.esr = READ_SYSREG(esr_el2);
+        v->counts[EC_SERROR]++;
+        why = serror_slow(v);
+    } else if (why == EXIT_TRAP) {
         v->exit.esr = READ_SYSREG(esr_el2);
         v->exit.far = READ_SYSREG(far_el2);
         v->exit.hpfar = READ_SYSREG(hpfar_el2);

@@ -5,6 +5,7 @@
 
 #include "callback.h"
 #include "hook.h"
+#include "insn.h"
 #include "vcpu.h"
 #include "vm.h"
 
@@ -18,30 +19,36 @@ uint64_t trap_slow(guest_regs_t *r, uint64_t why);
 exit_t trap_finish(vcpu_t *v);
 
 // Ask a hook's Python handler about the exit in v->exit. While it runs the guest is before the
-// instruction, and stays there if it raises; `advance` is how far the next instruction is, for when
-// it returns. Actions, injected exceptions and a moved PC have been carried out; *out is for the
-// caller when *done is false: values, or ACTION_PASS with the guest still before the instruction.
-exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, unsigned advance, outcome_t *out, bool *done);
-
-// A script wants to see what nothing else answers.
-static inline bool trap_has_fallback(const vcpu_t *v) {
-    return v->vm->otherwise != NULL || v->vm->classes[ESR_EC(v->exit.esr)] != NULL;
-}
+// instruction, and stays there if it raises; `complete`: when it returns, the guest goes on behind it.
+// Actions, injected exceptions and a moved PC have been carried out; *out is for the caller when *done is
+// false: values, or ACTION_PASS with the guest still before the instruction.
+exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, bool complete, outcome_t *out, bool *done);
 
 // v has nothing to do until an interrupt: EXIT_IDLE, or EXIT_RESUME when one is there already.
 exit_t trap_wait(vcpu_t *v);
 
-// Nothing knows this exit: the class's hook, the default hook, or out to the caller of run.
-exit_t trap_unhandled(vcpu_t *v, unsigned advance);
+// Nothing else knows this exit: ask the class's handler, then the default one. False: there is none, or they
+// left it (hv.PASS); the guest is before the instruction, and the caller does what is right without a script.
+bool trap_script(vcpu_t *v, exit_t *why);
+
+// Nor does a handler: out to the caller of run if a script has made it trap (see policy_changed), else an undefined
+// instruction to the guest.
+exit_t trap_nobody(vcpu_t *v, bool asked);
 
 // The parts by exception class.
 exit_t call_slow(vcpu_t *v);
 exit_t sysreg_slow(vcpu_t *v);
 exit_t abort_slow(vcpu_t *v);
+exit_t coproc_slow(vcpu_t *v);
 
-static inline void skip_instruction(void) {
-    WRITE_SYSREG(elr_el2, READ_SYSREG(elr_el2) + 4);
-}
+// A system register's access, by AArch64's encoding whatever the instruction was.
+typedef struct {
+    uint64_t key;
+    uint8_t rt, rt2;    // rt2: the upper half of an MCRR's or MRRC's value, else NO_REGISTER
+    uint8_t size;
+    bool write;
+} sysreg_op_t;
+exit_t sysreg_do(vcpu_t *v, const sysreg_op_t *a);
 
 // The key of a system register in vm_t.sysreg: the ISS of its trap, less Rt and direction.
 #define ISS_SYSREG_KEY UINT64_C(0x3FFC1E)

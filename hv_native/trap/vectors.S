@@ -290,6 +290,15 @@ el2_stop:
     b       el2_stop
 
 el2_serror:
+    sub     sp, sp, #FRAME_SIZE
+    save_frame
+    save_frame_rest
+    add     x1, sp, #FRAME_SIZE
+    str     x1, [sp, #FRAME_SP]
+    mov     x0, sp
+    bl      el2_late_abort              // fault.c: whose it is; returns unless it is nobody's
+    restore_frame
+
 el2_bad:
     sub     sp, sp, #FRAME_SIZE
     save_frame
@@ -300,7 +309,7 @@ el2_bad:
     bl      el2_unexpected
     b       el2_stop
 
-// ---- Peek and poke: the only loads and stores that may fault ------------------------------------
+// ---- Peek and poke: the only accesses that may fault ------------------------------------
 
 .macro may_fault insn:vararg
 99: \insn
@@ -352,6 +361,16 @@ poke:
 8:  may_fault str x2, [x3]
 9:  dsb     sy
     ret
+// int clean_line(uint64_t addr): clean and invalidate what is cached of its line to the point of coherency.
+    .global clean_line
+clean_line:
+    mov     x1, x0
+    mov     x0, #0
+    may_fault dc civac, x1
+    dsb     sy
+    ret
+    .global poke_end
+poke_end:
 
 // What sysreg_access.c copies into its page of code and writes an encoding into before it is run:
 // uint64_t patch_mrs(uint64_t zero, uint64_t *out), uint64_t patch_msr(uint64_t zero, uint64_t value).

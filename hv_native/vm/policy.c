@@ -85,6 +85,10 @@ el2_reg_t el2_find(unsigned enc) {
     return reg;
 }
 
+bool policy_changed(const vm_t *vm, el2_reg_t reg, uint64_t bits) {
+    return ((vm->el2[reg] ^ el2_policy[reg].initial) & bits) != 0;
+}
+
 void policy_check(el2_reg_t reg, uint64_t value, bool guest) {
     const policy_t *p = &el2_policy[reg];
     uint64_t set = guest ? p->must_set : p->host_set, clear = guest ? p->must_clear : p->host_clear;

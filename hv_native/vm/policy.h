@@ -21,6 +21,9 @@ extern const policy_t el2_policy[EL2_COUNT];
 // The register of an encoding, EL2_COUNT when a VM has none such.
 el2_reg_t el2_find(unsigned enc);
 
+// Whether a script has changed any of these bits from what a VM begins with: what traps by them it has asked for.
+bool policy_changed(const vm_t *vm, el2_reg_t reg, uint64_t bits);
+
 // Raises ValueError that names the bit and the reason when value breaks the policy.
 void policy_check(el2_reg_t reg, uint64_t value, bool guest);
 

@@ -124,7 +124,8 @@ static bool is_entry(const vm_t *vm, uint64_t ipa) {
 }
 
 // Two vCPUs may call this for the same third at once: who takes it from OFF under the lock wins.
-static int64_t cpu_on(vm_t *vm, uint64_t target, uint64_t entry, uint64_t context) {
+static int64_t cpu_on(vcpu_t *v, uint64_t target, uint64_t entry, uint64_t context) {
+    vm_t *vm = v->vm;
     vcpu_t *t = by_affinity(vm, target);
     if (t == NULL) {
         return INVALID_PARAMETERS;
@@ -142,6 +143,9 @@ static int64_t cpu_on(vm_t *vm, uint64_t target, uint64_t entry, uint64_t contex
         return ALREADY_ON; // also while it is pending, for which DEN0022 5.1.4 has a code that nobody expects
     }
     vcpu_reset(t, entry, context);
+    if (insn_big_endian(v)) {
+        t->el1[EL1_SCTLR_EL1] |= SCTLR_EE; // DEN0022 6.4: in the caller's byte order
+    }
     sched_start_vcpu(t);
     return SUCCESS;
 }
@@ -200,7 +204,7 @@ bool psci_slow(vcpu_t *v, exit_t *why) {
             *why = EXIT_CPU_OFF;
             return true;
         case PSCI_CPU_ON:
-            r->x[0] = (uint64_t)cpu_on(v->vm, argument(r, 1), argument(r, 2), argument(r, 3));
+            r->x[0] = (uint64_t)cpu_on(v, argument(r, 1), argument(r, 2), argument(r, 3));
             return true;
         case PSCI_AFFINITY_INFO:
             r->x[0] = (uint64_t)affinity_info(v, argument(r, 1), argument(r, 2));

@@ -221,6 +221,22 @@ static uint64_t vector_offset(uint64_t pstate) {
     }
 }
 
+#define PSTATE_PAN BIT(22)
+#define PSTATE_DIT BIT(24)
+#define PSTATE_SSBS BIT(12)
+#define PSTATE_TCO BIT(25)
+#define SCTLR_SPAN BIT(23)
+#define SCTLR_DSSBS BIT(44)
+
+// DDI 0487 AArch64.TakeException: flags, PAN and DIT stay, the rest is set by what the core has and SCTLR_EL1 says.
+// From AArch32 these bits are in the same places.
+static uint64_t entry_pstate(vcpu_t *v) {
+    uint64_t sctlr = vcpu_el1_get(v, EL1_SCTLR_EL1), features = READ_SYSREG(id_aa64pfr1_el1);
+    bool pan = FIELD(READ_SYSREG(id_aa64mmfr1_el1), 23, 20) != 0, ssbs = FIELD(features, 7, 4) != 0, mte = FIELD(features, 11, 8) > 1;
+    return (v->regs->pstate & (PSTATE_NZCV | PSTATE_PAN | PSTATE_DIT)) | PSTATE_EL1H | PSTATE_DAIF
+           | (pan && !(sctlr & SCTLR_SPAN) ? PSTATE_PAN : 0) | (ssbs && (sctlr & SCTLR_DSSBS) ? PSTATE_SSBS : 0) | (mte ? PSTATE_TCO : 0);
+}
+
 void vcpu_inject_sync(vcpu_t *v, uint64_t esr, uint64_t far, bool far_valid) {
     guest_regs_t *r = v->regs;
     vcpu_el1_set(v, EL1_ELR_EL1, r->pc);
@@ -230,11 +246,31 @@ void vcpu_inject_sync(vcpu_t *v, uint64_t esr, uint64_t far, bool far_valid) {
         vcpu_el1_set(v, EL1_FAR_EL1, far);
     }
     r->pc = vcpu_el1_get(v, EL1_VBAR_EL1) + vector_offset(r->pstate);
-    r->pstate = PSTATE_EL1H | PSTATE_DAIF;
+    r->pstate = entry_pstate(v);
 }
 
 void vcpu_inject_undefined(vcpu_t *v) {
     vcpu_inject_sync(v, (uint64_t)EC_UNKNOWN << 26 | ESR_IL, 0, false);
+}
+
+#define ISS_ABORT_EL1 (ESR_IL | UINT64_C(0x1F7F)) // of an abort, what EL1 gets: SET, FnV, EA, CM, WnR and the status
+
+// Classes that come in pairs, "from a lower Exception level" and "from the same": the second is the odd one.
+static bool in_pairs(unsigned ec) {
+    return ec == EC_IABT_LOWER || ec == EC_DABT_LOWER || ec == EC_BREAKPOINT_LOWER || ec == EC_STEP_LOWER || ec == EC_WATCHPOINT_LOWER;
+}
+
+void vcpu_inject_same(vcpu_t *v) {
+    uint64_t esr = v->exit.esr & 0xFFFFFFFF;
+    unsigned ec = ESR_EC(esr);
+    bool from_el0 = (v->regs->pstate & PSTATE_A32) || (v->regs->pstate & 0xF) == 0, abort = ec == EC_IABT_LOWER || ec == EC_DABT_LOWER;
+    if (abort) {
+        esr &= ISS_ABORT_EL1 | (UINT64_C(0x3F) << 26);
+    }
+    if (in_pairs(ec) && !from_el0) {
+        esr |= BIT(26);
+    }
+    vcpu_inject_sync(v, esr, v->exit.far, abort || ec == EC_PC_ALIGN || ec == EC_WATCHPOINT_LOWER);
 }
 
 // HCR_EL2.VSE makes it pending; the bit clears when the guest takes it, so it is read back at exits.

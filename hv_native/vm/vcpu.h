@@ -10,10 +10,12 @@
 
 // Exception classes, ESR_EL2 bits [31:26] (DDI 0487 D13.2.37).
 enum {
-    EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_FP = 0x07, EC_PAC = 0x09, EC_ILLEGAL = 0x0E, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
+    EC_UNKNOWN = 0x00, EC_WFX = 0x01, EC_CP15 = 0x03, EC_CP15_64 = 0x04, EC_CP14 = 0x05, EC_LDC = 0x06, EC_FP = 0x07,
+    EC_VMRS = 0x08, EC_PAC = 0x09, EC_CP14_64 = 0x0C, EC_ILLEGAL = 0x0E, EC_SVC64 = 0x15, EC_HVC64 = 0x16,
     EC_SMC64 = 0x17, EC_SYSREG = 0x18, EC_SVE = 0x19, EC_SME = 0x1D, EC_IABT_LOWER = 0x20, EC_IABT = 0x21, EC_PC_ALIGN = 0x22,
-    EC_DABT_LOWER = 0x24, EC_DABT = 0x25, EC_SP_ALIGN = 0x26, EC_SERROR = 0x2F, EC_BREAKPOINT_LOWER = 0x30,
-    EC_STEP_LOWER = 0x32, EC_WATCHPOINT_LOWER = 0x34, EC_BRK64 = 0x3C,
+    EC_DABT_LOWER = 0x24, EC_DABT = 0x25, EC_SP_ALIGN = 0x26, EC_FP_A32 = 0x28,
+    EC_FP_A64 = 0x2C, EC_SERROR = 0x2F, EC_BREAKPOINT_LOWER = 0x30,
+    EC_STEP_LOWER = 0x32, EC_WATCHPOINT_LOWER = 0x34, EC_BKPT32 = 0x38, EC_VECTOR32 = 0x3A, EC_BRK64 = 0x3C,
 };
 #define ESR_EC(esr) ((unsigned)FIELD(esr, 31, 26))
 #define ESR_IL BIT(25)
@@ -22,8 +24,14 @@ enum {
 #define PSTATE_EL1H UINT64_C(0x5)
 #define PSTATE_EL1T UINT64_C(0x4)
 #define PSTATE_A32 BIT(4)
+#define PSTATE_E BIT(9)         // big-endian, in AArch32
+#define PSTATE_BTYPE (UINT64_C(3) << 10)
 #define PSTATE_SS BIT(21)
+#define PSTATE_NZCV (UINT64_C(0xF) << 28)
 #define PSTATE_DAIF UINT64_C(0x3C0)
+#define MDSCR_TDCC BIT(12)      // of MDSCR_EL1: EL0 has no debugger's channel
+#define SCTLR_EE BIT(25)        // of SCTLR_EL1: EL1 is big-endian, EL0 is
+#define SCTLR_E0E BIT(24)
 
 // What ERET from EL2 may load: EL0t, EL1t, EL1h, or EL0 in AArch32. Of anything else the result is an
 // illegal return: it stays in EL2 (DDI 0487 D1.10.3).
@@ -145,6 +153,7 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
 // Deliver an exception to the guest's EL1 as hardware would (DDI 0487 D1.10.2).
 void vcpu_inject_sync(vcpu_t *v, uint64_t esr, uint64_t far, bool far_valid);
 void vcpu_inject_undefined(vcpu_t *v);
+void vcpu_inject_same(vcpu_t *v);   // the exception in v->exit, as if EL1 had got it instead of EL2
 void vcpu_inject_serror(vcpu_t *v);
 void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
 
@@ -152,6 +161,7 @@ void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
 #define HCR_HOST UINT64_C(0x80000038)
 #define HCR_VSE BIT(8)
 #define HCR_TID3 BIT(18)
+#define HCR_TEA BIT(37)
 #define CPTR_HOST UINT64_C(0x33FF)
 #define CPTR_TFP BIT(10)
 #define MDCR_HOST UINT64_C(6)

@@ -66,7 +66,7 @@ Handlers are called with the vCPU (details in cpu.exit) and numbers. Each method
     hv.STOP         the same, and vm.run() returns
     hv.UNDEFINED, hv.ABORT, hv.SERROR    the guest gets that exception
 
-A handler that raises leaves the guest before the instruction; vm.run() raises, and can be called again.\fname\tFor messages.
+A handler is anything that can be called, an object with __call__ too; it gets as many arguments as it takes. One that raises leaves the guest before the instruction; vm.run() raises, and can be called again.\fname\tFor messages.
 cpu\tIts vCPUs.
 memory\tRAM by IPA.
 el2\tThe EL2 registers it is entered with.
@@ -97,7 +97,7 @@ hvc(function=None, handler=False, *, imm=None)\tAnswer HVC with this SMCCC funct
 smc(function, handler=False)\tAs `hvc`, for SMC.
 sysreg(name, handler=False)\tAnswer a trapped MRS or MSR: f(cpu, value), value None for a read, which returns an int. Whether a register traps is up to vm.el2 (HCR_EL2.TACR, TVM, TID3; MDCR_EL2; ...).
 mmio(ipa, size, handler=False)\tA device at [ipa, ipa + size): f(cpu, offset, value), value None for a load, which returns an int. Ranges may be of any size and alignment, several to a page; they must not overlap.
-exception(ec, handler=False)\tWhat nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr).
+exception(ec, handler=False)\tWhat nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr). "Behind the instruction" (None, hv.SKIP, hv.STOP) is by its length; exceptions that are before one stay there: fetches (0x20), PC alignment (0x22), breakpoints, steps and watchpoints (0x30 to 0x35), and so on.
 default(handler=False)\tWhat nothing else answers at all: f(cpu, esr).
 wfi(handler=False)\tCalled at each WFI, f(cpu): hv.PASS waits for an interrupt, as without it.
 wfe(handler=False)\tCalled at each WFE that traps: HCR_EL2.TWE is set with it, and cleared without.
@@ -125,7 +125,7 @@ inject(what, where)\tGive the guest an exception when it next runs: "undefined",
 dump()\tPrint everything it has, decoded.""",
     """\
 Exit\texit = vm.run(), cpu.exit
-Why a guest stopped, or is stopped now. Of vm.run() it is a copy, cpu.exit is always the last one.\freason\t"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a handler's. "timeout": time is up, or pause(). "memory": the machine has none left for its RAM; close a VM, and go on. "serror": an SError of the machine's. "raised": a handler raised. Of cpu.exit also "interrupt" (the hypervisor had something to do), "idle" (waits for one), "none": has not run yet.
+Why a guest stopped, or is stopped now. Of vm.run() it is a copy, cpu.exit is always the last one.\freason\t"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a handler's. "timeout": time is up, or pause(). "memory": the machine has none left for its RAM; close a VM, and go on. "raised": a handler raised. Of cpu.exit also "interrupt" (the hypervisor had something to do), "idle" (waits for one), "none": has not run yet.
 esr\tESR_EL2: the syndrome (D13.2.37); hv.explain() puts it into words.
 ipa\tThe guest physical address of an abort.
 va\tFAR_EL2: the guest's own address of an abort.

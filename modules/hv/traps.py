@@ -13,7 +13,8 @@ or takes the handler as its last argument; None removes it. What a handler retur
     hv.STOP         the same, and vm.run() returns
     hv.UNDEFINED, hv.ABORT, hv.SERROR    the guest gets that exception
 
-A handler that raises leaves the guest before the instruction; vm.run() raises, and can be called again.
+A handler is anything that can be called, an object with __call__ too; it gets as many arguments as it takes.
+One that raises leaves the guest before the instruction; vm.run() raises, and can be called again.
 """
 
 import _hv
@@ -58,7 +59,11 @@ class Traps:
         return self._register(handler, lambda f: self._vm.mmio(ipa, size, f))
 
     def exception(self, ec: int, handler=False):
-        """What nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr)."""
+        """What nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr).
+
+        "Behind the instruction" (None, hv.SKIP, hv.STOP) is by its length; exceptions that are before one stay
+        there: fetches (0x20), PC alignment (0x22), breakpoints, steps and watchpoints (0x30 to 0x35), and so on.
+        """
         return self._hook("class", ec, handler)
 
     def default(self, handler=False):

@@ -14,7 +14,8 @@ or takes the handler as its last argument; None removes it. What a handler retur
     hv.STOP         the same, and vm.run() returns
     hv.UNDEFINED, hv.ABORT, hv.SERROR    the guest gets that exception
 
-A handler that raises leaves the guest before the instruction; vm.run() raises, and can be called again."""
+A handler is anything that can be called, an object with __call__ too; it gets as many arguments as it takes.
+One that raises leaves the guest before the instruction; vm.run() raises, and can be called again."""
 
 from typing import Any
 
@@ -33,7 +34,10 @@ class Traps:
         """A device at [ipa, ipa + size): f(cpu, offset, value), value None for a load, which returns
         an int. Ranges may be of any size and alignment, several to a page; they must not overlap."""
     def exception(self, ec: int, handler: Any=False) -> Any:
-        """What nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr)."""
+        """What nothing else answers of exception class `ec` (ESR_EL2.EC): f(cpu, esr).
+
+        "Behind the instruction" (None, hv.SKIP, hv.STOP) is by its length; exceptions that are before one stay
+        there: fetches (0x20), PC alignment (0x22), breakpoints, steps and watchpoints (0x30 to 0x35), and so on."""
     def default(self, handler: Any=False) -> Any:
         """What nothing else answers at all: f(cpu, esr)."""
     def wfi(self, handler: Any=False) -> Any:
