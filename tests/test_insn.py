@@ -93,6 +93,40 @@ print(user(vm, {words}, {state}, 0, {place[0] if place else "DEVICE"}))
     assert run(target, TABLE, SCRIPT + script).startswith(SVC.format(end, r0)), case
 
 
+@pytest.mark.parametrize(
+    "words, end, r0",
+    [
+        ([0xDE00, 0x3001, 0x3002, 0xDF01], 8, 3),  # UDF, of 16 bits: its ESR.IL is 1
+        ([0xF7F0, 0xA000, 0x3001, 0x3002, 0xDF01], 10, 3),  # UDF.W
+        ([0x2B00, 0xBF0C, 0xDE00, 0x3001, 0x3002, 0xDF01], 12, 2),  # in ITE EQ
+        ([0x2B00, 0xBF06, 0xDE00, 0x3001, 0x3002, 0x3004, 0xDF01], 14, 5),  # in ITTE EQ
+    ],
+)
+def test_the_guests_own_exceptions_are_skipped_by_length(target, words, end, r0):
+    script = f"""
+vm.trap_el1_exceptions("undefined", lambda cpu, esr: hv.SKIP)
+print(user(vm, {words}, T32, 0, 0))
+"""
+    assert run(target, TABLE, SCRIPT + script).startswith(SVC.format(end, r0))
+
+
+def test_code_that_el2_does_not_map(target):
+    """A load that has to be decoded, in a page that is not in EL2's own map: the guest's abort, not EL2's end."""
+    script = """
+import hv.mmu
+user(vm, [0xd503_201f, 0xd400_0021], 0x1c5)
+there = cpu.translate(HERE)[1]
+vm.memory[HERE : HERE + 8] = bytes(array("I", [0xb840_4422, 0xd400_0021]))     # LDR w2, [x1], #4
+hv.mmu.unmap(there, 0x1000, unsafe=True)
+cpu.pc, cpu.x[1] = HERE, DEVICE
+print(vm.run(20000).reason, hex(cpu.x[27] >> 26))
+hv.mmu.map(there, there, 0x1000, unsafe=True)
+cpu.pc, cpu.x[1] = HERE, DEVICE
+print(vm.run(20000).reason, hex(cpu.x[27] >> 26), hex(cpu.x[2]))
+"""
+    assert run(target, TABLE, SCRIPT + script) == "stop 0x25\nstop 0x15 0x44332211\n"
+
+
 def test_a32_values(target):
     """What a handler sees and what the registers get, of A32's widths, in both byte orders."""
     words = [

@@ -5,6 +5,7 @@
 #include "callback.h"
 #include "cpu.h"
 #include "el1trap.h"
+#include "insn.h"
 #include "mem.h"
 
 #define MSR_VBAR_EL1 0xD518C000u    // | Rt
@@ -213,20 +214,22 @@ bool el1_step(vcpu_t *v) {
 }
 
 // As if the guest's handler had returned.
-static void return_from_el1(vcpu_t *v, int advance) {
+static bool return_from_el1(vcpu_t *v, int advance) {
     uint64_t pstate = vcpu_el1_get(v, EL1_SPSR_EL1);
-    if (pstate_is_legal(pstate)) {
+    bool legal = pstate_is_legal(pstate);
+    if (legal) {
         v->regs->pc = vcpu_el1_get(v, EL1_ELR_EL1) + advance;
         v->regs->pstate = pstate & ~PSTATE_SS;
     }
+    return legal;
 }
 
 // ELR_EL1 is behind an SVC and its like, at what faulted, and between two instructions for an interrupt.
-// at, behind: how far the instruction and the one after it are from there.
+// at: how far the instruction is from there.
 static exit_t act(vcpu_t *v, const outcome_t *out, unsigned i, uint64_t esr, unsigned kind) {
     unsigned ec = ESR_EC(esr);
     bool call = kind == 0 && ec >= 0x11 && ec <= EC_SMC64;
-    int length = esr & ESR_IL ? 4 : 2, at = call ? -length : 0, behind = call || kind != 0 ? 0 : length;
+    int at = call ? (esr & ESR_IL ? -4 : -2) : 0;
     switch (out->action) {
         case ACTION_NONE:
             if (out->n == 0) {
@@ -241,7 +244,9 @@ static exit_t act(vcpu_t *v, const outcome_t *out, unsigned i, uint64_t esr, uns
             return_from_el1(v, 0);
             return EXIT_RESUME;
         case ACTION_SKIP:
-            return_from_el1(v, behind);
+            if (return_from_el1(v, 0) && !call && kind == 0) {
+                insn_skip(v, v->regs->pc, esr);
+            }
             return EXIT_RESUME;
         case ACTION_UNDEFINED:
             return_from_el1(v, at);

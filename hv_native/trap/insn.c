@@ -22,22 +22,22 @@ static uint64_t it_advance(uint64_t pstate) {
     return (pstate & ~PSTATE_IT) | (uint64_t)(it >> 2) << 10 | (uint64_t)(it & 3) << 25;
 }
 
-// ESR.IL is the length but for a data abort without ISV, where it is 1 of a 16-bit instruction too: LDM and PUSH.
-static unsigned length(vcpu_t *v) {
-    uint64_t esr = v->exit.esr, first;
+// ESR.IL is the length; but it is 1 too where the syndrome does not describe the instruction: undefined ones, a data
+// abort without ISV (LDM, PUSH).
+static unsigned length(vcpu_t *v, uint64_t pc, uint64_t esr) {
+    uint64_t first;
     if (!(esr & ESR_IL)) {
         return 2;
     }
-    bool unsaid = ESR_EC(esr) == EC_DABT_LOWER && !(esr & ISS_ISV);
-    if (unsaid && (v->regs->pstate & PSTATE_T32) && insn_fetch(v, 2, &first)) {
+    if ((v->regs->pstate & PSTATE_T32) && insn_fetch(v, pc, 2, &first)) {
         return first >> 11 >= 0x1D ? 4 : 2; // DDI 0487 F3.1: 0b11101, 0b11110 and 0b11111 begin a 32-bit one
     }
     return 4;
 }
 
-void insn_complete_a32(vcpu_t *v) {
+void insn_skip_a32(vcpu_t *v, uint64_t pc, uint64_t esr) {
     guest_regs_t *r = v->regs;
-    r->pc = v->exit.pc + length(v);
+    r->pc = pc + length(v, pc, esr);
     r->pstate = it_advance(r->pstate) & ~PSTATE_SS;
 }
 

@@ -12,17 +12,22 @@ static inline void skip_instruction(void) {
     WRITE_SYSREG(elr_el2, READ_SYSREG(elr_el2) + 4);
 }
 
-// The same for an exit in v->exit, of any instruction: the only place where the PC goes on otherwise. It has been
-// stepped over (SS, DDI 0487 D2.12.4), and is no branch (BTYPE).
-void insn_complete_a32(vcpu_t *v);
-static inline void insn_complete(vcpu_t *v) {
+// The same for the instruction at pc whose exception has the syndrome esr: the only place where the PC goes on otherwise.
+// PSTATE is that of the instruction. It has been stepped over (SS, DDI 0487 D2.12.4), and is no branch (BTYPE).
+void insn_skip_a32(vcpu_t *v, uint64_t pc, uint64_t esr);
+static inline void insn_skip(vcpu_t *v, uint64_t pc, uint64_t esr) {
     guest_regs_t *r = v->regs;
     if (UNLIKELY(r->pstate & PSTATE_A32)) {
-        insn_complete_a32(v);
+        insn_skip_a32(v, pc, esr);
         return;
     }
-    r->pc = v->exit.pc + 4;
+    r->pc = pc + 4;
     r->pstate &= ~(PSTATE_SS | PSTATE_BTYPE);
+}
+
+// Of the exit in v->exit.
+static inline void insn_complete(vcpu_t *v) {
+    insn_skip(v, v->exit.pc, v->exit.esr);
 }
 
 // False: an AArch32 instruction whose condition fails. It has trapped all the same (DDI 0487 G1.12.3: that is

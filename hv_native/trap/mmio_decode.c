@@ -8,9 +8,9 @@
 
 // By the guest's own tables. It may have written it with its caches off: what this core has cached of the line
 // must not stand in the way. EL2 need not have the page mapped, so the clean may fault like the load.
-bool insn_fetch(vcpu_t *v, unsigned size, uint64_t *value) {
+bool insn_fetch(vcpu_t *v, uint64_t pc, unsigned size, uint64_t *value) {
     uint64_t ipa, pa;
-    if (vcpu_translate_va(v, v->exit.pc, false, false, &ipa, &pa) != 0 || clean_line(pa) != 0) {
+    if (vcpu_translate_va(v, pc, false, false, &ipa, &pa) != 0 || clean_line(pa) != 0) {
         return false;
     }
     return peek(pa, size, value) == 0;
@@ -63,7 +63,7 @@ static bool begins_at_fault(vcpu_t *v, uint32_t i, const access_t *a) {
 
 bool decode_access(vcpu_t *v, access_t *a) {
     uint64_t word;
-    if ((v->regs->pstate & PSTATE_A32) || !insn_fetch(v, 4, &word)) {
+    if ((v->regs->pstate & PSTATE_A32) || !insn_fetch(v, v->exit.pc, 4, &word)) {
         return false;
     }
     uint32_t i = (uint32_t)word;

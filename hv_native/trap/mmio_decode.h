@@ -33,8 +33,8 @@ typedef struct {
     int64_t moved;
 } access_t;
 
-// What the guest fetched at its PC: 2 or 4 bytes. False: not readable.
-bool insn_fetch(vcpu_t *v, unsigned size, uint64_t *value);
+// What the guest fetches at pc: 2 or 4 bytes. False: not readable.
+bool insn_fetch(vcpu_t *v, uint64_t pc, unsigned size, uint64_t *value);
 
 // Read the instruction at the guest's PC and decode it. False: not one of these, not readable, or what
 // faulted is not its first byte.
