@@ -159,3 +159,31 @@ print(failed > 5, lost, vm.memory)
         "True 0",
         "True 0 <Memory of t: 0x40000000-0x4000ffff (64 KB) 0x4000000-0x407ffff (512 KB)>",
     ]
+
+
+def test_an_edge_that_a_handler_is_asked_about_is_not_forgotten(machine):
+    """The line falls again before the handler is asked, or while it is, or before it is watched no more."""
+    script = """
+vm = guest(code)
+m = Machine(vm)
+m.put(GICD + 0xC08, 2 << 16)
+irq = vm.irq(40)
+asked = []
+irq.watch(asked.append)
+irq.set(True)
+irq.set(False)
+m.get(GICD)
+print(irq.hits, len(asked), irq.pending, irq.level)
+m.put(GICD + 0x284, 1 << 8)
+def fall(irq):
+    asked.append(irq)
+    irq.set(False)
+irq.watch(fall)
+irq.set(True)
+m.get(GICD)
+print(irq.hits, len(asked), irq.pending, irq.level)
+m.put(GICD + 0x284, 1 << 8)
+irq.unwatch()
+print(irq.pending)
+"""
+    assert machine(script).splitlines() == ["1 1 True False", "2 2 True False", "False"]

@@ -59,6 +59,9 @@ bool vgic_withheld(vm_t *vm, unsigned intid, bool line) {
 void vgic_watched_fall(vm_t *vm, unsigned intid) {
     vgic_watch_t *w = vgic_watched(vm, intid);
     w->level = false;
+    if ((w->asked & VGIC_ASKED_LEVEL) && (vgic_bank(vm->vcpu[0], intid / 32)->edge >> intid % 32 & 1)) {
+        w->asked |= VGIC_ASKED_EDGE; // that it has risen is not forgotten
+    }
     w->asked &= (uint8_t) ~VGIC_ASKED_LEVEL;
 }
 
@@ -89,8 +92,9 @@ static void pass(vm_t *vm, const vgic_watch_t *w, uint8_t asked) {
     vgic_bank_t *b = vgic_bank(v, w->intid / 32);
     uint32_t bit = 1u << w->intid % 32;
     bool rises = (asked & VGIC_ASKED_LEVEL) && w->level && !(b->line & bit);
+    bool fell = (asked & VGIC_ASKED_LEVEL) && !w->level; // while the handler was asked
     b->line |= rises ? bit : 0;
-    b->pending |= (asked & VGIC_ASKED_EDGE) || (rises && (b->edge & bit)) ? bit : 0;
+    b->pending |= (asked & VGIC_ASKED_EDGE) || ((rises || fell) && (b->edge & bit)) ? bit : 0;
     vgic_release(b, bit);
     vgic_changed(v, w->intid / 32, bit);
 }
@@ -122,7 +126,7 @@ void vgic_unwatch(vm_t *vm, unsigned intid) {
     vgic_watch_t *w = vgic_watched(vm, intid);
     if (w != NULL) {
         vgic_bank(vm->vcpu[0], intid / 32)->watched &= ~(1u << intid % 32);
-        pass(vm, w, VGIC_ASKED_LEVEL); // the guest sees the line as it is
+        pass(vm, w, w->asked | (w->level ? VGIC_ASKED_LEVEL : 0)); // the guest sees the line as it is
         w->intid = 0;
     }
     vgic_unlock(vm);

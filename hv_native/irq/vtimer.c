@@ -178,8 +178,10 @@ static void p_expired(timer_t *t) {
     vgic_set_ppi(v, PTIMER_INTID, armed(v->vtimer.p_ctl) && p_reached(v));
 }
 
-// The registers changed: the line follows, now or at the deadline.
+// The registers changed: the line follows, now or at the deadline. Not while p_expired is at work on another core:
+// it may have looked at them before, and would set the line after us.
 static void p_update(vcpu_t *v) {
+    timer_cancel(&v->vtimer.physical);
     bool high = armed(v->vtimer.p_ctl) && p_reached(v);
     vgic_set_ppi(v, PTIMER_INTID, high);
     arm(&v->vtimer.physical, high ? 0 : v->vtimer.p_ctl, v->vtimer.p_cval, timer_now(), p_expired);
