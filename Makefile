@@ -35,7 +35,7 @@ DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
 	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
 
-.PHONY: all setup run linux repl serve stop debug test test-upstream bench check format pictures clean distclean help
+.PHONY: all setup run linux repl serve stop debug test test-long test-upstream bench check format pictures clean distclean help
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -73,6 +73,9 @@ debug: ready ## QEMU stopped at reset, under gdb with symbols
 
 test: all ## build and run every test
 	$(PY) -m pytest $(TESTS)
+
+test-long: all ## Linux's own load on four cores, 20 rounds of it: half an hour and more
+	$(PY) -m pytest -m long --timeout 3600 $(TESTS)
 
 test-upstream: all ## MicroPython's own tests and benchmarks, on the target
 	$(PY) -m pytest -s tests/test_upstream.py

@@ -74,6 +74,14 @@ def terminal():
         each.close()
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `long` run only when they are asked for: -m long."""
+    if "long" not in config.option.markexpr:
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """A failed test's report shows what each running machine said, and where it is."""

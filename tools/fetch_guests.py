@@ -58,6 +58,10 @@ KERNELS = {
     "6.12": ("trixie", "linux-image-arm64"),
 }
 BUSYBOX = ("bookworm", "busybox-static")
+# name: (suite, {package: program}): with their libraries, as an initramfs to put behind another one.
+PROGRAMS = {
+    "load": ("bookworm", {"iperf3": "usr/bin/iperf3", "fio": "usr/bin/fio"}),
+}
 
 # Loaded by /init in this order, with what they depend on. Those a kernel has built in are skipped.
 MODULES = """virtio_mmio virtio_blk virtio_net virtio_console virtio_rng rtc-pl031
@@ -244,6 +248,67 @@ def fetch_kernel(suites, name):
     return {"vmlinuz": kernel, "initrd.gz": gzip.compress(data, 9, mtime=0)}
 
 
+def fetch_programs(suites, name):
+    """`programs.gz`: Linux takes one archive behind another, so kernels and programs are fetched apart."""
+    suite, programs = PROGRAMS[name]
+    queue, seen, libraries = list(programs), set(), {}
+    files = {}
+    for _ in programs:
+        _next_package(suites[suite], queue, seen, programs, files, libraries)
+    while missing := {need for data in files.values() for need in linked(data)[1]} - set(files):
+        found = missing & set(libraries)
+        files.update({need: libraries[need] for need in found})
+        if not found:
+            _next_package(suites[suite], queue, seen, programs, files, libraries)
+    entries = [cpio.directory("bin"), cpio.directory("lib")]
+    for file, data in sorted(files.items()):
+        place = "bin" if file in [path.rpartition("/")[2] for path in programs.values()] else "lib"
+        entries.append(cpio.file(f"{place}/{file}", data, 0o755))
+    say(f"{name}: {' '.join(sorted(files))}")
+    return {"programs.gz": gzip.compress(cpio.archive(entries), 9, mtime=0)}
+
+
+def _next_package(suite, queue, seen, programs, files, libraries):
+    """Take programs and libraries out of the next package, and queue what it depends on."""
+    if not queue:
+        raise Stop("no package that a program depends on holds all of its libraries")
+    package = queue.pop(0)
+    if package in seen:
+        return
+    seen.add(package)
+    depends = suite.show(package).get("Depends", "")
+    for path, data in members(
+        suite.package(package), lambda path: "bin/" in path or ".so" in path
+    ):
+        if path == programs.get(package):
+            files[path.rpartition("/")[2]] = data
+        elif data[:4] == b"\x7fELF" and (soname := linked(data)[0]):
+            libraries.setdefault(soname, data)
+    names = [choice.split("|")[0].split()[0] for choice in depends.split(",") if choice]
+    queue += [name for name in names if name.startswith(("lib", "zlib"))]
+
+
+def linked(data):
+    """The name that a library has (or None), and the names of those it needs: of an ELF file."""
+    at, size, count = struct.unpack_from("<Q", data, 32) + struct.unpack_from("<HH", data, 54)
+    headers = [struct.unpack_from("<IIQQQQ", data, at + size * number) for number in range(count)]
+    entries = []
+    for kind, _, offset, _, _, length in headers:
+        if kind == 2:  # PT_DYNAMIC
+            entries = list(struct.iter_unpack("<qQ", data[offset : offset + length]))
+    table = next((value for tag, value in entries if tag == 5), 0)  # DT_STRTAB, an address
+    for kind, _, offset, address, _, length in headers:
+        if kind == 1 and address <= table < address + length:
+            table += offset - address
+            break
+
+    def text(value):
+        return data[table + value : data.index(b"\0", table + value)].decode()
+
+    soname = next((text(value) for tag, value in entries if tag == 14), None)
+    return soname, [text(value) for tag, value in entries if tag == 1]
+
+
 def _is_kernel_file(path):
     return path.startswith("boot/vmlinuz") or path.endswith("/modules.builtin") or ".ko" in path
 
@@ -336,13 +401,17 @@ def fetch(names):
         suites = {name: Suite(name, mirrors) for name in ("bookworm", "trixie")}
     for name in names:
         if name in missing:
-            put(OUT / name, (fetch_kernel if name in KERNELS else fetch_files)(suites, name))
+            how = {
+                **dict.fromkeys(KERNELS, fetch_kernel),
+                **dict.fromkeys(PROGRAMS, fetch_programs),
+            }
+            put(OUT / name, how.get(name, fetch_files)(suites, name))
         for line in (OUT / name / "SHA256SUMS").read_text().splitlines():
             print(f"{line[:64]}  {(OUT / name / line[66:]).relative_to(ROOT)}")
 
 
 def main():
-    names = [*KERNELS, *FILES]
+    names = [*KERNELS, *FILES, *PROGRAMS]
     parser = argparse.ArgumentParser(description="Fetch real guests from Debian packages.")
     parser.add_argument(
         "--list", action="store_true", help="print the names and whether they are here"
