@@ -11,7 +11,7 @@ from virtiodriver import CODE
 from virtiodriver import SCRIPT as DRIVER
 
 MASKED = 15_000  # instructions: docs/benchmarks.md
-LOOKS = 3_000_000
+LOOKS = 4_000_000
 
 # The prompt, as a script has it: it sleeps, and should be woken at once while the guest does its worst. How late
 # that was at most, and the longest wait of an interrupt.
@@ -56,6 +56,15 @@ storm:
     dmb ish
     str w23, [x20, #0x50]
     b 1b
+flash:
+    mov x0, #0
+    mov w1, #0x90
+    mov w2, #0xff
+1:  str w1, [x0]
+    ldr w3, [x0]
+    str w2, [x0]
+    ldr w3, [x0]
+    b 1b
 """
 
 HOSTILE = {
@@ -94,6 +103,28 @@ vm.memory[BUFFERS:BUFFERS + 16] = struct.pack("<IIQ", 1, 0, 0)
 d.offer(0, 0, kick=False)
 go(0)
 """,
+    "resets without end, of a guest that has used all of its RAM": """
+vm.close()
+vm = hv.VM("test", ram="16M")
+vm.memory.view(0x4000_0000, 16 << 20)
+vm.load(struct.pack("<4I", 0x52B08000, 0x11002400, 0xD4000002, 0x14000000), at=0x4008_0000)
+vm.start()
+print(watch())
+vm.pause()
+""",
+    "flash commands without end": """
+vm.close()
+vm = guest(code, ram="16M")
+vm.flash(0, "64M")
+vm.memory.view(0, 1 << 20)
+cpu = vm.cpu[0]
+for i in range(256):
+    vm.memory.view(i << 18, 1)
+cpu.pc = flash
+vm.start()
+print(watch())
+vm.pause()
+""",
     "kicks without end": """
 vm.virtio(Device())
 d = Driver(vm).start()
@@ -122,7 +153,9 @@ def go(queue):
 """
     target = boot(gic=gic, icount=True)
     look, masked = eval(
-        run(target, source, script, 100, storm=link(source)[1]["storm"]).split("\n")[-2]
+        run(
+            target, source, script, 100, **{n: link(source)[1][n] for n in ("storm", "flash")}
+        ).split("\n")[-2]
     )
     print(what, gic, cached, look, masked)
     assert look <= LOOKS and masked <= MASKED

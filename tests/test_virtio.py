@@ -496,3 +496,44 @@ d.put(0x64, 2)
 print(irq.hits, d.get(0x60), irq.level)
 """
     assert driver(script).splitlines() == ["1 1", "1 3", "2 2 True", "2 2 True", "2 0 False"]
+
+
+def test_tracebacks_that_a_driver_provokes_are_counted(driver):
+    """A device that raises each time, reset in a loop by its driver: one traceback, not a flood."""
+    script = """
+class Raises(Device):
+    id = 43
+    def request(self, queue, r):
+        raise ValueError("again")
+device = vm.virtio(Raises())
+for i in range(20):
+    d = Driver(vm).start()
+    d.ask(0, b"x", 4)
+    assert device.port.fault
+print("end")
+"""
+    said = driver(script)
+    assert said.count("Traceback") == 1 and said.endswith("end\n")
+
+
+def test_a_request_that_takes_several_turns(driver):
+    """A generator: what it yields is nothing, and the request is given back at its end; a reset drops it."""
+    script = """
+import time
+class Slow(Device):
+    id, queues = 44, 2
+    steps = []
+    def request(self, queue, r):
+        if queue == 1:
+            self.steps.append("other")
+            return
+        while r.readable:
+            self.steps.append(len(r.read(4)))
+            time.sleep_ms(3)
+            yield
+        r.write(b"done")
+device = vm.virtio(Slow())
+d = Driver(vm).start(2)
+print(d.ask(0, bytes(10), 4), d.used(0), device.steps)
+"""
+    assert driver(script) == "[b'done'] [(0, 4)] [4, 4, 2]\n"

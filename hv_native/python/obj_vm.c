@@ -235,6 +235,10 @@ bool hv_vm_any_ended(void) {
 void hv_vm_report_ended(void) {
     hv_vm_obj_t *o = find_ended();
     while (o != NULL) {
+        const vcpu_t *by = o->vm->ended_by;
+        if (by != NULL && by->exit.reason == EXIT_RESET && !vm_ram_zero_some(o->vm)) {
+            return; // the rest of its RAM in the next turn: it has not ended before
+        }
         report_end(o);
         o = sched_turn_over() ? NULL : find_ended(); // a guest may end in resets, for ever
     }

@@ -576,6 +576,7 @@ void sched_start(vm_t *vm) {
     vm->ended_by = NULL;
     vm->stopping = false;
     vm->running = true;
+    vm->zeroed = 0;
     vm->starts++; // another one is first each time, or many short runs would all be the same one's
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         vcpu_t *v = vm->vcpu[(vm->starts + i) % vm->nvcpus];

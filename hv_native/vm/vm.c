@@ -9,6 +9,7 @@
 #include "idregs.h"
 #include "mem.h"
 #include "policy.h"
+#include "sched.h"
 #include "vm.h"
 #include "vtimer.h"
 
@@ -255,16 +256,34 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     return r->host + offset;
 }
 
-void vm_ram_zero(vm_t *vm) {
+static void zero_granule(ram_t *r, uint64_t granule) {
+    uint64_t offset = granule * RAM_GRANULE, left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+    page_zero(r->host + offset, bytes);
+    cache_clean_poc(r->host + offset, bytes);
+}
+
+bool vm_ram_zero_some(vm_t *vm) {
+    uint64_t first = 0;
     for (unsigned i = 0; i < vm->nram; i++) {
         ram_t *r = &vm->ram[i];
-        for (uint64_t offset = 0; r->flash == NULL && offset < r->size; offset += RAM_GRANULE) {
-            if (is_present(r, offset / RAM_GRANULE)) {
-                uint64_t bytes = r->size - offset < RAM_GRANULE ? r->size - offset : RAM_GRANULE;
-                page_zero(r->host + offset, bytes);
-                cache_clean_poc(r->host + offset, bytes);
+        uint64_t count = r->flash != NULL ? 0 : (r->size + RAM_GRANULE - 1) / RAM_GRANULE;
+        while (vm->zeroed - first < count) {
+            uint64_t granule = vm->zeroed++ - first;
+            if (is_present(r, granule)) {
+                zero_granule(r, granule);
+                if (sched_turn_over()) {
+                    return false;
+                }
             }
         }
+        first += count;
     }
+    return true;
+}
+
+void vm_ram_zero(vm_t *vm) {
+    while (!vm_ram_zero_some(vm)) {
+    }
+    vm->zeroed = 0;
     el1_rearm(vm);
 }

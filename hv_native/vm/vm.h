@@ -53,6 +53,7 @@ typedef struct vm {
     void *object;           // the Python object
     volatile bool running;  // started, and its end not yet taken note of
     volatile bool stopping; // its vCPUs are to leave their cores
+    uint64_t zeroed;        // granules of RAM that a reset has gone through so far
     unsigned starts;        // how often it was started
     unsigned held;          // vm_hold: none of its vCPUs is to run
     bool foreground;        // the boot core waits for its end
@@ -80,6 +81,8 @@ bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.
 bool vm_ram_fault(vm_t *vm, uint64_t ipa);
 bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory
+// The part of that which there is time for in a turn of the boot core (sched.h). True: all of it.
+bool vm_ram_zero_some(vm_t *vm);
 void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; no vCPU runs
 
 // stage2.c. What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
