@@ -159,3 +159,26 @@ def go(queue):
     )
     print(what, gic, cached, look, masked)
     assert look <= LOOKS and masked <= MASKED
+
+
+def test_exits_to_python_of_three_other_cores(boot):
+    """Each has the boot core run a handler as fast as it can: they take turns with the prompt."""
+    script = f"""
+import struct
+NEXT = 1
+{WATCH}
+vms = []
+for core in 1, 2, 3:
+    vm = guest(code)
+    vm.hvc(imm=7, handler=lambda cpu: [0] * 50 and None)
+    vm.cpu[0].pin = core
+    vms.append(vm)
+    vm.start()
+print(watch())
+for vm in vms:
+    vm.pause()
+"""
+    target = boot(gic=3, smp=4, icount=True)
+    look, masked = eval(run(target, "1:  hvc #7\n    b 1b\n", script, 100).split("\n")[-2])
+    print(look, masked)
+    assert look <= LOOKS and masked <= MASKED

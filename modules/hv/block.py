@@ -200,9 +200,6 @@ class Block(Device):
         except Exception as error:
             self.error = error
             status = _IOERR
-        self._answer(r, status)
-
-    def _answer(self, r, status):
         if r.writable > 1:
             r.room(r.writable - 1)  # the status is the last byte
         r.write(status)
@@ -219,7 +216,9 @@ class Block(Device):
         except Exception as error:
             self.error = error
             status = _IOERR
-        self._answer(r, status)
+        if r.writable > 1:
+            r.room(r.writable - 1)
+        r.write(status)
 
     def _move(self, r, at, count, write):
         if count % SECTOR or at + count > self.store.size or (write and self.readonly):
