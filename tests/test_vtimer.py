@@ -238,3 +238,52 @@ vm = guest(code)
 print(vm.run(100_000).reason, vm.cpu[0].x[20], vm.cpu[0].x[21])
 """
     assert run(each_target, source, script, 120) == "stop 3000 3000\n"
+
+
+def test_every_way_to_the_physical_timer_is_the_same(each_target):
+    """Values and state by a register that EL2 has at hand, by one it has to fetch, and past a rule."""
+    source = """
+    load x20, 0x40100000
+1:  ldp x2, x3, [x20]
+    cmn x3, #1
+    b.eq 4f
+    cbnz x19, 2f
+    msr cntp_cval_el0, x2
+    msr cntp_ctl_el0, x3
+    mrs x4, cntp_cval_el0
+    mrs x5, cntp_ctl_el0
+    b 3f
+2:  mov x25, x2
+    mov x26, x3
+    msr cntp_cval_el0, x25
+    msr cntp_ctl_el0, x26
+    mrs x25, cntp_cval_el0
+    mrs x26, cntp_ctl_el0
+    mov x4, x25
+    mov x5, x26
+3:  stp x4, x5, [x20], #16
+    b 1b
+4:  hvc #0x100
+    b _start
+"""
+    script = """
+from struct import pack, unpack
+values = [(cval, ctl) for cval in (0, 1, 1 << 40, 1 << 63, (1 << 64) - 2, (1 << 64) - 1) for ctl in (0, 1, 2, 3, 4, 5, 7, (1 << 64) - 2)]
+vm = guest(code)
+for ruled in (False, True):
+    if ruled:
+        vm.rule("sysreg", "CNTP_CTL_EL0", "log")
+        vm.rule("sysreg", "CNTP_CVAL_EL0", "log")
+    for late in (0, 1):
+        for i, (cval, ctl) in enumerate(values):
+            vm.memory[0x4010_0000 + 16 * i : 0x4010_0010 + 16 * i] = pack("<2Q", cval, ctl)
+        vm.memory[0x4010_0008 + 16 * len(values) : 0x4010_0010 + 16 * len(values)] = b"\\xff" * 8
+        vm.cpu[0].x[19] = late
+        assert vm.run(60_000).reason == "stop"
+        for i, (cval, ctl) in enumerate(values):
+            got = unpack("<2Q", bytes(vm.memory[0x4010_0000 + 16 * i : 0x4010_0010 + 16 * i]))
+            want = cval, ctl & 3 | (4 if ctl & 1 and cval <= 1 else 0)
+            assert got == want, (ruled, late, hex(cval), ctl, got)
+print("done")
+"""
+    assert run(each_target, source, script, 60) == "done\n"

@@ -545,10 +545,13 @@ static NOINLINE void share(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
 }
 
 void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
-    v->vm->vgic.touched |= 1u << w;
     vm_t *vm = v->vm;
     vgic_bank_t *b = vgic_bank(v, w);
     mask &= vgic_deliverable(&vm->vgic, b);
+    if (mask == 0) {
+        return;
+    }
+    vm->vgic.touched |= 1u << w;
     if (UNLIKELY(mask & b->several)) {
         share(vm, b, mask & b->several);
         mask &= ~b->several;
@@ -750,7 +753,7 @@ static bool passes(const vgic_bank_t *b, unsigned i, uint32_t vmcr, uint32_t run
 }
 
 // One of those in mask is v's, or may be.
-static NOINLINE bool pending_in(const vcpu_t *v, const vgic_bank_t *b, uint32_t mask, uint32_t vmcr, uint32_t running) {
+static inline bool pending_in(const vcpu_t *v, const vgic_bank_t *b, uint32_t mask, uint32_t vmcr, uint32_t running) {
     for (; mask != 0; mask &= mask - 1) {
         unsigned i = (unsigned)__builtin_ctz(mask);
         if ((b->cpu[i] == v->id || is_shared(b, i, v)) && passes(b, i, vmcr, running)) {
@@ -761,9 +764,9 @@ static NOINLINE bool pending_in(const vcpu_t *v, const vgic_bank_t *b, uint32_t 
 }
 
 // In the banks as they are: what is listed is looked at elsewhere.
-static bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
-    for (unsigned w = 0; w < VGIC_WORDS; w++) {
-        vgic_bank_t *b = vgic_bank(v, w);
+static NOINLINE bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
+    for (uint32_t banks = v->vm->vgic.touched | 1; banks != 0; banks &= banks - 1) {
+        vgic_bank_t *b = vgic_bank(v, (unsigned)__builtin_ctz(banks));
         uint32_t mask = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->listed);
         if (mask != 0 && pending_in(v, b, mask, vmcr, running)) {
             return true;

@@ -70,7 +70,7 @@ enum { VGIC_ASKED_LEVEL = 1, VGIC_ASKED_EDGE = 2 };
 typedef struct {
     spinlock_t lock;                    // this and the banks of all vCPUs. No other is taken inside
     uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
-    uint32_t touched;                   // banks in which anything was ever pending, high or active
+    uint32_t touched;                   // banks in which anything was ever deliverable or active
     uint32_t nudge;                     // vCPUs to tell, once the lock is free; 31:16: of SGIs only
     vgic_bank_t spi[VGIC_WORDS - 1];
     vgic_watch_t watch[VGIC_WATCHES];
