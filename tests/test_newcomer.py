@@ -226,7 +226,7 @@ def test_every_reason_is_explained_and_documented(target):
         "    def __init__(self, reason): self.reason = reason"
     )
     said = {reason: target.eval(f"hv.explain(E({reason!r}))") for reason in reasons()}
-    assert len(said) == 21 and len(set(said.values())) == len(said) - len(traps) + 1
+    assert len(said) > len(traps) and len(set(said.values())) == len(said) - len(traps) + 1
     for reason, text in said.items():
         assert f'"{reason}"' in stub, reason
         assert text.endswith("; PC 0x40080000")
@@ -241,3 +241,94 @@ def test_a_timeout_is_not_the_exit_before_it(target):
     assert "HVC #0x7" in target.repl("hv.explain(vm.run(2000))")
     target.exec("vm.cpu[0].pc = 0x4008_0004")  # b .
     assert target.repl("hv.explain(vm.run(50))").startswith("'Stopped from outside: time was up")
+
+
+# ---- Wrong arguments ------------------------------------------------------------------------------
+
+WRONG = {
+    # a number that is cut to 64 bits would be another address: 0 of 1 << 70
+    "hv.read(1 << 70)": "OverflowError: 0x400000000000000000 has more than 64 bits",
+    "hv.mmu.unmap(1 << 70, 4096)": "OverflowError: 0x400000000000000000 has more than 64 bits",
+    "hv.mmu.translate(-1 << 70)": "OverflowError: -0x400000000000000000 has more than 64 bits",
+    "vm.stage2.map(1 << 70, 0, 4096)": "OverflowError: 0x400000000000000000 has more",
+    "vm.stage2.unmap(1 << 64, 4096)": "OverflowError: 0x10000000000000000 has more than 64 bits",
+    "vm.passthrough(0xb000000, 1 << 70)": "OverflowError: 0x400000000000000000 has more",
+    "vm.flash(1 << 70, 1 << 20)": "OverflowError: 0x400000000000000000 has more than 64 bits",
+    "vm.hvc(1 << 70, f)": "OverflowError: 0x400000000000000000 has more than 64 bits",
+    "vm.mmio(1 << 70, 4, f)": "OverflowError: 0x400000000000000000 has more than 64 bits",
+    "vm.rule('hvc', 1, 'const', 1 << 70)": "OverflowError: 0x400000000000000000 has more",
+    "vm.cpu[0].x.__class__ and setattr(vm.cpu[0], 'pc', 1 << 64)": "OverflowError: 0x1000",
+    "vm.cpu[0].x[1 << 40]": "IndexError: no register x1099511627776: x0 to x30",
+    "exec('vm.cpu[0].q[0] = 1 << 128')": "OverflowError: a q register has 128 bits",
+    "vm.run(-1)": "ValueError: timeout_ms is not negative, and not -1",
+    "vm.run('5 s')": "TypeError: timeout_ms is an int, not '5 s'",
+    "hv.VM(64)": "TypeError: a VM's name is a string, not 64",
+    "hv.VM(ram=None)": 'ValueError: a size is bytes or "64K", "64M", "1G", not None',
+    "hv.VM(ram=1.5)": 'ValueError: a size is bytes or "64K", "64M", "1G", not 1.5',
+    "hv.VM(ram='64X')": 'ValueError: a size is bytes or "64K", "64M", "1G", not \'64X\'',
+    "hv.VM(cpus=0)": "ValueError: cpus must be 1 to 8, not 0",
+    "vm.load(b'x', at='here')": "TypeError: at= is an int, not 'here'",
+    "vm.load(b'x', entry=[])": "TypeError: entry= is an int, not []",
+    "vm.load(b'x', dtb='virt.dtb')": "TypeError: dtb= is an int, not 'virt.dtb'",
+    "vm.load(b'x', cmdline=None)": "TypeError: cmdline= is a string, not None",
+    "vm.virtio('rng')": "TypeError: a virtio device is an hv.virtio.Device, not 'rng'",
+    "vm.net('lan')": "TypeError: a network device is on an hv.Switch, not 'lan'",
+    "vm.net(hv.Switch(), b'x')": "ValueError: a MAC address is 6 bytes, the first one even, not b'x'",
+    "vm.net(hv.Switch(), 'aa:bb')": "ValueError: a MAC address is 6 bytes, the first one even",
+    "vm.block(b'x')": "ValueError: a disk is at least 512 bytes, not 1",
+    "vm.virtio_console('out')": "TypeError: output= is a function of bytes, not 'out'",
+    "vm.stage2.map(0x5000_0000, None, 4096, 7)": "ValueError: rights are letters of rwx, not 7",
+    "vm.irq(33).watch(5)": "TypeError: a handler must be callable, not int",
+    "vm.hvc(1, 5)": "TypeError: a handler must be callable, not int",
+    "vm.wfi('x')": "TypeError: a handler must be callable, not str",
+    "vm.trap_el1_exceptions(-1, f)": "ValueError: no class -1: ",
+    "vm.rule('mmio', 'x')": "TypeError: an mmio rule is of an IPA or (IPA, bytes), not 'x'",
+    "vm.rule('hvc', 1, every='x')": "TypeError: every is an int, not 'x'",
+    "vm.rule('hvc', 1, nth=-1)": "ValueError: nth and every of a rule are not negative",
+    "hv.explain('esr')": "TypeError: a syndrome is ESR_ELx or an Exit, not 'esr'",
+    "hv.consoles(5)": "TypeError: consoles() takes VMs, not 5",
+}
+
+
+@pytest.mark.parametrize("wrong", ["None", "'x'", "1.5", "1 << 64", "0, None"])
+def test_a_refused_reset_leaves_the_prompt(target, wrong):
+    """Interrupts are on again: without them no key would be read any more."""
+    for call in (f"vm.cpu[0].reset({wrong})", f"vm._vm.el1({wrong.split(',')[0]}, 0, f)"):
+        target.repl(call)
+        assert target.repl("vm.cpu[0].pc") == "0"
+
+
+@pytest.mark.parametrize("typed", WRONG)
+def test_wrong_arguments_are_named(target, typed):
+    target.exec("import hv.mmu")
+    assert target.repl(typed).splitlines()[-1].startswith(WRONG[typed]), target.repl(typed)
+
+
+def test_numbers_that_fit_are_taken(target):
+    """Negative ones in two's complement, up to 64 bits; of a q register up to 128."""
+    target.exec("c = vm.cpu[0]")
+    target.exec("c.x[1] = (1 << 64) + 5")  # a sum wraps as in a register
+    assert target.eval("c.x[1]") == 5
+    for number in (0, 1, -1, 1 << 62, -(1 << 62), 1 << 63, (1 << 64) - 1, -(1 << 63)):
+        target.exec(f"c.x[0] = {number}; c.q[0] = {number}")
+        assert target.eval("c.x[0]") == number % (1 << 64)
+        assert target.eval("c.q[0]") == number % (1 << 128)
+    target.exec("c.q[1] = (1 << 128) - 1")
+    assert target.eval("c.q[1]") == (1 << 128) - 1
+
+
+CLOSED = (
+    "run(1) start() reset() load(b'x') linux(b'x') irq(33) block(4096) net(hv.Switch()) rng() virtio_console() "
+    "flash(0,1<<20) hvc(1,f) smc(1,f) sysreg('ACTLR_EL1',f) mmio(0x1000_0000,4,f) exception(1,f) default(f) wfi(f) "
+    "wfe(f) trap_el1_exceptions('svc',f) rule('hvc',1) attach() pause() running stop_time device_tree() "
+    "memory[0x4000_0000] el2['HCR_EL2'] console.read() cpu[0].pc cpu[0].x[0] cpu[0].exit stage2.dump() "
+    "stage2.map(0x5000_0000,None,4096) passthrough(0xb00_0000,0x901_0000) memory.view(0x4000_0000,8)"
+).split()
+
+
+def test_a_closed_vm_says_so(target):
+    """Whatever is asked of it."""
+    target.exec("vm.close()")
+    for what in CLOSED:
+        shown = target.repl(f"vm.{what}")
+        assert re.search("ValueError: .* has been closed", shown), (what, shown)

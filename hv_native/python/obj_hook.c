@@ -233,6 +233,7 @@ static mp_obj_t vm_el1(size_t n_args, const mp_obj_t *args) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
     vm_t *vm = hv_vm_get(args[0]);
     (void)n_args;
+    uint64_t classes = unbox_u64(args[1]), kinds = unbox_u64(args[2]); // nothing may raise while it is held
     void *old = vm->el1 == NULL ? NULL : vm->el1->handler;
     handler_t *handler = args[3] == mp_const_none ? NULL : keep_handler(o, args[3], 2);
     vm_hold(vm);
@@ -240,7 +241,7 @@ static mp_obj_t vm_el1(size_t n_args, const mp_obj_t *args) {
     if (handler == NULL) {
         el1_stop(vm);
     } else {
-        ok = el1_start(vm, unbox_u64(args[1]), mp_obj_get_int(args[2]), handler);
+        ok = el1_start(vm, classes, (unsigned)kinds, handler);
     }
     vm_release(vm);
     hv_forget(o, old);

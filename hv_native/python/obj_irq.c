@@ -81,6 +81,9 @@ static mp_obj_t irq_watch(size_t n_args, const mp_obj_t *args) {
     hv_irq_obj_t *o = MP_OBJ_TO_PTR(args[0]);
     vm_t *vm = vm_of_line(o);
     mp_obj_t handler = n_args > 1 ? args[1] : mp_const_none;
+    if (handler != mp_const_none && !mp_obj_is_callable(handler)) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("a handler must be callable, not %s"), mp_obj_get_type_str(handler));
+    }
     vgic_watch_t *w = vgic_watched(vm, o->intid);
     if (w != NULL) {
         hv_forget(o->vm, w->handler);

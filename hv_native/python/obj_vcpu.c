@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // _hv.VCPU: a stopped vCPU's registers, its last exit, and what can be done to it.
 
+#include <string.h>
 #include "py/objint.h"
 #include "py/objstr.h"
 #include "py/runtime.h"
@@ -72,7 +73,7 @@ static mp_obj_t regfile_new(hv_vcpu_obj_t *cpu, regfile_kind_t kind) {
 static unsigned register_number(mp_obj_t index, unsigned count, char letter) {
     mp_int_t n = mp_obj_get_int(index);
     if (n < 0 || n >= (mp_int_t)count) {
-        mp_raise_msg_varg(&mp_type_IndexError, MP_ERROR_TEXT("no register %c%d: %c0 to %c%u"), letter, (int)n, letter, letter, count - 1);
+        mp_raise_msg_varg(&mp_type_IndexError, MP_ERROR_TEXT("no register %c%ld: %c0 to %c%u"), letter, (long)n, letter, letter, count - 1);
     }
     return (unsigned)n;
 }
@@ -82,7 +83,7 @@ static mp_obj_t x_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
     if (value == MP_OBJ_SENTINEL) {
         return box_u64(*x);
     }
-    *x = unbox_u64(value);
+    *x = low_u64(value);
     return mp_const_none;
 }
 
@@ -94,10 +95,14 @@ static mp_obj_t q_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
     if (value == MP_OBJ_SENTINEL) {
         return mp_obj_int_from_bytes_impl(false, 16, q);
     }
-    uint64_t low = unbox_u64(value); // raises for what is no int
-    if (mp_obj_is_exact_type(value, &mp_type_int)) {
-        mp_obj_int_to_bytes_impl(value, false, 16, q);
-    } else { // a small one
+    if (mp_obj_is_exact_type(value, &mp_type_int)) { // a long one
+        byte bytes[16];
+        if (!mp_obj_int_to_bytes_impl(value, false, 16, bytes)) {
+            mp_raise_msg(&mp_type_OverflowError, MP_ERROR_TEXT("a q register has 128 bits"));
+        }
+        memcpy(q, bytes, 16);
+    } else {
+        uint64_t low = unbox_u64(value); // raises for what is no int
         v->fp.q[2 * n] = low;
         v->fp.q[2 * n + 1] = (uint64_t)((int64_t)low >> 63);
     }
@@ -454,9 +459,10 @@ static mp_obj_t vcpu_reset_method(size_t n_args, const mp_obj_t *args) {
     if (v->regs != &v->parked) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("a vCPU cannot be reset inside its own handler: return hv.STOP first"));
     }
-    uint64_t daif = irq_save();
+    uint64_t pc = n_args > 1 ? unbox_u64(args[1]) : 0, x0 = n_args > 2 ? unbox_u64(args[2]) : 0;
+    uint64_t daif = irq_save(); // from here on nothing may raise
     vcpu_put(v);
-    vcpu_reset(v, n_args > 1 ? unbox_u64(args[1]) : 0, n_args > 2 ? unbox_u64(args[2]) : 0);
+    vcpu_reset(v, pc, x0);
     vgic_reset_vcpu(v);
     v->state = v->id == 0 ? VCPU_STOPPED : VCPU_OFF;
     v->on_pending = false;

@@ -5,7 +5,9 @@
 #include <string.h>
 #include "py/bc0.h"
 #include "py/mphal.h"
+#include "py/builtin.h"
 #include "py/objfun.h"
+#include "py/objint.h"
 #include "py/objlist.h"
 #include "py/objtuple.h"
 #include "py/objtype.h"
@@ -55,7 +57,19 @@ uint64_t unbox_u64(mp_obj_t o) {
     if (LIKELY(mp_obj_is_small_int(o))) {
         return (uint64_t)MP_OBJ_SMALL_INT_VALUE(o);
     }
+    mp_uint_t value;
+    if (mp_obj_is_exact_type(o, &mp_type_int)) { // a long one: an address that is cut would be another one
+        const mpz_t *n = &((mp_obj_int_t *)MP_OBJ_TO_PTR(o))->mpz;
+        if (n->neg ? mp_obj_int_to_bytes_impl(o, false, sizeof(value), (byte *)&value) : mpz_as_uint_checked(n, &value)) {
+            return value;
+        }
+        mp_raise_msg_varg(&mp_type_OverflowError, MP_ERROR_TEXT("%s has more than 64 bits"), mp_obj_str_get_str(mp_call_function_1(MP_OBJ_FROM_PTR(&mp_builtin_hex_obj), o)));
+    }
     return (uint64_t)mp_obj_get_int_truncated(o);
+}
+
+uint64_t low_u64(mp_obj_t o) {
+    return mp_obj_is_small_int(o) ? (uint64_t)MP_OBJ_SMALL_INT_VALUE(o) : (uint64_t)mp_obj_get_int_truncated(o);
 }
 
 // ---- Actions ------------------------------------------------------------------------------------
@@ -246,14 +260,14 @@ static void decode(mp_obj_t got, bool load, outcome_t *out) {
         }
         out->n = (unsigned)len;
         for (size_t i = 0; i < len; i++) {
-            out->x[i] = unbox_u64(items[i]);
+            out->x[i] = low_u64(items[i]);
         }
     } else {
         if (!mp_obj_is_int(got) && !mp_obj_is_bool(got)) {
             mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("a handler returns None, an int, a tuple of ints or hv.SKIP and the like, not %s"),
                 mp_obj_get_type_str(got));
         }
-        out->x[0] = unbox_u64(got);
+        out->x[0] = low_u64(got);
     }
 }
 

@@ -51,6 +51,7 @@ bool callback_events_pending(void);
 void callback_interrupt(void);
 
 mp_obj_t box_u64(uint64_t v);
-uint64_t unbox_u64(mp_obj_t o); // any int, low 64 bits; raises TypeError for others
+uint64_t unbox_u64(mp_obj_t o); // an int, negative in two's complement; OverflowError beyond 64 bits, TypeError for others
+uint64_t low_u64(mp_obj_t o); // the low 64 bits of any int: what a register holds of a sum
 
 #endif

@@ -170,6 +170,8 @@ class Block(Device):
         if cow:
             self.store = Overlay(self.store)
         self.features = _SEG_MAX | _WITH_FLUSH | (_RO if self.readonly else 0)
+        if self.store.size < SECTOR:
+            raise ValueError(f"a disk is at least {SECTOR} bytes, not {self.store.size}")
         unit = getattr(self.store, "unit", SECTOR)
         if unit != SECTOR:
             self.features |= _BLK_SIZE

@@ -9,6 +9,9 @@ def consoles(*vms) -> None:
     """Print what these guests print, line by line behind their VMs' names, until none of them runs
     any more. Ctrl-C ends it earlier, and leaves them running.
     """
+    for vm in vms:
+        if not hasattr(vm, "console"):
+            raise TypeError(f"consoles() takes VMs, not {vm!r}")
     begun = [b""] * len(vms)
     going = True
     while going:

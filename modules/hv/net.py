@@ -58,6 +58,12 @@ class Net(Device):
 
     def __init__(self, switch: Switch, mac: bytes | None = None, legacy: bool = False):
         super().__init__(legacy)
+        if not hasattr(switch, "forward"):
+            raise TypeError(f"a network device is on an hv.Switch, not {switch!r}")
+        if mac is not None and (
+            not isinstance(mac, (bytes, bytearray)) or len(mac) != 6 or mac[0] & 1
+        ):
+            raise ValueError(f"a MAC address is 6 bytes, the first one even, not {mac!r}")
         self.switch = switch
         self.mac = mac
         self.sent = self.received = self.dropped = 0

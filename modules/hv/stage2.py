@@ -79,7 +79,7 @@ class Stage2:
 
 
 def _rights(perms):
-    if perms.strip("rwx"):
+    if not isinstance(perms, str) or perms.strip("rwx"):
         raise ValueError(f"rights are letters of rwx, not {perms!r}")
     return sum([1 << "rwx".index(letter) for letter in perms])
 

@@ -81,7 +81,6 @@ _REASONS = {
     "raised": "A handler raised",
     "timeout": "Stopped from outside: time was up, or pause()",
     "memory": "The machine has no memory left for the guest's RAM: close a VM, and run on",
-    "serror": "An SError of the machine's (asynchronous abort), not the guest's",
     "interrupt": "It left the guest because the hypervisor had something to do",
     "idle": "It waits for an interrupt",
     "none": "It has not run yet",
@@ -98,6 +97,8 @@ def explain(esr, far=None, hpfar=None, pc=None, ipa=None):
     `far` and `hpfar` are FAR_ELx and HPFAR_EL2 as read, used where they are valid."""
     why = None
     if not isinstance(esr, int):
+        if not hasattr(esr, "esr"):
+            raise TypeError(f"a syndrome is ESR_ELx or an Exit, not {esr!r}")
         reason = getattr(esr, "reason", None)
         why = _REASONS.get(reason)
         if why and reason not in ("stop", "raised"):

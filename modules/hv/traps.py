@@ -34,6 +34,16 @@ _EL1 = {
 }
 
 
+_CLASSES = tuple(range(64))
+
+
+def number(value, what):
+    """An int, or a TypeError that says what it was to be."""
+    if not isinstance(value, (int, bool)):
+        raise TypeError(f"{what} is an int, not {value!r}")
+    return value
+
+
 class Traps:
     def hvc(self, function: int | None = None, handler=False, *, imm: int | None = None):
         """Answer HVC with this SMCCC function id in w0, or of this immediate: f(cpu, x1, x2, ...)."""
@@ -87,7 +97,7 @@ class Traps:
 
         def register(f):
             if not (f is None or callable(f)):
-                raise TypeError("a handler must be callable")
+                raise TypeError(f"a handler must be callable, not {type(f).__name__}")
             hooks[which] = f
             if which:
                 twe = 1 << 14
@@ -117,8 +127,10 @@ class Traps:
         mask = kinds = 0
         for name in classes:
             try:
-                more, kind = _EL1[name] if isinstance(name, str) else (1 << range(64)[name], 0)
-            except (KeyError, IndexError):
+                more, kind = (
+                    _EL1[name] if isinstance(name, str) else (1 << _CLASSES.index(name), 0)
+                )
+            except (KeyError, ValueError):
                 raise ValueError(f"no class {name!r}: {', '.join(_EL1)}, or an EC") from None
             mask, kinds = mask | more, kinds | kind
         return self._register(handler, lambda f: self._vm.el1(mask, kinds, f))
@@ -148,7 +160,14 @@ class Traps:
         """
         size = 4
         if kind == "mmio" and not isinstance(key, int):
-            key, size = key
+            try:
+                key, size = key
+            except (TypeError, ValueError):
+                raise TypeError(
+                    f"an mmio rule is of an IPA or (IPA, bytes), not {key!r}"
+                ) from None
+        if number(nth, "nth") < 0 or number(every, "every") < 0:
+            raise ValueError("nth and every of a rule are not negative")
         if every:
             every = every * _hv.mrs("CNTFRQ_EL0") // 1000
         return self._vm.rule(kind, key, size, action, value, match, pc, nth, every, promote)

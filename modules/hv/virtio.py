@@ -108,6 +108,8 @@ class Console(Device):
 
     def __init__(self, output=None, legacy=False):
         super().__init__(legacy)
+        if output is not None and not callable(output):
+            raise TypeError(f"output= is a function of bytes, not {output!r}")
         self.output = output or self._keep
         self._printed = self._typed = b""
 

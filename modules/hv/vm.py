@@ -7,7 +7,7 @@ a script adds: handlers for calls, addresses and registers.
 
 import _hv
 
-from .traps import Traps
+from .traps import Traps, number
 
 EL1H = 0x5  # PSTATE: EL1 with its own stack pointer, interrupts enabled
 DETACH = 0x1C  # Ctrl-\\: mpremote and QEMU take Ctrl-], Ctrl-X and Ctrl-A
@@ -20,7 +20,7 @@ def size(value: int | str) -> int:
         return value
     try:
         return int(value[:-1]) << _UNITS[value[-1].upper()]
-    except (KeyError, ValueError, IndexError):
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError):
         raise ValueError(f'a size is bytes or "64K", "64M", "1G", not {value!r}') from None
 
 
@@ -66,6 +66,8 @@ class VM(Traps):
     """
 
     def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
+        if not isinstance(name, str):
+            raise TypeError(f"a VM's name is a string, not {name!r}")
         self._vm = vm = _hv.VM(name, size(ram), cpus)
         for i, cpu in enumerate(vm.cpu if pin is not None else ()):
             cpu.pin = pin if isinstance(pin, int) else pin[i]
@@ -95,6 +97,11 @@ class VM(Traps):
         and where (hv.loader.Loaded). When it raises there is nothing to run.
         """
         from .loader import load, place_tree
+
+        for value, what in ((at, "at="), (entry, "entry="), (dtb, "dtb=")):
+            value is None or number(value, what)
+        if not isinstance(cmdline, str):
+            raise TypeError(f"cmdline= is a string, not {cmdline!r}")
 
         with _Loading(self, source, at is None):
             loaded = _watched(source, lambda bar: load(self.memory, source, at, entry, bar))
@@ -164,6 +171,8 @@ class VM(Traps):
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
         tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
         """
+        if not hasattr(device, "plug"):
+            raise TypeError(f"a virtio device is an hv.virtio.Device, not {device!r}")
         if slot is None:
             slot = min([n for n in range(33) if n not in self._virtio])
         device.plug(self._vm, slot)
@@ -250,6 +259,8 @@ class VM(Traps):
         """
         from time import ticks_diff, ticks_ms
 
+        if timeout_ms is not None and number(timeout_ms, "timeout_ms") < 0:
+            raise ValueError(f"timeout_ms is not negative, and not {timeout_ms}")
         while True:
             began = ticks_ms()
             self._startable()

@@ -20,6 +20,8 @@ One that raises leaves the guest before the instruction; vm.run() raises, and ca
 from typing import Any
 
 import _hv
+def number(value: Any, what: Any) -> Any:
+    """An int, or a TypeError that says what it was to be."""
 
 class Traps:
     def hvc(self, function: int | None=None, handler: Any=False, *, imm: int | None=None) -> Any:
