@@ -163,3 +163,19 @@ def test_unknown_names_are_refused():
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 1 and "nobody" in done.stderr and "6.1-cloud" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_what_a_program_is_linked_to(tmp_path):
+    """The names a loader looks for, of a library and of a program that needs it."""
+
+    def build(name, source, *options):
+        (tmp_path / "x.c").write_text(source)
+        gcc = ["aarch64-linux-gnu-gcc", "-nostdlib", "-fPIC", "x.c", "-o", name, *options]
+        subprocess.run(gcc, cwd=tmp_path, check=True)
+        return fetch_guests.linked((tmp_path / name).read_bytes())
+
+    library = build("liba.so", "int a(void) { return 1; }", "-shared", "-Wl,-soname,liba.so.1")
+    assert library == ("liba.so.1", [])
+    program = "int a(void); void _start(void) { a(); for (;;) {} }"
+    assert build("p", program, "-L.", "-la") == (None, ["liba.so.1"])
+    assert build("q", "void _start(void) {}", "-static") == (None, [])
