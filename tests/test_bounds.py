@@ -182,3 +182,20 @@ for vm in vms:
     look, masked = eval(run(target, "1:  hvc #7\n    b 1b\n", script, 100).split("\n")[-2])
     print(look, masked)
     assert look <= LOOKS and masked <= MASKED
+
+
+def test_rights_of_a_gigabyte_by_pages(boot):
+    """A script may have many entries changed at once: interrupts come in between, for each table."""
+    script = """
+import _hv
+vm = hv.VM("large", ram="1G")
+vm.memory.view(0x4000_0000, 1 << 30)
+for at in range(0x4000_0000, 0x8000_0000, 1 << 21):
+    vm.stage2.protect(at, 4096, "r")
+_hv.latency(100)
+vm.stage2.protect(0x4000_0000, 1 << 30, "r")
+print(16 * _hv.latency(0))
+print(vm.stage2.walk(0x7FFF_F000)[1] >> 6 & 3)  # S2AP: read
+"""
+    lines = run(boot(mem="2G", icount=True), "", script, 100).splitlines()
+    assert int(lines[0]) <= 40_000 and lines[1] == "1"

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 from harness import ROOT
-from test_virtio_linux import KERNEL, SCRIPT
+from test_virtio_linux import SCRIPT
 
 GUESTS = ROOT / "build/guests-debian"
 ROUNDS = int(os.environ.get("ROUNDS", 20))
@@ -22,20 +22,17 @@ def machine(boot, tmp_path):
     def start(gic):
         fetch = [sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud", "load"]
         subprocess.run(fetch, check=True)
-        initrd = tmp_path / "initrd"
+        images = (
+            tmp_path / "images"
+        )  # QEMU hands over one file: the kernel, and the initramfs behind it
+        kernel = (GUESTS / "6.1-cloud/vmlinuz").read_bytes()
         parts = [GUESTS / "6.1-cloud/initrd.gz", GUESTS / "load/programs.gz"]
-        initrd.write_bytes(b"".join(gzip.decompress(part.read_bytes()) for part in parts))
-        args = []
-        images = {
-            "kernel": (GUESTS / "6.1-cloud/vmlinuz", KERNEL),
-            "initrd": (initrd, 0x8000_0000),
-        }
-        values = {}
-        for name, (path, at) in images.items():
-            args += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
-            values |= {name: at, f"{name}_size": path.stat().st_size}
-        target = boot(gic=gic, smp=4, mem="2G", args=args)
-        target.exec(SCRIPT.format(**values), seconds=30)
+        initrd = b"".join(gzip.decompress(part.read_bytes()) for part in parts)
+        images.write_bytes(kernel + initrd)
+        target = boot(gic=gic, smp=4, mem="2G", kernel="hypervisor.bin", args=["-initrd", images])
+        script = SCRIPT[SCRIPT.index("def until") :].replace("{{", "{").replace("}}", "}")
+        views = f"import hv, time\nboth = hv.initrd()\nkernel, initrd = both[:{len(kernel)}], both[{len(kernel)}:]\n"
+        target.exec(views + script, seconds=30)
         return target
 
     return start

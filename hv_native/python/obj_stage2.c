@@ -43,14 +43,25 @@ static void touch(vm_t *vm, uint64_t ipa, uint64_t size) {
     }
 }
 
+// So much at once, with the lock and interrupts masked: what is mapped by pages, or will be, a table at a time.
+static uint64_t at_once(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, char op) {
+    bool pages = op == 'p' ? pgtable_walk(&vm->stage2, ipa).size < BLOCK_1G : op == 'm' && (ipa ^ pa) % BLOCK_2M != 0;
+    uint64_t end = ALIGN_DOWN(ipa, BLOCK_2M) + BLOCK_2M;
+    return pages && end - ipa < size ? end - ipa : size;
+}
+
 static void change(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags, char op) {
+    bool ok = true;
     vm_hold(vm);
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
-    bool ok = op == 'm' ? stage2_map(vm, ipa, pa, size, flags) : op == 'p' ? stage2_protect(vm, ipa, size, flags)
-        : stage2_unmap(vm, ipa, size, flags & S2_SCRIPT);
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
+    for (uint64_t n; ok && size != 0; ipa += n, pa += n, size -= n) {
+        uint64_t daif = irq_save();
+        spin_lock(&vm->lock);
+        n = at_once(vm, ipa, pa, size, op);
+        ok = op == 'm' ? stage2_map(vm, ipa, pa, n, flags) : op == 'p' ? stage2_protect(vm, ipa, n, flags)
+            : stage2_unmap(vm, ipa, n, flags & S2_SCRIPT);
+        spin_unlock(&vm->lock);
+        irq_restore(daif);
+    }
     vm_release(vm);
     if (!ok) {
         hv_no_room("a translation table", PAGE_SIZE);
