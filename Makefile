@@ -20,7 +20,7 @@ QEMU ?= qemu-system-aarch64
 GDB  ?= gdb-multiarch
 export BUILD_VERBOSE ?= 0# V=1 shows MicroPython's commands
 
-MPY_TOP := $(abspath $(or $(MICROPY_DIR),build/micropython))
+MPY_TOP := $(abspath $(if $(MICROPY_DIR),build/micropython-own,build/micropython))# patched: tools/source.py
 PY := .venv/bin/python
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))# all cores, unless the user said -j
 # QEMU hands an initrd only to an Image, not to an ELF file.
@@ -102,7 +102,7 @@ pictures: all ## draw docs/pictures anew from a real Linux boot
 clean: ## remove what was built; downloads and MicroPython's source stay
 	rm -rf hypervisor.elf hypervisor.bin
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 \
-		! -name downloads ! -name micropython -exec rm -rf {} +; fi
+		! -name downloads ! -name 'micropython*' -exec rm -rf {} +; fi
 
 distclean: ## remove everything that is not in git
 	rm -rf hypervisor.elf hypervisor.bin build .venv

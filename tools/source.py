@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""MicroPython's source: found, checked against a pinned SHA-256, unpacked at build/micropython.
+"""MicroPython's source: found, checked against a pinned SHA-256, unpacked at build/micropython, patched.
 
-Sources in order: MICROPY_DIR, used where it is and as it is; Debian's source packages, from the
-archive this machine's apt uses; upstream's tag by git. A source that is out of reach leads to
-the next one. A wrong hash ends the run.
+Sources in order: MICROPY_DIR; Debian's source packages, from the archive this machine's apt uses;
+upstream's tag by git. A source that is out of reach, or that the patches are not for, leads to the
+next one. A wrong hash ends the run.
+
+Each file of PATCHES says on top why it is needed. MICROPY_DIR is left as it is: what the build needs
+of it is copied to build/micropython-own, anew when anything in there has changed, and patched there.
 """
 
 import hashlib
@@ -29,7 +32,10 @@ GIT_PARTS = (
     "lib/oofatfs lib/re1.5 lib/uzlib tools/makemanifest.py tools/manifestfile.py tools/mpy-tool.py"
 ).split()
 
-STAMP = ".elapid-source"  # inside the tree: the hash it was checked against
+STAMP = (
+    ".elapid-source"  # inside the tree: the hash it was checked against, and that of the patches
+)
+PATCHES = Path(__file__).resolve().parent.parent / "ports/aarch64/patches"
 
 
 def ready(root):
@@ -37,16 +43,22 @@ def ready(root):
     if own:
         if not (Path(own) / "py" / "mpconfig.h").is_file():
             raise Stop(f"MICROPY_DIR={own} is not a MicroPython source tree: no py/mpconfig.h")
-        return True
-    try:
-        stamp = (root / "build" / "micropython" / STAMP).read_text()
-    except OSError:
-        return False
-    return stamp in (GIT_TREE, *(sha256 for _, sha256 in DEBIAN))
+        return _stamp(root / "build" / "micropython-own") == _stamp_of(_state(Path(own)))
+    stamp = _stamp(root / "build" / "micropython")
+    return stamp in [_stamp_of(pin) for pin in (GIT_TREE, *(sha256 for _, sha256 in DEBIAN))]
 
 
 def install(root):
     build = root / "build"
+    own = os.environ.get("MICROPY_DIR")
+    if own:
+        with _Staging(build) as stage:
+            _copy(Path(own), stage / "own")
+            try:
+                _put(stage / "own", build / "micropython-own", _state(Path(own)))
+            except OSError as error:
+                raise Stop(f"MICROPY_DIR={own}: {error}") from None
+        return
     failures = []
     for version, sha256 in DEBIAN:
         name = f"micropython_{version}.orig.tar.xz"
@@ -58,7 +70,11 @@ def install(root):
         say(f"unpacking {name} at build/micropython")
         with _Staging(build) as stage:
             _unpack(tarball, stage)
-            _put(next(stage.iterdir()), build / "micropython", sha256)
+            try:
+                _put(next(stage.iterdir()), build / "micropython", sha256)
+            except OSError as error:
+                failures.append(f"{name}: {error}")
+                continue
         return
     with _Staging(build) as stage:
         try:
@@ -72,7 +88,10 @@ def install(root):
         found = tree_hash(stage / "git")
         if found != GIT_TREE:
             raise Stop(f"{GIT} {GIT_TAG}: tree hash is {found}, expected {GIT_TREE}")
-        _put(stage / "git", build / "micropython", GIT_TREE)
+        try:
+            _put(stage / "git", build / "micropython", GIT_TREE)
+        except OSError as error:
+            raise Stop(f"{GIT} {GIT_TAG}: {error}") from None
 
 
 class _Staging:
@@ -143,9 +162,68 @@ def _clone(where):
         raise OSError(f"git clone: {lines[-1]}")
 
 
+def _patches():
+    return sorted(PATCHES.glob("*.patch"))
+
+
+def _patch(tree):
+    """All of the patches, or OSError that names the first that is not for this tree."""
+    # Where git finds no repository around, it takes paths as they are.
+    env = os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.resolve().parent)}
+    for patch in _patches():
+        done = subprocess.run(
+            ["git", "apply", "--whitespace=nowarn", patch],
+            cwd=tree,
+            capture_output=True,
+            text=True,
+            env=env,
+        )
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or ["git apply failed"]
+            raise OSError(f"{patch.name} does not apply: {lines[0].removeprefix('error: ')}")
+
+
+def _stamp(tree):
+    try:
+        return (tree / STAMP).read_text()
+    except OSError:
+        return None
+
+
+def _stamp_of(sha256):
+    """What is written into a tree with that hash: the patches count, too."""
+    return " ".join([sha256, *(file_hash(patch)[:16] for patch in _patches())])
+
+
+def _files(top):
+    """What the build needs of a tree."""
+    for part in (*GIT_PARTS, "tests", "tools"):
+        path = top / part
+        yield from sorted(path.rglob("*")) if path.is_dir() else [path]
+
+
+def _state(top):
+    """One hash over the names, sizes and times of those files: MICROPY_DIR may be worked in."""
+    whole = hashlib.sha256(str(top.resolve()).encode())
+    for file in _files(top):
+        if file.is_file() and file.parent.name != "__pycache__":
+            stat = file.stat()
+            whole.update(f"{file} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return whole.hexdigest()
+
+
+def _copy(top, where):
+    for file in _files(top):
+        if file.is_file() and file.parent.name != "__pycache__":
+            to = where / file.relative_to(top)
+            to.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(file, to)
+
+
 def _put(tree, final, sha256):
-    """Moves the checked tree to its final place; what was there before is replaced."""
-    (tree / STAMP).write_text(sha256)
+    """Patches the checked tree, moves it to its final place; what was there before is replaced."""
+    _patch(tree)
+    (tree / STAMP).write_text(_stamp_of(sha256))
     if final.is_symlink():
         final.unlink()
     elif final.exists():

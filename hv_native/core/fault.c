@@ -173,6 +173,9 @@ void el2_exception(el2_frame_t *f) {
     if (FIELD(f->esr, 31, 26) == EC_FP && fp_take_for_el2()) {
         return; // EL2 touched an FP register that held a guest's: saved, try again
     }
+    if (exec_fault(f->x, &f->elr, f->esr, f->far)) {
+        return; // compiled Python: it becomes an exception of Python's
+    }
     if (may_fault(f->elr)) {
         f->x[0] = f->esr;
         f->elr += 4;

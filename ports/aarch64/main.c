@@ -61,6 +61,7 @@ void main(const void *fdt, unsigned boot_el) {
     disk_init();
     ramdisk_init();
     heap_init();
+    exec_init(heap, heap_size);
     mp_cstack_init_with_top(__stack_top, PYTHON_STACK);
 
     for (;; ++machine_session) {

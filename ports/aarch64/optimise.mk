@@ -4,7 +4,7 @@
 # and traps. So every file is built without, but those named here, which compute with floats.
 FP_FILES = \
 	extmod/machine_timer extmod/modrandom extmod/modselect extmod/modtime extmod/moductypes libc/math libc/quad \
-	py/binary py/emitcommon py/formatfloat py/modbuiltins py/modcmath py/modmath py/mpprint py/mpz py/obj \
+	py/binary py/emitcommon py/formatfloat py/modbuiltins py/modcmath py/modmath py/mpprint py/nativeglue py/mpz py/obj \
 	py/objcomplex py/objfloat py/objint py/objint_mpz py/objstr py/parsenum py/runtime
 
 FP_O = $(addprefix $(BUILD)/,$(FP_FILES:=.o)) $(addprefix $(BUILD)/,$(LIB_SRC_C:.c=.o))

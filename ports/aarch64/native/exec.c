@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// Memory of compiled Python, and what the code asks of the port: see exec.h.
+
+#include "py/gc.h"
+#include "py/mphal.h"
+#include "py/nativeglue.h"
+#include "py/objfun.h"
+#include "py/objgenerator.h"
+#include "py/persistentcode.h"
+#include "py/runtime.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/core/fault.h"
+#include "hv_native/memory/mmu.h"
+#include "exec.h"
+#include "run.h"
+
+// What the emitter knows by number (emitaarch64.h).
+_Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && MICROPY_OBJ_IMMEDIATE_OBJS, "small ints are 2 n + 1");
+_Static_assert((uintptr_t)mp_const_none == 0x06 && (uintptr_t)mp_const_false == 0x0E && (uintptr_t)mp_const_true == 0x1E, "objects");
+_Static_assert(MP_SCHED_PENDING == 0 && sizeof(MP_STATE_VM(sched_state)) == 2, "polls");
+_Static_assert(offsetof(mp_fun_table_t, pending) == 8 * MP_F_NATIVE_PENDING && offsetof(mp_fun_table_t, poll) == 8 * MP_F_NATIVE_POLL, "polls");
+
+uintptr_t exec_heap, exec_size;
+
+void exec_init(void *heap, size_t size) {
+    exec_heap = (uintptr_t)heap;
+    if (mmu_map(EXEC_BASE, exec_heap, size, MMU_CODE)) {
+        exec_size = size;
+    }
+}
+
+// Code is looked for room from here on, if collections leave it to us: data that is written beside code costs QEMU,
+// which keeps translations by page, a hundred times as much host time.
+#define ZONE ((1u << 20) / MICROPY_BYTES_PER_GC_BLOCK / 4) // in the allocation table, four blocks a byte
+
+void *exec_alloc(size_t len) {
+    mp_state_mem_area_t *area = &MP_STATE_MEM(area);
+    size_t first = area->gc_last_free_atb_index;
+    area->gc_last_free_atb_index = MAX(first, ZONE);
+    void *p = m_malloc_maybe(len);
+    if (area->gc_last_free_atb_index >= ZONE) {
+        area->gc_last_free_atb_index = first; // no collection came between
+    }
+    return p == NULL ? m_malloc(len) : p;
+}
+
+void *exec_commit(void *p, size_t len, void *reloc) {
+    if (reloc != NULL) {
+        mp_native_relocate(reloc, p, (uintptr_t)exec_callable(p));
+    }
+    if (exec_size == 0) {
+        mp_raise_msg(&mp_type_MemoryError, MP_ERROR_TEXT("no page tables for compiled code"));
+    }
+    // To the point of unification, where instruction fetches see it; the instruction cache goes by the address
+    // that runs, which need not be in the same set (DDI 0487 D4.4).
+    cache_sync_code(p, len);
+    cache_sync_code(exec_callable(p), len);
+    return p;
+}
+
+// ---- Machine words from an exit -----------------------------------------------------------------
+
+const viper_head_t *native_running;
+native_stop_t native_stopped;
+
+// A loop in compiled code has found something pending: a function of the scheduler's, or Ctrl-C, which raises. In
+// an exit neither can be done: what is scheduled waits, and for an exception the function is left.
+uintptr_t native_pending(void);
+uintptr_t native_pending(void) {
+    if (native_running == NULL) {
+        mp_handle_pending(true);
+        return 0;
+    }
+    if (MP_STATE_THREAD(mp_pending_exception) == MP_OBJ_NULL) {
+        return 0;
+    }
+    native_stopped.why = NATIVE_STOP_PENDING;
+    return 1;
+}
+
+// ---- Faults -------------------------------------------------------------------------------------
+
+// What the object at p is the code of, as the garbage collector has it: MP_OBJ_NULL if nothing is.
+static mp_obj_fun_bc_t *function_of(const void *code) {
+    for (uintptr_t p = exec_heap; p < exec_heap + exec_size; p += MICROPY_BYTES_PER_GC_BLOCK) {
+        mp_obj_fun_bc_t *fun = (mp_obj_fun_bc_t *)p;
+        const mp_obj_type_t *type = fun->base.type;
+        if ((type == &mp_type_fun_viper || type == &mp_type_fun_native || type == &mp_type_native_gen_wrap) && fun->bytecode == code
+            && gc_nbytes(fun) != 0) {
+            return fun;
+        }
+    }
+    return NULL;
+}
+
+static qstr name_of(uintptr_t pc) {
+    uintptr_t p = (pc - EXEC_BASE + exec_heap) & ~(uintptr_t)(MICROPY_BYTES_PER_GC_BLOCK - 1);
+    while (p > exec_heap && gc_nbytes((void *)p) == 0) {
+        p -= MICROPY_BYTES_PER_GC_BLOCK;
+    }
+    mp_obj_fun_bc_t *fun = function_of((const void *)p);
+    if (fun == NULL) {
+        return MP_QSTR_;
+    }
+    if (fun->base.type == &mp_type_fun_viper) {
+        return fun->context->constants.qstr_table[((const viper_head_t *)p)->name];
+    }
+    return mp_obj_fun_get_name(MP_OBJ_FROM_PTR(fun));
+}
+
+static MP_NORETURN void fault_at(uintptr_t pc, uint64_t far, uint64_t esr) {
+    uint32_t instruction = *(const uint32_t *)(pc - EXEC_BASE + exec_heap);
+    unsigned size = 1u << (instruction >> 30);
+    mp_raise_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("cannot %s %u byte%s at 0x%lx: %s, in compiled function '%q'"),
+        esr & BIT(6) ? "write" : "read", size, size == 1 ? "" : "s", far, fault_status_name(esr), name_of(pc));
+}
+
+bool exec_fault(uint64_t *x, uint64_t *elr, uint64_t esr, uint64_t far) {
+    if (*elr - EXEC_BASE >= exec_size || FIELD(esr, 31, 26) != 0x25) {
+        return false;
+    }
+    if (native_running != NULL) {
+        native_stopped = (native_stop_t) { NATIVE_STOP_FAULT, *elr, far, esr };
+        *elr = (uintptr_t)exec_callable((const uint32_t *)native_running + native_running->stop);
+        return true;
+    }
+    x[0] = *elr;
+    x[1] = far;
+    x[2] = esr;
+    *elr = (uintptr_t)fault_at; // as if the instruction were a call of it
+    return true;
+}
+
+MP_NORETURN void native_raise_stopped(void) {
+    native_stop_t s = native_stopped;
+    native_stopped.why = NATIVE_STOP_NOT;
+    if (s.why == NATIVE_STOP_FAULT) {
+        fault_at(s.pc, s.far, s.esr);
+    }
+    mp_handle_pending(true);
+    mp_raise_type(&mp_type_KeyboardInterrupt); // whatever it was, somebody else has taken it
+}

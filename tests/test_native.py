@@ -1,0 +1,382 @@
+# SPDX-License-Identifier: MIT
+"""Python compiled on the target: @micropython.native and @micropython.viper. Upstream's own tests of both run in
+test_upstream.py; here is what is this port's."""
+
+import subprocess
+
+import pytest
+from harness import CTRL_C, ROOT, TargetError
+
+# Both ways of each operation, with operands that fit in place, that do not, and that are no ints at all.
+OPERATIONS = """
+import random
+OPS = "+ - * // % & | ^ << >> < <= > >= == != is".split()
+random.seed(1)
+edge = [0, 1, -1, 2, 5, 61, 62, 63, 2**31, 2**61, -2**61, 2**62 - 1, -2**62, 2**62, -2**62 - 1, 2**63, 2**64 - 1]
+edge += [True, False, None, 1.5, "ab"]
+numbers = edge + [(random.getrandbits(32) << 32 | random.getrandbits(32)) >> random.randrange(64) for _ in range(12)]
+
+def outcome(f, *args):
+    try:
+        got = f(*args)
+        return type(got), got
+    except Exception as error:
+        return type(error), str(error)
+
+wrong = 0
+def same(text, pairs, arguments="a, b"):
+    global wrong
+    scope = {}
+    exec(f"def plain({arguments}):\\n{text}\\n", scope)
+    exec(f"@micropython.native\\ndef made({arguments}):\\n{text}\\n", scope)
+    for pair in pairs:
+        if outcome(scope["plain"], *pair) != outcome(scope["made"], *pair):
+            wrong += 1
+            if wrong < 10:
+                print(text, pair, outcome(scope["plain"], *pair), outcome(scope["made"], *pair))
+
+small = [n for n in numbers if not (isinstance(n, int) and n > 200)]
+for op in OPS:
+    right = small if op == "<<" else numbers
+    pairs = [(a, b) for a in numbers for b in right if not (op == "*" and isinstance(a, str) and b and b is not True)
+        and not (op == "*" and isinstance(b, str) and a and a is not True)]
+    same(f" return a {op} b", pairs)
+    same(f" a {op}= b\\n return a" if op in "+ - * // % & | ^ << >>" else f" return not a {op} b", pairs)
+    same(f" if a {op} b:\\n  return 1\\n return 2", pairs)
+    same(f" n = 0\\n while n < 3 and not a {op} b:\\n  n += 1\\n return n", pairs)
+    for n in (0, 1, -1, 7, 40, 61, 62, 2047, 2048, -2049, 4095, 4096, 65535, -65536, 2**61 - 1, -2**62, 2**62 - 1):
+        if op != "<<" or n < 200:
+            same(f" return a {op} {n}", [(a,) for a in numbers if op != "*" or not isinstance(a, str)], "a")
+            same(f" if a {op} {n}:\\n  return 1\\n return 2", [(a,) for a in numbers if op != "*" or not isinstance(a, str)], "a")
+        same(f" return {n} {op} a", [(a,) for a in small if op != "*" or not isinstance(a, str)], "a")
+for text in ("return -a", "return ~a", "return not a", "return a if a else 0", "return a or 7", "return a and 7"):
+    same(" " + text, [(a,) for a in numbers], "a")
+print("wrong", wrong)
+"""
+
+
+def test_objects_operations_are_those_of_bytecode(target):
+    assert target.exec(OPERATIONS, 120) == "wrong 0\n"
+
+
+WORDS = """
+import random
+random.seed(2)
+MASK = (1 << 64) - 1
+numbers = [0, 1, 2, 63, 64, 4095, 4096, 2**31, 2**32, 2**62 - 1, 2**62, 2**63 - 1, 2**63, MASK, MASK - 1]
+numbers += [random.getrandbits(32) << 32 | random.getrandbits(32) for _ in range(8)]
+
+def signed(n):
+    n &= MASK
+    return n - (1 << 64) if n >> 63 else n
+
+wrong = 0
+def same(kind, op, imm=None):
+    global wrong
+    compare = op in "< <= > >= == !="
+    scope = {}
+    exec(f"@micropython.viper\\ndef made(a: {kind}, b: {kind}) -> {'bool' if compare else kind}:\\n"
+        f" return a {op} {'b' if imm is None else imm}\\n", scope)
+    if compare:
+        exec(f"@micropython.viper\\ndef jump(a: {kind}, b: {kind}) -> int:\\n n = 0\\n"
+            f" if a {op} {'b' if imm is None else imm}:\\n  n = 1\\n return n\\n", scope)
+    exec(f"def plain(a, b):\\n return a {op} b\\n", scope)
+    fit = signed if kind == "int" else lambda n: n & MASK
+    for a in numbers:
+        for b in numbers if imm is None else [imm]:
+            a, b = fit(a), fit(b)
+            if op in ("<<", ">>") and not 0 <= b < 64:
+                continue
+            want = scope["plain"](a, b)
+            want = want if compare else fit(want)
+            got = scope["made"](a, b)
+            if got != want or (compare and scope["jump"](a, b) != int(want)):
+                wrong += 1
+                if wrong < 10:
+                    print(kind, op, a, b, imm, got, want)
+
+for kind in ("int", "uint"):
+    for op in "+ - * & | ^ << >> < <= > >= == !=".split():
+        same(kind, op)
+        if kind == "int" or op not in "< <= > >= == !=":
+            for imm in (0, 1, 5, 63, 255, 0xFF00, 4095, 4096, 0xFFFF_FFFF, 0x0F0F_0F0F_0F0F_0F0F, -1, -4096):
+                same(kind, op, imm)
+print("wrong", wrong)
+"""
+
+
+def test_viper_words_have_64_bits(target):
+    assert target.exec(WORDS, 120) == "wrong 0\n"
+
+
+def test_viper_arguments_pointers_and_unary(target):
+    script = """
+import hv
+@micropython.viper
+def many(a: int, b: uint, c, d: int, e: bool, f: int, g: int, h: int, i: int, j: uint) -> uint:
+    return uint(a) + b + uint(d) * uint(e) + uint(f) + uint(g) + uint(h) + uint(i) + j
+print(many(1, 2, None, 4, 5, 6, 7, 8, 9, 10), hex(many(0, 2**64 - 5, "", 0, 0, 0, 0, 0, 0, 2)))
+
+@micropython.viper
+def negated(x: int) -> int:
+    y = -x
+    z = ~x
+    return x * 100 + y * 10 + z
+print(negated(7))
+
+@micropython.viper
+def swap(p, n: int):
+    a, b, c = ptr8(p), ptr16(p), ptr32(p)
+    a[0], a[n] = a[n], a[0]
+    b[1], b[n] = b[n], b[1]
+    c[1], c[n] = c[n], c[1]
+buf = bytearray(range(32))
+swap(buf, 5)
+print(list(buf))
+
+@micropython.viper
+def loops(n: int) -> int:
+    total = 0
+    for i in range(n):
+        j = i
+        while j:
+            if j & 1:
+                total += j
+            j >>= 1
+    return total
+def plain(n):
+    total = 0
+    for i in range(n):
+        j = i
+        while j:
+            if j & 1:
+                total += j
+            j >>= 1
+    return total
+print(loops(1000) == plain(1000))
+"""
+    lines = target.exec(script).splitlines()
+    assert lines[0] == "47 0xfffffffffffffffd"
+    assert lines[1] == str(700 - 70 - 8)
+    buf = bytearray(range(32))
+    buf[0], buf[5] = buf[5], buf[0]
+    buf[2:4], buf[10:12] = buf[10:12], buf[2:4]
+    buf[4:8], buf[20:24] = buf[20:24], buf[4:8]
+    assert lines[2] == str(list(buf))
+    assert lines[3] == "True"
+
+
+def test_nothing_is_writable_and_executable(target):
+    """Code is written in the heap and run from a second mapping of it."""
+    script = """
+import hv
+@micropython.viper
+def f() -> int:
+    return 7
+f()
+hv.mmu.dump()
+"""
+    lines = [line.split() for line in target.exec(script).splitlines()]
+    rights = [line[5] for line in lines if len(line) > 5]
+    assert "rwx" not in rights
+    assert rights.count("r-x") >= 2  # the image's, and that of the heap
+    # A word there cannot be written.
+    with pytest.raises(TargetError, match="permission fault"):
+        target.exec("import hv; hv.write(0x7f_0000_0000, 0)")
+
+
+def test_thousands_of_functions_are_collected_and_survive_soft_resets(target):
+    script = """
+import gc
+def make(n):
+    scope = {}
+    exec("@micropython.viper\\ndef v(a: int) -> int:\\n return a + %d\\n"
+        "@micropython.native\\ndef n(a):\\n for i in range(3):\\n  a += i\\n return a + %d\\n" % (n, n), scope)
+    return scope["v"], scope["n"]
+make(0)
+gc.collect()
+before = gc.mem_free()
+for n in range(2500):
+    v, f = make(n)
+    if v(1) != 1 + n or f(1) != 4 + n:
+        print("wrong", n)
+    if n % 100 == 0:
+        gc.collect()
+def check():
+    kept = [make(n) for n in range(1000)]
+    gc.collect()
+    for n, (v, f) in enumerate(kept):
+        if v(2) != 2 + n or f(2) != 5 + n:
+            print("wrong", n)
+check()
+v = f = None
+gc.collect()
+print(before - gc.mem_free() < 0x10000)
+"""
+    for _ in range(2):
+        assert target.exec(script, 120) == "True\n"
+        target.soft_reset()
+
+
+def test_a_fault_is_an_exception_with_the_functions_name(target):
+    script = """
+import hv
+@micropython.viper
+def poke(p: int, n: int) -> int:
+    q = ptr32(p)
+    q[0] = n
+    return q[1]
+@micropython.native
+def caught(f, at):
+    try:
+        return f(at, 1)
+    except OSError as error:
+        return str(error)
+    finally:
+        print("finally")
+print(caught(poke, 0x10))
+try:
+    poke(0x7f_0000_0000, 1)
+except hv.Fault as error:
+    print(error)
+@micropython.viper
+def peek(p: ptr16, i: int) -> int:
+    return p[i]
+try:
+    peek(0, 3)
+except hv.Fault as error:
+    print(error)
+"""
+    assert target.exec(script).splitlines() == [
+        "finally",
+        "cannot write 4 bytes at 0x10: translation fault, level 2, in compiled function 'poke'",
+        "cannot write 4 bytes at 0x7f00000000: permission fault, level 2, in compiled function 'poke'",
+        "cannot read 2 bytes at 0x6: translation fault, level 2, in compiled function 'peek'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "@micropython.native\ndef f():\n while True:\n  pass",
+        "@micropython.native\ndef f():\n n = 0\n while n < 1:\n  n = 0",
+        "@micropython.native\ndef f():\n while 1:\n  try:\n   continue\n  finally:\n   pass",
+        "@micropython.viper\ndef f():\n while True:\n  pass",
+        "@micropython.viper\ndef f():\n n = 0\n while int(n) < 1:\n  n -= 1\n  n += 1",
+        "@micropython.viper\ndef f():\n a = 1\n for i in range(1 << 60):\n  a += i",
+        "@micropython.native\ndef f():\n for i in range(1 << 60):\n  pass",
+    ],
+)
+def test_ctrl_c_ends_a_loop(target, loop):
+    target.exec(loop)
+    target.send("print('be' + 'gun'); f()\r")
+    target.until("begun")
+    target.send(CTRL_C)
+    assert "KeyboardInterrupt" in target.wait_prompt()
+
+
+def test_timers_run_while_a_loop_does(target):
+    script = """
+import machine
+count = 0
+def tick(t):
+    global count
+    count += 1
+timer = machine.Timer(-1, period=1, callback=tick)
+@micropython.viper
+def wait(p: ptr32):
+    while p[0] == 0:
+        pass
+flag = bytearray(4)
+def stop(t):
+    flag[0] = 1
+machine.Timer(-1, mode=machine.Timer.ONE_SHOT, period=50, callback=stop)
+wait(flag)
+timer.deinit()
+print(count > 3)
+"""
+    assert target.exec(script) == "True\n"
+
+
+def test_mpy_files_carry_native_code(target, tmp_path):
+    (tmp_path / "made.py").write_text(
+        "import micropython\n"
+        "@micropython.viper\ndef triple(n: int) -> int:\n return 3 * n\n"
+        "@micropython.native\ndef each(n):\n for i in range(n):\n  yield 'item', i, triple(i)\n"
+        "@micropython.native\ndef outer(a):\n def inner(b):\n  return a + b\n return inner\n"
+    )
+    cross = ROOT / "build/mpy-cross/mpy-cross"
+    subprocess.run([cross, "-march=aarch64", tmp_path / "made.py"], check=True)
+    code = (tmp_path / "made.mpy").read_bytes()
+    script = f"""
+import sys
+with open("made.mpy", "wb") as file:
+    file.write({code!r})
+import made
+print(made.triple(14), list(made.each(3)), made.outer(3)(4))
+print(sys.implementation._mpy >> 10)
+"""
+    expected = ["42 [('item', 0, 0), ('item', 1, 3), ('item', 2, 6)] 7", "14"]
+    assert target.exec(script).splitlines() == expected
+    for other in ("x64", "armv7m", "rv32imc"):
+        subprocess.run([cross, f"-march={other}", tmp_path / "made.py"], check=True)
+        other = (tmp_path / "made.mpy").read_bytes()
+        with pytest.raises(TargetError, match="incompatible .mpy arch"):
+            target.exec(
+                f"with open('other.mpy', 'wb') as file:\n file.write({other!r})\nimport other"
+            )
+
+
+def test_exceptions_closures_and_generators(target):
+    script = """
+@micropython.native
+def nested(n):
+    log = []
+    for i in range(n):
+        try:
+            try:
+                if i == 1:
+                    raise ValueError(i)
+                if i == 2:
+                    continue
+                if i == 4:
+                    break
+                log.append(i)
+            except ValueError as error:
+                log.append(error)
+            finally:
+                log.append("f")
+        finally:
+            log.append("g")
+    else:
+        log.append("else")
+    return log
+print(nested(6))
+@micropython.native
+def counter(start):
+    total = start
+    def add(n, *rest, scale=1, **more):
+        nonlocal total
+        total += n * scale + len(rest) + len(more)
+        return total
+    return add
+add = counter(10)
+print(add(1), add(2, 3, 4, scale=5, x=1), add(n=7))
+@micropython.native
+def talk():
+    got = []
+    try:
+        while True:
+            got.append((yield len(got)))
+    except ValueError as error:
+        yield ("raised", error, got)
+    finally:
+        got.append("closed")
+g = talk()
+print(next(g), g.send("a"), g.send("b"), g.throw(ValueError("v")), g.close())
+"""
+    assert target.exec(script).splitlines() == [
+        "[0, 'f', 'g', ValueError(1,), 'f', 'g', 'f', 'g', 3, 'f', 'g', 'f', 'g']",
+        "11 24 31",
+        "0 1 2 ('raised', ValueError('v',), ['a', 'b', 'closed']) None",
+    ]
