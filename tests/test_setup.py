@@ -33,6 +33,25 @@ def tarball(path):
     return source.file_hash(path)
 
 
+@pytest.fixture(autouse=True)
+def patches(tmp_path_factory, monkeypatch):
+    """A folder of patches, with none in it: the tarballs here are not MicroPython."""
+    folder = tmp_path_factory.mktemp("patches")
+    monkeypatch.setattr(source, "PATCHES", folder)
+    return folder
+
+
+def patch(old, new):
+    return f"""Why it is needed.
+
+--- a/py/mpconfig.h
++++ b/py/mpconfig.h
+@@ -1 +1 @@
+-{old}
++{new}
+"""
+
+
 @pytest.fixture
 def mirror(tmp_path, monkeypatch):
     """A web server as the machine's only mirror. Its folder; `.requests` lists what was asked."""
@@ -89,6 +108,49 @@ def test_source_is_fetched_checked_and_unpacked_once(mirror, fetcher, tmp_path, 
     source.install(tmp_path)
     assert source.ready(tmp_path) and len(mirror.requests) == asked
     assert sorted(os.listdir(tmp_path / "build")) == ["downloads", "micropython"]
+
+
+def test_patches_are_applied_and_a_changed_one_makes_a_fresh_tree(
+    mirror, patches, tmp_path, monkeypatch
+):
+    pin(monkeypatch, tarball(mirror.folder / POOL / NAME))
+    config = tmp_path / "build/micropython/py/mpconfig.h"
+    for new in ("#define MICROPY_VERSION_MAJOR 2", "#define MICROPY_VERSION_MAJOR 3"):
+        (patches / "one.patch").write_text(patch("#define MICROPY_VERSION_MAJOR 1", new))
+        assert not source.ready(tmp_path)
+        source.install(tmp_path)
+        assert source.ready(tmp_path) and config.read_text() == new + "\n"
+
+
+def test_a_patch_that_does_not_apply_is_named(mirror, patches, no_git, tmp_path, monkeypatch):
+    pin(monkeypatch, tarball(mirror.folder / POOL / NAME))
+    (patches / "one.patch").write_text(patch("something else", "whatever"))
+    with pytest.raises(Stop) as stop:
+        source.install(tmp_path)
+    message = str(stop.value)
+    assert f"{NAME}: one.patch does not apply: " in message and "py/mpconfig.h" in message
+    assert "\n" not in message and not source.ready(tmp_path)
+    assert not (tmp_path / "build/micropython").exists()
+
+
+def test_a_tree_of_ones_own_is_copied_and_patched(patches, tmp_path, monkeypatch):
+    own = tmp_path / "own"
+    (own / "py").mkdir(parents=True)
+    (own / "py/mpconfig.h").write_text("#define MICROPY_VERSION_MAJOR 1\n")
+    (patches / "one.patch").write_text(patch("#define MICROPY_VERSION_MAJOR 1", "patched"))
+    monkeypatch.setenv("MICROPY_DIR", str(own))
+    assert not source.ready(tmp_path)
+    source.install(tmp_path)
+    assert source.ready(tmp_path)
+    assert (tmp_path / "build/micropython-own/py/mpconfig.h").read_text() == "patched\n"
+    assert (own / "py/mpconfig.h").read_text() == "#define MICROPY_VERSION_MAJOR 1\n"
+    (own / "py/more.h").write_text("")
+    assert not source.ready(tmp_path)
+    source.install(tmp_path)
+    assert (tmp_path / "build/micropython-own/py/more.h").exists()
+    (own / "py/mpconfig.h").write_text("other\n")
+    with pytest.raises(Stop, match=f"MICROPY_DIR={own}: one.patch does not apply"):
+        source.install(tmp_path)
 
 
 def test_ubuntus_pool_is_tried_too(mirror, fetcher, tmp_path, monkeypatch):

@@ -18,17 +18,23 @@ from harness import ROOT, Target
 # What run-tests.py takes on a board by itself, and four more that a target with files can run.
 BOARD = ("basics", "extmod", "float", "micropython", "misc")
 MORE = ("import", "io", "stress", "unicode")
-PERFORMED = 745  # files of BOARD that must run
+PERFORMED = 798  # files of BOARD that must run
+PERFORMED_AS_NATIVE = 780  # of BOARD and stress
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-def listed(excluded):
-    """The files of upstream_skips.txt whose reason says that they are not tried, or the others."""
+def listed(excluded, native=False):
+    """The files of upstream_skips.txt whose reason says that they are not tried, or the others.
+
+    Those under a reason that begins with "Native: " are skipped when compiled to native code, in addition.
+    """
     files, wanted = set(), False
     for line in (ROOT / "tests/upstream_skips.txt").read_text().splitlines():
         if not line.startswith(" "):
-            wanted = line.startswith("Excluded: ") == excluded
+            wanted = line.startswith("Excluded: ") == excluded and (
+                native or not line.startswith("Native: ")
+            )
         elif wanted:
             files.add(line.strip())
     return files
@@ -63,16 +69,18 @@ def machine(image, upstream):
     machine.close()
 
 
-def run(machine, upstream, script, option, *arguments):
+def run(machine, upstream, script, option, *arguments, seconds=500):
     """What the script printed."""
     done = subprocess.run(
         [sys.executable, script, option, machine.lend(), *arguments],
         cwd=upstream,
-        env=os.environ | {"MICROPY_CPYTHON3": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ
+        | {"MICROPY_CPYTHON3": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
+        | {"MICROPY_MPYCROSS": str(ROOT / "build/mpy-cross/mpy-cross")},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=500,
+        timeout=seconds,
         text=True,
     )
     print(done.stdout)
@@ -82,14 +90,33 @@ def run(machine, upstream, script, option, *arguments):
 def test_suite(machine, upstream):
     exclude = [word for file in listed(excluded=True) for word in ("-e", f"^{re.escape(file)}$")]
     said = run(machine, upstream, "run-tests.py", "-t", "-d", *BOARD, *MORE, *exclude)
-    lines = re.findall(r"(?m)^(pass|FAIL|skip|lrge) +(\S+)", said)
-    passed, failed, skipped = (
-        {file for how, file in lines if how in ways}
-        for ways in (("pass",), ("FAIL",), ("skip", "lrge"))
-    )
+    passed, failed, skipped = outcomes(said)
     assert not failed
     assert len([file for file in passed if file.split("/")[0] in BOARD]) >= PERFORMED
     assert skipped == listed(excluded=False)
+
+
+def outcomes(said):
+    """The files that passed, failed, were skipped."""
+    lines = re.findall(r"(?m)^(pass|FAIL|skip|lrge) +(\S+)", said)
+    return (
+        {file for how, file in lines if how in ways}
+        for ways in (("pass",), ("FAIL",), ("skip", "lrge"))
+    )
+
+
+@pytest.mark.timeout(3600)
+def test_suite_as_native_code(machine, upstream):
+    """All of it once more, each file compiled by mpy-cross to native code."""
+    exclude = [word for file in listed(excluded=True) for word in ("-e", f"^{re.escape(file)}$")]
+    how = ("--via-mpy", "--emit", "native", "-d", *BOARD, "stress")
+    said = run(machine, upstream, "run-tests.py", "-t", *how, *exclude, seconds=3000)
+    passed, failed, skipped = outcomes(said)
+    assert not failed
+    assert len(passed) >= PERFORMED_AS_NATIVE
+    folders = (*BOARD, "stress")
+    expected = {file for file in listed(False, native=True) if file.split("/")[0] in folders}
+    assert skipped == expected
 
 
 def test_benchmarks(machine, upstream):
