@@ -247,11 +247,12 @@ def run_setup(**env):
     )
 
 
-def test_micropy_dir_is_used_as_it_is(tmp_path):
+def test_micropy_dir_that_the_patches_are_not_for_is_one_line(tmp_path):
     (tmp_path / "py").mkdir()
     (tmp_path / "py/mpconfig.h").touch()
     done = run_setup(MICROPY_DIR=str(tmp_path))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
+    assert f"MICROPY_DIR={tmp_path}: " in done.stderr and ".patch does not apply: " in done.stderr
     assert os.listdir(tmp_path) == ["py"]
 
 
