@@ -20,6 +20,7 @@ from harness import ROOT
 from say import Stop
 
 NAME = "micropython_1.26.1+ds.orig.tar.xz"
+REAL_PATCHES = source.PATCHES
 POOL = "pool/main/m/micropython"
 
 
@@ -279,6 +280,7 @@ def test_nothing_to_do_starts_no_program(monkeypatch):
         raise AssertionError(f"started {args}")
 
     monkeypatch.setattr(subprocess, "Popen", no_program)
+    monkeypatch.setattr(source, "PATCHES", REAL_PATCHES)
     assert host.ready(ROOT) and venv_tools.ready(ROOT) and source.ready(ROOT)
 
 
