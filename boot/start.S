@@ -8,7 +8,7 @@
 // SCTLR_EL2: every RES1 bit, MMU, caches and alignment check off (DDI 0487 D13.2.119).
 #define SCTLR_EL2_OFF   0x30C50830
 // HCR_EL2: RW (EL1 is AArch64); IMO, FMO, AMO, without which EL2 takes no physical interrupt.
-#define HCR_EL2_HOST    0x80000038
+#define HCR_EL2_HOST    0x80000039
 // CPTR_EL2: RES1 bits only, so FP is usable and nothing traps (DDI 0487 D13.2.30).
 #define CPTR_EL2_HOST   0x33FF
 // SCR_EL3: RW | HCE | SMD (no firmware is left to serve an SMC: undefined, not lost) | RES1 | NS.

@@ -34,6 +34,7 @@ void hv_init(void) {
     irq_init();
     timer_init_core();
     if (platform.boot_el != 1) {
+        stage2_init_core();
         vgic_init_core();
     }
     irq_enable();
@@ -43,8 +44,7 @@ void hv_init(void) {
 void hv_soft_reset(void) {
     while (vms != NULL) {
         hv_vm_stop_and_wait(vms);
-        ((hv_vm_obj_t *)vms->object)->vm = NULL;
-        vm_destroy(vms);
+        hv_vm_destroy(vms->object);
     }
     MP_STATE_VM(hv_running) = MP_OBJ_NULL;
     event_clear();

@@ -127,7 +127,7 @@ print(HCR_EL2)
     assert run(target, "hvc #0x100", script).splitlines() == [
         "0.75 1",
         "stop",
-        "HCR_EL2 0x80000038 (RW=1 AMO=1 IMO=1 FMO=1)",
+        "HCR_EL2 0x80000039 (RW=1 AMO=1 IMO=1 FMO=1 VM=1)",
     ]
 
 

@@ -123,5 +123,10 @@ static inline void spin_unlock(spinlock_t *lock) {
 // memory; or clean data to, and drop instructions from, the point of unification.
 void cache_clean_poc(const void *start, size_t len);
 void cache_sync_code(const void *start, size_t len);
+// What a guest is going to execute was written here: clean it, and have every core forget the instructions it has
+// cached. All of them: a guest's address for them is its own, and the cache may be a VIPT one (DDI 0487 D4.10).
+// The ERET into the guest, and the interrupt that calls another core into it, synchronise what is fetched next.
+void cache_written(const void *start, size_t len);
+void icache_invalidate(void);   // the same of what needs no cleaning
 
 #endif

@@ -23,11 +23,20 @@ void cache_clean_poc(const void *start, size_t len) {
     dsb_sy();
 }
 
+void icache_invalidate(void) {
+    __asm__ volatile ("ic ialluis\n dsb ish\n isb" : : : "memory");
+}
+
+void cache_written(const void *start, size_t len) {
+    cache_clean_poc(start, len);
+    icache_invalidate();
+}
+
 void cache_sync_code(const void *start, size_t len) {
     size_t line = dcache_line();
     uint64_t end = (uint64_t)start + len;
     for (uint64_t p = ALIGN_DOWN((uint64_t)start, line); p < end; p += line) {
-        __asm__ volatile ("dc cvau, %0" : : "r" (p) : "memory");
+        __asm__ volatile ("dc civac, %0" : : "r" (p) : "memory"); // not CVAU: errata 819472, 824069, 827319
     }
     dsb_ish();
     line = icache_line();

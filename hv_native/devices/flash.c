@@ -119,7 +119,7 @@ static void program(flash_t *f, uint64_t offset, unsigned size, uint64_t value) 
         p[i] &= value >> 8 * i;
     }
     if (p != NULL) {
-        cache_clean_poc(p, size);
+        cache_written(p, size);
     }
 }
 
@@ -127,7 +127,7 @@ static void erase(flash_t *f, uint64_t offset) {
     uint8_t *p = vm_ram(f->vm, f->ram->ipa + ALIGN_DOWN(offset, FLASH_SECTOR), FLASH_SECTOR);
     if (p != NULL) {
         memset(p, 0xFF, FLASH_SECTOR);
-        cache_clean_poc(p, FLASH_SECTOR);
+        cache_written(p, FLASH_SECTOR);
     }
 }
 

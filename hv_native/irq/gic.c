@@ -117,7 +117,10 @@ static void init_core_v3(void) {
     while (read32(rd + GICR_WAKER) & 4) {                       // ChildrenAsleep
     }
     write32(rd + GICR_SGI_BASE + GICD_IGROUPR, ~0u);
-    __asm__ volatile ("msr S3_4_C12_C9_5, %0\n isb" : : "r" (UINT64_C(0xF)));    // ICC_SRE_EL2
+    // ICC_SRE_EL2 without Enable: what a guest wrote to ICC_SRE_EL1 would be its successor's, and taking SRE back is
+    // unpredictable (IHI 0069, 12.2). So that traps and is a constant; where Enable is RAO/WI, the register is one too.
+    __asm__ volatile ("msr S3_4_C12_C9_5, %0\n isb" : : "r" (UINT64_C(0x7)));
+    __asm__ volatile ("msr S3_0_C12_C12_5, %0\n isb" : : "r" (UINT64_C(0x7)));    // ICC_SRE_EL1
     __asm__ volatile ("msr S3_0_C4_C6_0, %0" : : "r" (UINT64_C(0xFF)));          // ICC_PMR_EL1
     __asm__ volatile ("msr S3_0_C12_C12_4, %0" : : "r" (UINT64_C(2)));           // ICC_CTLR_EL1.EOImode
     __asm__ volatile ("msr S3_0_C12_C12_7, %0\n isb" : : "r" (UINT64_C(1)));     // ICC_IGRPEN1_EL1

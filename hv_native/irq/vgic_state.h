@@ -53,6 +53,7 @@ typedef struct {
     uint32_t intid;                     // 0: free
     bool drop, level;                   // level: the wire's, whatever the guest is told
     uint8_t asked;                      // what waits for the handler: VGIC_ASKED_*
+    uint32_t turn;                      // the last one it was asked in (obj_irq.c)
     void *handler;
     uint64_t hits;
 } vgic_watch_t;

@@ -6,6 +6,7 @@
 #include "mem.h"
 #include "mmu.h"
 #include "platform.h"
+#include "policy.h"
 #include "vm.h"
 
 #define ROOT_BYTES 0x2000u
@@ -18,13 +19,21 @@
 #define S2_XN BIT(54)
 #define S2_PERMISSIONS (S2_AP_READ | S2_AP_WRITE | S2_XN)
 
+#define TCR_EPD (BIT(7) | BIT(23)) // EPD0, EPD1
+
 // A TLBI by IPA or by VMID acts on the VMID that is current, so make it this VM's for the moment.
 // The order (IPA entries, DSB, then the combined stage-1-and-2 ones, DSB, ISB) is DDI 0487 D5.10.2.
 static void flush(pgtable_t *pt, uint64_t ipa, uint64_t size) {
     vm_t *vm = (vm_t *)((char *)pt - offsetof(vm_t, stage2));
     uint64_t daif = irq_save();
     uint64_t before = READ_SYSREG(vttbr_el2), mine = (uint64_t)vm->vmid << 48 | (uint64_t)pt->root;
+    uint64_t tcr = READ_SYSREG(tcr_el1), sctlr = READ_SYSREG(sctlr_el1);
     if (before != mine) {
+        // Erratum 1530924: no walk by a stage 1 that is not this VM's (EPDn, which count with M only).
+        WRITE_SYSREG(tcr_el1, tcr | TCR_EPD);
+        isb();
+        WRITE_SYSREG(sctlr_el1, sctlr | 1);
+        isb();
         WRITE_SYSREG(vttbr_el2, mine);
         isb();
     }
@@ -38,6 +47,10 @@ static void flush(pgtable_t *pt, uint64_t ipa, uint64_t size) {
     isb();
     if (before != mine) {
         WRITE_SYSREG(vttbr_el2, before);
+        isb();
+        WRITE_SYSREG(sctlr_el1, sctlr);
+        isb();
+        WRITE_SYSREG(tcr_el1, tcr);
         isb();
     }
     irq_restore(daif);
@@ -68,6 +81,20 @@ static uint64_t *new_table(void) {
 
 static void free_table(uint64_t *t) {
     page_free(t, PAGE_SIZE);
+}
+
+// What VTTBR_EL2 holds between vCPUs: of VMID 0, which no VM has, with nothing in it. A walk that the core begins by
+// itself, or a speculative AT (erratum 1530924), then finds nothing and leaves nothing in the TLB.
+static uint64_t empty[ROOT_ENTRIES] __attribute__((aligned(ROOT_BYTES)));
+
+void stage2_leave(void) {
+    WRITE_SYSREG(vttbr_el2, (uint64_t)empty);
+    isb();
+}
+
+void stage2_init_core(void) {
+    WRITE_SYSREG(vtcr_el2, el2_policy[EL2_VTCR].initial);
+    stage2_leave();
 }
 
 bool stage2_init(vm_t *vm) {

@@ -38,7 +38,16 @@ bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw) {
     if (kw->used != (given != NULL)) {
         mp_raise_TypeError(MP_ERROR_TEXT("unsafe= is the only keyword here"));
     }
-    return given != NULL ? mp_obj_is_true(given->value) : n_args > at && mp_obj_is_true(pos[at]);
+    return given != NULL ? unbox_bool(given->value) : n_args > at && unbox_bool(pos[at]);
+}
+
+void hv_print(const mp_print_t *print, mp_obj_t self, void (*write)(const mp_print_t *to, mp_obj_t self)) {
+    vstr_t text;
+    mp_print_t to;
+    vstr_init_print(&text, 64, &to);
+    write(&to, self);
+    print->print_strn(print->data, text.buf, text.len);
+    vstr_clear(&text);
 }
 
 // Registers this hypervisor stands on. A script that means it says unsafe=True.
@@ -96,7 +105,7 @@ static mp_obj_t hv_msr(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
 static MP_DEFINE_CONST_FUN_OBJ_KW(hv_msr_obj, 2, hv_msr);
 
 static unsigned access_size(mp_obj_t o) {
-    mp_int_t size = mp_obj_get_int(o);
+    mp_int_t size = unbox_int(o);
     if (size != 1 && size != 2 && size != 4 && size != 8) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("an access is 1, 2, 4 or 8 bytes, not %d"), (int)size);
     }

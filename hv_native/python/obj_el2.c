@@ -77,8 +77,7 @@ static mp_obj_t el2_set(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(el2_set_obj, 3, el2_set);
 
-static void el2_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
+static void write_el2(const mp_print_t *print, mp_obj_t self) {
     hv_el2_obj_t *o = MP_OBJ_TO_PTR(self);
     vm_t *vm = hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
     for (unsigned i = 0; i < EL2_COUNT; i++) {
@@ -86,6 +85,11 @@ static void el2_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t ki
         mp_printf(print, "%s%s 0x%lx", i == 0 ? "<" : ", ", sysreg_name(el2_policy[i].enc, name), vm->el2[i]);
     }
     mp_printf(print, ">");
+}
+
+static void el2_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_el2);
 }
 
 static const mp_rom_map_elem_t el2_locals[] = {

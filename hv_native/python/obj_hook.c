@@ -233,15 +233,16 @@ static mp_obj_t vm_el1(size_t n_args, const mp_obj_t *args) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
     vm_t *vm = hv_vm_get(args[0]);
     (void)n_args;
-    uint64_t classes = unbox_u64(args[1]), kinds = unbox_u64(args[2]); // nothing may raise while it is held
     void *old = vm->el1 == NULL ? NULL : vm->el1->handler;
+    uint64_t classes = unbox_u64(args[1]);
+    unsigned kinds = unbox_int(args[2]);
     handler_t *handler = args[3] == mp_const_none ? NULL : keep_handler(o, args[3], 2);
-    vm_hold(vm);
+    vm_hold(vm); // nothing may raise from here on
     bool ok = true;
     if (handler == NULL) {
         el1_stop(vm);
     } else {
-        ok = el1_start(vm, classes, (unsigned)kinds, handler);
+        ok = el1_start(vm, classes, kinds, handler);
     }
     vm_release(vm);
     hv_forget(o, old);
@@ -301,19 +302,22 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
         check_free(p.ranges, p.key, p.size);
     }
     hook_kind_t action = action_of(args[4]);
+    bool match_value = args[6] != mp_const_none, match_pc = args[7] != mp_const_none;
+    uint64_t value = unbox_u64(args[5]), match = match_value ? unbox_u64(args[6]) : 0, pc = match_pc ? unbox_u64(args[7]) : 0;
+    uint64_t nth = unbox_u64(args[8]), every = unbox_u64(args[9]);
     handler_t *handler = args[10] == mp_const_none ? NULL : keep_handler(o, args[10], p.most);
     hv_rule_obj_t *rule = mp_obj_malloc(hv_rule_obj_t, &hv_rule_type);
-    hook_t *h = new_hook(p.key, action);
+    hook_t *h = new_hook(p.key, action); // native memory: nothing may raise from here on
     h->size = p.size;
     h->below = under;
     h->handler = handler;
-    h->value = unbox_u64(args[5]);
-    h->match_value = args[6] != mp_const_none;
-    h->match = h->match_value ? unbox_u64(args[6]) : 0;
-    h->match_pc = args[7] != mp_const_none;
-    h->pc = h->match_pc ? unbox_u64(args[7]) : 0;
-    h->nth = unbox_u64(args[8]);
-    h->every = unbox_u64(args[9]);
+    h->value = value;
+    h->match_value = match_value;
+    h->match = match;
+    h->match_pc = match_pc;
+    h->pc = pc;
+    h->nth = nth;
+    h->every = every;
     if (handler == NULL && !h->match_value && !h->match_pc && h->nth == 0 && h->every == 0) {
         h->kind = action == HOOK_CONST ? HOOK_ANSWER : action == HOOK_COUNT ? HOOK_TALLY : action;
         if (h->kind == HOOK_ANSWER) {

@@ -28,7 +28,7 @@ static mp_obj_t irq_new(hv_vm_obj_t *o, unsigned intid, unsigned cpu) {
 // vm.irq(intid, cpu=0): cpu matters below 32.
 static mp_obj_t vm_irq(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
-    mp_int_t intid = mp_obj_get_int(args[1]), cpu = n_args > 2 ? mp_obj_get_int(args[2]) : 0;
+    mp_int_t intid = unbox_int(args[1]), cpu = n_args > 2 ? unbox_int(args[2]) : 0;
     if (intid < 0 || intid >= (mp_int_t)VGIC_LINES || cpu < 0 || cpu >= (mp_int_t)vm->nvcpus) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s has interrupts 0 to %u, and cpus 0 to %u"), vm->name,
             VGIC_LINES - 1, vm->nvcpus - 1);
@@ -57,9 +57,9 @@ static mp_obj_t irq_set(mp_obj_t self, mp_obj_t level) {
     if (o->intid < 16) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("interrupt %u is an SGI: it has no line"), o->intid);
     } else if (o->intid < 32) {
-        vgic_set_ppi(vm->vcpu[o->cpu], o->intid, mp_obj_is_true(level));
+        vgic_set_ppi(vm->vcpu[o->cpu], o->intid, unbox_bool(level));
     } else {
-        vgic_set_line(vm, o->intid, mp_obj_is_true(level));
+        vgic_set_line(vm, o->intid, unbox_bool(level));
     }
     return mp_const_none;
 }
@@ -91,7 +91,7 @@ static mp_obj_t irq_watch(size_t n_args, const mp_obj_t *args) {
     if (handler != mp_const_none) {
         mp_obj_list_append(o->vm->handlers, handler);
     }
-    if (!vgic_watch(vm, o->intid, n_args > 2 && mp_obj_is_true(args[2]), handler == mp_const_none ? NULL : MP_OBJ_TO_PTR(handler))) {
+    if (!vgic_watch(vm, o->intid, n_args > 2 && unbox_bool(args[2]), handler == mp_const_none ? NULL : MP_OBJ_TO_PTR(handler))) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%u interrupts of %s are watched already: unwatch() one"), VGIC_WATCHES, vm->name);
     }
     return handler;
@@ -110,11 +110,11 @@ static mp_obj_t irq_unwatch(mp_obj_t self) {
 static MP_DEFINE_CONST_FUN_OBJ_1(irq_unwatch_obj, irq_unwatch);
 
 // A handler that raises has let it pass.
-static bool ask(vm_t *vm, const vgic_watch_t *w) {
+static bool ask(hv_vm_obj_t *o, mp_obj_t handler, unsigned intid) {
     bool yes = true;
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        yes = mp_call_function_1(MP_OBJ_FROM_PTR(w->handler), irq_new(vm->object, w->intid, 0)) != mp_const_false;
+        yes = mp_call_function_1(handler, irq_new(o, intid, 0)) != mp_const_false;
         nlr_pop();
     } else {
         static tell_t told;
@@ -123,20 +123,34 @@ static bool ask(vm_t *vm, const vgic_watch_t *w) {
     return yes;
 }
 
-void hv_irq_serve(void) {
-    for (vm_t *vm = vms, *next; vm != NULL; vm = next) {
-        next = vm->next;
+// The next watch whose handler is to be asked and has not been in this turn; NULL: none.
+static vgic_watch_t *next_watch(uint32_t turn, vm_t **of, uint8_t *asked) {
+    for (vm_t *vm = vms; vm != NULL; vm = vm->next) {
         for (unsigned k = 0; k < VGIC_WATCHES; k++) {
             vgic_watch_t *w = &vm->vgic.watch[k];
-            unsigned intid = w->intid;
-            uint8_t asked = w->asked != 0 ? vgic_asked(vm, w) : 0;
-            if (asked == 0) {
-                continue;
+            *asked = w->asked != 0 && w->turn != turn ? vgic_asked(vm, w) : 0;
+            if (*asked != 0) {
+                *of = vm;
+                return w;
             }
-            bool yes = ask(vm, w);
-            if (((hv_vm_obj_t *)vm->object)->vm != vm) {
-                return; // the handler has closed it; whoever else is asked is so again
-            }
+        }
+    }
+    return NULL;
+}
+
+// From the first VM on after each handler: it may have closed any, and begun to watch others.
+void hv_irq_serve(void) {
+    static uint32_t turn;
+    vm_t *vm;
+    uint8_t asked;
+    vgic_watch_t *w;
+    turn++;
+    while ((w = next_watch(turn, &vm, &asked)) != NULL) {
+        hv_vm_obj_t *o = vm->object;
+        unsigned intid = w->intid;
+        w->turn = turn;
+        bool yes = ask(o, MP_OBJ_FROM_PTR(w->handler), intid);
+        if (o->vm == vm) {
             vgic_pass(vm, intid, yes ? asked : 0);
         }
     }
@@ -152,7 +166,7 @@ static mp_obj_t irq_forward(mp_obj_t self, mp_obj_t physical) {
         vgic_unforward(vm, o->intid);
         return mp_const_none;
     }
-    mp_int_t intid = mp_obj_get_int(physical);
+    mp_int_t intid = unbox_int(physical);
     if (intid < 32 || intid >= (mp_int_t)IRQ_MAX) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("a physical interrupt to forward is 32 to %u, not %d"), IRQ_MAX - 1, (int)intid);
     }
@@ -196,10 +210,9 @@ static void irq_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
-static void irq_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+static void write_irq(const mp_print_t *print, mp_obj_t self) {
     hv_irq_obj_t *o = MP_OBJ_TO_PTR(self);
     uint8_t priority, cpu;
-    (void)kind;
     if (o->vm->vm == NULL) {
         mp_printf(print, "<IRQ %u: closed>", o->intid);
         return;
@@ -215,6 +228,11 @@ static void irq_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t ki
         }
     }
     mp_printf(print, ">");
+}
+
+static void irq_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_irq);
 }
 
 static const mp_rom_map_elem_t irq_locals[] = {

@@ -8,6 +8,7 @@
 #include "py/objarray.h"
 #include "py/runtime.h"
 #include "arch.h"
+#include "lent.h"
 #include "objects.h"
 
 typedef struct {
@@ -59,8 +60,8 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
         if (value == MP_OBJ_SENTINEL) {
             return MP_OBJ_NEW_SMALL_INT(*p);
         }
-        *p = (uint8_t)mp_obj_get_int(value);
-        cache_clean_poc(p, 1);
+        *p = (uint8_t)unbox_int(value);
+        cache_written(p, 1);
         return mp_const_none;
     }
     uint64_t size, ipa = slice_range(vm, index, &size);
@@ -75,13 +76,14 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%lu bytes do not fit memory of %lu"), (uint64_t)buf.len, size);
     }
     memmove(p, buf.buf, size);
-    cache_clean_poc(p, size);
+    cache_written(p, size);
     return mp_const_none;
 }
 
 static mp_int_t memory_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t flags) {
     (void)flags;
     vm_t *vm = vm_of(self);
+    vm->ram[0].lent->shown = true;
     buf->len = vm->ram[0].size;
     buf->buf = vm_ram(vm, vm->ram[0].ipa, buf->len);
     buf->typecode = 'B';
@@ -90,15 +92,16 @@ static mp_int_t memory_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t fl
 
 static mp_obj_t memory_view(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
-    uint8_t *p = host_of(vm_of(self), ipa, size);
-    mp_obj_t view = mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, size, p);
-    return view;
+    vm_t *vm = vm_of(self);
+    uint8_t *p = host_of(vm, ipa, size);
+    vm_show_ram(vm, ipa);
+    return mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, size, p);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(memory_view_obj, memory_view);
 
 static mp_obj_t memory_clean(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
-    cache_clean_poc(host_of(vm_of(self), ipa, size), size);
+    cache_written(host_of(vm_of(self), ipa, size), size);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(memory_clean_obj, memory_clean);
@@ -147,14 +150,18 @@ static void memory_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     dest[1] = MP_OBJ_SENTINEL;
 }
 
-static void memory_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
+static void write_memory(const mp_print_t *print, mp_obj_t self) {
     vm_t *vm = vm_of(self);
     mp_printf(print, "<Memory of %s:", vm->name);
     for (unsigned i = 0; i < vm->nram; i++) {
         mp_printf(print, " 0x%lx-0x%lx (%lu KB)", vm->ram[i].ipa, vm->ram[i].ipa + vm->ram[i].size - 1, vm->ram[i].size / 1024);
     }
     mp_printf(print, ">");
+}
+
+static void memory_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_memory);
 }
 
 static const mp_rom_map_elem_t memory_locals[] = {

@@ -48,7 +48,7 @@ static bool all_mapped(uint64_t va, uint64_t size) {
 static mp_obj_t hv_mmu(size_t n_args, const mp_obj_t *args) {
     char op = *mp_obj_str_get_str(args[0]);
     uint64_t va = unbox_u64(args[1]), size = unbox_u64(args[2]), pa = unbox_u64(args[3]);
-    bool unsafe = mp_obj_is_true(args[5]);
+    bool unsafe = unbox_bool(args[5]);
     (void)n_args;
     if (size == 0 || (va | pa | size) % PAGE_SIZE != 0 || va >= VA_LIMIT || size > VA_LIMIT - va) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, 0x%lx bytes: must be multiples of 4 KB, not empty and below 2^39"), va, size);
@@ -74,8 +74,10 @@ MP_DEFINE_CONST_FUN_OBJ_1(hv_mmu_run_obj, hv_mmu_run);
 
 // mmu_translate(va, write) -> PA, as the MMU itself says (AT S1E2R, AT S1E2W), or Fault
 static mp_obj_t hv_mmu_translate(mp_obj_t va_in, mp_obj_t write) {
-    uint64_t va = unbox_u64(va_in), daif = irq_save(), before = READ_SYSREG(par_el1);
-    if (mp_obj_is_true(write)) {
+    uint64_t va = unbox_u64(va_in);
+    bool writes = unbox_bool(write);
+    uint64_t daif = irq_save(), before = READ_SYSREG(par_el1);
+    if (writes) {
         __asm__ volatile ("at s1e2w, %0\n isb" : : "r" (va));
     } else {
         __asm__ volatile ("at s1e2r, %0\n isb" : : "r" (va));

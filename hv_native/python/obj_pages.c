@@ -1,43 +1,40 @@
 // SPDX-License-Identifier: MIT
 // _hv.Pages(bytes): zeroed memory beside the GC heap, as a buffer. For what is big: a collection does
-// not look through it.
+// not look through it. It lives as long as this object, or a view of it.
 
 #include "py/gc.h"
 #include "py/runtime.h"
 #include "arch.h"
+#include "lent.h"
 #include "mem.h"
 #include "objects.h"
 
 typedef struct {
     mp_obj_base_t base;
-    uint8_t *at;
-    size_t bytes;
+    lent_t *memory; // NULL: freed
 } pages_t;
 
 static mp_obj_t pages_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 1, 1, false);
     pages_t *p = mp_obj_malloc_with_finaliser(pages_t, type);
-    p->at = NULL;
-    p->bytes = ALIGN_UP(unbox_u64(args[0]), PAGE_SIZE);
-    p->at = page_alloc(p->bytes);
-    if (p->at == NULL) {
+    p->memory = NULL;
+    size_t bytes = ALIGN_UP(unbox_u64(args[0]), PAGE_SIZE);
+    p->memory = lent_alloc(bytes);
+    if (p->memory == NULL) {
         gc_collect(); // there may be some that nobody knows any more
-        p->at = page_alloc(p->bytes);
+        p->memory = lent_alloc(bytes);
     }
-    if (p->at == NULL) {
-        hv_no_room("a buffer", p->bytes);
+    if (p->memory == NULL) {
+        hv_no_room("a buffer", bytes);
     }
-    page_zero(p->at, p->bytes);
+    page_zero(p->memory->at, bytes);
     return MP_OBJ_FROM_PTR(p);
 }
 
 static mp_obj_t pages_del(mp_obj_t self) {
     pages_t *p = MP_OBJ_TO_PTR(self);
-    if (p->at != NULL) {
-        page_free(p->at, p->bytes);
-        p->at = NULL;
-        p->bytes = 0;
-    }
+    lent_free(p->memory);
+    p->memory = NULL;
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(pages_del_obj, pages_del);
@@ -45,8 +42,12 @@ static MP_DEFINE_CONST_FUN_OBJ_1(pages_del_obj, pages_del);
 static mp_int_t pages_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t flags) {
     pages_t *p = MP_OBJ_TO_PTR(self);
     (void)flags;
-    buf->buf = p->at;
-    buf->len = p->bytes;
+    if (p->memory == NULL) {
+        return 1;
+    }
+    p->memory->shown = true;
+    buf->buf = p->memory->at;
+    buf->len = p->memory->bytes;
     buf->typecode = 'B';
     return 0;
 }

@@ -75,7 +75,7 @@ static uint64_t own_memory(vm_t *vm, uint64_t ipa, uint64_t size) {
         if (vm->nram == VM_MAX_RAM) {
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("a VM has at most %u ranges of RAM"), VM_MAX_RAM);
         }
-        if (!vm_add_ram(vm, ipa, size)) {
+        if (!hv_vm_add_ram(vm, ipa, size)) {
             hv_no_room("guest RAM", size);
         }
     } else if (bytes != size) {
@@ -108,8 +108,8 @@ static mp_obj_t vm_stage2(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
     char op = *mp_obj_str_get_str(args[1]);
     uint64_t ipa = unbox_u64(args[2]), size = unbox_u64(args[3]), pa = 0, start, bytes;
-    unsigned flags = mp_obj_get_int(args[5]);
-    bool unsafe = mp_obj_is_true(args[6]);
+    unsigned flags = unbox_int(args[5]);
+    bool unsafe = unbox_bool(args[6]);
     (void)n_args;
     check_range(ipa, size);
     if (op == 'm') {

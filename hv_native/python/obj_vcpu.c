@@ -71,7 +71,7 @@ static mp_obj_t regfile_new(hv_vcpu_obj_t *cpu, regfile_kind_t kind) {
 }
 
 static unsigned register_number(mp_obj_t index, unsigned count, char letter) {
-    mp_int_t n = mp_obj_get_int(index);
+    mp_int_t n = unbox_int(index);
     if (n < 0 || n >= (mp_int_t)count) {
         mp_raise_msg_varg(&mp_type_IndexError, MP_ERROR_TEXT("no register %c%ld: %c0 to %c%u"), letter, (long)n, letter, letter, count - 1);
     }
@@ -156,8 +156,7 @@ static const char *const el1_names[EL1_COUNT] = {
     #include "el1_rows.def"
 };
 
-static void regfile_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
+static void write_regfile(const mp_print_t *print, mp_obj_t self) {
     hv_regfile_obj_t *o = MP_OBJ_TO_PTR(self);
     vcpu_t *v = hv_vcpu_get_stopped(MP_OBJ_FROM_PTR(o->cpu));
     if (o->kind == FILE_X) {
@@ -176,6 +175,11 @@ static void regfile_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_
     }
 }
 
+static void regfile_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_regfile);
+}
+
 MP_DEFINE_CONST_OBJ_TYPE(hv_regfile_type, MP_QSTR_Registers, MP_TYPE_FLAG_NONE,
     subscr, regfile_subscr, unary_op, regfile_unary, print, regfile_print);
 
@@ -184,7 +188,7 @@ MP_DEFINE_CONST_OBJ_TYPE(hv_regfile_type, MP_QSTR_Registers, MP_TYPE_FLAG_NONE,
 typedef struct {
     mp_obj_base_t base;
     hv_vcpu_obj_t *cpu;
-    const exit_info_t *info;    // of the vCPU, or `copy`
+    bool live;                  // it is what the vCPU says it is, as long as there is that
     exit_info_t copy;
 } hv_exit_obj_t;
 
@@ -192,8 +196,12 @@ mp_obj_t hv_exit_new(hv_vcpu_obj_t *cpu, bool live) {
     hv_exit_obj_t *o = mp_obj_malloc(hv_exit_obj_t, &hv_exit_type);
     o->cpu = cpu;
     o->copy = cpu->vcpu->exit;
-    o->info = live ? &cpu->vcpu->exit : &o->copy;
+    o->live = live;
     return MP_OBJ_FROM_PTR(o);
+}
+
+static const exit_info_t *exit_info(const hv_exit_obj_t *o) {
+    return o->live ? &hv_vcpu_get(MP_OBJ_FROM_PTR(o->cpu))->exit : &o->copy;
 }
 
 static qstr trap_reason(const exit_info_t *e) {
@@ -251,10 +259,10 @@ static qstr reason(const exit_info_t *e) {
 
 static void exit_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     hv_exit_obj_t *o = MP_OBJ_TO_PTR(self);
-    const exit_info_t *e = o->info;
     if (dest[0] != MP_OBJ_NULL) {
         return;
     }
+    const exit_info_t *e = exit_info(o);
     switch (attr) {
         case MP_QSTR_reason:
             dest[0] = MP_OBJ_NEW_QSTR(reason(e));
@@ -290,10 +298,9 @@ static void exit_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
-static void exit_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
+static void write_exit(const mp_print_t *print, mp_obj_t self) {
     hv_exit_obj_t *o = MP_OBJ_TO_PTR(self);
-    const exit_info_t *e = o->info;
+    const exit_info_t *e = exit_info(o);
     mp_printf(print, "<Exit %q: cpu %u at pc 0x%lx", reason(e), o->cpu->vcpu == NULL ? 0 : o->cpu->vcpu->id, e->pc);
     if (e->reason == EXIT_TRAP) {
         mp_printf(print, ", esr 0x%08lx", e->esr);
@@ -304,6 +311,11 @@ static void exit_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
         }
     }
     mp_printf(print, ">");
+}
+
+static void exit_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_exit);
 }
 
 MP_DEFINE_CONST_OBJ_TYPE(hv_exit_type, MP_QSTR_Exit, MP_TYPE_FLAG_NONE, attr, exit_attr, print, exit_print);
@@ -324,7 +336,7 @@ static mp_obj_t exits(const vcpu_t *v) {
 
 // The core it must run on; None: any.
 static void pin(vcpu_t *v, mp_obj_t core) {
-    mp_int_t n = core == mp_const_none ? -1 : mp_obj_get_int(core);
+    mp_int_t n = core == mp_const_none ? -1 : unbox_int(core);
     if (n < -1 || n >= (mp_int_t)platform.ncpus) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("pin: this machine has cores 0 to %u, not %d"), platform.ncpus - 1, (int)n);
     }
@@ -456,10 +468,10 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_inject_obj, 2, 3, vcpu_inject);
 // reset(pc=0, x0=0): every register as after a reset, EL1h, MMU off.
 static mp_obj_t vcpu_reset_method(size_t n_args, const mp_obj_t *args) {
     vcpu_t *v = hv_vcpu_get_stopped(args[0]);
+    uint64_t pc = n_args > 1 ? unbox_u64(args[1]) : 0, x0 = n_args > 2 ? unbox_u64(args[2]) : 0;
     if (v->regs != &v->parked) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("a vCPU cannot be reset inside its own handler: return hv.STOP first"));
     }
-    uint64_t pc = n_args > 1 ? unbox_u64(args[1]) : 0, x0 = n_args > 2 ? unbox_u64(args[2]) : 0;
     uint64_t daif = irq_save(); // from here on nothing may raise
     vcpu_put(v);
     vcpu_reset(v, pc, x0);
@@ -475,7 +487,7 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_reset_obj, 1, 3, vcpu_reset_meth
 static mp_obj_t vcpu_translate(size_t n_args, const mp_obj_t *args) {
     vcpu_t *v = hv_vcpu_get_stopped(args[0]);
     uint64_t va = unbox_u64(args[1]);
-    bool write = n_args > 2 && mp_obj_is_true(args[2]), el0 = n_args > 3 && mp_obj_is_true(args[3]);
+    bool write = n_args > 2 && unbox_bool(args[2]), el0 = n_args > 3 && unbox_bool(args[3]);
     uint64_t ipa, pa;
     uint64_t fault = vcpu_translate_va(v, va, write, el0, &ipa, &pa);
     if (fault != 0) {
@@ -510,8 +522,7 @@ static const char *mode_name(uint64_t pstate) {
 }
 
 // What the transition to EL1 loads (and what it leaves alone), as a table.
-static void vcpu_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
+static void write_vcpu(const mp_print_t *print, mp_obj_t self) {
     hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
     vcpu_t *v = o->vcpu;
     if (v == NULL) {
@@ -530,6 +541,11 @@ static void vcpu_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
     mp_printf(print, "  SP_EL1     0x%016lx  SP_EL0    0x%016lx\n", vcpu_el1_get(v, EL1_SP_EL1), vcpu_el1_get(v, EL1_SP_EL0));
     mp_printf(print, "  SP_EL2     0x%016lx  HCR_EL2   0x%016lx\n", el2, v->vm->el2[EL2_HCR]);
     mp_printf(print, "  SCTLR_EL1  0x%016lx  VBAR_EL1  0x%016lx>", vcpu_el1_get(v, EL1_SCTLR_EL1), vcpu_el1_get(v, EL1_VBAR_EL1));
+}
+
+static void vcpu_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_vcpu);
 }
 
 static const mp_rom_map_elem_t vcpu_locals[] = {

@@ -11,6 +11,7 @@
 #include "shared/readline/readline.h"
 #include "shared/runtime/interrupt_char.h"
 #include "arch.h"
+#include "lent.h"
 #include "objects.h"
 #include "sched.h"
 #include "tell.h"
@@ -115,7 +116,7 @@ static uint64_t move(request_t *r, cursor_t *c, uint8_t *buf, uint64_t len) {
 }
 
 static uint64_t wanted(size_t n_args, const mp_obj_t *args, const cursor_t *c) {
-    mp_int_t n = n_args > 1 ? mp_obj_get_int(args[1]) : -1;
+    mp_int_t n = n_args > 1 ? unbox_int(args[1]) : -1;
     return n < 0 || n > c->left ? c->left : (uint64_t)n;
 }
 
@@ -149,6 +150,10 @@ static MP_DEFINE_CONST_FUN_OBJ_2(request_write_obj, request_write);
 
 static mp_obj_t views(request_t *r, cursor_t *c, uint64_t left) {
     mp_obj_t list = mp_obj_new_list(0, NULL);
+    vm_t *vm = device_of(r->port)->vm;
+    for (unsigned i = 0; i < vm->nram; i++) {
+        vm->ram[i].lent->shown = true;
+    }
     while (left != 0) {
         uint32_t n;
         uint8_t *at = step(r, c, left, &n);
@@ -180,6 +185,9 @@ static mp_obj_t request_done(mp_obj_t self) {
         r->done = true;
         for (unsigned i = r->nread; i < r->n; i++) {
             virtio_sync(d, r->piece[i].at, r->piece[i].len);
+        }
+        if (r->written != 0) {
+            icache_invalidate(); // it may be code; that the guest's own caches are clean is its care, as with any device
         }
         virtqueue_push(d, r->queue, r->head, r->epoch, r->written);
     }
@@ -239,11 +247,16 @@ static void interrupted(port_t *port, virtio_t *d, mp_obj_t raised) {
         virtqueue_unpop(d, r->queue, r->epoch);
     }
     if (port->interrupted) {
-        mp_printf(&mp_plat_print, "%s is stopped: Ctrl-C twice in its virtio device %u\n", d->vm->name, port->slot);
         sched_stop(d->vm);
     }
+    bool again = port->interrupted;
     port->interrupted = true;
     virtio_kick(d, (1u << d->nqueues) - 1);
+    if (again) { // last: the console may be Python's as well
+        char name[sizeof(d->vm->name)];
+        memcpy(name, d->vm->name, sizeof(name));
+        mp_printf(&mp_plat_print, "%s is stopped: Ctrl-C twice in its virtio device %u\n", name, port->slot);
+    }
 }
 
 // False: it has closed the VM.
@@ -338,9 +351,6 @@ static bool serve_protected(port_t *port, uint32_t what) {
     mp_obj_t raised = MP_OBJ_FROM_PTR(nlr.ret_val);
     bool ctrl_c = mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(raised)), MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt));
     virtio_t *d = port->vm->vm == NULL ? NULL : device_of(port);
-    if (!ctrl_c) {
-        hv_tell(&port->told, raised);
-    }
     if (d != NULL && ctrl_c) {
         interrupted(port, d, raised);
     } else if (d != NULL) {
@@ -348,6 +358,9 @@ static bool serve_protected(port_t *port, uint32_t what) {
     }
     port->asked = NULL;
     port->going = MP_OBJ_NULL;
+    if (!ctrl_c) {
+        hv_tell(&port->told, raised); // last: the console may be Python's as well
+    }
     return !ctrl_c;
 }
 
@@ -447,7 +460,7 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
     vm_t *vm = hv_vm_get(args[0]);
     (void)n_args;
-    mp_int_t slot = mp_obj_get_int(args[1]), queues = mp_obj_get_int(args[5]);
+    mp_int_t slot = unbox_int(args[1]), queues = unbox_int(args[5]);
     if (slot < 0 || slot >= VM_MAX_VIRTIO || vm->virtio[slot] != NULL || queues < 1 || queues > (mp_int_t)VIRTIO_QUEUES) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("virtio slot %d with %d queues: a free one of 0 to 31, 1 to 8 queues"),
             (int)slot, (int)queues);
@@ -467,7 +480,7 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
     uint64_t features = unbox_u64(args[3]);
     virtio_t *d = new_device(vm, slot);
     d->id = id;
-    d->legacy = mp_obj_is_true(args[7]);
+    d->legacy = unbox_bool(args[7]);
     d->offered = features | VIRTIO_F_INDIRECT | (d->legacy ? 0 : VIRTIO_F_VERSION_1);
     d->nqueues = queues;
     d->port = port;
@@ -490,7 +503,7 @@ MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj, 11, 11, vm_virtio);
 // pop(queue) -> Request or None
 static mp_obj_t port_pop(mp_obj_t self, mp_obj_t queue) {
     port_t *port = MP_OBJ_TO_PTR(self);
-    mp_int_t n = mp_obj_get_int(queue);
+    mp_int_t n = unbox_int(queue);
     return n < 0 || n >= (mp_int_t)VIRTIO_QUEUES ? mp_const_none : pop(port, n);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(port_pop_obj, port_pop);

@@ -3,6 +3,7 @@
 // must be native, each method one thing.
 
 #include <string.h>
+#include "py/gc.h"
 #include "py/mphal.h"
 #include "py/objstr.h"
 #include "py/runtime.h"
@@ -10,6 +11,7 @@
 #include "arch.h"
 #include "cpu.h"
 #include "flash.h"
+#include "lent.h"
 #include "mem.h"
 #include "objects.h"
 #include "pl011.h"
@@ -37,12 +39,21 @@ MP_NORETURN void hv_no_room(const char *what, uint64_t bytes) {
         what, bytes / 1024, (uint64_t)page_free_bytes() / 1024, (uint64_t)page_largest() / 1024);
 }
 
+bool hv_vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
+    if (vm_add_ram(vm, ipa, size)) {
+        return true;
+    }
+    gc_collect(); // there may be memory that nobody knows any more
+    return vm_add_ram(vm, ipa, size);
+}
+
 static mp_obj_t make_cpus(hv_vm_obj_t *o) {
     mp_obj_t items[VM_MAX_CPUS];
     for (unsigned i = 0; i < o->vm->nvcpus; i++) {
         hv_vcpu_obj_t *c = mp_obj_malloc(hv_vcpu_obj_t, &hv_vcpu_type);
         c->vcpu = o->vm->vcpu[i];
         c->vm = o;
+        c->exception = MP_OBJ_NULL;
         c->vcpu->object = c;
         items[i] = MP_OBJ_FROM_PTR(c);
     }
@@ -53,7 +64,7 @@ static mp_obj_t make_cpus(hv_vm_obj_t *o) {
 static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 3, 3, false);
     uint64_t ram = unbox_u64(args[1]);
-    mp_int_t cpus = mp_obj_get_int(args[2]);
+    mp_int_t cpus = unbox_int(args[2]);
     if (cpus < 1 || cpus > VM_MAX_CPUS) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("cpus must be 1 to %d, not %d"), VM_MAX_CPUS, (int)cpus);
     }
@@ -80,7 +91,7 @@ static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_k
         hv_no_room("a VM", sizeof(vm_t) + cpus * sizeof(vcpu_t));
     }
     o->vm->object = o;
-    if (!vm_add_ram(o->vm, RAM_BASE, ram)) {
+    if (!hv_vm_add_ram(o->vm, RAM_BASE, ram)) {
         vm_destroy(o->vm);
         o->vm = NULL;
         hv_no_room("guest RAM", ram);
@@ -90,6 +101,21 @@ static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_k
 }
 
 static vcpu_t *take_end(hv_vm_obj_t *o);
+
+void hv_vm_destroy(hv_vm_obj_t *o) {
+    size_t n = 0;
+    mp_obj_t *cpus;
+    if (o->cpus != mp_const_none) {
+        mp_obj_get_array(o->cpus, &n, &cpus);
+    }
+    for (size_t i = 0; i < n; i++) {
+        ((hv_vcpu_obj_t *)MP_OBJ_TO_PTR(cpus[i]))->vcpu = NULL;
+    }
+    uint64_t daif = irq_save(); // a timer may know it
+    vm_destroy(o->vm);
+    o->vm = NULL;
+    irq_restore(daif);
+}
 
 static mp_obj_t vm_close(mp_obj_t self) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
@@ -103,28 +129,20 @@ static mp_obj_t vm_close(mp_obj_t self) {
         hv_vm_stop_and_wait(o->vm);
         take_end(o);
     }
-    size_t n;
-    mp_obj_t *cpus;
-    mp_obj_get_array(o->cpus, &n, &cpus);
-    for (size_t i = 0; i < n; i++) {
-        ((hv_vcpu_obj_t *)MP_OBJ_TO_PTR(cpus[i]))->vcpu = NULL;
-    }
-    uint64_t daif = irq_save();
-    vm_destroy(o->vm);
-    o->vm = NULL;
-    irq_restore(daif);
+    hv_vm_destroy(o);
+    lent_reclaim();
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vm_close_obj, vm_close);
 
-// The GC found nobody who knows this VM: a running one is always known (keep).
+// The GC found nobody who knows this VM: a running one is always known (keep). Or a script has called it.
 static mp_obj_t vm_del(mp_obj_t self) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
+    if (o->vm != NULL && (o->vm->running || sched_in_handler(o->vm))) {
+        return vm_close(self);
+    }
     if (o->vm != NULL) {
-        uint64_t daif = irq_save();
-        vm_destroy(o->vm);
-        o->vm = NULL;
-        irq_restore(daif);
+        hv_vm_destroy(o);
     }
     return mp_const_none;
 }
@@ -144,6 +162,10 @@ static mp_obj_t vm_flash(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     hv_check_device(vm, ipa, size);
     vm_hold(vm);
     bool ok = flash_add(vm, ipa, size);
+    if (!ok) {
+        gc_collect(); // there may be memory that nobody knows any more
+        ok = flash_add(vm, ipa, size);
+    }
     vm_release(vm);
     if (!ok) {
         hv_no_room("flash", size);
@@ -166,6 +188,13 @@ static void keep(hv_vm_obj_t *o) {
 
 static hv_vcpu_obj_t *vcpu_object(const vcpu_t *v) {
     return v->object;
+}
+
+// What its handler raised, if that is what it ended with.
+static mp_obj_t take_exception(const vcpu_t *v) {
+    mp_obj_t raised = v->exit.reason == EXIT_RAISED ? vcpu_object(v)->exception : MP_OBJ_NULL;
+    vcpu_object(v)->exception = MP_OBJ_NULL;
+    return raised;
 }
 
 // The VM has come to rest. Returns what ended it: of a stop that was asked for, cpu 0 tells where.
@@ -195,16 +224,16 @@ static void report_end(hv_vm_obj_t *o) {
     if (o->vm->ended_by == NULL) {
         return; // paused
     }
-    if (v->exit.reason == EXIT_RAISED && v->exception != MP_OBJ_NULL) {
-        mp_obj_print_exception(&mp_plat_print, v->exception); // nobody called who could be told
-        v->exception = MP_OBJ_NULL;
-    }
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        mp_obj_t dest[3];
+        mp_obj_t exit = hv_exit_new(vcpu_object(v), false), raised = take_exception(v), dest[3];
+        // Python from here on: v may be gone.
+        if (raised != MP_OBJ_NULL) {
+            mp_obj_print_exception(&mp_plat_print, raised); // nobody called who could be told
+        }
         mp_load_method_maybe(o->wrapper, MP_QSTR__ended, dest);
         if (dest[0] != MP_OBJ_NULL) {
-            dest[2] = hv_exit_new(vcpu_object(v), false);
+            dest[2] = exit;
             mp_call_method_n_kw(1, 0, dest);
         }
         nlr_pop();
@@ -246,11 +275,14 @@ void hv_vm_report_ended(void) {
 
 typedef struct {
     timer_t timer;      // first: its function finds the VM behind it
-    vm_t *vm;
+    hv_vm_obj_t *o;     // which may lose its VM meanwhile
 } deadline_t;
 
 static void deadline_passed(timer_t *t) {
-    sched_stop(((deadline_t *)t)->vm);
+    vm_t *vm = ((deadline_t *)t)->o->vm;
+    if (vm != NULL) {
+        sched_stop(vm);
+    }
     mp_hal_wake();
 }
 
@@ -274,12 +306,14 @@ static bool type_at_guest(vm_t *vm, int detach) {
 
 #define NO_KEY (-1)
 
-// Until the VM has ended or the detach key was typed. Ctrl-C raises, if it is not the guest's.
-static void wait_for_end(vm_t *vm, int detach) {
+// Until the VM has ended or the detach key was typed. Ctrl-C raises, if it is not the guest's. So does a VM that
+// is closed meanwhile: whatever runs while we wait may do that.
+static void wait_for_end(hv_vm_obj_t *o, int detach) {
     bool stopped = false;
     while (!stopped) {
         mp_hal_woken = false;
         mp_handle_pending(true);
+        vm_t *vm = hv_vm_get(MP_OBJ_FROM_PTR(o));
         if (type_at_guest(vm, detach)) {
             return;
         }
@@ -292,17 +326,15 @@ static void wait_for_end(vm_t *vm, int detach) {
     }
 }
 
-// False: something was raised on the way (Ctrl-C), and the VM has been stopped.
-static bool wait_protected(vm_t *vm, mp_obj_t *raised) {
+// What was raised on the way (Ctrl-C), or MP_OBJ_NULL; the VM has stopped, or it has been closed.
+static mp_obj_t wait_protected(hv_vm_obj_t *o, int detach) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        wait_for_end(vm, NO_KEY);
+        wait_for_end(o, detach);
         nlr_pop();
-        return true;
+        return MP_OBJ_NULL;
     }
-    *raised = MP_OBJ_FROM_PTR(nlr.ret_val);
-    hv_vm_stop_and_wait(vm);
-    return false;
+    return MP_OBJ_FROM_PTR(nlr.ret_val);
 }
 
 static void check_not_running(vm_t *vm) {
@@ -322,7 +354,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     uint64_t ms = timeout_in == mp_const_none ? UINT64_MAX : unbox_u64(timeout_in);
     // Longer than the counter counts, or 64 bits hold: no deadline.
     uint64_t ticks = ms < (UINT64_MAX >> 1) / timer_freq() ? ms * timer_freq() / 1000 : UINT64_MAX;
-    deadline_t deadline = { .vm = vm };
+    deadline_t deadline = { .o = o };
     bool was_attached = pl011_attached(vm);
     keep(o);
     pl011_attach(vm, true);
@@ -332,16 +364,19 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     if (ticks != UINT64_MAX) { // not before: a deadline that has passed by then would be forgotten
         timer_arm(&deadline.timer, timer_now() + ticks, deadline_passed);
     }
-    mp_obj_t raised = MP_OBJ_NULL;
-    wait_protected(vm, &raised);
+    mp_obj_t raised = wait_protected(o, NO_KEY);
     timer_cancel(&deadline.timer);
+    if (o->vm == NULL) {
+        nlr_raise(raised);
+    }
+    if (raised != MP_OBJ_NULL) {
+        hv_vm_stop_and_wait(vm);
+    }
     vm->vcpu[0]->home = -1;
     pl011_attach(vm, was_attached);
     vcpu_t *v = take_end(o);
-    if (raised == MP_OBJ_NULL && v->exit.reason == EXIT_RAISED) {
-        raised = v->exception;
-    }
-    v->exception = MP_OBJ_NULL;
+    mp_obj_t by_handler = take_exception(v);
+    raised = raised == MP_OBJ_NULL ? by_handler : raised;
     if (raised != MP_OBJ_NULL) {
         nlr_raise(raised);
     }
@@ -352,28 +387,25 @@ static MP_DEFINE_CONST_FUN_OBJ_2(vm_run_obj, vm_run);
 // attach(detach_key): the machine's console is the guest's, Ctrl-C too, until the key is typed or the
 // VM ends. True: it has been detached, and runs on in the background.
 static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
-    vm_t *vm = hv_vm_get(self);
-    int interrupt_char = mp_interrupt_char;
+    hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
+    int interrupt_char = mp_interrupt_char, detach = unbox_int(key);
     if (sched_any_handler()) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("attach() cannot be used inside a handler"));
     }
+    pl011_attach(hv_vm_get(self), true);
     mp_hal_set_interrupt_char(NO_KEY);
-    pl011_attach(vm, true);
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) == 0) {
-        wait_for_end(vm, mp_obj_get_int(key));
-        nlr_pop();
-        nlr.ret_val = NULL;
-    }
-    pl011_attach(vm, false);
+    mp_obj_t raised = wait_protected(o, detach);
     mp_hal_set_interrupt_char(interrupt_char);
-    if (nlr.ret_val != NULL) {
-        nlr_raise(MP_OBJ_FROM_PTR(nlr.ret_val));
+    if (o->vm != NULL) {
+        pl011_attach(o->vm, false);
     }
-    if (vm->running && sched_is_stopped(vm)) {
-        report_end(MP_OBJ_TO_PTR(self));
+    if (raised != MP_OBJ_NULL) {
+        nlr_raise(raised);
     }
-    return mp_obj_new_bool(vm->running);
+    if (o->vm->running && sched_is_stopped(o->vm)) {
+        report_end(o);
+    }
+    return mp_obj_new_bool(o->vm != NULL && o->vm->running);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(vm_attach_obj, vm_attach);
 
@@ -399,12 +431,14 @@ static mp_obj_t vm_pause(mp_obj_t self) {
         while (!sched_is_stopped(vm)) {
             sched_serve_python();
             mp_handle_pending(true);
+            hv_vm_get(self); // raises if one of those has closed it
             if (sched_in_handler(vm)) {
                 return mp_const_true; // from one of its own handlers: it stops when that returns
             }
         }
         if (vm->running && !vm->foreground) {
             report_end(MP_OBJ_TO_PTR(self));
+            hv_vm_get(self);
         }
     } while (vm->running && !vm->foreground); // it ended in a reset, and has been started anew
     return mp_obj_new_bool(vm->ended_by == NULL);
@@ -420,7 +454,7 @@ static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
             o->wrapper = dest[1];
             dest[0] = MP_OBJ_NULL;
         } else if (attr == MP_QSTR_stop_time && dest[1] != MP_OBJ_NULL) {
-            hv_vm_get(self)->stop_time = mp_obj_is_true(dest[1]);
+            hv_vm_get(self)->stop_time = unbox_bool(dest[1]);
             dest[0] = MP_OBJ_NULL;
         }
         return;

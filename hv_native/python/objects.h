@@ -20,6 +20,7 @@ typedef struct {
     mp_obj_base_t base;
     vcpu_t *vcpu;           // NULL once the VM is closed
     hv_vm_obj_t *vm;
+    mp_obj_t exception;     // what a handler raised, for the caller of run; or MP_OBJ_NULL
 } hv_vcpu_obj_t;
 
 extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type, hv_console_type, hv_rule_type;
@@ -64,6 +65,9 @@ void hv_check_device(vm_t *vm, uint64_t ipa, uint64_t size);
 void hv_check_owner(const vm_t *vm, uint64_t pa, uint64_t size, bool unsafe);
 mp_obj_t hv_pgtable_run(const pgtable_t *pt, mp_obj_t addr);
 
+// Where the output goes may be Python, which may close the VM that is printed: so `write` has done its work before.
+void hv_print(const mp_print_t *print, mp_obj_t self, void (*write)(const mp_print_t *to, mp_obj_t self));
+
 mp_obj_t hv_exit_new(hv_vcpu_obj_t *cpu, bool live);
 mp_obj_t hv_memory_new(hv_vm_obj_t *vm);
 mp_obj_t hv_console_new(hv_vm_obj_t *vm);
@@ -71,6 +75,10 @@ mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 
 // Boot core: stop a VM and wait; the exits it still had for Python are dropped.
 void hv_vm_stop_and_wait(vm_t *vm);
+// It has no VM any more: nor have its vCPUs, and what a script still has of them raises ValueError.
+void hv_vm_destroy(hv_vm_obj_t *o);
+// vm_add_ram; if need be, after a collection.
+bool hv_vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 // Boot core: tell the hv.VM of a VM that ended in the background.
 void hv_vm_report_ended(void);
 bool hv_vm_any_ended(void);

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include "py/objtype.h"
 #include "py/runtime.h"
 #include "sysreg_table.h"
 
@@ -234,8 +235,11 @@ sysreg_t sysreg_resolve(mp_obj_t what) {
         return sysreg_named(what, &mp_type_ValueError);
     }
     if (!mp_obj_is_int(what)) {
-        mp_obj_t dest[2];
-        mp_load_method_maybe(what, MP_QSTR_enc, dest);
+        mp_obj_t dest[2] = { MP_OBJ_NULL, MP_OBJ_NULL };
+        const mp_obj_type_t *type = mp_obj_get_type(what);
+        if (!mp_obj_is_instance_type(type) && type != &mp_type_module) { // no Python: the caller may hold a VM
+            mp_load_method_maybe(what, MP_QSTR_enc, dest);
+        }
         if (dest[0] == MP_OBJ_NULL || !mp_obj_is_int(dest[0])) {
             mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("a register is a name or an encoding, not %s"),
                 mp_obj_get_type_str(what));

@@ -16,6 +16,7 @@
 #include "arch.h"
 #include "callback.h"
 #include "cpu.h"
+#include "objects.h"
 #include "quick.h"
 #include "timer.h"
 #include "vm.h"
@@ -45,32 +46,6 @@ _Static_assert(SAME(LESS) && SAME(MORE) && SAME(EQUAL) && SAME(LESS_EQUAL) && SA
     && SAME(OR) && SAME(XOR) && SAME(AND) && SAME(LSHIFT) && SAME(RSHIFT) && SAME(ADD) && SAME(SUBTRACT) && SAME(MULTIPLY), "quick.S");
 #undef SAME
 _Static_assert(MP_BINARY_OP_OR - MP_BINARY_OP_INPLACE_OR == BINARY_OPS && MP_BINARY_OP_MULTIPLY - MP_BINARY_OP_INPLACE_MULTIPLY == BINARY_OPS, "quick.S");
-
-mp_obj_t box_u64(uint64_t v) {
-    if (LIKELY(v <= (uint64_t)MP_SMALL_INT_MAX)) {
-        return MP_OBJ_NEW_SMALL_INT((mp_int_t)v);
-    }
-    return mp_obj_new_int_from_ull(v);
-}
-
-uint64_t unbox_u64(mp_obj_t o) {
-    if (LIKELY(mp_obj_is_small_int(o))) {
-        return (uint64_t)MP_OBJ_SMALL_INT_VALUE(o);
-    }
-    mp_uint_t value;
-    if (mp_obj_is_exact_type(o, &mp_type_int)) { // a long one: an address that is cut would be another one
-        const mpz_t *n = &((mp_obj_int_t *)MP_OBJ_TO_PTR(o))->mpz;
-        if (n->neg ? mp_obj_int_to_bytes_impl(o, false, sizeof(value), (byte *)&value) : mpz_as_uint_checked(n, &value)) {
-            return value;
-        }
-        mp_raise_msg_varg(&mp_type_OverflowError, MP_ERROR_TEXT("%s has more than 64 bits"), mp_obj_str_get_str(mp_call_function_1(MP_OBJ_FROM_PTR(&mp_builtin_hex_obj), o)));
-    }
-    return (uint64_t)mp_obj_get_int_truncated(o);
-}
-
-uint64_t low_u64(mp_obj_t o) {
-    return mp_obj_is_small_int(o) ? (uint64_t)MP_OBJ_SMALL_INT_VALUE(o) : (uint64_t)mp_obj_get_int_truncated(o);
-}
 
 // ---- Actions ------------------------------------------------------------------------------------
 
@@ -346,6 +321,11 @@ static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool 
     decode(got, load && !v->moved, out);
     nlr_pop();
     return true;
+}
+
+// In an object that the GC looks through, as it does not through a vcpu_t.
+void callback_raised(vcpu_t *v, mp_obj_t exception) {
+    ((hv_vcpu_obj_t *)v->object)->exception = exception;
 }
 
 // When the handler that runs began, by CNTPCT; 0: none does.

@@ -5,6 +5,7 @@
 #define HV_CALLBACK_H
 
 #include "py/bc.h"
+#include "numbers.h"
 #include "vcpu.h"
 
 // A Python handler. If it is a plain function, a method or a closure of one, it has a frame of its own
@@ -43,15 +44,14 @@ typedef struct {
 // takes. A load must return a value. False: it raised.
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out);
 
+// Keep what a handler of v raised for the caller of run.
+void callback_raised(vcpu_t *v, mp_obj_t exception);
+
 // Ctrl-C, a function the scheduler wants to run, or something the HAL waits for.
 bool callback_events_pending(void);
 
 // Ctrl-C was typed where it is but a key, the console's interrupt says. It ends a handler that takes too
 // long; the VM stops in front of the instruction.
 void callback_interrupt(void);
-
-mp_obj_t box_u64(uint64_t v);
-uint64_t unbox_u64(mp_obj_t o); // an int, negative in two's complement; OverflowError beyond 64 bits, TypeError for others
-uint64_t low_u64(mp_obj_t o); // the low 64 bits of any int: what a register holds of a sum
 
 #endif

@@ -21,13 +21,6 @@ static uint32_t *host_word(vm_t *vm, uint64_t ipa) {
     return vm_ram(vm, ipa & ~UINT64_C(3), 4);
 }
 
-// The guest fetches it next, with its caches on or off. The instruction cache may know it by the guest's
-// own address, so all of it goes (it is a VIPT one).
-static void code_changed(void *start, size_t size) {
-    cache_clean_poc(start, size);
-    __asm__ volatile ("ic ialluis\n dsb ish\n isb" : : : "memory");
-}
-
 // ---- Putting HVCs in ----------------------------------------------------------------------------
 
 static bool is_ours(const el1trap_t *t, uint32_t word) {
@@ -92,7 +85,7 @@ static void plant_vectors(vcpu_t *v) {
     }
     spin_unlock(&v->vm->lock);
     irq_restore(daif);
-    code_changed(table, 16 * VECTOR_BYTES);
+    cache_written(table, 16 * VECTOR_BYTES);
 }
 
 static void plant_in_page(vm_t *vm, uint64_t ipa, uint32_t *page) {
@@ -102,7 +95,7 @@ static void plant_in_page(vm_t *vm, uint64_t ipa, uint32_t *page) {
             plant(vm, ipa + 4 * i, &page[i]);
         }
     }
-    code_changed(page, PAGE_SIZE);
+    cache_written(page, PAGE_SIZE);
 }
 
 // ---- Written or executed ------------------------------------------------------------------------
@@ -173,7 +166,7 @@ static void put(vcpu_t *v, uint64_t ipa, uint32_t word) {
     uint32_t *at = host_word(v->vm, ipa);
     if (at != NULL) {
         *at = word;
-        code_changed(at, 4);
+        cache_written(at, 4);
     }
 }
 
@@ -285,7 +278,7 @@ static exit_t exception(vcpu_t *v, unsigned i, uint64_t offset) {
     outcome_t out;
     v->moved = v->skip = false;
     if (!callback(v, t->handler, 2, raw, false, &out)) {
-        v->exception = out.exception;
+        callback_raised(v, out.exception);
         return EXIT_RAISED;
     }
     return v->moved ? EXIT_RESUME : act(v, &out, i, esr, kind);
@@ -365,7 +358,7 @@ void el1_stop(vm_t *vm) {
         uint32_t *at = host_word(vm, t->place[i]);
         if (at != NULL && is_ours(t, *at)) {
             *at = t->word[FIELD(*at, 20, 5) - EL1_IMM];
-            code_changed(at, 4);
+            cache_written(at, 4);
         }
     }
     t->nplaces = 0;

@@ -5,6 +5,7 @@
 #include "cpu.h"
 #include "idregs.h"
 #include "mmio_decode.h"
+#include "platform.h"
 #include "policy.h"
 #include "rule.h"
 #include "sysreg_access.h"
@@ -95,6 +96,10 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
     if (key == KEY(2, 0, 0, 2, 2)) {
         v->mdscr = write ? *value : v->mdscr;
         *value = v->mdscr;
+        return true;
+    }
+    if (key == KEY(3, 0, 12, 12, 5) && platform.gic_version == 3) {
+        *value = 0x7; // ICC_SRE_EL1: system registers only (gic.c)
         return true;
     }
     if (key == KEY(2, 0, 1, 1, 4)) {

@@ -55,7 +55,7 @@ exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load
     }
     v->moved = v->skip = false;
     if (!callback(v, h->handler, n, raw, load, out)) {
-        v->exception = out->exception;
+        callback_raised(v, out->exception);
         return EXIT_RAISED;
     }
     if (v->moved) {

@@ -36,6 +36,7 @@ void secondary_main(pcpu_t *p) {
     WRITE_SYSREG(cnthctl_el2, 3);
     irq_init_core();
     timer_init_core();
+    stage2_init_core();
     vgic_init_core();
     irq_attach(GIC_SGI_KICK, sched_kicked, NULL);
     __asm__ volatile ("msr daifclr, #4");

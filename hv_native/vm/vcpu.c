@@ -57,6 +57,7 @@ void vcpu_put(vcpu_t *v) {
     if (p->loaded != v) {
         return;
     }
+    stage2_leave();
     save_el1(v);
     fp_save(v);
     vtimer_put(v);
@@ -79,11 +80,12 @@ void vcpu_load(vcpu_t *v) {
     if (p->loaded != NULL) {
         vcpu_put(p->loaded);
     }
-    stage2_use(v->vm);
     load_identity(v);
     load_el1(v);
     vtimer_load(v);
     vgic_load(v);
+    isb(); // its stage 1 first: until then nobody's stage 2 (erratum 1530924)
+    stage2_use(v->vm);
     isb();
     // vCPUs of one VM share a VMID: what the last one here cached of its own tables must go.
     __asm__ volatile ("tlbi vmalle1\n dsb nsh\n isb\n clrex" : : : "memory");

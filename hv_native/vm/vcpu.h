@@ -113,7 +113,6 @@ typedef struct vcpu {
     uint64_t step_ipa;      // el1trap.c has put the original instruction there, for one step; or 0
     uint16_t step_word;
     void *asked;            // the handler (handler_t) whose frame this exit has begun in: see callback.h
-    void *exception;        // what a handler raised, for the caller of run (mp_obj_t)
     uint16_t vmid;
     uint64_t mdscr;         // MDSCR_EL1 as the guest sees it: the real one is the debugger's
     uint64_t vmpidr;
@@ -157,8 +156,9 @@ void vcpu_inject_same(vcpu_t *v);   // the exception in v->exit, as if EL1 had g
 void vcpu_inject_serror(vcpu_t *v);
 void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
 
-// What EL2 itself runs with, between guests. boot/start.S sets the same.
-#define HCR_HOST UINT64_C(0x80000038)
+// What EL2 itself runs with, between guests. boot/start.S sets the same. VM (bit 0) stays on: what a core does of
+// EL1&0's translation meanwhile, as by a speculative AT (erratum 1530924), is bound to stage 2 all the same.
+#define HCR_HOST UINT64_C(0x80000039)
 #define HCR_VSE BIT(8)
 #define HCR_TID3 BIT(18)
 #define HCR_TEA BIT(37)

@@ -7,6 +7,7 @@
 #include "device.h"
 #include "el1trap.h"
 #include "idregs.h"
+#include "lent.h"
 #include "mem.h"
 #include "policy.h"
 #include "sched.h"
@@ -97,7 +98,7 @@ static void forget_vcpu(vcpu_t *v) {
 }
 
 static void release_ram(ram_t *r) {
-    page_free(r->host, r->size);
+    lent_free(r->lent);
     native_free(r->present, r->present_bytes);
 }
 
@@ -107,6 +108,9 @@ void vm_destroy(vm_t *vm) {
             *at = vm->next;
             break;
         }
+    }
+    for (unsigned i = 0; i < vm->nvcpus && vm->vcpu[i] != NULL; i++) {
+        vcpu_put(vm->vcpu[i]); // this core walks its tables no more
     }
     devices_remove(vm);
     stage2_free(vm);
@@ -141,12 +145,13 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     r->size = size;
     r->present_bytes = ALIGN_UP(size / RAM_GRANULE, 32) / 8;
     r->present = native_alloc(r->present_bytes);
-    r->host = page_alloc(size);
-    if (r->present == NULL || r->host == NULL) {
+    r->lent = lent_alloc(size);
+    if (r->present == NULL || r->lent == NULL) {
         native_free(r->present, r->present_bytes);
-        page_free(r->host, size);
+        lent_free(r->lent);
         return false;
     }
+    r->host = r->lent->at;
     vm->nram++;
     return true;
 }
@@ -182,7 +187,7 @@ static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
     } else {
         page_zero(r->host + offset, bytes);
     }
-    cache_clean_poc(r->host + offset, bytes);
+    cache_written(r->host + offset, bytes); // an earlier owner of these pages may have executed them
     if (!r->hidden && !map_granule(vm, r, granule)) {
         return false;
     }
@@ -256,10 +261,17 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     return r->host + offset;
 }
 
+void vm_show_ram(vm_t *vm, uint64_t ipa) {
+    ram_t *r = ram_at(vm, ipa);
+    if (r != NULL) {
+        r->lent->shown = true;
+    }
+}
+
 static void zero_granule(ram_t *r, uint64_t granule) {
     uint64_t offset = granule * RAM_GRANULE, left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
     page_zero(r->host + offset, bytes);
-    cache_clean_poc(r->host + offset, bytes);
+    cache_written(r->host + offset, bytes);
 }
 
 bool vm_ram_zero_some(vm_t *vm) {

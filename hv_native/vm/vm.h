@@ -17,6 +17,7 @@
 typedef struct {
     uint64_t ipa, size;     // bytes, multiples of 2 MB or of 64 KB
     uint8_t *host;
+    struct lent *lent;      // the memory there: Python may have views of it (lent.h)
     uint32_t *present;      // one bit a granule: zeroed, and mapped unless a script unmapped it
     size_t present_bytes;
     struct flash *flash;    // it is one's array: 0xFF at first, read-only to the guest (flash.h); or NULL
@@ -78,6 +79,8 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 // The same in two steps, for what is long: where it is, and, of a part of that, that it is there.
 void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size);
 bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
+// Somebody may keep the address of RAM at ipa: see lent.h.
+void vm_show_ram(vm_t *vm, uint64_t ipa);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.
 bool vm_ram_fault(vm_t *vm, uint64_t ipa);
 bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory
@@ -90,6 +93,8 @@ void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; 
 bool stage2_init(vm_t *vm);
 void stage2_free(vm_t *vm);
 void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
+void stage2_leave(void);                // no VM's tables any more
+void stage2_init_core(void);
 #define S2_READ 1u
 #define S2_WRITE 2u
 #define S2_EXEC 4u

@@ -78,7 +78,7 @@ device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in
 passthrough(ipa, pa, size=4096, irq=None)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the hypervisor uses it.
 flash(ipa, bytes)\tNOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
 virtio(device, slot=None)\tPlug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
-block(source, readonly=False, cow=False, legacy=False, slot=None)\tPlug in a disk: see hv.block.Block for what `source` may be. legacy: with the transport of before virtio 1.0, here and of the others.
+block(source, readonly=False, cow=False, legacy=False, slot=None, quota=None)\tPlug in a disk: see hv.block.Block for what `source` may be. cow: writes go to memory, and those beyond `quota` (bytes, or "64M") fail. legacy: with the transport of before virtio 1.0, here and of the others.
 net(switch, mac=None, legacy=False, slot=None)\tPlug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own.
 virtio_console(output=None, legacy=False, slot=None)\tPlug in a console besides the PL011: hv.virtio.Console.
 rng(legacy=False, slot=None)\tPlug in a source of random numbers.
@@ -272,9 +272,11 @@ Disks for guests: virtio block devices (virtio 1.1, 5.2), and what they are kept
 A store has a size in bytes, read(at, view), write(at, view) and sync(), and may have a unit, the bytes that are read and written at a time. A script may bring its own.\fBuffer\tAnything with the buffer protocol. Writes raise TypeError when it cannot be changed.
 File\tA file of the target, opened when the disk is made.
 Blocks\tA block device as MicroPython's file systems use them (vfs.AbstractBlockDev).
-Overlay\tWhat is written goes to memory, 64 KB at a time; the rest is read from `base`.
+Overlay\tWhat is written goes to memory, 64 KB at a time; the rest is read from `base`. quota: how many bytes of memory it may take, by itself half of what is free when it is made. A write that would need more raises OSError (ENOSPC); so does one that would leave others less than a sixteenth of the machine's.
+Overlay.chunks\tViews of.
+Overlay.pages\tThese.
 store(source, readonly)\tWhat a disk is kept in, by what it was made from.
-Block\tsource: a path, a buffer, a block device, a store, or bytes of memory. cow: what the guest writes is kept in memory (disk.store.chunks) and `source` is not changed. bytes objects are read-only.
+Block\tsource: a path, a buffer, a block device, a store, or bytes of memory. cow: what the guest writes is kept in memory (disk.store.chunks) and `source` is not changed; at most `quota` bytes, by itself half of what is free: a write beyond that fails. bytes objects are read-only.
 Block.error\tThe last exception of the store: its request was answered as failed.""",
     """\
 hv.net\tfrom hv.net import Net, Switch

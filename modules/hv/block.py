@@ -13,7 +13,7 @@ are read and written at a time. A script may bring its own.
 
 import struct
 
-from _hv import Pages
+from _hv import Pages, mem
 
 from .source import open_file
 from .virtio import Device
@@ -36,6 +36,7 @@ class Buffer:
     __repr__ = _repr
 
     def __init__(self, buffer):
+        self.buffer = buffer
         self.view = memoryview(buffer)
         self.size = len(self.view)
 
@@ -102,15 +103,20 @@ class Blocks:
 
 
 class Overlay:
-    """What is written goes to memory, 64 KB at a time; the rest is read from `base`."""
+    """What is written goes to memory, 64 KB at a time; the rest is read from `base`. quota: how many bytes
+    of memory it may take, by itself half of what is free when it is made. A write that would need more
+    raises OSError (ENOSPC); so does one that would leave others less than a sixteenth of the machine's.
+    """
 
     __repr__ = _repr
 
-    def __init__(self, base):
+    def __init__(self, base, quota=None):
         self.base = base
         self.size = base.size
         self.unit = getattr(base, "unit", SECTOR)
-        self.chunks = {}
+        self.chunks = {}  # views of
+        self.pages = []  # these
+        self.quota = mem()[0] // 2 if quota is None else quota
 
     def read(self, at, view):
         for number, offset, part in _parts(at, view):
@@ -124,12 +130,22 @@ class Overlay:
         for number, offset, part in _parts(at, view):
             chunk = self.chunks.get(number)
             if chunk is None:
-                chunk = memoryview(Pages(CHUNK))
-                if len(part) < CHUNK:
-                    start = number * CHUNK
-                    self.base.read(start, chunk[: min(CHUNK, self.size - start)])
-                self.chunks[number] = chunk
+                chunk = self._add(number, len(part) < CHUNK)
             chunk[offset : offset + len(part)][:] = part
+
+    def _add(self, number, fill):
+        # A view alone would keep its pages too, but each collection would have to find that out.
+        free, total, _ = mem()
+        if (len(self.pages) + 1) * CHUNK > self.quota or free - CHUNK < total // 16:
+            raise OSError(28)
+        pages = Pages(CHUNK)
+        chunk = memoryview(pages)
+        start = number * CHUNK
+        if fill:
+            self.base.read(start, chunk[: min(CHUNK, self.size - start)])
+        self.pages.append(pages)
+        self.chunks[number] = chunk
+        return chunk
 
     def sync(self):
         pass
@@ -158,17 +174,25 @@ def store(source, readonly):
 
 class Block(Device):
     """source: a path, a buffer, a block device, a store, or bytes of memory. cow: what the guest writes
-    is kept in memory (disk.store.chunks) and `source` is not changed. bytes objects are read-only.
+    is kept in memory (disk.store.chunks) and `source` is not changed; at most `quota` bytes, by itself half
+    of what is free: a write beyond that fails. bytes objects are read-only.
     """
 
     id = 2
 
-    def __init__(self, source, readonly: bool = False, cow: bool = False, legacy: bool = False):
+    def __init__(
+        self,
+        source,
+        readonly: bool = False,
+        cow: bool = False,
+        legacy: bool = False,
+        quota: int | None = None,
+    ):
         super().__init__(legacy)
         self.readonly = readonly or (isinstance(source, bytes) and not cow)
         self.store = store(source, readonly or cow)
         if cow:
-            self.store = Overlay(self.store)
+            self.store = Overlay(self.store, quota)
         self.features = _SEG_MAX | _WITH_FLUSH | (_RO if self.readonly else 0)
         if self.store.size < SECTOR:
             raise ValueError(f"a disk is at least {SECTOR} bytes, not {self.store.size}")
@@ -233,12 +257,7 @@ class Block(Device):
         do = store.write if write else store.read
         views = r.data(count) if write else r.room(count)
         if any([len(view) % SECTOR for view in views]):
-            whole = memoryview(Pages(count))[:count]
-            if write:
-                _copy(views, whole, True)
-            do(at, whole)
-            if not write:
-                _copy(views, whole, False)
+            _odd(views, do, at, count, write)
             return _OK
         for view in views:
             do(at, view)
@@ -246,12 +265,23 @@ class Block(Device):
         return _OK
 
 
-def _copy(views, whole, gather):
-    at = 0
+def _odd(views, do, at, count, write):
+    """Pieces that are not of whole sectors go by way of a buffer."""
+    bounce = memoryview(bytearray(min(count, CHUNK)))
+    fill = size = 0
     for view in views:
-        part = whole[at : at + len(view)]
-        if gather:
-            part[:] = view
-        else:
-            view[:] = part
-        at += len(view)
+        while view:
+            if fill == size:
+                fill, size = 0, min(count, CHUNK)
+                if not write:
+                    do(at, bounce[:size])
+            n = min(len(view), size - fill)
+            if write:
+                bounce[fill : fill + n][:] = view[:n]
+            else:
+                view[:n] = bounce[fill : fill + n]
+            view, fill, count = view[n:], fill + n, count - n
+            if fill == size:
+                if write:
+                    do(at, bounce[:size])
+                at += size

@@ -180,14 +180,22 @@ class VM(Traps):
         return device
 
     def block(
-        self, source, readonly: bool = False, cow: bool = False, legacy: bool = False, slot=None
+        self,
+        source,
+        readonly: bool = False,
+        cow: bool = False,
+        legacy: bool = False,
+        slot=None,
+        quota: int | str | None = None,
     ):
-        """Plug in a disk: see hv.block.Block for what `source` may be. legacy: with the transport of
-        before virtio 1.0, here and of the others.
+        """Plug in a disk: see hv.block.Block for what `source` may be. cow: writes go to memory, and
+        those beyond `quota` (bytes, or "64M") fail. legacy: with the transport of before virtio 1.0,
+        here and of the others.
         """
         from .block import Block
 
-        return self.virtio(Block(source, readonly, cow, legacy), slot)
+        quota = None if quota is None else size(quota)
+        return self.virtio(Block(source, readonly, cow, legacy, quota), slot)
 
     def net(self, switch, mac: bytes | None = None, legacy: bool = False, slot=None):
         """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""

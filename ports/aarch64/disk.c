@@ -10,6 +10,7 @@
 #include "hv_native/core/arch.h"
 #include "hv_native/irq/irq.h"
 #include "hv_native/core/platform.h"
+#include "hv_native/python/numbers.h"
 #include "storage.h"
 
 #define SECTOR 512
@@ -200,7 +201,7 @@ static int request(disk_t *d, uint32_t type, uint64_t sector, void *buf, size_t 
 
 static mp_obj_t disk_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 0, 1, false);
-    mp_obj_t disk = disk_object(n_args == 0 ? 0 : mp_obj_get_int(args[0]));
+    mp_obj_t disk = disk_object(n_args == 0 ? 0 : unbox_int(args[0]));
     if (disk == MP_OBJ_NULL) {
         mp_raise_OSError(MP_ENODEV);
     }
@@ -211,7 +212,7 @@ static mp_obj_t transfer(size_t n_args, const mp_obj_t *args, uint32_t type) {
     disk_t *d = disk_of(args[0]);
     mp_buffer_info_t buf;
     mp_get_buffer_raise(args[2], &buf, type == REQUEST_READ ? MP_BUFFER_WRITE : MP_BUFFER_READ);
-    size_t offset = n_args == 4 ? mp_obj_get_int(args[3]) : 0;
+    size_t offset = n_args == 4 ? unbox_int(args[3]) : 0;
     if ((buf.len | offset) % SECTOR != 0 || buf.len >> 31 != 0) {
         mp_raise_OSError(MP_EINVAL);
     }
@@ -220,7 +221,7 @@ static mp_obj_t transfer(size_t n_args, const mp_obj_t *args, uint32_t type) {
         ret = -MP_EROFS;
     }
     if (ret == 0 && buf.len != 0) {
-        ret = request(d, type, mp_obj_get_int(args[1]) + offset / SECTOR, buf.buf, buf.len);
+        ret = request(d, type, unbox_int(args[1]) + offset / SECTOR, buf.buf, buf.len);
     }
     return MP_OBJ_NEW_SMALL_INT(ret);
 }
@@ -239,7 +240,7 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(disk_writeblocks_obj, 3, 4, disk_writ
 
 static mp_obj_t disk_ioctl(mp_obj_t self_in, mp_obj_t op_in, mp_obj_t arg_in) {
     disk_t *d = disk_of(self_in);
-    mp_int_t op = mp_obj_get_int(op_in), ret = 0;
+    mp_int_t op = unbox_int(op_in), ret = 0;
     if (!start(d)) {
         ret = -MP_ENODEV;
     } else if (op == MP_BLOCKDEV_IOCTL_SYNC && d->features & FEATURE_FLUSH) {

@@ -10,6 +10,7 @@
 #include "shared/runtime/pyexec.h"
 #include "shared/runtime/softtimer.h"
 #include "hv_native/hv.h"
+#include "hv_native/memory/lent.h"
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
 #include "hv_native/core/platform.h"
@@ -77,6 +78,7 @@ void main(const void *fdt, unsigned boot_el) {
         hv_soft_reset();
         mp_hal_deinit();
         gc_sweep_all();
+        lent_end();
         mp_deinit();
     }
 }
@@ -86,6 +88,7 @@ void gc_collect(void) {
     gc_helper_collect_regs_and_stack();
     soft_timer_gc_mark_all();
     gc_collect_end();
+    lent_sweep();
 }
 
 // An exception nobody can catch is a fault of ours: say so and stop, with interrupts off.

@@ -10,6 +10,7 @@
 #include "extmod/vfs.h"
 #include "hv_native/memory/mem.h"
 #include "hv_native/core/platform.h"
+#include "hv_native/python/numbers.h"
 #include "machine_port.h"
 
 #define BLOCK_SIZE 1024 // halves the sectors mkfs clears at each power-on
@@ -51,7 +52,7 @@ static mp_obj_t ramdisk_make_new(const mp_obj_type_t *type, size_t n_args, size_
 
 // The bytes [block * BLOCK_SIZE + offset, + len) of the disk.
 static uint8_t *ramdisk_range(ramdisk_obj_t *self, size_t n_args, const mp_obj_t *args, size_t len) {
-    size_t offset = (size_t)mp_obj_get_int(args[1]) * BLOCK_SIZE + (n_args == 4 ? mp_obj_get_int(args[3]) : 0);
+    size_t offset = (size_t)unbox_int(args[1]) * BLOCK_SIZE + (n_args == 4 ? unbox_int(args[3]) : 0);
     if (offset > self->size || len > self->size - offset) {
         mp_raise_OSError(MP_EINVAL);
     }
@@ -78,7 +79,7 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(ramdisk_writeblocks_obj, 3, 4, ramdis
 
 static mp_obj_t ramdisk_ioctl(mp_obj_t self_in, mp_obj_t cmd_in, mp_obj_t arg_in) {
     ramdisk_obj_t *self = MP_OBJ_TO_PTR(self_in);
-    switch (mp_obj_get_int(cmd_in)) {
+    switch (unbox_int(cmd_in)) {
         case MP_BLOCKDEV_IOCTL_INIT:
         case MP_BLOCKDEV_IOCTL_DEINIT:
         case MP_BLOCKDEV_IOCTL_SYNC:

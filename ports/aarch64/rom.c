@@ -14,6 +14,7 @@
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
 #include "hv_native/core/platform.h"
+#include "hv_native/python/numbers.h"
 #include "rom.h"
 
 #define BLOCK UINT64_C(0x200000)
@@ -100,15 +101,15 @@ static uint8_t *rom_writable(size_t id, size_t offset, size_t len) {
 }
 
 mp_obj_t mp_vfs_rom_ioctl(size_t n_args, const mp_obj_t *args) {
-    size_t id = n_args > 1 ? mp_obj_get_int(args[1]) : 0;
-    switch (mp_obj_get_int(args[0])) {
+    size_t id = n_args > 1 ? unbox_int(args[1]) : 0;
+    switch (unbox_int(args[0])) {
         case MP_VFS_ROM_IOCTL_GET_NUMBER_OF_SEGMENTS:
             return MP_OBJ_NEW_SMALL_INT(rom_count + 1);
         case MP_VFS_ROM_IOCTL_GET_SEGMENT:
             return rom_segment(id);
         case MP_VFS_ROM_IOCTL_WRITE_PREPARE: // id, bytes that will come
             if (n_args == 3) {
-                size_t len = mp_obj_get_int(args[2]);
+                size_t len = unbox_int(args[2]);
                 memset(rom_writable(id, 0, len), 0, len);
                 return MP_OBJ_NEW_SMALL_INT(1); // the least that is written at once
             }
@@ -117,7 +118,7 @@ mp_obj_t mp_vfs_rom_ioctl(size_t n_args, const mp_obj_t *args) {
             if (n_args == 4) {
                 mp_buffer_info_t buf;
                 mp_get_buffer_raise(args[3], &buf, MP_BUFFER_READ);
-                memcpy(rom_writable(id, mp_obj_get_int(args[2]), buf.len), buf.buf, buf.len);
+                memcpy(rom_writable(id, unbox_int(args[2]), buf.len), buf.buf, buf.len);
                 return MP_OBJ_NEW_SMALL_INT(0);
             }
             break;

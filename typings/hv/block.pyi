@@ -14,7 +14,7 @@ are read and written at a time. A script may bring its own."""
 from typing import Any
 
 import struct
-from _hv import Pages as Pages
+from _hv import Pages as Pages, mem as mem
 from .source import open_file as open_file
 from .virtio import Device as Device
 SECTOR = 512
@@ -23,6 +23,7 @@ CHUNK = 65536
 class Buffer:
     """Anything with the buffer protocol. Writes raise TypeError when it cannot be changed."""
 
+    buffer: Any
     view: Any
     size: Any
     def __init__(self, buffer: Any) -> None: ...
@@ -55,13 +56,19 @@ class Blocks:
 
 
 class Overlay:
-    """What is written goes to memory, 64 KB at a time; the rest is read from `base`."""
+    """What is written goes to memory, 64 KB at a time; the rest is read from `base`. quota: how many bytes
+    of memory it may take, by itself half of what is free when it is made. A write that would need more
+    raises OSError (ENOSPC); so does one that would leave others less than a sixteenth of the machine's."""
 
     base: Any
     size: Any
     unit: Any
     chunks: Any
-    def __init__(self, base: Any) -> None: ...
+    """Views of."""
+    pages: Any
+    """These."""
+    quota: Any
+    def __init__(self, base: Any, quota: Any=None) -> None: ...
     def read(self, at: Any, view: Any) -> Any: ...
     def write(self, at: Any, view: Any) -> Any: ...
     def sync(self) -> Any: ...
@@ -71,7 +78,8 @@ def store(source: Any, readonly: Any) -> Any:
 
 class Block(Device):
     """source: a path, a buffer, a block device, a store, or bytes of memory. cow: what the guest writes
-    is kept in memory (disk.store.chunks) and `source` is not changed. bytes objects are read-only."""
+    is kept in memory (disk.store.chunks) and `source` is not changed; at most `quota` bytes, by itself half
+    of what is free: a write beyond that fails. bytes objects are read-only."""
 
     readonly: Any
     store: Any
@@ -80,5 +88,5 @@ class Block(Device):
     error: Any
     """The last exception of the store: its request was answered as failed."""
     id = 2
-    def __init__(self, source: Any, readonly: bool=False, cow: bool=False, legacy: bool=False) -> None: ...
+    def __init__(self, source: Any, readonly: bool=False, cow: bool=False, legacy: bool=False, quota: int | None=None) -> None: ...
     def request(self, queue: Any, r: Any) -> Any: ...

@@ -58,9 +58,10 @@ class VM(Traps):
     def virtio(self, device: Any, slot: int | None=None) -> Any:
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
         tree of a later load() or linux(): in slot 0 to 31, the first free one by itself."""
-    def block(self, source: Any, readonly: bool=False, cow: bool=False, legacy: bool=False, slot: Any=None) -> Any:
-        """Plug in a disk: see hv.block.Block for what `source` may be. legacy: with the transport of
-        before virtio 1.0, here and of the others."""
+    def block(self, source: Any, readonly: bool=False, cow: bool=False, legacy: bool=False, slot: Any=None, quota: int | str | None=None) -> Any:
+        """Plug in a disk: see hv.block.Block for what `source` may be. cow: writes go to memory, and
+        those beyond `quota` (bytes, or "64M") fail. legacy: with the transport of before virtio 1.0,
+        here and of the others."""
     def net(self, switch: Any, mac: bytes | None=None, legacy: bool=False, slot: Any=None) -> Any:
         """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
     def virtio_console(self, output: Any=None, legacy: bool=False, slot: Any=None) -> Any:

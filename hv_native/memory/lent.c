@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// Pages that Python may look into: see lent.h.
+
+#include "py/gc.h"
+#include "py/objarray.h"
+#include "py/mpstate.h"
+#include "arch.h"
+#include "hook.h"
+#include "lent.h"
+#include "mem.h"
+
+static lent_t *orphans;
+
+lent_t *lent_alloc(size_t bytes) {
+    lent_t *m = native_alloc(sizeof(lent_t));
+    if (m == NULL) {
+        return NULL;
+    }
+    m->bytes = bytes;
+    m->at = page_alloc(bytes);
+    if (m->at == NULL) {
+        native_free(m, sizeof(lent_t));
+        return NULL;
+    }
+    return m;
+}
+
+static void release(lent_t *m) {
+    page_free(m->at, m->bytes);
+    native_free(m, sizeof(lent_t));
+}
+
+void lent_free(lent_t *m) {
+    if (m != NULL && m->shown) {
+        m->next = orphans;
+        orphans = m;
+    } else if (m != NULL) {
+        release(m);
+    }
+}
+
+// ---- Who still has an address in one ------------------------------------------------------------
+
+static void look(uint64_t address) {
+    for (lent_t *m = orphans; m != NULL; m = m->next) {
+        m->seen |= address - (uint64_t)m->at < m->bytes;
+    }
+}
+
+// The GC's table has two bits for each block, 1 of them for the head of an object (py/gc.c: AT_HEAD), those
+// of the first block lowest. Views are told by their type; slices of a view have the base of the whole.
+_Static_assert(sizeof(mp_obj_array_t) == MICROPY_BYTES_PER_GC_BLOCK && !MICROPY_GC_SPLIT_HEAP, "look_in_heap");
+static void look_in_heap(void) {
+    const uint64_t lows = UINT64_C(0x5555555555555555);
+    const uint8_t *table = MP_STATE_MEM(area).gc_alloc_table_start;
+    const char *pool = (const char *)MP_STATE_MEM(area).gc_pool_start;
+    size_t bytes = MP_STATE_MEM(area).gc_alloc_table_byte_len;
+    for (size_t at = 0; at < bytes; at += 8, pool += 32 * MICROPY_BYTES_PER_GC_BLOCK) {
+        uint64_t bits = 0;
+        __builtin_memcpy(&bits, table + at, bytes - at < 8 ? bytes - at : 8);
+        for (uint64_t heads = bits & ~(bits >> 1) & lows; heads != 0; heads &= heads - 1) {
+            const mp_obj_array_t *o = (const void *)(pool + __builtin_ctzl(heads) / 2 * MICROPY_BYTES_PER_GC_BLOCK);
+            if (o->base.type == &mp_type_memoryview || o->base.type == &mp_type_bytearray) {
+                look((uint64_t)o->items);
+            }
+        }
+    }
+}
+
+// What C functions that wait for Python's answer know: it is on the stack, or still in a register that a call
+// preserves.
+static void look_on_stack(void) {
+    uint64_t saved[10];
+    __asm__ volatile ("stp x19, x20, [%0]\n stp x21, x22, [%0, #16]\n stp x23, x24, [%0, #32]\n"
+        "stp x25, x26, [%0, #48]\n stp x27, x28, [%0, #64]" : : "r" (saved) : "memory");
+    const uint64_t *top = (const uint64_t *)MP_STATE_THREAD(stack_top);
+    for (const uint64_t *at = saved; at < top; at++) {
+        look(*at);
+    }
+}
+
+void lent_sweep(void) {
+    if (orphans == NULL) {
+        return;
+    }
+    for (lent_t *m = orphans; m != NULL; m = m->next) {
+        m->seen = false;
+    }
+    look_in_heap();
+    look_on_stack();
+    for (lent_t **at = &orphans; *at != NULL;) {
+        lent_t *m = *at;
+        if (m->seen) {
+            at = &m->next;
+        } else {
+            *at = m->next;
+            release(m);
+        }
+    }
+}
+
+void lent_reclaim(void) {
+    lent_sweep();
+    bool new = false;
+    for (lent_t *m = orphans; m != NULL; m = m->next) {
+        new |= !m->old;
+        m->old = true;
+    }
+    if (new) {
+        gc_collect(); // which sweeps again
+    }
+}
+
+void lent_end(void) {
+    while (orphans != NULL) {
+        lent_t *m = orphans;
+        orphans = m->next;
+        release(m);
+    }
+}
