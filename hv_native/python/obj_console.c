@@ -72,10 +72,14 @@ static const mp_rom_map_elem_t console_locals[] = {
 };
 static MP_DEFINE_CONST_DICT(console_locals_dict, console_locals);
 
-static void console_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
+static void write_console(const mp_print_t *print, mp_obj_t self) {
     const vm_t *vm = ((hv_console_obj_t *)MP_OBJ_TO_PTR(self))->vm->vm;
     mp_printf(print, vm == NULL ? "<Console closed>" : "<Console of %s>", vm == NULL ? "" : vm->name);
+}
+
+static void console_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_console);
 }
 
 MP_DEFINE_CONST_OBJ_TYPE(hv_console_type, MP_QSTR_Console, MP_TYPE_FLAG_NONE,

@@ -54,7 +54,8 @@ static mp_int_t pages_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t fla
 
 static void pages_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
     (void)kind;
-    mp_printf(print, "<Pages: %lu bytes>", (uint64_t)((pages_t *)MP_OBJ_TO_PTR(self))->bytes);
+    const lent_t *memory = ((pages_t *)MP_OBJ_TO_PTR(self))->memory;
+    mp_printf(print, "<Pages: %lu bytes>", memory == NULL ? 0 : (uint64_t)memory->bytes);
 }
 
 static const mp_rom_map_elem_t pages_locals[] = {
