@@ -158,7 +158,7 @@ def test_what_has_lost_its_vm(target):
     """Every object of a VM says so when the VM is gone."""
     script = """
 vm = guest(code)
-vm.block(1 << 20)
+port = vm.block(1 << 20).port
 rule = vm.rule("hvc", 5) if False else None
 e = vm.run(100)
 cpu = vm.cpu[0]
@@ -171,7 +171,7 @@ things = {
     "live exit": lambda: live.pc, "el2": lambda: vm.el2["HCR_EL2"], "irq": lambda: irq.enabled,
     "console": lambda: vm.console.any(), "stage2": lambda: vm.stage2.walk(0x4000_0000), "run": lambda: vm.run(1),
     "start": lambda: vm.start(), "pause": lambda: vm.pause(), "attach": lambda: vm._vm.attach(3), "irqs": lambda: vm.irq(33),
-    "port": lambda: vm._virtio[0].port.status, "pop": lambda: vm._virtio[0].port.pop(0),
+    "port": lambda: port.status, "pop": lambda: port.pop(0),
 }
 xs, qs, regs, irq = cpu.x, cpu.q, cpu.sysreg, vm.irq(33)
 vm.close()
@@ -185,6 +185,47 @@ vm.close()
 """
     out = run(target, "b .", script, 60).splitlines()
     assert len(out) == 1 and "closed" in out[0], out
+
+
+def test_a_cow_disk_has_a_quota(target):
+    """Writes beyond the quota fail, with an error of the disk's; what is there stays, and so does others' memory."""
+    script = """
+disk = vm.block(bytes(1 << 20), cow=True, quota="128K")
+big = vm.block(hv.blob(0, 64 << 20) if False else Zero(1 << 32), cow=True)
+d = Driver(vm, 0).start()
+print(write(d, 0, sectors(1)), write(d, 1000, sectors(2)), write(d, 300, sectors(3)), repr(disk.error))
+print(write(d, 1, sectors(4)), read(d, 0, 1024)[0] == sectors(1) + sectors(4), read(d, 300, 512)[0] == bytes(512))
+free, total, _ = hv.mem()
+d = Driver(vm, 1).start()
+n = 0
+while write(d, n * 128, b"x" * 512) == 0:
+    n += 1
+print(n * 65536 <= free // 2 + (1 << 18), n * 65536 > free // 4, hv.mem()[0] > total // 16, read(d, 0, 512)[0] == b"x" * 512)
+greedy = [vm.block(Zero(1 << 32), cow=True, quota=1 << 32) for _ in range(2)]
+for slot in 2, 3:
+    d = Driver(vm, slot).start()
+    n = 0
+    while write(d, n * 128, b"x" * 512) == 0:
+        n += 1
+print(hv.mem()[0] >= total // 16, hv.VM("other", ram="1M").memory[0x4000_0000])
+"""
+    zero = """
+class Zero:
+    def __init__(self, size):
+        self.size = size
+    def read(self, at, view):
+        view[:] = bytes(len(view))
+    write = read
+    def sync(self):
+        pass
+"""
+    script = script.replace("hv.blob(0, 64 << 20) if False else ", "")
+    assert on(target, zero + script) == [
+        "0 0 1 OSError(28,)",
+        "0 True True",
+        "True True True True",
+        "True 0",
+    ]
 
 
 # ---- Closing from anywhere ----------------------------------------------------------------------
@@ -444,7 +485,8 @@ class Paper(io.IOBase):
         return len(data)
 v = make("v")
 things = [lambda v: v.memory, lambda v: v.cpu[0], lambda v: v.cpu[0].x, lambda v: v.cpu[0].q, lambda v: v.cpu[0].sysreg,
-          lambda v: v.el2, lambda v: v.irq(33), lambda v: v.cpu[0].exit]
+          lambda v: v.el2, lambda v: v.irq(33), lambda v: v.cpu[0].exit,
+          lambda v: v.console, lambda v: v.rule("hvc", 5, "log"), lambda v: v.rng().port]
 for thing in things:
     v = make("v")
     shown = thing(v)
@@ -454,7 +496,7 @@ for thing in things:
     print(paper.text.decode().strip() == text.strip(), v)
 """
     got = run(target, GUEST, CLOSE + script, 90).splitlines()
-    assert got == ["True <VM v: closed>"] * 8, got
+    assert got == ["True <VM v: closed>"] * 11, got
 
 
 def test_finalisers_by_hand(each_target):

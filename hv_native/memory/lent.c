@@ -32,6 +32,7 @@ static void release(lent_t *m) {
 
 void lent_free(lent_t *m) {
     if (m != NULL && m->shown) {
+        m->taken = !(MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG);
         m->next = orphans;
         orphans = m;
     } else if (m != NULL) {
@@ -41,9 +42,9 @@ void lent_free(lent_t *m) {
 
 // ---- Who still has an address in one ------------------------------------------------------------
 
-static void look(uint64_t address) {
+static void look(uint64_t address, bool on_stack) {
     for (lent_t *m = orphans; m != NULL; m = m->next) {
-        m->seen |= address - (uint64_t)m->at < m->bytes;
+        m->seen |= address - (uint64_t)m->at < m->bytes && (m->taken || !on_stack);
     }
 }
 
@@ -61,21 +62,21 @@ static void look_in_heap(void) {
         for (uint64_t heads = bits & ~(bits >> 1) & lows; heads != 0; heads &= heads - 1) {
             const mp_obj_array_t *o = (const void *)(pool + __builtin_ctzl(heads) / 2 * MICROPY_BYTES_PER_GC_BLOCK);
             if (o->base.type == &mp_type_memoryview || o->base.type == &mp_type_bytearray) {
-                look((uint64_t)o->items);
+                look((uint64_t)o->items, false);
             }
         }
     }
 }
 
 // What C functions that wait for Python's answer know: it is on the stack, or still in a register that a call
-// preserves.
+// preserves. That counts where a VM was closed meanwhile: what is garbage was no argument of theirs.
 static void look_on_stack(void) {
     uint64_t saved[10];
     __asm__ volatile ("stp x19, x20, [%0]\n stp x21, x22, [%0, #16]\n stp x23, x24, [%0, #32]\n"
         "stp x25, x26, [%0, #48]\n stp x27, x28, [%0, #64]" : : "r" (saved) : "memory");
     const uint64_t *top = (const uint64_t *)MP_STATE_THREAD(stack_top);
     for (const uint64_t *at = saved; at < top; at++) {
-        look(*at);
+        look(*at, true);
     }
 }
 

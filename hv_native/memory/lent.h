@@ -15,6 +15,7 @@ typedef struct lent {
     bool shown;         // an address in it has been handed out
     bool seen;          // and somebody still has it
     bool old;           // a collection has been made for its sake
+    bool taken;         // from under who uses it: its owner did not end as garbage
 } lent_t;
 
 // As page_alloc; the caller is its owner. NULL: no memory.

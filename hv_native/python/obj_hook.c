@@ -370,8 +370,7 @@ static void rule_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
 }
 
 // <Rule mmio 0xb000000 count: 3 hits>
-static void rule_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t print_kind) {
-    (void)print_kind;
+static void write_rule(const mp_print_t *print, mp_obj_t self) {
     hv_rule_obj_t *rule = MP_OBJ_TO_PTR(self);
     const hook_t *h = rule->hook;
     vm_t *vm = rule->vm->vm;
@@ -395,6 +394,11 @@ static void rule_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t p
         }
     }
     mp_printf(print, ": %lu hit%s>", h->hits, h->hits == 1 ? "" : "s");
+}
+
+static void rule_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t print_kind) {
+    (void)print_kind;
+    hv_print(print, self, write_rule);
 }
 
 static const mp_rom_map_elem_t rule_locals[] = {

@@ -542,8 +542,7 @@ static void port_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
-static void port_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
+static void write_port(const mp_print_t *print, mp_obj_t self) {
     const port_t *port = MP_OBJ_TO_PTR(self);
     const vm_t *vm = port->vm->vm;
     mp_printf(print, "<Virtio slot %u of ", (unsigned)port->slot);
@@ -552,6 +551,11 @@ static void port_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
         return;
     }
     mp_printf(print, "%s: status 0x%x, features 0x%lx>", vm->name, vm->virtio[port->slot]->status, vm->virtio[port->slot]->accepted);
+}
+
+static void port_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
+    (void)kind;
+    hv_print(print, self, write_port);
 }
 
 static const mp_rom_map_elem_t port_locals[] = {

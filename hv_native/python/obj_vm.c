@@ -5,6 +5,7 @@
 #include <string.h>
 #include "py/gc.h"
 #include "py/mphal.h"
+#include "py/objlist.h"
 #include "py/objstr.h"
 #include "py/runtime.h"
 #include "shared/runtime/interrupt_char.h"
@@ -111,6 +112,9 @@ void hv_vm_destroy(hv_vm_obj_t *o) {
     for (size_t i = 0; i < n; i++) {
         ((hv_vcpu_obj_t *)MP_OBJ_TO_PTR(cpus[i]))->vcpu = NULL;
     }
+    mp_obj_list_t *handlers = MP_OBJ_TO_PTR(o->handlers); // with devices, and with those their memory
+    memset(handlers->items, 0, handlers->len * sizeof(mp_obj_t));
+    handlers->len = 0;
     uint64_t daif = irq_save(); // a timer may know it
     vm_destroy(o->vm);
     o->vm = NULL;
