@@ -46,21 +46,30 @@ def test_linux_has_the_machines_clock(boot, gic, smp):
     target.wait_prompt()
 
 
-def test_warning_of_dma_and_what_is_refused(target):
+def test_what_is_refused(target):
+    """Devices of the hypervisor's, and what may write to anybody's memory: by passthrough and by stage2.map alike."""
     said = target.exec("""
 import hv
 vm = hv.VM("test", ram="4M")
-vm.passthrough(0x0B00_0000, 0x0A00_0000)
+vm.passthrough(0x0B00_0000, 0x0A00_0000, unsafe=True)
 vm.close()
 vm = hv.VM("other", ram="4M")
 vm.passthrough(0x0B00_0000, 0x0903_0000, irq=39)
 print(vm.device_tree()["/pl061@b000000"].cells("interrupts"), vm.irq(39).hw)
 """)
-    assert said.splitlines() == [
-        "warning: virtio,mmio at 0xa000000 may write to memory by itself (DMA), and nothing",
-        "confines that to the memory of test",
-        "(0, 7, 4) False",
-    ]
+    assert said.splitlines() == ["(0, 7, 4) False"]
+    for pa, why in [
+        ("0x0A00_0000", "DMA"),
+        ("0x0902_0000", "fw_cfg"),
+        ("0x40_1000_0000", "DMA"),  # PCIe
+        ("0x7F_0000_0000", "DMA"),  # nothing
+        ('hv.platform()["fdt"] & -4096', "device tree"),
+        ("0x0804_0000", "interrupt controller"),
+    ]:
+        for call in f"passthrough(0x0B00_1000, {pa})", f"stage2.map(0x0B00_1000, {pa}, 0x1000)":
+            with pytest.raises(TargetError, match=why):
+                target.exec(f"vm.{call}")
+            assert target.eval("vm.stage2.walk(0x0B00_1000)") is None
     for call, why in [
         ("0x0B00_1000, 0x0900_0000", "the console's UART"),
         ("0x0B00_1000, 0x0800_0000", "the real interrupt controller"),
@@ -71,3 +80,19 @@ print(vm.device_tree()["/pl061@b000000"].cells("interrupts"), vm.irq(39).hw)
         with pytest.raises(TargetError, match=why):
             target.exec(f"vm.passthrough({call})")
     assert target.eval("vm.stage2.walk(0x0B00_1000)") is None  # unmapped after the refusal
+
+
+def test_the_hypervisors_disk_is_its_own(boot):
+    """The page of /disk's registers, whatever else of virtio is in it; and a ROM's flash."""
+    target = boot(args=DISK.split())
+    target.exec('import hv, os; os.listdir("/disk")\nvm = hv.VM("test", ram="4M")')
+    for call in (
+        "passthrough(0x0B00_0000, 0x0A00_3000)",
+        "stage2.map(0x0B00_0000, 0x0A00_3000, 0x1000)",
+    ):
+        with pytest.raises(TargetError, match="a disk of the hypervisor's"):
+            target.exec(f"vm.{call}")
+    target.exec("b = hv.blob(0x0400_0000, 4096)")
+    with pytest.raises(TargetError, match="a blob that a script reads"):
+        target.exec("vm.stage2.map(0x0B00_0000, 0x0400_0000, 0x1000)")
+    assert target.eval('len(os.listdir("/disk")) > 0')

@@ -18,7 +18,7 @@ def test_entries_are_as_large_as_they_can_be(target):
     """1 GB, 2 MB and 4 KB entries, split and unsplit as mappings change."""
     script = """
 vm = hv.VM("demo", ram="4M")
-vm.stage2.map(0x1_0000_0000, 0x1_0000_0000, 0x4000_0000)
+vm.stage2.map(0x1_0000_0000, 0x1_0000_0000, 0x4000_0000, unsafe=True)
 print(vm.stage2.walk(0x1_2345_6000)[0])
 vm.stage2.unmap(0x1_0000_1000, 0x1000)
 for ipa in (0x1_0000_0000, 0x1_0020_0000):

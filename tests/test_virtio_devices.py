@@ -202,6 +202,50 @@ print(lines)
     ]
 
 
+def test_a_guest_sends_from_its_own_address(driver):
+    """What a guest says of where a frame comes from is checked: not another's address, not one that was learnt."""
+    script = """
+lan = hv.Switch()
+class Probe:
+    def __init__(self):
+        self.got = []
+        lan.ports.append(self)
+    def receive(self, frame):
+        self.got.append(bytes(frame[6:12]))
+probe, other = Probe(), Probe()
+nic, bridge = vm.net(lan), vm.net(lan, spoof=True)
+one, two = Driver(vm, 0).start(2), Driver(vm, 1).start(2)
+h, A, B, C, ALL = bytes(12), b"\\x02AAAAA", b"\\x02BBBBB", b"\\x02CCCCC", b"\\xff" * 6
+lan.forward(probe, ALL + B + b"..learn")
+other.got.clear()
+for d, port in (one, nic), (two, bridge):
+    for source in port.mac, A, B, ALL, bridge.mac if port is nic else nic.mac:
+        d.ask(1, h + ALL + source + b"..")
+    print(port.sent, port.forged, [a == port.mac or a for a in other.got])
+    other.got.clear()
+print(lan.macs[B] is probe, lan.macs[nic.mac] is nic, lan.macs[A] is bridge)
+for i in range(600):
+    two.ask(1, h + ALL + bytes([2, 0, 0, 0, i >> 8, i & 255]) + b"..")
+print(lan.macs[B] is probe, lan.macs[nic.mac] is nic, len(lan.macs) <= 256)
+try:
+    vm.net(lan, mac=nic.mac)
+except ValueError as error:
+    print(error, len(lan.ports))
+mac = nic.mac
+vm.close()
+with hv.VM("new", ram="1M") as new:
+    print(new.net(lan, mac=mac).mac == mac, len(lan.ports))
+"""
+    assert driver(script, 60).splitlines() == [
+        "5 4 [True]",
+        "5 3 [True, b'\\x02AAAAA']",
+        "True True True",
+        "True True True",
+        "a port of this switch has that mac already 4",
+        "True 4",
+    ]
+
+
 @pytest.mark.parametrize("legacy", [False, True])
 def test_net_and_switch(driver, legacy):
     """Flooding, learning, broadcast; the header; ports in Python; no buffers, a VM that is gone."""

@@ -231,7 +231,7 @@ static void found_prop(node_t *n, unsigned depth, const char *name, prop_t p) {
 
 static node_t stack[MAX_DEPTH];
 
-static void walk(const uint8_t *fdt) {
+static void walk(const uint8_t *fdt, void (*found)(const node_t *n, const node_t *parent)) {
     const uint8_t *p = fdt + be32(fdt + 8);
     const uint8_t *end = p + be32(fdt + 36);
     const char *strings = (const char *)fdt + be32(fdt + 12);
@@ -250,7 +250,7 @@ static void walk(const uint8_t *fdt) {
             p += 8 + ALIGN_UP(prop.len, 4);
         } else if (token == FDT_BEGIN_NODE || token == FDT_END_NODE) {
             if (open && depth < MAX_DEPTH) {
-                found_node(&stack[depth], &stack[depth - 1]);
+                found(&stack[depth], &stack[depth - 1]);
             }
             open = token == FDT_BEGIN_NODE;
             if (!open) {
@@ -311,7 +311,7 @@ void platform_init(const void *fdt, unsigned boot_el) {
     if (is_fdt(fdt)) {
         platform.fdt = fdt;
         platform.fdt_size = be32((const uint8_t *)fdt + 4);
-        walk(fdt);
+        walk(fdt, found_node);
     }
     if (platform.nram == 0) {
         platform.ram[platform.nram++] = (range_t) { BOARD_RAM_BASE, BOARD_RAM_SIZE };
@@ -327,4 +327,43 @@ void platform_init(const void *fdt, unsigned boot_el) {
     for (unsigned i = 0; i < platform.nram; i++) {
         platform.ram_size += platform.ram[i].size;
     }
+}
+
+// ---- What is where ------------------------------------------------------------------------------
+
+static struct {
+    uint64_t base, end, covered;    // bytes of `covered` are of devices that are asked for
+    const char *const *names;
+    unsigned n;
+    bool others;
+} query;
+
+static void found_device_at(const node_t *n, const node_t *parent) {
+    range_t r;
+    bool named = false;
+    for (unsigned k = 0; k < query.n; k++) {
+        named |= is_compatible(n, query.names[k]);
+    }
+    for (unsigned i = 0; (r = reg_range(n, parent, i)).size != 0; i++) {
+        uint64_t from = ALIGN_DOWN(r.base, PAGE_SIZE), to = ALIGN_UP(r.base + r.size, PAGE_SIZE);
+        from = from > query.base ? from : query.base;
+        to = to < query.end ? to : query.end;
+        if (from < to) {
+            query.covered += named ? to - from : 0;
+            query.others |= !named;
+        }
+    }
+}
+
+platform_devices_t platform_devices(uint64_t base, uint64_t size, const char *const *names, unsigned n) {
+    query.base = base;
+    query.end = base + size;
+    query.covered = 0;
+    query.names = names;
+    query.n = n;
+    query.others = false;
+    if (platform.fdt != NULL) {
+        walk(platform.fdt, found_device_at);
+    }
+    return query.others ? PLATFORM_OTHERS : query.covered >= size ? PLATFORM_ALL : PLATFORM_UNKNOWN;
 }

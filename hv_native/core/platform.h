@@ -45,6 +45,11 @@ struct platform {
 
 extern struct platform platform;
 
+// What the tree has at [base, base + size), in pages: only devices compatible with one of `names`, others as well,
+// or not even that all over.
+typedef enum { PLATFORM_ALL, PLATFORM_OTHERS, PLATFORM_UNKNOWN } platform_devices_t;
+platform_devices_t platform_devices(uint64_t base, uint64_t size, const char *const *names, unsigned n);
+
 // fdt: what x0 held at reset, checked before use. Runs with the MMU off, once.
 void platform_init(const void *fdt, unsigned boot_el);
 

@@ -4,8 +4,6 @@
 
 #include "arch.h"
 #include "mem.h"
-#include "mmu.h"
-#include "platform.h"
 #include "policy.h"
 #include "vm.h"
 
@@ -140,50 +138,4 @@ bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good) {
 bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags) {
     return pgtable_protect(&vm->stage2, ipa, size, S2_PERMISSIONS, attributes(flags) & (S2_PERMISSIONS | S2_PTE_SCRIPT),
         flags & S2_SCRIPT ? 0 : S2_PTE_SCRIPT);
-}
-
-// ---- Whose memory it is -------------------------------------------------------------------------
-
-static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
-    return b_size != 0 && a < b + b_size && b < a + a_size;
-}
-
-static bool within(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size) {
-    return b_size != 0 && a >= b && a - b + a_size <= b_size;
-}
-
-bool host_is_ram(uint64_t pa, uint64_t size) {
-    for (unsigned i = 0; i < platform.nram; i++) {
-        if (overlaps(pa, size, platform.ram[i].base, platform.ram[i].size)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size) {
-    const struct platform *p = &platform;
-    if (mmu_is_image(pa, size)) {
-        return "the hypervisor's image";
-    }
-    for (unsigned i = 0; vm != NULL && i < vm->nram; i++) {
-        if (within(pa, size, (uint64_t)vm->ram[i].host, vm->ram[i].size)) {
-            return NULL;
-        }
-    }
-    uint64_t fdt = ALIGN_DOWN((uint64_t)p->fdt, PAGE_SIZE), fdt_end = ALIGN_UP((uint64_t)p->fdt + p->fdt_size, PAGE_SIZE);
-    uint64_t initrd = ALIGN_DOWN(p->initrd_start, PAGE_SIZE), initrd_end = ALIGN_UP(p->initrd_end, PAGE_SIZE);
-    if (within(pa, size, fdt, fdt_end - fdt) || within(pa, size, initrd, initrd_end - initrd)) {
-        return NULL;
-    }
-    if (host_is_ram(pa, size)) {
-        return "RAM of the hypervisor's page allocator";
-    }
-    const range_t *gic[] = { &p->gicd, &p->gicc, &p->gich, &p->gicr };
-    for (unsigned i = 0; i < ARRAY_LEN(gic); i++) {
-        if (overlaps(pa, size, gic[i]->base, gic[i]->size)) {
-            return "the real interrupt controller";
-        }
-    }
-    return overlaps(pa, size, p->uart_base, PAGE_SIZE) ? "the console's UART" : NULL;
 }

@@ -5,6 +5,7 @@
 #include "arch.h"
 #include "mmu.h"
 #include "objects.h"
+#include "owner.h"
 
 #define IPA_LIMIT BIT(40)
 

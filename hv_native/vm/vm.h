@@ -110,9 +110,4 @@ bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good);
 // Access rights only. Without S2_SCRIPT, of what no script has said anything about.
 bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags);
 
-// Whose the physical range [pa, pa + size) is when it must not be given to vm (NULL: to nobody), in words;
-// NULL when it may: memory of its own, a boot image, a device the hypervisor does not use.
-const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size);
-bool host_is_ram(uint64_t pa, uint64_t size);   // a byte of it
-
 #endif

@@ -40,9 +40,10 @@ RETRY\tFrom a handler: run the instruction again, something has been changed.
 SERROR\tFrom a handler: an SError becomes pending for the guest (HCR_EL2.VSE).
 SKIP\tFrom a handler: go on behind the instruction, registers as they are.
 STOP\tFrom a handler: the same, but first vm.run() returns.
-Switch\tLearns from their frames which port has which address; what it does not know goes to all others.
+Switch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
 Switch.macs\tPort by address.
 Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
+Switch.join(port)\tA guest's port: its own address is no other's. ValueError: it is already.
 Switch.leave(port)\tA port is gone.
 UNDEFINED\tFrom a handler: the guest gets an undefined instruction exception (EC 0).
 VCPU\tA virtual CPU
@@ -75,11 +76,11 @@ console\tThe other end of its PL011.
 load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded and where (hv.loader.Loaded). When it raises there is nothing to run.
 symbol(name)\tThe value of a symbol of the ELF file last loaded; KeyError when it has none such. Of an address: the function or object it is in, as "name+0x10".
 device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt.
-passthrough(ipa, pa, size=4096, irq=None)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the hypervisor uses it.
+passthrough(ipa, pa, size=4096, irq=None, unsafe=False)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself (DMA), anybody's: unless `unsafe`.
 flash(ipa, bytes)\tNOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
 virtio(device, slot=None)\tPlug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
 block(source, readonly=False, cow=False, legacy=False, slot=None, quota=None)\tPlug in a disk: see hv.block.Block for what `source` may be. cow: writes go to memory, and those beyond `quota` (bytes, or "64M") fail. legacy: with the transport of before virtio 1.0, here and of the others.
-net(switch, mac=None, legacy=False, slot=None)\tPlug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own.
+net(switch, mac=None, legacy=False, slot=None, spoof=False)\tPlug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own, and the only one it may send from unless `spoof`.
 virtio_console(output=None, legacy=False, slot=None)\tPlug in a console besides the PL011: hv.virtio.Console.
 rng(legacy=False, slot=None)\tPlug in a source of random numbers.
 stage2\tThe guest's IPA space: hv.stage2.Stage2.
@@ -147,7 +148,7 @@ view(ipa, size)\tThe memory itself. Caches are yours to clean().
 clean(ipa, size)\tClean and invalidate the data cache to the point of coherency (D4.4).""",
     """\
 Stage2\tvm.stage2
-What a guest's addresses (IPA) mean on this machine.\fmap(ipa, pa, size, perms=None, type=None, unsafe=False)\tLet the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own, zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal", "nc" (not cached) or "device", the default outside RAM. ValueError when that memory is the hypervisor's or another VM's, unless `unsafe`.
+What a guest's addresses (IPA) mean on this machine.\fmap(ipa, pa, size, perms=None, type=None, unsafe=False)\tLet the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own, zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal", "nc" (not cached) or "device", the default outside RAM. ValueError when that is the hypervisor's or another VM's, or a device that may write to memory by itself (DMA), unless `unsafe`.
 unmap(ipa, size)\tTake it away: an access is an exit, or a device's.
 protect(ipa, size, perms)\tChange the rights of what is mapped there: letters of "rwx", or "" for none.
 walk(ipa)\tThe entry for an IPA as (level, entry), or None.
@@ -286,11 +287,12 @@ Networks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) t
     one.net(lan)
     two.net(lan)
 
-Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fSwitch\tLearns from their frames which port has which address; what it does not know goes to all others.
+Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fSwitch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
 Switch.macs\tPort by address.
 Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
+Switch.join(port)\tA guest's port: its own address is no other's. ValueError: it is already.
 Switch.leave(port)\tA port is gone.
-Net\tA network device on a switch. mac: 6 bytes; by itself one that no other VM here has. sent, received, dropped: frames; dropped are those the guest had no buffer for.
+Net\tA network device on a switch. mac: 6 bytes; by itself one that no other VM here has. spoof: the guest may send from other addresses than that, as a bridge or a hypervisor does. sent, received, dropped, forged: frames; dropped are those the guest had no buffer for, forged those it sent from an address that is not its own.
 Net.receive(frame)\tA frame from the switch.""",
     """\
 hv.loader\timport hv.loader

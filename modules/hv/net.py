@@ -16,7 +16,13 @@ _MACS = 256  # learnt addresses
 
 
 class Switch:
-    """Learns from their frames which port has which address; what it does not know goes to all others."""
+    """Learns from their frames which port has which address; what it does not know goes to all others.
+
+    A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are
+    dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is
+    learnt, but for addresses that are another port's own or that another port has been learnt to have. A port
+    without `mac` is the script's own, and may send from any.
+    """
 
     def __init__(self):
         self.ports = []
@@ -30,14 +36,47 @@ class Switch:
         to, source = bytes(frame[:6]), bytes(frame[6:12])
         if len(source) < 6:
             return
-        if not source[0] & 1 and self.macs.get(source) is not sender:
-            if len(self.macs) >= _MACS:
-                self.macs.clear()
-            self.macs[source] = sender
+        if self.macs.get(source) is not sender and not self._learn(sender, source):
+            sender.forged += 1
+            return
         known = None if to[0] & 1 else self.macs.get(to)
         for port in (known,) if known else tuple(self.ports):
             if port is not sender:
                 port.receive(frame)
+
+    def join(self, port) -> None:
+        """A guest's port: its own address is no other's. ValueError: it is already."""
+        for other in [other for other in self.ports if getattr(other, "mac", None) == port.mac]:
+            try:
+                other.port.status
+            except ValueError:  # its VM has been closed
+                self.leave(other)
+            else:
+                raise ValueError("a port of this switch has that mac already")
+        self.ports.append(port)
+        self.macs[port.mac] = port
+
+    def _learn(self, sender, source):
+        mac = getattr(sender, "mac", None)
+        if mac is None:  # the script's
+            if self._owner(source):
+                return True  # it may say so, and gets no answers
+        elif source != mac:
+            if not getattr(sender, "spoof", False) or source[0] & 1 or source in self.macs:
+                return False
+        if not source[0] & 1:
+            if (
+                len(self.macs) >= _MACS
+            ):  # its own are forgotten: nobody pushes out what is another's
+                owned = self.macs.items()
+                self.macs = {at: p for at, p in owned if p is not sender or self._owner(at)}
+            if len(self.macs) < _MACS:
+                self.macs[source] = sender
+        return True
+
+    def _owner(self, source):
+        port = self.macs.get(source)
+        return port if port and getattr(port, "mac", None) == source else None
 
     def leave(self, port) -> None:
         """A port is gone."""
@@ -46,9 +85,11 @@ class Switch:
 
 
 class Net(Device):
-    """A network device on a switch. mac: 6 bytes; by itself one that no other VM here has.
+    """A network device on a switch. mac: 6 bytes; by itself one that no other VM here has. spoof: the guest
+    may send from other addresses than that, as a bridge or a hypervisor does.
 
-    sent, received, dropped: frames; dropped are those the guest had no buffer for.
+    sent, received, dropped, forged: frames; dropped are those the guest had no buffer for, forged those it sent
+    from an address that is not its own.
     """
 
     id = 1
@@ -56,7 +97,9 @@ class Net(Device):
     queues = 2  # to the driver, from the driver
     passive = 1
 
-    def __init__(self, switch: Switch, mac: bytes | None = None, legacy: bool = False):
+    def __init__(
+        self, switch: Switch, mac: bytes | None = None, legacy: bool = False, spoof: bool = False
+    ):
         super().__init__(legacy)
         if not hasattr(switch, "forward"):
             raise TypeError(f"a network device is on an hv.Switch, not {switch!r}")
@@ -65,8 +108,9 @@ class Net(Device):
         ):
             raise ValueError(f"a MAC address is 6 bytes, the first one even, not {mac!r}")
         self.switch = switch
+        self.spoof = spoof
         self.mac = mac
-        self.sent = self.received = self.dropped = 0
+        self.sent = self.received = self.dropped = self.forged = 0
         # virtio 1.1, 5.1.6: no offloads, one buffer. The count of buffers is not in the legacy header.
         self._header = bytes(10) if legacy else b"\0\0\0\0\0\0\0\0\0\0\1\0"
         self._frame = memoryview(bytearray(len(self._header) + FRAME))
@@ -78,8 +122,12 @@ class Net(Device):
     def plug(self, vm, slot):
         self.mac = self.mac or bytes((2, 0x45, 0x4C, 0, vm.vmid, slot))
         self.config = self.mac + b"\1\0"
-        super().plug(vm, slot)
-        self.switch.ports.append(self)
+        self.switch.join(self)
+        try:
+            super().plug(vm, slot)
+        except Exception:
+            self.switch.leave(self)
+            raise
 
     def request(self, queue, r):
         if r.readable > len(self._frame):

@@ -5,37 +5,22 @@ import _hv
 
 from .fdt import Node, parse, u64
 
-# They only answer loads and stores. Of others it is not known that they do not write to memory.
-_HARMLESS = (
-    "arm,pl011",
-    "arm,pl022",
-    "arm,pl031",
-    "arm,pl050",
-    "arm,pl061",
-    "arm,sp804",
-    "arm,sp805",
-    "cfi-flash",
-)
 _CLOCK = 1  # the phandle of the clock in machine_dt's trees
 
 
-def give(vm, ipa, pa, size, irq):
+def give(vm, ipa, pa, size, irq, unsafe):
     """See hv.VM.passthrough. What the guest's tree is to say of the device: [fdt.Node] or []."""
     node = find(pa)
     if irq is None:
         irq = spi_of(node)
     physical, irq = irq if isinstance(irq, tuple) else (irq, irq)
-    vm.stage2.map(ipa, pa, size, type="device")
+    vm.stage2.map(ipa, pa, size, type="device", unsafe=unsafe)
     try:
         if irq is not None:
             vm.irq(irq).forward(physical)
     except ValueError:
         vm.stage2.unmap(ipa, size)
         raise
-    if may_write_memory(node):
-        name = node.strings("compatible")[0] if node else "an unknown device"
-        print(f"warning: {name} at {pa:#x} may write to memory by itself (DMA), and nothing")
-        print(f"confines that to the memory of {vm.name}")
     return [describe(node, ipa, size, irq)] if node else []
 
 
@@ -55,10 +40,6 @@ def find(pa):
             except ValueError:
                 pass  # on a bus of its own
     return None
-
-
-def may_write_memory(node):
-    return node is None or not node.is_compatible(*_HARMLESS)
 
 
 def spi_of(node):

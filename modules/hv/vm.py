@@ -149,15 +149,16 @@ class VM(Traps):
         pa: int,
         size: int = 0x1000,
         irq: int | tuple[int, int] | None = None,
+        unsafe: bool = False,
     ) -> None:
         """Give the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt
         becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's
-        tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the
-        hypervisor uses it.
+        tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself
+        (DMA), anybody's: unless `unsafe`.
         """
         from .passthrough import give
 
-        self._nodes += give(self, ipa, pa, size, irq)
+        self._nodes += give(self, ipa, pa, size, irq, unsafe)
 
     def flash(self, ipa: int, bytes: int | str) -> None:
         """NOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as
@@ -197,11 +198,20 @@ class VM(Traps):
         quota = None if quota is None else size(quota)
         return self.virtio(Block(source, readonly, cow, legacy, quota), slot)
 
-    def net(self, switch, mac: bytes | None = None, legacy: bool = False, slot=None):
-        """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
+    def net(
+        self,
+        switch,
+        mac: bytes | None = None,
+        legacy: bool = False,
+        slot=None,
+        spoof: bool = False,
+    ):
+        """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own, and the
+        only one it may send from unless `spoof`.
+        """
         from .net import Net
 
-        return self.virtio(Net(switch, mac, legacy), slot)
+        return self.virtio(Net(switch, mac, legacy, spoof), slot)
 
     def virtio_console(self, output=None, legacy: bool = False, slot=None):
         """Plug in a console besides the PL011: hv.virtio.Console."""
@@ -349,6 +359,7 @@ class VM(Traps):
     def close(self) -> None:
         """End it and give its memory back. What is left of it raises ValueError."""
         self._vm.close()
+        self._virtio = {}
 
     def __enter__(self):
         return self

@@ -7,6 +7,7 @@
 #include "hv_native/core/arch.h"
 #include "hv_native/core/fault.h"
 #include "hv_native/memory/mmu.h"
+#include "hv_native/memory/owner.h"
 #include "hv_native/memory/pgtable.h"
 #include "hv_native/core/platform.h"
 #include "storage.h"
@@ -49,6 +50,7 @@ static mp_obj_t machine_blob(mp_obj_t address_in, mp_obj_t size_in) {
             fault_raise(at, 1, esr, false);
         }
     }
+    host_claim(ALIGN_DOWN(start, PAGE_SIZE), ALIGN_UP(start + size, PAGE_SIZE) - ALIGN_DOWN(start, PAGE_SIZE), "a blob that a script reads");
     return mp_obj_new_memoryview('B', size, (void *)start);
 }
 MP_DEFINE_CONST_FUN_OBJ_2(machine_blob_obj, machine_blob);

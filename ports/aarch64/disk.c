@@ -9,6 +9,7 @@
 #include "extmod/vfs.h"
 #include "hv_native/core/arch.h"
 #include "hv_native/irq/irq.h"
+#include "hv_native/memory/owner.h"
 #include "hv_native/core/platform.h"
 #include "hv_native/python/numbers.h"
 #include "storage.h"
@@ -85,6 +86,7 @@ void disk_init(void) {
         if (read32(platform.virtio[i].base + DEVICE_ID) == ID_BLOCK) {
             d->base.type = &machine_disk_type;
             d->regs = platform.virtio[i].base;
+            host_claim(d->regs, CAPACITY + 0x100, "a disk of the hypervisor's");
             d++->irq = platform.virtio[i].irq;
         }
     }

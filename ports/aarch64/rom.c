@@ -13,6 +13,7 @@
 #include "hv_native/core/fault.h"
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
+#include "hv_native/memory/owner.h"
 #include "hv_native/core/platform.h"
 #include "hv_native/python/numbers.h"
 #include "rom.h"
@@ -42,6 +43,7 @@ static size_t romfs_size(const uint8_t *p, size_t max) {
 }
 
 static void rom_add(uint64_t start, size_t size) {
+    host_claim(ALIGN_DOWN(start, PAGE_SIZE), ALIGN_UP(start + size, PAGE_SIZE) - ALIGN_DOWN(start, PAGE_SIZE), "the image behind /rom");
     roms[rom_count].start = (uint8_t *)start;
     roms[rom_count++].size = size;
 }

@@ -16,7 +16,12 @@ FRAME = 1514
 """The longest there is, without offloads."""
 
 class Switch:
-    """Learns from their frames which port has which address; what it does not know goes to all others."""
+    """Learns from their frames which port has which address; what it does not know goes to all others.
+
+    A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are
+    dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is
+    learnt, but for addresses that are another port's own or that another port has been learnt to have. A port
+    without `mac` is the script's own, and may send from any."""
 
     ports: Any
     macs: Any
@@ -24,23 +29,28 @@ class Switch:
     def __init__(self) -> None: ...
     def forward(self, sender: Any, frame: Any) -> None:
         """Bring a frame from the port `sender` to where it is meant for."""
+    def join(self, port: Any) -> None:
+        """A guest's port: its own address is no other's. ValueError: it is already."""
     def leave(self, port: Any) -> None:
         """A port is gone."""
 
 
 class Net(Device):
-    """A network device on a switch. mac: 6 bytes; by itself one that no other VM here has.
+    """A network device on a switch. mac: 6 bytes; by itself one that no other VM here has. spoof: the guest
+    may send from other addresses than that, as a bridge or a hypervisor does.
 
-    sent, received, dropped: frames; dropped are those the guest had no buffer for."""
+    sent, received, dropped, forged: frames; dropped are those the guest had no buffer for, forged those it sent
+    from an address that is not its own."""
 
     switch: Any
+    spoof: Any
     mac: Any
     sent: Any
     id = 1
     features: Any
     queues = 2
     passive = 1
-    def __init__(self, switch: Switch, mac: bytes | None=None, legacy: bool=False) -> None: ...
+    def __init__(self, switch: Switch, mac: bytes | None=None, legacy: bool=False, spoof: bool=False) -> None: ...
     def plug(self, vm: Any, slot: Any) -> Any: ...
     def request(self, queue: Any, r: Any) -> Any: ...
     def receive(self, frame: Any) -> None:

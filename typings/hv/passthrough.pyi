@@ -6,11 +6,10 @@ from typing import Any
 
 import _hv
 from .fdt import Node as Node, parse as parse, u64 as u64
-def give(vm: Any, ipa: Any, pa: Any, size: Any, irq: Any) -> Any:
+def give(vm: Any, ipa: Any, pa: Any, size: Any, irq: Any, unsafe: Any) -> Any:
     """See hv.VM.passthrough. What the guest's tree is to say of the device: [fdt.Node] or []."""
 def find(pa: Any) -> Any:
     """The node of the machine's tree whose registers are at `pa`, or None."""
-def may_write_memory(node: Any) -> Any: ...
 def spi_of(node: Any) -> Any:
     """The INTID of a device's first interrupt, or None."""
 def describe(node: Any, ipa: Any, size: Any, irq: Any) -> Any:

@@ -18,7 +18,8 @@ class Stage2:
         zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal",
         "nc" (not cached) or "device", the default outside RAM.
 
-        ValueError when that memory is the hypervisor's or another VM's, unless `unsafe`."""
+        ValueError when that is the hypervisor's or another VM's, or a device that may write to memory
+        by itself (DMA), unless `unsafe`."""
     def unmap(self, ipa: int, size: int) -> None:
         """Take it away: an access is an exit, or a device's."""
     def protect(self, ipa: int, size: int, perms: str) -> None:

@@ -46,11 +46,11 @@ class VM(Traps):
         address: the function or object it is in, as "name+0x10"."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
-    def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None) -> None:
+    def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None, unsafe: bool=False) -> None:
         """Give the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt
         becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's
-        tree says. A warning is printed when it may write to memory by itself (DMA). ValueError: the
-        hypervisor uses it."""
+        tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself
+        (DMA), anybody's: unless `unsafe`."""
     def flash(self, ipa: int, bytes: int | str) -> None:
         """NOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as
         memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What
@@ -62,8 +62,9 @@ class VM(Traps):
         """Plug in a disk: see hv.block.Block for what `source` may be. cow: writes go to memory, and
         those beyond `quota` (bytes, or "64M") fail. legacy: with the transport of before virtio 1.0,
         here and of the others."""
-    def net(self, switch: Any, mac: bytes | None=None, legacy: bool=False, slot: Any=None) -> Any:
-        """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own."""
+    def net(self, switch: Any, mac: bytes | None=None, legacy: bool=False, slot: Any=None, spoof: bool=False) -> Any:
+        """Plug in a network device on a switch (hv.Switch). mac: 6 bytes, or one of its own, and the
+        only one it may send from unless `spoof`."""
     def virtio_console(self, output: Any=None, legacy: bool=False, slot: Any=None) -> Any:
         """Plug in a console besides the PL011: hv.virtio.Console."""
     def rng(self, legacy: bool=False, slot: Any=None) -> Any:
