@@ -74,7 +74,7 @@ for name in ("HCR_EL2", "CPTR_EL2", "MDCR_EL2", "CNTHCTL_EL2", "VTCR_EL2", "HSTR
 @pytest.mark.parametrize(
     "statement, says",
     [
-        ("HCR_EL2.IMO = 0", "HCR_EL2 0x80000028: IMO, bit 4, must be 1: physical interrupts"),
+        ("HCR_EL2.IMO = 0", "HCR_EL2 0x80000029: IMO, bit 4, must be 1: physical interrupts"),
         ("HCR_EL2.write(0)", "FMO, bit 3"),
         ("HCR_EL2.TGE = 1", "TGE, bit 27, must be 0"),
         ("CPTR_EL2.write(0)", "RES1, bit 0, must be 1023"),
