@@ -3,6 +3,7 @@
 // root is 8 KB and 8 KB aligned.
 
 #include "arch.h"
+#include "cpu.h"
 #include "mem.h"
 #include "policy.h"
 #include "vm.h"
@@ -85,14 +86,11 @@ static void free_table(uint64_t *t) {
 // itself, or a speculative AT (erratum 1530924), then finds nothing and leaves nothing in the TLB.
 static uint64_t empty[ROOT_ENTRIES] __attribute__((aligned(ROOT_BYTES)));
 
-void stage2_leave(void) {
-    WRITE_SYSREG(vttbr_el2, (uint64_t)empty);
-    isb();
-}
-
 void stage2_init_core(void) {
+    pcpu_t *p = this_pcpu();
+    p->no_stage2 = (uint64_t)empty;
     WRITE_SYSREG(vtcr_el2, el2_policy[EL2_VTCR].initial);
-    stage2_leave();
+    stage2_leave(p);
 }
 
 bool stage2_init(vm_t *vm) {

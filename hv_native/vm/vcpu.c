@@ -57,7 +57,7 @@ void vcpu_put(vcpu_t *v) {
     if (p->loaded != v) {
         return;
     }
-    stage2_leave();
+    stage2_leave(p);
     save_el1(v);
     fp_save(v);
     vtimer_put(v);

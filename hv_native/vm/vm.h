@@ -4,6 +4,7 @@
 #define HV_VM_H
 
 #include "arch.h"
+#include "cpu.h"
 #include "hook.h"
 #include "pgtable.h"
 #include "vcpu.h"
@@ -93,8 +94,12 @@ void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; 
 bool stage2_init(vm_t *vm);
 void stage2_free(vm_t *vm);
 void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
-void stage2_leave(void);                // no VM's tables any more
 void stage2_init_core(void);
+// No VM's tables any more on this core.
+static inline void stage2_leave(const struct pcpu *p) {
+    WRITE_SYSREG(vttbr_el2, p->no_stage2);
+    isb();
+}
 #define S2_READ 1u
 #define S2_WRITE 2u
 #define S2_EXEC 4u
