@@ -14,6 +14,10 @@ COPY      ?= build/guests/hello.elf#    files `make run` puts on the target firs
 GUEST     ?= 6.1-cloud#  what `make linux` boots: 6.1, 6.1-cloud, 6.12 or 6.12-cloud
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
 BENCH     ?= #           what `make bench` measures: --quick, or names of groups (default: all)
+KIND      ?= #           what `make fuzz` makes: some of insn, mmio, psci, virtqueue, stage1, a32, files, typed
+SEED      ?= #           the first case of `make fuzz`, and the only one unless there is COUNT
+COUNT     ?= #           how many cases, one after another
+SECONDS   ?= 600#        how long `make fuzz` goes on, when it was not given a SEED
 QEMU_ARGS ?= #           more options for QEMU
 
 QEMU ?= qemu-system-aarch64
@@ -35,7 +39,7 @@ DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
 	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
 
-.PHONY: all setup run linux repl serve stop debug test test-long test-upstream bench check format pictures clean distclean help
+.PHONY: all setup run linux repl serve stop debug test test-long test-upstream bench fuzz check format pictures clean distclean help
 .PHONY: ready
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -82,6 +86,9 @@ test-upstream: all ## MicroPython's own tests and benchmarks, on the target
 
 bench: all ## what things cost, in instructions, against the budgets; BENCH=--quick, --update, or groups
 	@$(PY) tools/bench.py $(BENCH)
+
+fuzz: all ## guests, files and typed lines made from seeds, until SECONDS are up or something breaks
+	@$(PY) tests/fuzz --kind "$(KIND)" $(SEED:%=--seed %) $(COUNT:%=--count %) --seconds $(SECONDS)
 
 check: setup ## linters, formatters, stubs and types
 	$(PY) -m ruff check .
