@@ -413,3 +413,19 @@ print(calls(0, compute), calls(1, lambda cpu: None), calls(1, compute))
 """
     none, one, each = map(int, run(each_target, code, script).split())
     assert none == 0 and one <= 3 and each == 100  # the scheduler's own ticks may take them too
+
+
+@pytest.mark.parametrize(
+    "line, error",
+    [
+        ("vm.cpu[0].reset('x')", "TypeError"),
+        ("vm.cpu[0].reset(0, 1.5)", "TypeError"),
+        ("hv.mmu.translate(0x4020_0000, Raises())", "ZeroDivisionError"),
+    ],
+)
+def test_what_raises_does_not_leave_interrupts_masked(target, line, error):
+    """An argument that cannot be converted: keys still arrive."""
+    code = "import hv.mmu\nvm = guest(code)\nclass Raises:\n    def __bool__(self):\n        return 1 / 0\n"
+    run(target, "b .", code)
+    assert error in target.repl(line)
+    assert target.repl("1 + 1") == "2"
