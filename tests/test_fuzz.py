@@ -8,8 +8,7 @@ import sys
 import pytest
 from harness import ROOT
 
-# Not yet a32: a program of 32 bits at EL0 can still end its VM.
-GROUPS = ("insn,mmio,psci,virtqueue,stage1", "files", "typed")
+GROUPS = ("insn,mmio,psci,virtqueue,stage1,a32", "files", "typed")
 SECONDS = 20  # of each group and seed
 
 
