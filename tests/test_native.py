@@ -2,10 +2,12 @@
 """Python compiled on the target: @micropython.native and @micropython.viper. Upstream's own tests of both run in
 test_upstream.py; here is what is this port's."""
 
+import contextlib
 import subprocess
 
 import pytest
-from harness import CTRL_C, ROOT, TargetError
+from guestcode import run
+from harness import CTRL_C, ROOT, Hung, TargetError
 
 # Both ways of each operation, with operands that fit in place, that do not, and that are no ints at all.
 OPERATIONS = """
@@ -380,3 +382,199 @@ print(next(g), g.send("a"), g.send("b"), g.throw(ValueError("v")), g.close())
         "11 24 31",
         "0 1 2 ('raised', ValueError('v',), ['a', 'b', 'closed']) None",
     ]
+
+
+# ---- As handlers --------------------------------------------------------------------------------
+
+CALL = """
+    load x0, 0xc6000001
+    hvc #0
+    hvc #0x100
+"""
+
+HANDLERS = """
+MASK = (1 << 64) - 1
+NUMBERS = (0, 1, 2, 63, (1 << 62) - 1, 1 << 62, 1 << 63, MASK)
+vm = guest(code)
+cpu = vm.cpu[0]
+
+def asked(handler, x1, x2=5, x3=7):
+    vm.hvc(0xc600_0001, handler)
+    cpu.pc = 0x4008_0000
+    cpu.x[1], cpu.x[2], cpu.x[3] = x1, x2, x3
+    vm.run()
+    return cpu.x[0]
+
+@micropython.viper
+def words(cpu, x1: uint, x2: uint, x3: int) -> uint:
+    return (x1 ^ x2) + uint(x3)
+
+@micropython.viper
+def bits(cpu, x1: uint) -> int:
+    n = 0
+    while x1:
+        n += int(x1 & uint(1))
+        x1 >>= 1
+    return n
+
+@micropython.viper
+def below(cpu, x1: uint, x2: uint) -> bool:
+    return x1 < x2
+
+@micropython.viper
+def nothing(cpu, x1: int):
+    pass
+
+@micropython.viper
+def same(cpu, x1):
+    return x1
+
+@micropython.viper
+def through(cpu, x1: uint, x2: uint):
+    return hv.SKIP
+
+class Device:
+    @micropython.viper
+    def method(self, cpu, x1: uint) -> uint:
+        return x1 + 1
+
+def closed(n):
+    @micropython.native
+    def inner(cpu, x1, x2):
+        return x1 + x2 + n
+    return inner
+
+@micropython.native
+def objects(cpu, x1, x2):
+    return x1 - x2 if x1 > x2 else (x1, x2)
+
+wrong = 0
+for n in NUMBERS:
+    for name, got, want in (
+        ("words", asked(words, n), (n ^ 5) + 7 & MASK),
+        ("bits", asked(bits, n), bin(n).count("1")),
+        ("below", asked(below, n), n < 5),
+        ("nothing", asked(nothing, n), 0xc600_0001),
+        ("same", asked(same, n), n),
+        ("through", asked(through, n), 0xc600_0001),
+        ("method", asked(Device().method, n), n + 1 & MASK),
+        ("closed", asked(closed(100), n), n + 105 & MASK),
+        ("objects", asked(objects, n), n - 5 if n > 5 else n),
+    ):
+        if got != want:
+            wrong += 1
+            print(name, hex(n), hex(got), hex(want))
+print("wrong", wrong)
+"""
+
+
+def test_handlers_take_words_or_objects(each_target):
+    assert run(each_target, CALL, HANDLERS).splitlines() == ["wrong 0"]
+
+
+def test_a_viper_device_and_system_register(each_target):
+    script = """
+vm = guest(code)
+@vm.mmio(0x0b00_0000, 0x1000)
+@micropython.viper
+def device(cpu, offset: uint, value) -> uint:
+    if value is None:
+        return uint(0x600d)
+    return offset
+
+@vm.mmio(0x0c00_0000, 0x1000)
+@micropython.viper
+def counts(cpu, offset: uint, value: uint) -> uint:
+    return offset + value
+
+@vm.sysreg("ACTLR_EL1")
+@micropython.viper
+def actlr(cpu, value: uint) -> uint:
+    return (uint(1) << 63) | uint(1)
+
+vm.run()
+print([hex(n) for n in [vm.cpu[0].x[i] for i in range(2, 8)]])
+"""
+    code = """
+    load x1, 0x0b000000
+    ldr w2, [x1, #4]
+    mov x3, #1
+    str x3, [x1, #8]
+    movn x4, #0
+    str x4, [x1, #8]
+    load x1, 0x0c000000
+    ldrh w4, [x1, #6]
+    ldr x5, [x1, #8]
+    ldr w20, [x1, #12]
+    mov x6, x20
+    mrs x7, actlr_el1
+    msr actlr_el1, x4
+    hvc #0x100
+"""
+    got = run(each_target, code, script).strip()
+    assert got == "['0x600d', '0x1', '0x6', '0x8', '0xc', '0x8000000000000001']"
+
+
+def test_a_fault_in_a_handler_stops_the_vm_in_front_of_the_instruction(each_target):
+    script = """
+vm = guest(code)
+@vm.hvc(0xc600_0001)
+@micropython.viper
+def peek(cpu, x1: ptr32) -> uint:
+    return uint(x1[0])
+vm.cpu[0].x[1] = 0x8
+try:
+    vm.run()
+except hv.Fault as error:
+    print(error)
+print(hex(vm.cpu[0].pc))
+cell = bytearray(b"\\x78\\x56\\x34\\x12")
+import uctypes
+vm.cpu[0].x[1] = uctypes.addressof(cell)
+vm.run()
+print(hex(vm.cpu[0].x[0]))
+"""
+    assert run(each_target, CALL, script).splitlines() == [
+        "cannot read 4 bytes at 0x8: translation fault, level 2, in compiled function 'peek'",
+        "0x40080004",
+        "0x12345678",
+    ]
+
+
+LOOPING = """
+vm = guest(code)
+@vm.hvc(imm=7)
+def told(cpu):
+    print("in the guest")
+@vm.hvc(0xc600_0001)
+@micropython.{kind}
+def forever(cpu, x1{uint}, x2{uint}){result}:
+    while True:
+        x1 += x2
+"""
+
+
+@pytest.mark.parametrize("kind", ["viper", "native"])
+def test_ctrl_c_ends_a_handler_that_loops(target, kind):
+    viper = kind == "viper"
+    script = LOOPING.format(kind=kind, uint=": uint" * viper, result=" -> uint" * viper)
+    run(target, "hvc #7\n load x0, 0xC6000001\n hvc #0\n b .", script)
+    # In the foreground, where Ctrl-C is Ctrl-C.
+    target.send("vm.run()\r")
+    target.until("in the guest\n")
+    target.send(CTRL_C)
+    assert "KeyboardInterrupt" in target.wait_prompt()
+    # In the background it is but a key, and ends a handler that has run for too long.
+    target.exec("vm.cpu[0].pc = 0x4008_0000")
+    target.send("vm.start()\r")
+    target.until("in the guest\n")
+    for _ in range(50):
+        target.send(CTRL_C)
+        with contextlib.suppress(Hung):
+            target.until("KeyboardInterrupt", 0.3)
+            break
+    else:
+        pytest.fail("the handler goes on")
+    target.send("\r")
+    target.wait_prompt(10)
+    assert target.repl("vm.exit") == "<Exit raised: cpu 0 at pc 0x40080008>"

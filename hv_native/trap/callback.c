@@ -20,6 +20,7 @@
 #include "quick.h"
 #include "timer.h"
 #include "vm.h"
+#include "words.h"
 
 // What quick.S knows by number.
 _Static_assert(offsetof(handler_t, frame) == HANDLER_FRAME && offsetof(handler_t, entry) == HANDLER_FRAME + 8, "quick.S");
@@ -88,8 +89,7 @@ static MP_NORETURN void no_handler(const char *why) {
 }
 
 // Of a function in bytecode.
-static int bytecode_args(const mp_obj_fun_bc_t *bc, int most) {
-    const byte *ip = bc->bytecode;
+static int bytecode_args(const byte *ip, int most) {
     MP_BC_PRELUDE_SIG_DECODE(ip);
     (void)n_state, (void)n_exc_stack, (void)n_def_pos_args;
     if (scope_flags & MP_SCOPE_FLAG_GENERATOR) {
@@ -116,7 +116,13 @@ static int positional_args(mp_obj_t fun, int most) {
         return n < closed ? 0 : n - closed;
     }
     if (type == &mp_type_fun_bc || type == &mp_type_gen_wrap) {
-        return bytecode_args(MP_OBJ_TO_PTR(fun), most);
+        return bytecode_args(((const mp_obj_fun_bc_t *)MP_OBJ_TO_PTR(fun))->bytecode, most);
+    }
+    if (type == &mp_type_fun_native || type == &mp_type_native_gen_wrap) {
+        return bytecode_args(mp_obj_fun_native_get_prelude_ptr(MP_OBJ_TO_PTR(fun)), most);
+    }
+    if (type == &mp_type_fun_viper) {
+        return words_args(fun);
     }
     if (type == &mp_type_fun_builtin_var) {
         uint32_t sig = ((const mp_obj_fun_builtin_var_t *)MP_OBJ_TO_PTR(fun))->sig;
@@ -147,8 +153,8 @@ static mp_obj_t called(mp_obj_t fun) {
     return fun;
 }
 
-// What a callable adds in front of its arguments, and the bytecode function behind it; NULL: another kind.
-static mp_obj_fun_bc_t *plain_function(mp_obj_t fun, mp_obj_t *fixed, unsigned *nfixed) {
+// What a callable adds in front of its arguments, and the function behind it; MP_OBJ_NULL: it adds too much.
+static mp_obj_t plain_function(mp_obj_t fun, mp_obj_t *fixed, unsigned *nfixed) {
     *nfixed = 0;
     if (mp_obj_is_type(fun, &mp_type_bound_meth)) {
         const bound_t *bound = MP_OBJ_TO_PTR(fun);
@@ -161,7 +167,7 @@ static mp_obj_fun_bc_t *plain_function(mp_obj_t fun, mp_obj_t *fixed, unsigned *
         }
         fun = *nfixed == closure->n_closed ? closure->fun : MP_OBJ_NULL;
     }
-    return fun != MP_OBJ_NULL && mp_obj_is_type(fun, &mp_type_fun_bc) ? MP_OBJ_TO_PTR(fun) : NULL;
+    return fun;
 }
 
 // A frame for bc called with n arguments, ready but for them; NULL when a call has more to do than to
@@ -196,7 +202,8 @@ handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most) {
     }
     mp_obj_t fixed[FIXED_MAX];
     unsigned nfixed;
-    mp_obj_fun_bc_t *bc = plain_function(fun, fixed, &nfixed);
+    mp_obj_t plain = plain_function(fun, fixed, &nfixed);
+    mp_obj_fun_bc_t *bc = plain != MP_OBJ_NULL && mp_obj_is_type(plain, &mp_type_fun_bc) ? MP_OBJ_TO_PTR(plain) : NULL;
     handler_t *h = m_new_obj_var(handler_t, fixed, mp_obj_t, nfixed);
     memcpy(h->fixed, fixed, nfixed * sizeof(mp_obj_t));
     h->fun = fun;
@@ -205,6 +212,7 @@ handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most) {
     h->frame = bc == NULL ? NULL : prepare_frame(bc, nfixed + 1 + (unsigned)nargs, &h->entry);
     h->cache = MP_STATE_VM(map_lookup_cache);
     h->top = h->frame == NULL ? NULL : &h->frame->state[h->frame->n_state];
+    words_prepare(h, plain);
     return h;
 }
 
@@ -253,7 +261,7 @@ static quick_t start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, b
     static const quick_t not = { QUICK_VM, 0 };
     mp_obj_t *at = quick_begin(v, h);
     if (at == NULL) {
-        return not;
+        return words_call(v, h, n, raw, load);
     }
     unsigned given = 0;
     for (; given < h->nargs && given < n; given++) {
@@ -298,7 +306,7 @@ static mp_obj_t call_function(vcpu_t *v, handler_t *h, unsigned n, const uint64_
 
 static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
     mp_obj_t got = MP_OBJ_NULL;
-    if (v->asked == h) {
+    if (v->asked == h && h->words == WORDS_NOT) {
         bool raised;
         got = go_on(h, &raised);
         if (raised) {
@@ -316,7 +324,7 @@ static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool 
         return false;
     }
     if (got == MP_OBJ_NULL) {
-        got = call_function(v, h, n, raw, load);
+        got = v->asked == h ? words_end() : call_function(v, h, n, raw, load);
     }
     decode(got, load && !v->moved, out);
     nlr_pop();
@@ -328,14 +336,13 @@ void callback_raised(vcpu_t *v, mp_obj_t exception) {
     ((hv_vcpu_obj_t *)v->object)->exception = exception;
 }
 
-// When the handler that runs began, by CNTPCT; 0: none does.
-static volatile uint64_t since;
+volatile uint64_t handler_since;
 
 // A handler that never returns must not keep the prompt away, where Ctrl-C is but a key, or where the
 // handler was called by MicroPython's scheduler, which is locked then and lets no exception through. So it
 // also ends a handler that has run for a twentieth of a second: shorter ones are not disturbed.
 void callback_interrupt(void) {
-    if (since != 0 && timer_now() - since >= timer_freq() / 20) {
+    if (handler_since != 0 && timer_now() - handler_since >= timer_freq() / 20) {
         mp_sched_keyboard_interrupt();
         MP_STATE_VM(sched_state) = MP_SCHED_PENDING; // callback() sets right what was locked
     }
@@ -356,13 +363,13 @@ bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool loa
         WRITE_SYSREG(cptr_el2, CPTR_HOST | CPTR_TFP);
         isb();
     }
-    uint64_t outer = since;
+    uint64_t outer = handler_since;
     int16_t locked = MP_STATE_VM(sched_state);
-    since = timer_now();
+    handler_since = timer_now();
     irq_enable();
     bool ok = call(v, h, n, raw, load, out);
     irq_disable();
-    since = outer;
+    handler_since = outer;
     if (locked < 0) {
         MP_STATE_VM(sched_state) = locked;
     }

@@ -18,6 +18,11 @@ typedef struct {
     const byte *entry;  // its first instruction
     mp_obj_t *top;      // behind the frame's first argument, from where they go downwards; NULL: do not use
     const uint8_t *cache;   // py/map.c's, for quick.S
+    // A viper function that takes machine words (words.h):
+    uint8_t words;      // words_t
+    uint8_t objects;    // a bit for each argument behind cpu that is an object all the same
+    const void *code;   // its entry for words, and the function itself
+    mp_obj_t viper;
     mp_obj_t fixed[];
 } handler_t;
 
@@ -49,6 +54,9 @@ void callback_raised(vcpu_t *v, mp_obj_t exception);
 
 // Ctrl-C, a function the scheduler wants to run, or something the HAL waits for.
 bool callback_events_pending(void);
+
+// When the handler that runs began, by CNTPCT; 0: none does.
+extern volatile uint64_t handler_since;
 
 // Ctrl-C was typed where it is but a key, the console's interrupt says. It ends a handler that takes too
 // long; the VM stops in front of the instruction.

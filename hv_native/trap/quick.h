@@ -18,9 +18,8 @@ typedef struct {
 
 // Fill in h's frame from quick_begin's pointer downwards (`*--at = argument`), as many as h->nargs, and
 // give the rest to quick_run. NULL: this handler, or this core, cannot. Boot core, interrupts masked.
-static inline mp_obj_t *quick_begin(vcpu_t *v, handler_t *h) {
-    mp_obj_t *at = h->top;
-    if (at == NULL || this_pcpu()->id != 0) {
+static inline mp_obj_t *quick_begin_at(vcpu_t *v, handler_t *h, mp_obj_t *at) {
+    if (this_pcpu()->id != 0) {
         return NULL;
     }
     for (unsigned i = 0; i < h->nfixed; i++) {
@@ -28,6 +27,10 @@ static inline mp_obj_t *quick_begin(vcpu_t *v, handler_t *h) {
     }
     *--at = MP_OBJ_FROM_PTR(v->object);
     return at;
+}
+
+static inline mp_obj_t *quick_begin(vcpu_t *v, handler_t *h) {
+    return h->top == NULL ? NULL : quick_begin_at(v, h, h->top);
 }
 
 // A number that needs no object on the heap.

@@ -17,13 +17,42 @@
 #include "sysreg_emulate.h"
 #include "trap.h"
 #include "vgic.h"
+#include "words.h"
 
 #define NOINLINE __attribute__((noinline)) // the paths share no frame, so that the short ones have none
 
 // ---- Calls --------------------------------------------------------------------------------------
 
-static NOINLINE uint64_t call_python(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
-    mp_obj_t *at = quick_begin(v, h);
+// What a viper function has answered. While one with loops ran, interrupts were on.
+static uint64_t after_words(vcpu_t *v) {
+    return v->kicked || callback_events_pending() ? EXIT_IRQ : EXIT_RESUME;
+}
+
+static NOINLINE uint64_t call_words_any(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
+    quick_t got = words_call(v, h, 7, &r->x[1], false);
+    if (got.what == QUICK_VM) {
+        return EXIT_TRAP;
+    }
+    if (got.what == QUICK_VALUE) {
+        r->x[0] = got.value;
+    }
+    if (smc) {
+        skip_instruction();
+    }
+    return after_words(v);
+}
+
+// Numbers for a number: nothing of Python's is touched, so any core will do.
+static NOINLINE uint64_t call_words(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
+    if (UNLIKELY(h->words != WORDS_PLAIN || smc)) {
+        return call_words_any(v, r, h, smc);
+    }
+    r->x[0] = words_enter(h, (uint64_t)MP_OBJ_FROM_PTR(v->object), r->x);
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc, mp_obj_t *at) {
+    at = quick_begin_at(v, h, at);
     if (at == NULL) {
         return EXIT_TRAP;
     }
@@ -44,6 +73,11 @@ static NOINLINE uint64_t call_python(vcpu_t *v, guest_regs_t *r, handler_t *h, b
         skip_instruction();
     }
     return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t call_python(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
+    mp_obj_t *at = h->top;
+    return at == NULL ? call_words(v, r, h, smc) : call_quick(v, r, h, smc, at);
 }
 
 static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted, bool smc) {
@@ -120,10 +154,27 @@ static inline uint64_t load_done(guest_regs_t *r, uint64_t esr, unsigned rt, uin
     return EXIT_RESUME;
 }
 
+static NOINLINE uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
+    quick_t got = words_call(v, h, 1, &offset, true);
+    if (got.what == QUICK_VM) {
+        return EXIT_TRAP;
+    }
+    load_done(r, esr, FIELD(esr, 20, 16), got.value);
+    return after_words(v);
+}
+
+static NOINLINE uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+    if (words_call(v, h, 2, (const uint64_t[]) { offset, value }, false).what == QUICK_VM) {
+        return EXIT_TRAP;
+    }
+    skip_instruction();
+    return after_words(v);
+}
+
 static NOINLINE uint64_t load_python(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
     mp_obj_t *at = quick_begin(v, h);
     if (at == NULL) {
-        return EXIT_TRAP;
+        return load_words(v, r, esr, h, offset);
     }
     if (h->nargs > 0) {
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)offset);
@@ -137,7 +188,10 @@ static NOINLINE uint64_t load_python(vcpu_t *v, guest_regs_t *r, uint64_t esr, h
 
 static NOINLINE uint64_t store_python(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
     mp_obj_t *at = quick_begin(v, h);
-    if (at == NULL || !quick_fits(value)) {
+    if (at == NULL) {
+        return store_words(v, h, offset, value);
+    }
+    if (!quick_fits(value)) {
         return EXIT_TRAP;
     }
     if (h->nargs > 0) {
@@ -242,10 +296,26 @@ static NOINLINE uint64_t device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
 
 // ---- System registers ---------------------------------------------------------------------------
 
+static NOINLINE uint64_t sysreg_words(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
+    uint64_t value = reg_get(r, rt);
+    quick_t got = words_call(v, h, write, &value, !write);
+    if (got.what == QUICK_VM) {
+        return EXIT_TRAP;
+    }
+    if (!write) {
+        reg_set(r, rt, got.value);
+    }
+    skip_instruction();
+    return after_words(v);
+}
+
 static NOINLINE uint64_t sysreg_python(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
     uint64_t value = reg_get(r, rt);
     mp_obj_t *at = quick_begin(v, h);
-    if (at == NULL || (write && !quick_fits(value))) {
+    if (at == NULL) {
+        return sysreg_words(v, r, rt, write, h);
+    }
+    if (write && !quick_fits(value)) {
         return EXIT_TRAP;
     }
     if (h->nargs > 0) {

@@ -69,6 +69,59 @@ def bound(vm):
     vm.mmio(DEVICE, 0x1000, Device().access)
 
 
+# Compiled: what a viper function's types are called, to those who do not compile it.
+int, uint, ptr8 = int, int, int
+
+
+def viper(vm):
+    @vm.hvc(ADD)
+    @micropython.viper
+    def add(cpu, x1: uint, x2: uint) -> uint:
+        return x1 + x2
+
+
+def viper_loop(vm):
+    @vm.hvc(ADD)
+    @micropython.viper
+    def ten(cpu, x1: uint, x2: uint) -> uint:
+        for _ in range(10):
+            x1 += x2
+        return x1
+
+
+def viper_device(vm):
+    @vm.mmio(DEVICE, 0x1000)
+    @micropython.viper
+    def device(cpu, offset: uint, value) -> uint:
+        if value is None:
+            return uint(0x600D)
+        return offset
+
+
+def native_code(vm):
+    @vm.hvc(ADD)
+    @micropython.native
+    def add(cpu, x1, x2):
+        return x1 + x2
+
+
+def bytecode_loop(vm):
+    @vm.hvc(ADD)
+    def ten(cpu, x1, x2):
+        for _ in range(10):
+            x1 += x2
+        return x1
+
+
+def native_loop(vm):
+    @vm.hvc(ADD)
+    @micropython.native
+    def ten(cpu, x1, x2):
+        for _ in range(10):
+            x1 += x2
+        return x1
+
+
 def calls(vm):
     # More than the fast path can do: it calls a function.
     @vm.hvc(ADD)
@@ -108,6 +161,52 @@ def python():
     report("mmio_load_method", count("mmio_load", bound))
     report("sysreg_write_python", count("sysreg_write", actlr))
     report("sysreg_read_python", count("sysreg_read", actlr))
+
+
+def compiled():
+    report("hvc_viper", count("hvc_add", viper))
+    report("hvc_viper_loop", count("hvc_add", viper_loop))
+    report("hvc_native", count("hvc_add", native_code))
+    report("hvc_native_loop", count("hvc_add", native_loop))
+    report("hvc_bytecode_loop", count("hvc_add", bytecode_loop))
+    report("mmio_load_viper", count("mmio_load", viper_device))
+    report("mmio_store_viper", count("mmio_store", viper_device))
+
+
+# Loops: EL2's instructions for each iteration, in each kind of code.
+
+
+def loop_bytecode(n):
+    total = 0
+    for i in range(n):
+        total += i ^ 5
+    return total
+
+
+@micropython.native
+def loop_native(n):
+    total = 0
+    for i in range(n):
+        total += i ^ 5
+    return total
+
+
+@micropython.viper
+def loop_viper(n: int) -> int:
+    total = 0
+    for i in range(n):
+        total += i ^ 5
+    return total
+
+
+def loops():
+    for name, loop in (("bytecode", loop_bytecode), ("native", loop_native), ("viper", loop_viper)):
+        so_far = el2_instructions()
+        loop(100)
+        few = so_far()
+        so_far = el2_instructions()
+        loop(10_100)
+        report("loop_" + name, (so_far() - few) / 10_000)
 
 
 def gic():

@@ -277,10 +277,13 @@ static void a64_jump_back(emit_t *emit, mp_uint_t label) {
 }
 
 static void emit_native_aarch64_jump(emit_t *emit, mp_uint_t label) {
-    if (asm_a64_is_backward(emit->as, label)) {
+    asm_a64_t *as = emit->as;
+    if (asm_a64_is_backward(as, label)) {
         a64_jump_back(emit, label);
+    } else if (label == emit->exit_label && as->leaf && as->frame == 0) {
+        ASM_EXIT(as); // a word as well
     } else {
-        ASM_JUMP(emit->as, label);
+        ASM_JUMP(as, label);
     }
 }
 
@@ -425,11 +428,13 @@ static bool a64_word_op(emit_t *emit, mp_binary_op_t op) {
         emit_pre_pop_reg_flexible(emit, &vtype_lhs, &lhs, REG_ARG_3, REG_ARG_3);
         need_reg_single(emit, REG_ARG_3, 0);
     } else {
-        emit_pre_pop_reg_flexible(emit, &vtype_rhs, &rhs, REG_RET, REG_ARG_2);
+        emit_pre_pop_reg_flexible(emit, &vtype_rhs, &rhs, -1, -1);
+        lhs = rhs == REG_ARG_2 ? REG_ARG_3 : REG_ARG_2;
         emit_pre_pop_reg_flexible(emit, &vtype_lhs, &lhs, rhs, rhs);
     }
-    int result = compare ? ASM_A64_REG_ZR : REG_ARG_2;
-    need_reg_single(emit, compare ? REG_RET : REG_ARG_2, 0);
+    // Read before it is written, whichever they are.
+    int result = compare ? ASM_A64_REG_ZR : REG_RET;
+    need_reg_single(emit, REG_RET, 0);
     if (!by_imm || !a64_word_op_imm(emit, code, result, lhs, imm)) {
         if (by_imm) {
             ASM_MOV_REG_IMM(as, rhs, imm);
@@ -440,7 +445,7 @@ static bool a64_word_op(emit_t *emit, mp_binary_op_t op) {
         asm_a64_cset(as, REG_RET, a64_condition(op, vtype_lhs == VTYPE_UINT));
         emit_post_push_reg(emit, VTYPE_BOOL, REG_RET);
     } else {
-        emit_post_push_reg(emit, vtype_lhs, REG_ARG_2);
+        emit_post_push_reg(emit, vtype_lhs, REG_RET);
     }
     return true;
 }
@@ -655,8 +660,24 @@ static bool a64_objects_op(emit_t *emit, mp_binary_op_t op) {
     return true;
 }
 
+// An object is None, or not, in a viper function, where None has a type of its own.
+static void a64_is_none(emit_t *emit, bool is) {
+    vtype_kind_t vtype;
+    int reg = REG_ARG_2;
+    emit_pre_pop_discard(emit);
+    emit_pre_pop_reg_flexible(emit, &vtype, &reg, -1, -1);
+    need_reg_single(emit, REG_RET, 0);
+    asm_a64_op_imm12(emit->as, ASM_A64_SUBS_IMM, ASM_A64_REG_ZR, reg, A64_OBJ_NONE);
+    asm_a64_cset(emit->as, REG_RET, is ? ASM_A64_EQ : ASM_A64_NE);
+    emit_post_push_reg(emit, VTYPE_BOOL, REG_RET);
+}
+
 static bool emit_native_aarch64_binary_op(emit_t *emit, mp_binary_op_t op) {
     vtype_kind_t lhs = peek_vtype(emit, 1), rhs = peek_vtype(emit, 0);
+    if (lhs == VTYPE_PYOBJ && rhs == VTYPE_PTR_NONE && (op == MP_BINARY_OP_IS || op == MP_BINARY_OP_IS_NOT)) {
+        a64_is_none(emit, op == MP_BINARY_OP_IS);
+        return true;
+    }
     if ((lhs == VTYPE_INT || lhs == VTYPE_UINT) && (rhs == VTYPE_INT || rhs == VTYPE_UINT)) {
         return a64_word_op(emit, op);
     }
