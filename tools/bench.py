@@ -47,6 +47,16 @@ ROWS = [
     Row("exits", "hvc_python", "HVC: Python, x1 + x2", 189, "none; Bao in C 189"),
     Row("exits", "hvc_imm_python", "HVC #7: Python"),
     Row("exits", "hvc_python_calls", "HVC: Python, max(x1, x2)"),
+    Row("exits", "hvc_viper", "HVC: viper, x1 + x2", 105, "none"),
+    Row("exits", "hvc_viper_loop", "HVC: viper, ten times round a loop", 320, "none"),
+    Row("exits", "hvc_native", "HVC: native, x1 + x2"),
+    Row("exits", "hvc_native_loop", "HVC: native, ten times round a loop"),
+    Row("exits", "hvc_bytecode_loop", "HVC: Python, ten times round a loop"),
+    Row("exits", "mmio_load_viper", "load: viper", 320),
+    Row("exits", "mmio_store_viper", "store: viper", 320),
+    Row("exits", "loop_bytecode", "a loop, an iteration: bytecode"),
+    Row("exits", "loop_native", "a loop, an iteration: native", 162, "(half of bytecode's)"),
+    Row("exits", "loop_viper", "a loop, an iteration: viper", 21, "(a 15th of bytecode's)"),
     Row("exits", "rule_hvc_const", "rule: HVC, constant", 90, "none"),
     Row("exits", "rule_hvc_count", "rule: HVC, counted", 90, "none"),
     Row("exits", "rule_mmio_const", "rule: load, constant", 90, "none"),
@@ -198,7 +208,7 @@ def symbol(image, name):
 
 
 def exits(found):
-    rows("rows.run('native', 'rules', 'python', 'gic', 'allocation')", found)
+    rows("rows.run('native', 'rules', 'python', 'compiled', 'loops', 'gic', 'allocation')", found)
     found["heap_python"] = max(v for k, v in found.items() if k.startswith("heap_"))
     other = {}
     rows("rows.run('gic')", other, gic=3)

@@ -28,7 +28,19 @@ static uint64_t after_words(vcpu_t *v) {
     return v->kicked || callback_events_pending() ? EXIT_IRQ : EXIT_RESUME;
 }
 
+static NOINLINE uint64_t call_words_watched(vcpu_t *v, guest_regs_t *r, handler_t *h) {
+    uint64_t got;
+    if (this_pcpu()->id != 0 || !words_watch(v, h, (uint64_t)MP_OBJ_FROM_PTR(v->object), r->x, &got)) {
+        return EXIT_TRAP;
+    }
+    r->x[0] = got;
+    return after_words(v);
+}
+
 static NOINLINE uint64_t call_words_any(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
+    if (h->words == WORDS_WATCHED && !smc) {
+        return call_words_watched(v, r, h);
+    }
     quick_t got = words_call(v, h, 7, &r->x[1], false);
     if (got.what == QUICK_VM) {
         return EXIT_TRAP;

@@ -39,8 +39,8 @@ void words_prepare(handler_t *h, mp_obj_t fun) {
     }
     h->viper = fun;
     h->code = exec_callable((const uint32_t *)head + head->raw);
-    bool plain = before == 1 && h->objects == 0 && head->result != MP_NATIVE_TYPE_OBJ && !(head->flags & (VIPER_LOOPS | VIPER_MEMORY));
-    h->words = plain ? WORDS_PLAIN : WORDS_ANY;
+    bool plain = before == 1 && h->objects == 0 && head->result != MP_NATIVE_TYPE_OBJ;
+    h->words = !plain ? WORDS_ANY : head->flags & (VIPER_LOOPS | VIPER_MEMORY) ? WORDS_WATCHED : WORDS_PLAIN;
 }
 
 // What a load finds in place of a value, or a small int; false: it is larger.
@@ -70,26 +70,6 @@ static bool arguments(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, 
     return true;
 }
 
-// With loops or pointers in it. An interrupt or a fault is an exception from EL2 to EL2, which takes the registers
-// that say where the guest was, and what it did.
-static uint64_t watched(handler_t *h, const viper_head_t *head, const uint64_t *x) {
-    uint64_t elr = READ_SYSREG(elr_el2), spsr = READ_SYSREG(spsr_el2), esr = READ_SYSREG(esr_el2), far = READ_SYSREG(far_el2), outer = handler_since;
-    native_running = head;
-    handler_since = timer_now();
-    if (head->flags & VIPER_LOOPS) {
-        irq_enable();
-    }
-    uint64_t got = words_enter(h, x[0], x);
-    irq_disable();
-    handler_since = outer;
-    native_running = NULL;
-    WRITE_SYSREG(elr_el2, elr);
-    WRITE_SYSREG(spsr_el2, spsr);
-    WRITE_SYSREG(esr_el2, esr);
-    WRITE_SYSREG(far_el2, far);
-    return got;
-}
-
 static mp_obj_t ended_with; // an object, MP_OBJ_NULL: it was left; no new one, for it made none
 
 static quick_t left(vcpu_t *v, handler_t *h, mp_obj_t with) {
@@ -98,15 +78,43 @@ static quick_t left(vcpu_t *v, handler_t *h, mp_obj_t with) {
     return (quick_t) { QUICK_VM, 0 };
 }
 
+// With loops or pointers in it. An interrupt or a fault is an exception from EL2 to EL2, which takes the registers
+// that say where the guest was, and what it did.
+bool words_watch(vcpu_t *v, handler_t *h, uint64_t first, const uint64_t *x, uint64_t *result) {
+    uint64_t elr = READ_SYSREG(elr_el2), spsr = READ_SYSREG(spsr_el2), esr = READ_SYSREG(esr_el2), far = READ_SYSREG(far_el2);
+    uint64_t outer = handler_since;
+    const viper_head_t *head = head_of(h->viper);
+    native_running = head;
+    handler_since = timer_now();
+    if (head->flags & VIPER_LOOPS) {
+        irq_enable();
+    }
+    *result = words_enter(h, first, x);
+    irq_disable();
+    handler_since = outer;
+    native_running = NULL;
+    WRITE_SYSREG(elr_el2, elr);
+    WRITE_SYSREG(spsr_el2, spsr);
+    WRITE_SYSREG(esr_el2, esr);
+    WRITE_SYSREG(far_el2, far);
+    if (UNLIKELY(native_stopped.why != NATIVE_STOP_NOT)) {
+        left(v, h, MP_OBJ_NULL);
+        return false;
+    }
+    return true;
+}
+
 quick_t words_call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
     uint64_t x[WORDS_ARGS] = { 0 };
     if (h->words == WORDS_NOT || this_pcpu()->id != 0 || !arguments(v, h, n, raw, load, x)) {
         return (quick_t) { QUICK_VM, 0 };
     }
     const viper_head_t *head = head_of(h->viper);
-    uint64_t got = head->flags & (VIPER_LOOPS | VIPER_MEMORY) ? watched(h, head, x) : words_enter(h, x[0], x);
-    if (native_stopped.why != NATIVE_STOP_NOT) {
-        return left(v, h, MP_OBJ_NULL);
+    uint64_t got;
+    if (!(head->flags & (VIPER_LOOPS | VIPER_MEMORY))) {
+        got = words_enter(h, x[0], x);
+    } else if (!words_watch(v, h, x[0], x, &got)) {
+        return (quick_t) { QUICK_VM, 0 };
     }
     if (head->result != MP_NATIVE_TYPE_OBJ) {
         return (quick_t) { QUICK_VALUE, got };

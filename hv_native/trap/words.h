@@ -14,6 +14,7 @@
 typedef enum {
     WORDS_NOT,      // it is something else
     WORDS_PLAIN,    // its arguments are cpu and numbers, its result a number, and it cannot be left before it ends
+    WORDS_WATCHED,  // the same, with loops or pointers in it
     WORDS_ANY,
 } words_t;
 
@@ -42,6 +43,9 @@ void words_prepare(handler_t *h, mp_obj_t fun);
 // As callback() calls. QUICK_VM: not answered; if v->asked is h, then callback() is to go on where this was left,
 // else to call it the ordinary way.
 quick_t words_call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load);
+
+// A function with loops or pointers in it, by words_enter. Interrupts are on in the meantime. False: it was left.
+bool words_watch(vcpu_t *v, handler_t *h, uint64_t first, const uint64_t *x, uint64_t *result);
 
 // What it returned, if that is no number, or what ended it, as an exception.
 mp_obj_t words_end(void);

@@ -5,6 +5,7 @@ import gc
 import time
 
 import hv
+import micropython
 
 ADD = 0xC600_0001
 DEVICE = 0x0B00_0000
@@ -69,8 +70,8 @@ def bound(vm):
     vm.mmio(DEVICE, 0x1000, Device().access)
 
 
-# Compiled: what a viper function's types are called, to those who do not compile it.
-int, uint, ptr8 = int, int, int
+# Compiled. The compiler knows the type by its name.
+uint = int
 
 
 def viper(vm):
@@ -200,7 +201,11 @@ def loop_viper(n: int) -> int:
 
 
 def loops():
-    for name, loop in (("bytecode", loop_bytecode), ("native", loop_native), ("viper", loop_viper)):
+    for name, loop in (
+        ("bytecode", loop_bytecode),
+        ("native", loop_native),
+        ("viper", loop_viper),
+    ):
         so_far = el2_instructions()
         loop(100)
         few = so_far()

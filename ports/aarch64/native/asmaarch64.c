@@ -80,7 +80,7 @@ static void move_sp(asm_a64_t *as, uint32_t op, size_t by) {
 void asm_a64_entry(asm_a64_t *as, size_t locals) {
     int first, second;
     size_t save = first_pair(as, &first, &second), room = (locals * 8 + 15) & ~(size_t)15;
-    as->cset_at = as->compared.end = SIZE_MAX;
+    as->cset_at = as->result_at = as->compared.end = SIZE_MAX;
     as->frame = save + room;
     bool both = first >= 0 && as->frame <= 496;
     as->locals = both ? save : 0;
@@ -175,6 +175,14 @@ bool asm_a64_logic_imm(asm_a64_t *as, uint32_t op, int rd, int rn, uint64_t imm)
     uint32_t with = op ^ (0x8A000000 ^ 0x92000000); // from the register form
     asm_a64_op(as, with | field | (uint32_t)rn << 5 | (uint32_t)rd);
     return true;
+}
+
+void asm_a64_result_to(asm_a64_t *as, int rd) {
+    uses(as, rd);
+    if (as->base.pass == MP_ASM_PASS_EMIT) {
+        as->base.code_base[as->base.code_offset - 4] |= (uint8_t)rd; // Rd is in the low five bits, and is 0
+    }
+    as->result_at = SIZE_MAX;
 }
 
 void asm_a64_mov_reg_reg(asm_a64_t *as, int rd, int rn) {

@@ -36,6 +36,7 @@ typedef struct _asm_a64_t {
     bool calls, polls, memory, names;       // what this pass has met: calls, loops, pointers, names
     bool leaf, polled, touched, named;      // the pass before; leaf: no calls
     size_t frame, locals;   // bytes in all, and where the first local is
+    size_t result_at;       // behind the last operation whose result is in x0 alone
     size_t cset_at;         // behind the last CSET of x0, to take it back when a branch follows
     asm_a64_cond_t cset;
     struct {
@@ -72,6 +73,9 @@ void asm_a64_shift_imm(asm_a64_t *as, uint32_t op, int rd, int rn, unsigned by);
 #define ASM_A64_ANDS UINT32_C(0xEA000000)
 // rd = rn AND, ANDS, ORR or EOR imm. False, and nothing emitted: the number is none that has an encoding.
 bool asm_a64_logic_imm(asm_a64_t *as, uint32_t op, int rd, int rn, uint64_t imm);
+
+// Have the operation before as->result_at put its result there instead of in x0.
+void asm_a64_result_to(asm_a64_t *as, int rd);
 
 void asm_a64_mov_reg_reg(asm_a64_t *as, int rd, int rn);
 void asm_a64_mov_reg_imm(asm_a64_t *as, int rd, uint64_t imm);

@@ -333,6 +333,39 @@ static void emit_native_aarch64_is_true(emit_t *emit) {
     asm_a64_to_here(as, done_too);
 }
 
+// ---- The stack ----------------------------------------------------------------------------------
+
+// What is in memory stays there.
+static bool emit_native_aarch64_dup_top(emit_t *emit) {
+    stack_info_t *top = peek_stack(emit, 0);
+    vtype_kind_t vtype = top->vtype;
+    if (top->kind != STACK_VALUE) {
+        return false;
+    }
+    need_reg_single(emit, REG_TEMP0, 0);
+    emit_native_mov_reg_state(emit, REG_TEMP0, emit->stack_start + emit->stack_size - 1);
+    emit_post_push_reg(emit, vtype, REG_TEMP0);
+    return true;
+}
+
+// If the last instruction was an operation that made the top of the stack, let it make it in `reg`, the register of a
+// variable.
+static void emit_native_aarch64_result_to(emit_t *emit, int reg) {
+    asm_a64_t *as = emit->as;
+    stack_info_t *top = peek_stack(emit, 0);
+    if (top->kind != STACK_REG || top->data.u_reg != REG_RET || as->result_at != asm_a64_here(as) || as->base.suppress) {
+        return;
+    }
+    for (int i = 0; i < emit->stack_size - 1; i++) {
+        stack_info_t *si = &emit->stack_info[i];
+        if (si->kind == STACK_REG && (si->data.u_reg == REG_RET || si->data.u_reg == reg)) {
+            return;
+        }
+    }
+    asm_a64_result_to(as, reg);
+    top->data.u_reg = reg;
+}
+
 // ---- Operations on words ------------------------------------------------------------------------
 
 static asm_a64_cond_t a64_condition(mp_binary_op_t op, bool is_unsigned) {
@@ -441,6 +474,7 @@ static bool a64_word_op(emit_t *emit, mp_binary_op_t op) {
         }
         asm_a64_op3(as, code, result, lhs, rhs);
     }
+    as->result_at = compare ? SIZE_MAX : asm_a64_here(as);
     if (compare) {
         asm_a64_cset(as, REG_RET, a64_condition(op, vtype_lhs == VTYPE_UINT));
         emit_post_push_reg(emit, VTYPE_BOOL, REG_RET);
