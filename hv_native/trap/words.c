@@ -3,6 +3,7 @@
 
 #include "py/nativeglue.h"
 #include "py/objfun.h"
+#include "py/runtime.h"
 #include "arch.h"
 #include "cpu.h"
 #include "ports/aarch64/native/run.h"
@@ -83,6 +84,7 @@ static quick_t left(vcpu_t *v, handler_t *h, mp_obj_t with) {
 bool words_watch(vcpu_t *v, handler_t *h, uint64_t first, const uint64_t *x, uint64_t *result) {
     uint64_t elr = READ_SYSREG(elr_el2), spsr = READ_SYSREG(spsr_el2), esr = READ_SYSREG(esr_el2), far = READ_SYSREG(far_el2);
     uint64_t outer = handler_since;
+    int16_t locked = MP_STATE_VM(sched_state); // callback_interrupt() may unlock it
     const viper_head_t *head = head_of(h->viper);
     native_running = head;
     handler_since = timer_now();
@@ -93,6 +95,9 @@ bool words_watch(vcpu_t *v, handler_t *h, uint64_t first, const uint64_t *x, uin
     irq_disable();
     handler_since = outer;
     native_running = NULL;
+    if (locked < 0) {
+        MP_STATE_VM(sched_state) = locked;
+    }
     WRITE_SYSREG(elr_el2, elr);
     WRITE_SYSREG(spsr_el2, spsr);
     WRITE_SYSREG(esr_el2, esr);
