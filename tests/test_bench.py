@@ -29,6 +29,17 @@ def test_costs_are_what_they_were(image):
     assert "<svg" in (ROOT / "build/bench-growth.svg").read_text()
 
 
+def test_a_mark_not_reached_is_no_count(image, monkeypatch):
+    """It is not 0 instructions: what the machine said instead is told."""
+    monkeypatch.syspath_prepend(str(ROOT / "tools"))
+    import bench
+
+    bench.BUILD.mkdir(parents=True, exist_ok=True)
+    with pytest.raises(SystemExit, match="not all reached of 0xdead0000") as stopped:
+        bench.counted(marks=[0xDEAD_0000], run=lambda target: target.wait_prompt(60), seconds=1)
+    assert "MicroPython" in str(stopped.value)
+
+
 def test_short_form_on_the_target(boot):
     """hv.bench() counts instructions where the core can, and says so where it cannot."""
     lines = boot(icount=True).exec("import hv; hv.bench()", 60).splitlines()

@@ -169,7 +169,7 @@ def rows(calls, into, seconds=240, **options):
         read(target.exec(f"import rows\n{calls}", seconds), into)
 
 
-def counted(marks=(), regions=(), run=None, **options):
+def counted(marks=(), regions=(), run=None, seconds=600, **options):
     """Instructions by the plugin, of a machine that ends when `run(target)` has returned, or has
     reached a mark: {"total": [n], "mark": [...], "region": [...]}.
     """
@@ -183,17 +183,21 @@ def counted(marks=(), regions=(), run=None, **options):
         try:
             if run:
                 run(target)
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + seconds
             while marks and not out.exists() and time.monotonic() < deadline:
                 time.sleep(0.1)
             target.qemu.terminate()
             target.qemu.wait(60)  # it writes the counts
+            said = target.console.strip() or "nothing"
         finally:
             target.close()
         found = {}
         for line in out.read_text().splitlines():
             kind, value = line.split()
             found.setdefault(kind, []).append(int(value))
+        if 0 in found.get("mark", ()):
+            names = ", ".join(map(hex, marks))
+            raise SystemExit(f"bench: not all reached of {names}; the machine said:\n{said}")
         return found
 
 

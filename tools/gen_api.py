@@ -132,7 +132,8 @@ def imports(tree):
         elif isinstance(node, ast.ImportFrom):
             names = (f"{a.name} as {a.asname or a.name}" for a in node.names if is_public(a.name))
             if found := ", ".join(names):
-                yield f"from {'.' * node.level}{node.module or ''} import {found}"
+                module = {"umachine": "machine"}.get(node.module, node.module or "")
+                yield f"from {'.' * node.level}{module} import {found}"
 
 
 def constants(node, lines):

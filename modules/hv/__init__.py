@@ -26,7 +26,9 @@ from _hv import (
     read,
     write,
 )
-from machine import blob, initrd
+
+# The u is for the built-in module at once, without a look for a machine.py to extend it.
+from umachine import blob, initrd
 
 from .vm import VM
 

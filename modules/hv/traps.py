@@ -19,23 +19,6 @@ One that raises leaves the guest before the instruction; vm.run() raises, and ca
 
 import _hv
 
-# Exceptions to EL1: a bit per exception class, and 2, 4, 8 for IRQ, FIQ, SError.
-_EL1 = {
-    "all": ((1 << 64) - 1, 14),
-    "svc": (1 << 0x11 | 1 << 0x15, 0),
-    "undefined": (1 << 0x00 | 1 << 0x0E, 0),
-    "abort": (1 << 0x20 | 1 << 0x21 | 1 << 0x24 | 1 << 0x25, 0),
-    "alignment": (1 << 0x22 | 1 << 0x26, 0),
-    "brk": (1 << 0x38 | 1 << 0x3C, 0),
-    "fp": (1 << 0x07 | 1 << 0x2C, 0),
-    "irq": (0, 2),
-    "fiq": (0, 4),
-    "serror": (0, 8),
-}
-
-
-_CLASSES = tuple(range(64))
-
 
 def number(value, what):
     """An int, or a TypeError that says what it was to be."""
@@ -45,6 +28,8 @@ def number(value, what):
 
 
 class Traps:
+    _wf = None  # handlers of WFI and WFE, once there is one
+
     def hvc(self, function: int | None = None, handler=False, *, imm: int | None = None):
         """Answer HVC with this SMCCC function id in w0, or of this immediate: f(cpu, x1, x2, ...)."""
         if imm is not None:
@@ -89,7 +74,7 @@ class Traps:
         return self._wfx(1, handler)
 
     def _wfx(self, which, handler):
-        hooks = self._wf
+        hooks = self._wf = self._wf or [None, None]
 
         def ask(cpu, esr):
             f = hooks[esr & 1]
@@ -124,14 +109,16 @@ class Traps:
             return None
         if isinstance(classes, (str, int)):
             classes = (classes,)
-        mask = kinds = 0
+        mask, kinds, known = 0, 0, _el1_classes()
         for name in classes:
             try:
                 more, kind = (
-                    _EL1[name] if isinstance(name, str) else (1 << _CLASSES.index(name), 0)
+                    known[name]
+                    if isinstance(name, str)
+                    else (1 << tuple(range(64)).index(name), 0)
                 )
             except (KeyError, ValueError):
-                raise ValueError(f"no class {name!r}: {', '.join(_EL1)}, or an EC") from None
+                raise ValueError(f"no class {name!r}: {', '.join(known)}, or an EC") from None
             mask, kinds = mask | more, kinds | kind
         return self._register(handler, lambda f: self._vm.el1(mask, kinds, f))
 
@@ -185,3 +172,19 @@ class Traps:
             return f
 
         return decorator
+
+
+def _el1_classes():
+    """Exceptions to EL1: a bit per exception class, and 2, 4, 8 for IRQ, FIQ, SError."""
+    return {
+        "all": ((1 << 64) - 1, 14),
+        "svc": (1 << 0x11 | 1 << 0x15, 0),
+        "undefined": (1 << 0x00 | 1 << 0x0E, 0),
+        "abort": (1 << 0x20 | 1 << 0x21 | 1 << 0x24 | 1 << 0x25, 0),
+        "alignment": (1 << 0x22 | 1 << 0x26, 0),
+        "brk": (1 << 0x38 | 1 << 0x3C, 0),
+        "fp": (1 << 0x07 | 1 << 0x2C, 0),
+        "irq": (0, 2),
+        "fiq": (0, 4),
+        "serror": (0, 8),
+    }

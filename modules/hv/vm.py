@@ -34,26 +34,6 @@ def _watched(source, load):
         return load(bar)
 
 
-class _Loading:
-    """While a VM is loaded. When that fails, it is not startable as if it had been."""
-
-    def __init__(self, vm, source, fresh):
-        if vm.running:
-            raise RuntimeError(f"{vm.name} is running: vm.pause() stops it")
-        self.vm = vm
-        self.what = source if isinstance(source, str) else getattr(source, "name", "an image")
-        if fresh:
-            vm._fresh()
-
-    def __enter__(self):
-        self.vm.cpu[0].reset(0)
-        self.vm._failed = self.what
-
-    def __exit__(self, kind, *error):
-        if kind is None:
-            self.vm._failed = None
-
-
 def _gic():
     return _hv.platform()["gic"] or 2
 
@@ -64,6 +44,14 @@ class VM(Traps):
 
     MemoryError when the machine has no room; a `with` statement closes it at the end.
     """
+
+    # What is so until something happens: looked up here, it is not stored into every new VM.
+    _image = None
+    _loads = ()  # what reset() does to have it in memory again
+    _used = False  # it has run since it was reset
+    _flash = ()  # (IPA, bytes)
+    _nodes = ()  # of the device tree
+    _failed = None  # what could not be loaded: there is nothing to run
 
     def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
         if not isinstance(name, str):
@@ -76,16 +64,9 @@ class VM(Traps):
         self.cpu: tuple[_hv.VCPU, ...] = vm.cpu  # its vCPUs
         self.memory: _hv.Memory = vm.memory  # RAM by IPA
         self.el2: _hv.EL2Registers = vm.el2  # the EL2 registers it is entered with
-        self._image = None
-        self._loads = []  # what reset() does to have it in memory again
         self.exit: _hv.Exit | None = None  # how it last ended in the background
         self.console: _hv.Console = vm.console  # the other end of its PL011
-        self._used = False  # it has run since it was reset
-        self._wf = [None, None]  # handlers of WFI and WFE
         self._virtio = {}  # devices by slot
-        self._flash = []  # (IPA, bytes)
-        self._nodes = []  # of the device tree
-        self._failed = None  # what could not be loaded: there is nothing to run
 
     # -- Loading and running
 
@@ -103,20 +84,32 @@ class VM(Traps):
         if not isinstance(cmdline, str):
             raise TypeError(f"cmdline= is a string, not {cmdline!r}")
 
-        with _Loading(self, source, at is None):
+        def put():
             loaded = _watched(source, lambda bar: load(self.memory, source, at, entry, bar))
             if dtb or (dtb is None and (cmdline or loaded.kind != "elf")):
                 tree = self.device_tree(bootargs=cmdline) if cmdline else self.device_tree()
                 place = None if dtb is None or dtb is True else dtb
                 loaded.dtb = place_tree(self.memory, tree, loaded, place)
-            self._ready(loaded)
+            return loaded
+
+        loaded = self._startable_by(put, source, at is None)
         self._image = source
-        self._loads = self._loads if at is not None else []
-        self._loads.append(lambda: self.load(source, at, entry, dtb, cmdline))
+        before = self._loads if at is not None else ()
+        self._loads = before + (lambda: self.load(source, at, entry, dtb, cmdline),)
         return loaded
 
-    def _ready(self, loaded):
+    def _startable_by(self, put, source, fresh):
+        """Load it by put(). When that fails, it is not startable as if it had been."""
+        if self.running:
+            raise RuntimeError(f"{self.name} is running: vm.pause() stops it")
+        if fresh:
+            self._fresh()
+        self.cpu[0].reset(0)
+        self._failed = source if isinstance(source, str) else getattr(source, "name", "an image")
+        loaded = put()
         self.cpu[0].reset(loaded.entry, loaded.dtb or 0)
+        self._failed = None
+        return loaded
 
     def _startable(self):
         if self._failed and self.cpu[0].pc == 0:
@@ -158,7 +151,7 @@ class VM(Traps):
         """
         from .passthrough import give
 
-        self._nodes += give(self, ipa, pa, size, irq, unsafe)
+        self._nodes += tuple(give(self, ipa, pa, size, irq, unsafe))
 
     def flash(self, ipa: int, bytes: int | str) -> None:
         """NOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as
@@ -166,7 +159,7 @@ class VM(Traps):
         it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
         """
         self._vm.flash(ipa, size(bytes))
-        self._flash.append((ipa, size(bytes)))
+        self._flash += ((ipa, size(bytes)),)
 
     def virtio(self, device, slot: int | None = None):
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
@@ -239,11 +232,12 @@ class VM(Traps):
         """
         from .loader import linux
 
-        with _Loading(self, kernel, True):
+        def put():
             tree = self._tree(dtb, cmdline)
-            loaded = _watched(kernel, lambda bar: linux(self.memory, kernel, tree, initrd, bar))
-            self._ready(loaded)
-        self._loads = [lambda: self.linux(kernel, initrd, cmdline, dtb)]
+            return _watched(kernel, lambda bar: linux(self.memory, kernel, tree, initrd, bar))
+
+        loaded = self._startable_by(put, kernel, True)
+        self._loads = (lambda: self.linux(kernel, initrd, cmdline, dtb),)
         return loaded
 
     def _fresh(self):
@@ -275,9 +269,19 @@ class VM(Traps):
         ends, or does something nobody answers: it can be run on. A reset of the guest starts it
         anew, and the time goes on. Ctrl-C raises KeyboardInterrupt.
         """
+        if timeout_ms is not None:
+            return self._run_for(timeout_ms)
+        while True:
+            self._startable()
+            exit = self._vm.run(None)
+            if exit.reason != "reset":
+                return exit
+            self.reset()
+
+    def _run_for(self, timeout_ms):
         from time import ticks_diff, ticks_ms
 
-        if timeout_ms is not None and number(timeout_ms, "timeout_ms") < 0:
+        if number(timeout_ms, "timeout_ms") < 0:
             raise ValueError(f"timeout_ms is not negative, and not {timeout_ms}")
         while True:
             began = ticks_ms()
@@ -286,8 +290,7 @@ class VM(Traps):
             if exit.reason != "reset":
                 return exit
             self.reset()
-            if timeout_ms is not None:
-                timeout_ms = max(0, timeout_ms - ticks_diff(ticks_ms(), began))
+            timeout_ms = max(0, timeout_ms - ticks_diff(ticks_ms(), began))
 
     def reset(self) -> None:
         """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded
@@ -295,7 +298,7 @@ class VM(Traps):
         """
         self._used = False
         self._vm.reset()
-        loads, self._loads = self._loads, []
+        loads, self._loads = self._loads, ()
         try:
             for load in loads:
                 load()

@@ -4,7 +4,7 @@
 #include "py/obj.h"
 
 static inline mp_obj_t class_dict(size_t n) {
-    return mp_obj_new_dict(n + 32);
+    return mp_obj_new_dict(n + 73);
 }
 
 #define mp_obj_new_dict class_dict
