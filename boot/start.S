@@ -43,9 +43,12 @@ _start:
     .text
 boot_core:
     mrs     x1, mpidr_el1
-    ubfx    x2, x1, #0, #24             // Aff2..Aff0: the boot core is 0.0.0
-    cbnz    x2, park
-    mov     x20, x0                     // the device tree, if the loader gave one
+    // Where firmware holds the others back (PSCI, a spin table), who comes here is the boot core, whatever
+    // its number, and has something in x0. Where all cores leave reset at once, it is 0.0.0 (Aff2..Aff0).
+    ubfx    x2, x1, #0, #24
+    cbz     x2, 1f
+    cbz     x0, park
+1:  mov     x20, x0                     // the device tree, if the loader gave one
 
     // Relocate. The table is RELR (packed by ports/aarch64/relr.py): an even word is the linked address
     // of a pointer, an odd one a bitmap of which of the 63 words behind it are pointers too; 0 ends it.

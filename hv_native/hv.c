@@ -21,6 +21,7 @@ extern char __stack_top[], __fault_stack_top[];
 _Static_assert(offsetof(pcpu_t, stack_top) == PCPU_STACK_TOP, "boot/start.S");
 _Static_assert(offsetof(pcpu_t, mpidr) == PCPU_MPIDR, "boot/start.S");
 _Static_assert(offsetof(pcpu_t, fault_stack) == PCPU_FAULT_STACK, "vectors.S");
+_Static_assert(offsetof(pcpu_t, scratch) == PCPU_SCRATCH, "vectors.S");
 
 void hv_init(void) {
     pcpu_t *p = &pcpus[0];

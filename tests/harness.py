@@ -352,6 +352,11 @@ class Terminal:
     def type(self, keys):
         os.write(self.master, keys)
 
+    def type_all(self, keys):
+        """Types more than a terminal holds: waits while nobody reads it."""
+        while keys:
+            keys = keys[os.write(self.master, keys[:1024]) :]
+
     def until(self, text, seconds=30):
         """Reads up to `text`, which is taken together with all before it. Lines end in \\n."""
         end = time.monotonic() + seconds * PATIENCE

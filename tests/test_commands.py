@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The Makefile's commands, run the way a user runs them."""
 
+import hashlib
 import os
 import re
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -257,3 +259,64 @@ def test_the_example_by_mpremote_three_times_on_one_boot(served):
         status, text = mpremote("connect", served, "run", "examples/launch_guest.py")
         assert status == 0, text
         assert text.count("guest: powering off") == 1
+
+
+SUM = """\
+import sys, hashlib
+print('ready')
+left, digest = {size}, hashlib.sha256()
+while left:
+    data = sys.stdin.buffer.read(min(left, 8192))
+    digest.update(data)
+    left -= len(data)
+print('sha256', digest.digest().hex())
+"""
+
+
+def paste(user, data):
+    """Types it all at once, while what is shown is read."""
+    typing = threading.Thread(target=user.type_all, args=(data,), daemon=True)
+    typing.start()
+    return typing
+
+
+def test_a_long_paste_arrives_whole(image, script, terminal):
+    """1 MB, as a terminal hands it over, at a script that reads it."""
+    data = b"".join(b"%07d\n" % line for line in range(1 << 17))
+    path = script(SUM.format(size=len(data)))
+    user = terminal("make", "run", f"SCRIPT={path}")
+    user.until(b"ready\n")
+    typing = paste(user, data)
+    user.until(hashlib.sha256(data).hexdigest().encode(), 300)
+    typing.join(10)
+    user.until(b">>> ")
+    user.type(b"\x01x")
+    assert user.process.wait(20) == 0
+
+
+def test_a_long_paste_at_the_prompt_is_echoed_whole(image, script, terminal):
+    path = script("print('ready')\n")
+    user = terminal("make", "run", f"SCRIPT={path}")
+    user.until(b"ready\n")
+    user.until(b">>> ")
+    typing = paste(user, b"".join(b"n = %d\r" % line for line in range(12000)) + b"n + 1\r")
+    user.until(b"\n12000\n", 300)
+    typing.join(10)
+    user.type(b"\x01x")
+    assert user.process.wait(20) == 0
+
+
+@pytest.mark.parametrize("end", ["import hv; hv.poweroff()", "while True: pass"])
+def test_what_was_typed_ahead_is_not_the_shells(image, script, terminal, end):
+    """The machine goes off, or reads nothing and is left, in a paste: the shell gets nothing of it."""
+    path = script(f"print('ready')\nimport time; time.sleep(1)\n{end}\n")
+    user = terminal("sh", "-c", f"make run SCRIPT={path}; echo 'at the'  shell; cat")
+    user.until(b"ready\n")
+    typing = paste(user, b"touch typed-ahead\r" * 6000)
+    if "while" in end:
+        typing.join(60)
+        user.type(b"\x01x")
+    user.until(b"at the shell\n", 60)
+    typing.join(30)
+    user.type(b"mine\n")
+    assert b"ahead" not in user.until(b"mine\n")

@@ -56,18 +56,32 @@ class Console:
         self.send_keys(data, seconds)
 
     def send_keys(self, data, seconds=10):
-        """Sends bytes as a user types them: with `mux`, Ctrl-A is QEMU's."""
+        """Sends bytes as a user types them: with `mux`, Ctrl-A is QEMU's.
+
+        Receives meanwhile: a target that cannot get rid of its echo takes nothing in either.
+        """
         seconds *= self.patience
         end = time.monotonic() + seconds
         while data:
-            if not select.select([], [self.fd], [], max(end - time.monotonic(), 0))[1]:
+            left = max(end - time.monotonic(), 0)
+            readable, writable, _ = select.select([self.fd], [self.fd], [], left)
+            if readable:
+                self.receive()
+            if writable:
+                sent = self.send_some(data)
+                data = data[sent:]
+                end = time.monotonic() + seconds if sent else end
+            elif time.monotonic() >= end:
                 raise Hung(f"the target took no input for {seconds} s, {len(data)} bytes are left")
-            try:
-                data = data[os.write(self.fd, data) :]
-            except BlockingIOError:
-                continue
-            except OSError:
-                raise Gone("the target is gone") from None
+
+    def send_some(self, data):
+        """Sends what fits without waiting; how much that was."""
+        try:
+            return os.write(self.fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError:
+            raise Gone("the target is gone") from None
 
     def receive(self, seconds=0):
         """Moves what arrives within `seconds` to `unread`; returns it, empty when nothing came."""

@@ -10,18 +10,24 @@ exit status is the script's: 0, the value given to sys.exit(), or 1 after an exc
 
 import argparse
 import contextlib
+import fcntl
 import os
 import select
 import socket
+import struct
 import subprocess
 import sys
 import termios
+import time
 from pathlib import Path
 
 from child import dies_with_parent
 from console import CTRL_D, PROMPT, Console, Gone, Hung, TargetError
 
 BOOT_SECONDS = 30
+QUIT = b"\x01x"  # QEMU's Ctrl-A X
+STUCK_SECONDS = 1  # the target has taken nothing for so long: QEMU does not see QUIT either
+QUIET_SECONDS = 0.3  # a paste whose target has gone is over when nothing came for so long
 # Runs in the target's __main__, so that the script's names are there at the prompt afterwards.
 LAUNCH = """\
 import sys
@@ -31,6 +37,23 @@ try:
 except SystemExit as _exit:
     _status = _exit.args[0] if _exit.args else 0
 """
+
+
+def unread_by_peer(line):
+    """Bytes that QEMU has not taken yet: it takes none while the target does not."""
+    return struct.unpack("i", fcntl.ioctl(line, termios.TIOCOUTQ, bytes(4)))[0]
+
+
+class Progress:
+    """Whether what is left to send has become less lately."""
+
+    def __init__(self):
+        self.left, self.since = None, time.monotonic()
+
+    def is_stuck(self, left):
+        if left != self.left:
+            self.left, self.since = left, time.monotonic()
+        return left > 0 and time.monotonic() > self.since + STUCK_SECONDS
 
 
 class Terminal:
@@ -51,7 +74,11 @@ class Terminal:
 
     def __exit__(self, *exception):
         if self.is_tty:
-            termios.tcsetattr(0, termios.TCSADRAIN, self.saved)
+            # What is still coming was typed for the target: the shell must not get it.
+            with contextlib.suppress(OSError):
+                while select.select([0], [], [], QUIET_SECONDS)[0] and os.read(0, 65536):
+                    pass
+            termios.tcsetattr(0, termios.TCSAFLUSH, self.saved)
 
     def show(self, data):
         data = bytes(data) if self.is_tty else data.replace(b"\r\n", b"\n")
@@ -60,17 +87,28 @@ class Terminal:
 
     def join(self, console, stop=None):
         """Joins keyboard, target and screen until `stop` arrives, which is taken, not shown."""
+        typed, quitting = b"", None
         while True:
             if stop is not None and (end := console.unread.find(stop)) >= 0:
                 self.show(console.take(end))
                 console.take(len(stop))
                 return
             self.show(console.take(len(console.unread)))
-            ready = select.select([console, 0] if self.is_tty else [console], [], [])[0]
+            sources = [console, 0] if self.is_tty else [console]
+            wait = 0.1 if quitting else None
+            ready, writable, _ = select.select(sources, [console] if typed else [], [], wait)
             if 0 in ready:
-                console.send_keys(os.read(0, 4096))
+                if not (keys := os.read(0, 65536)):
+                    raise Gone("the terminal is gone")
+                typed += keys
+                if QUIT in typed:
+                    quitting = Progress()
             if console in ready:
                 console.receive()
+            if writable:
+                typed = typed[console.send_some(typed) :]
+            if quitting and quitting.is_stuck(len(typed) + unread_by_peer(console)):
+                raise Gone("left by the user")
 
 
 def copy(console, path):
@@ -121,8 +159,10 @@ def session(console, args):
 
 def switch_off(qemu, line):
     """Ends QEMU, if it has not ended already, and returns its exit status."""
-    with contextlib.suppress(OSError):
-        line.sendall(b"\x01x")  # as a user would: QEMU has nothing to complain about
+    try:
+        line.sendall(QUIT)  # as a user would: QEMU has nothing to complain about
+    except OSError:  # gone already, or it takes no input
+        qemu.terminate()
     try:
         return qemu.wait(5)
     except subprocess.TimeoutExpired:

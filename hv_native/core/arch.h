@@ -53,6 +53,8 @@ static inline void sev(void) {
     __asm__ volatile ("dsb ish\n sev" : : : "memory");
 }
 
+#define PSTATE_I BIT(7)
+
 // Mask physical IRQs at EL2; returns what to give to irq_restore.
 static inline uint64_t irq_save(void) {
     uint64_t daif = READ_SYSREG(daif);

@@ -10,9 +10,10 @@ struct vcpu;
 struct timer;
 
 typedef struct pcpu {
-    uint64_t stack_top;     // boot/start.S and vectors.S know these three by offset
+    uint64_t stack_top;     // boot/start.S and vectors.S know these four by offset
     uint64_t mpidr;         // affinity bits only
     uint64_t fault_stack;
+    uint64_t scratch[3];    // of vectors.S, when there is no stack
     unsigned id;            // 0 is the boot core, the only one that ever runs Python
     bool online;
     struct vcpu *loaded;    // whose EL1 system registers are live on this core

@@ -11,9 +11,10 @@
 #include "fault.h"
 #include "fp.h"
 #include "irq.h"
+#include "mmu.h"
+#include "mpconfigboard.h"
 #include "offsets.h"
 #include "pgtable.h"
-#include "mmu.h"
 #include "vcpu.h"
 
 typedef struct {
@@ -31,6 +32,7 @@ extern char poke_end[], __text_end[], __image_start[], __stack_bottom[], __stack
 void el2_exception(el2_frame_t *f);
 void el2_stack_overflow(el2_frame_t *f);
 void el2_late_abort(el2_frame_t *f);
+void el2_irq_low_stack(el2_frame_t *f);
 void el2_unexpected(el2_frame_t *f);
 
 static bool may_fault(uint64_t pc) {
@@ -71,6 +73,49 @@ MP_NORETURN void fault_raise(uint64_t addr, unsigned size, uint64_t esr, bool wr
 
 // ---- The dump -----------------------------------------------------------------------------------
 
+#define UART_FR_TXFF BIT(5)
+
+// To a PL011 as it is, without Python, which the console may lead to (os.dupterm). An address that the
+// device tree was wrong about may never be ready.
+static void put(uint64_t base, char c) {
+    for (unsigned i = 0; i < 1000000 && (read32(base + 0x18) & UART_FR_TXFF); i++) {
+    }
+    write32(base, (uint8_t)c);
+}
+
+static void report_strn(void *base, const char *str, size_t len) {
+    for (; len > 0; len--, str++) {
+        if (*str == '\n') {
+            put((uint64_t)base, '\r');
+        }
+        put((uint64_t)base, *str);
+    }
+}
+
+static mp_print_t report = { NULL, report_strn };
+
+// The console, and then the board's own UART, if that is another one and not somewhere in RAM: a report on a
+// wrong console is seen by nobody, or is itself a fault, which comes by here again.
+static bool next_uart(void) {
+    static unsigned next;
+    static uint64_t uarts[2];
+    uarts[0] = platform.uart_base;
+    uarts[1] = BOARD_EARLY_UART;
+    for (; next < ARRAY_LEN(uarts); next++) {
+        uint64_t base = uarts[next];
+        bool ram = false;
+        for (unsigned i = 0; i < platform.nram; i++) {
+            ram |= base - platform.ram[i].base < platform.ram[i].size;
+        }
+        if (base != 0 && !ram && (next == 0 || base != uarts[0])) {
+            report.data = (void *)base;
+            next++;
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *class_name(unsigned ec) {
     switch (ec) {
         case 0x00:
@@ -105,86 +150,161 @@ static const char *class_name(unsigned ec) {
 static void print_mapping(uint64_t addr) {
     pgwalk_t w = pgtable_walk(mmu_tables(), addr);
     if (w.entry & PTE_VALID) {
-        mp_printf(&mp_plat_print, "  0x%016lx is mapped: level %u entry 0x%016lx\n", addr, w.level, w.entry);
+        mp_printf(&report, "  0x%016lx is mapped: level %u entry 0x%016lx\n", addr, w.level, w.entry);
     } else {
-        mp_printf(&mp_plat_print, "  0x%016lx is not mapped (level %u)\n", addr, w.level);
+        mp_printf(&report, "  0x%016lx is not mapped (level %u)\n", addr, w.level);
     }
 }
 
 // Return addresses by the frame-pointer chain where there is one, else every word of the stack that
 // points into the code: more than the truth, but never less.
 static void print_backtrace(const el2_frame_t *f) {
-    mp_printf(&mp_plat_print, "  addresses on the stack (for addr2line -e hypervisor.elf):\n   ");
+    mp_printf(&report, "  addresses on the stack (for addr2line -e hypervisor.elf):\n   ");
     unsigned printed = 0;
-    uint64_t sp = ALIGN_UP(f->sp, 8), value;
+    // After an overflow the stack begins where its guard ends.
+    uint64_t sp = f->sp & STACK_SIZE ? ALIGN_UP(f->sp, 8) : ALIGN_UP(f->sp, STACK_SIZE), value;
     for (unsigned i = 0; i < 512 && printed < 24; i++, sp += 8) {
         if (peek(sp, 8, &value) != 0) {
             break;
         }
         if (value > (uint64_t)__image_start && value < (uint64_t)__text_end && (value & 3) == 0) {
-            mp_printf(&mp_plat_print, " %lx", value);
+            mp_printf(&report, " %lx", value);
             printed++;
         }
     }
-    mp_printf(&mp_plat_print, "\n");
+    mp_printf(&report, "\n");
 }
 
 static void dump(const char *why, const el2_frame_t *f) {
     unsigned ec = FIELD(f->esr, 31, 26);
-    mp_printf(&mp_plat_print, "\n\n*** Elapid stopped: %s\n", why);
-    mp_printf(&mp_plat_print, "  ESR_EL2 0x%08lx: EC 0x%02x, %s", f->esr, ec, class_name(ec));
+    mp_printf(&report, "\n\n*** Elapid stopped: %s\n", why);
+    mp_printf(&report, "  ESR_EL2 0x%08lx: EC 0x%02x, %s", f->esr, ec, class_name(ec));
     if (ec == 0x25 || ec == 0x21) {
-        mp_printf(&mp_plat_print, ", %s", fault_status_name(f->esr));
+        mp_printf(&report, ", %s", fault_status_name(f->esr));
         if (ec == 0x25) {
-            mp_printf(&mp_plat_print, ", on a %s", f->esr & BIT(6) ? "write" : "read");
+            mp_printf(&report, ", on a %s", f->esr & BIT(6) ? "write" : "read");
         }
     }
-    mp_printf(&mp_plat_print, "\n  ELR_EL2 0x%016lx  FAR_EL2 0x%016lx  SPSR_EL2 0x%08lx\n", f->elr, f->far, f->spsr);
+    mp_printf(&report, "\n  ELR_EL2 0x%016lx  FAR_EL2 0x%016lx  SPSR_EL2 0x%08lx\n", f->elr, f->far, f->spsr);
     if (ec == 0x25 || ec == 0x21) {
         print_mapping(f->far);
     }
     for (unsigned i = 0; i < 31; i++) {
-        mp_printf(&mp_plat_print, "  %sx%u 0x%016lx%s", i < 10 ? " " : "", i, f->x[i], i % 3 == 2 ? "\n" : "");
+        mp_printf(&report, "  %sx%u 0x%016lx%s", i < 10 ? " " : "", i, f->x[i], i % 3 == 2 ? "\n" : "");
     }
-    mp_printf(&mp_plat_print, "   sp 0x%016lx\n", f->sp);
+    mp_printf(&report, "   sp 0x%016lx\n", f->sp);
     print_backtrace(f);
 }
 
-static void MP_NORETURN stop(void) {
-    irq_disable();
+MP_NORETURN static void stop(void) {
     for (;;) {
         wfi();
     }
 }
 
-static bool panicking;
+#define LEAVE "The machine is stopped: reset it, or leave QEMU by Ctrl-A X.\n"
 
 // Never inlined: its name is where a debugger stops (docs/debugging.md).
 static void MP_NORETURN __attribute__((noinline)) panic(const char *why, const el2_frame_t *f) {
     fp_release();
-    if (!panicking) {
-        panicking = true;
+    irq_disable();
+    while (next_uart()) {
         dump(why, f);
+        mp_printf(&report, LEAVE);
     }
     stop();
 }
 
-void el2_exception(el2_frame_t *f) {
+// An exception that is part of the plan: true when the code it came from can go on.
+static bool mend(el2_frame_t *f) {
     if (FIELD(f->esr, 31, 26) == EC_FP && fp_take_for_el2()) {
-        return; // EL2 touched an FP register that held a guest's: saved, try again
+        return true; // EL2 touched an FP register that held a guest's: saved, try again
     }
     if (exec_fault(f->x, &f->elr, f->esr, f->far)) {
-        return; // compiled Python: it becomes an exception of Python's
+        return true; // compiled Python: it becomes an exception of Python's
     }
     if (may_fault(f->elr)) {
         f->x[0] = f->esr;
         f->elr += 4;
-        return;
+        return true;
     }
-    panic("an exception in EL2 itself", f);
+    return false;
 }
 
+void el2_exception(el2_frame_t *f) {
+    if (!mend(f)) {
+        panic("an exception in EL2 itself", f);
+    }
+}
+
+// ---- Stack overflow -----------------------------------------------------------------------------
+//
+// MicroPython counts the stack that Python calls take, but not that of functions in C which call
+// themselves: a comparison of nested lists, a regular expression. On the boot core that is a RuntimeError
+// like any other deep recursion. It is raised only where that leaves nothing half done: with interrupts
+// enabled, so that no lock is held, and not in a collection. Elsewhere the reserve below the stack is
+// opened for what runs, which is soon over, and the overflow comes again.
+
+uintptr_t unwind_floor;
+bool irqs_masked_by_python;
+static bool raising;
+
+MP_NORETURN void overflow_leave(uint64_t sp, mp_obj_t exception);   // vectors.S
+MP_NORETURN void overflow_left(mp_obj_t exception);
+
+static uint64_t nlr_sp(const nlr_buf_t *nlr) {
+    return (uint64_t)nlr->regs[1]; // py/nlraarch64.c: lr, sp, x19...
+}
+
+// At the catcher's stack pointer: nothing lies in the reserve any more.
+MP_NORETURN void overflow_left(mp_obj_t exception) {
+    mmu_stack_close();
+    raising = false;
+    nlr_jump(MP_OBJ_TO_PTR(exception));
+}
+
+// Right below the stack, in the reserve: what is to be cleaned up on the way out may lie on the stack.
+MP_NORETURN static void overflow_raise(void) {
+    mp_obj_t text = MP_OBJ_NEW_QSTR(MP_QSTR_maximum_space_recursion_space_depth_space_exceeded);
+    mp_obj_t exception = mp_obj_new_exception_arg1(&mp_type_RuntimeError, text);
+    nlr_buf_t *catcher = MP_STATE_THREAD(nlr_top);
+    nlr_call_jump_callbacks(catcher);
+    overflow_leave(nlr_sp(catcher), exception);
+}
+
+static bool may_unwind(const el2_frame_t *f) {
+    const nlr_buf_t *catcher = MP_STATE_THREAD(nlr_top);
+    return this_pcpu() == &pcpus[0] && (!(f->spsr & PSTATE_I) || irqs_masked_by_python) && !raising && catcher != NULL
+           && (unwind_floor == 0 || (uintptr_t)catcher < unwind_floor) && nlr_sp(catcher) > (uint64_t)__stack_bottom;
+}
+
+static bool below_stack(uint64_t sp) {
+    return sp < (uint64_t)__stack_bottom + FRAME_SIZE && sp > (uint64_t)__stack_bottom - STACK_SIZE;
+}
+
+// vectors.S returns by way of the 16 bytes below the stack pointer.
+static void open_for_return(const el2_frame_t *f) {
+    if (!below_stack(f->sp) || (f->sp - 16 < mmu_stack_end() && !mmu_stack_open(f->sp))) {
+        panic("EL2 stack overflow", f);
+    }
+}
+
+// An exception whose frame has no room on the stack any more; FAR is lost (vectors.S).
 void el2_stack_overflow(el2_frame_t *f) {
+    if (below_stack(f->sp)) {
+        if (mend(f)) {
+            open_for_return(f);
+            return;
+        }
+        if (may_unwind(f)) {
+            raising = true;
+            f->sp = mmu_stack_end();
+            f->elr = (uint64_t)overflow_raise;
+        }
+        if (mmu_stack_open(f->sp)) {
+            return;
+        }
+    }
     panic("EL2 stack overflow", f);
 }
 
@@ -200,6 +320,12 @@ void el2_late_abort(el2_frame_t *f) {
     } else {
         panic("an SError, and no guest to give it to", f);
     }
+}
+
+// An interrupt that has no room for its frame: handled on the fault stack.
+void el2_irq_low_stack(el2_frame_t *f) {
+    open_for_return(f);
+    irq_dispatch();
 }
 
 void el2_unexpected(el2_frame_t *f) {

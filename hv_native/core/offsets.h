@@ -27,6 +27,7 @@
 #define PCPU_STACK_TOP 0x0
 #define PCPU_MPIDR 0x8
 #define PCPU_FAULT_STACK 0x10
+#define PCPU_SCRATCH 0x18
 
 // quick.S: handler_t, and what of MicroPython's it works on. callback.c asserts these.
 #define HANDLER_FRAME 0x10
@@ -75,5 +76,8 @@
 // an address in the guard below it is clear: one test finds an overflow without a free register.
 #define STACK_BIT 18
 #define STACK_SIZE (1 << STACK_BIT)
+// The end of the boot core's guard that lies below its stack: unmapped like the rest, but opened, page
+// by page, for what must not be interrupted by an overflow (fault.c).
+#define STACK_RESERVE 0x8000
 
 #endif

@@ -28,6 +28,18 @@ typedef struct {
     uint32_t address_cells, size_cells; // for its children
 } node_t;
 
+#define MAX_UARTS 8
+
+// The console is chosen when all of the tree has been seen: /chosen may come last.
+static struct {
+    uint64_t base;
+    unsigned irq, depth;
+    const char *path[MAX_DEPTH]; // names of the nodes from below the root down
+} uarts[MAX_UARTS];
+static unsigned nuarts;
+static const char *stdout_path;
+static node_t stack[MAX_DEPTH];
+
 // Byte by byte: the MMU is off, so memory is Device and only aligned accesses are allowed.
 static uint32_t be32(const uint8_t *p) {
     return (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
@@ -130,21 +142,34 @@ static void found_virtio(const node_t *n, const node_t *parent) {
     }
 }
 
+// With secure=on there is a second one, which says status = "disabled".
+static void found_uart(const node_t *n, const node_t *parent) {
+    if (nuarts == MAX_UARTS || (n->status.len != 0 && n->status.value[0] != 'o')) {
+        return;
+    }
+    uarts[nuarts].base = reg_range(n, parent, 0).base;
+    uarts[nuarts].irq = gic_intid(n, 0, platform.uart_irq);
+    uarts[nuarts].depth = n - stack;
+    for (const node_t *at = n; at > &stack[1]; at--) {
+        uarts[nuarts].path[at - stack] = at->name;
+    }
+    nuarts++;
+}
+
 static void found_device(const node_t *n, const node_t *parent) {
     if (is_compatible(n, "virtio,mmio")) {
         found_virtio(n, parent);
     } else if (is_compatible(n, "arm,pl011")) {
-        // With secure=on there are two: the other one says status = "disabled".
-        if (n->status.len == 0 || n->status.value[0] == 'o') {
-            platform.uart_base = reg_range(n, parent, 0).base;
-            platform.uart_irq = gic_intid(n, 0, platform.uart_irq);
-        }
+        found_uart(n, parent);
     } else if (is_compatible(n, "arm,cortex-a15-gic") || is_compatible(n, "arm,gic-400")) {
         found_gic(n, parent, 2);
     } else if (is_compatible(n, "arm,gic-v3")) {
         found_gic(n, parent, 3);
     } else if (is_compatible(n, "arm,armv8-timer")) {
         found_timer(n);
+    } else if (is_compatible(n, "cfi-flash")) {
+        platform.flash[0] = reg_range(n, parent, 0);
+        platform.flash[1] = reg_range(n, parent, 1);
     } else if (is_compatible(n, "arm,pl031")) {
         platform.rtc_base = reg_range(n, parent, 0).base;
     } else if (is_compatible(n, "qemu,fw-cfg-mmio")) {
@@ -208,6 +233,8 @@ static void found_prop(node_t *n, unsigned depth, const char *name, prop_t p) {
         case 's':
             if (same(name, "status")) {
                 n->status = p;
+            } else if (depth == 2 && same(name, "stdout-path") && same(n->name, "chosen")) {
+                stdout_path = (const char *)p.value;
             }
             break;
         case 'm':
@@ -228,8 +255,6 @@ static void found_prop(node_t *n, unsigned depth, const char *name, prop_t p) {
             break;
     }
 }
-
-static node_t stack[MAX_DEPTH];
 
 static void walk(const uint8_t *fdt, void (*found)(const node_t *n, const node_t *parent)) {
     const uint8_t *p = fdt + be32(fdt + 8);
@@ -288,6 +313,76 @@ static void boot_core_first(void) {
     platform.mpidr[0] = boot;
 }
 
+// ---- The console --------------------------------------------------------------------------------
+
+// The value of /aliases' property `name`, which ends at ':' or its end; NULL: there is none.
+static const char *find_alias(const uint8_t *fdt, const char *name) {
+    const uint8_t *p = fdt + be32(fdt + 8), *end = p + be32(fdt + 36);
+    const char *strings = (const char *)fdt + be32(fdt + 12);
+    unsigned level = 0;
+    bool in_aliases = false;
+    while (p < end) {
+        uint32_t token = be32_aligned(p);
+        p += 4;
+        if (token == FDT_BEGIN_NODE) {
+            in_aliases = ++level == 2 && same((const char *)p, "aliases");
+            while (*p++ != 0) {
+            }
+            p = (const uint8_t *)ALIGN_UP((uint64_t)p, 4);
+        } else if (token == FDT_END_NODE) {
+            in_aliases = false;
+            level--;
+        } else if (token == FDT_PROP) {
+            const char *a = strings + be32_aligned(p + 4), *b = name;
+            while (in_aliases && *a != 0 && *a == *b) {
+                a++, b++;
+            }
+            if (in_aliases && *a == 0 && (*b == 0 || *b == ':')) {
+                return (const char *)p + 8;
+            }
+            p += 8 + ALIGN_UP(be32_aligned(p), 4);
+        } else if (token != FDT_NOP) {
+            break;
+        }
+    }
+    return NULL;
+}
+
+// Whether `path` begins with that node's name; a unit address may be left out. What follows, or NULL.
+static const char *path_step(const char *path, const char *name) {
+    if (*path++ != '/') {
+        return NULL;
+    }
+    while (*name != 0 && *path == *name) {
+        path++, name++;
+    }
+    bool ends = *path == 0 || *path == '/' || *path == ':';
+    return ends && (*name == 0 || *name == '@') ? path : NULL;
+}
+
+static bool is_uart_at(unsigned i, const char *path) {
+    for (unsigned level = 2; path != NULL && level <= uarts[i].depth; level++) {
+        path = path_step(path, uarts[i].path[level]);
+    }
+    return path != NULL && (*path == 0 || *path == ':');
+}
+
+// /chosen/stdout-path is a path or an alias, and options behind ':' (DeviceTree Specification, 3.6).
+static void choose_uart(const uint8_t *fdt) {
+    unsigned found = 0;
+    if (nuarts == 0) {
+        return;
+    }
+    if (stdout_path != NULL && stdout_path[0] != '/') {
+        stdout_path = find_alias(fdt, stdout_path);
+    }
+    for (unsigned i = nuarts; stdout_path != NULL && i-- > 0;) {
+        found = is_uart_at(i, stdout_path) ? i : found;
+    }
+    platform.uart_base = uarts[found].base;
+    platform.uart_irq = uarts[found].irq;
+}
+
 static bool is_fdt(const void *p) {
     return p != NULL && ((uint64_t)p & 7) == 0 && be32_aligned(p) == FDT_MAGIC;
 }
@@ -312,6 +407,7 @@ void platform_init(const void *fdt, unsigned boot_el) {
         platform.fdt = fdt;
         platform.fdt_size = be32((const uint8_t *)fdt + 4);
         walk(fdt, found_node);
+        choose_uart(fdt);
     }
     if (platform.nram == 0) {
         platform.ram[platform.nram++] = (range_t) { BOARD_RAM_BASE, BOARD_RAM_SIZE };

@@ -30,9 +30,10 @@ struct platform {
     conduit_t conduit;
     unsigned gic_version; // 2, 3, or 0 for none
     range_t gicd, gicc, gich, gicv, gicr;
-    uint64_t uart_base;
+    uint64_t uart_base; // the PL011 that /chosen names, else the first
     unsigned uart_irq;  // GIC INTID
     unsigned maintenance_irq, hyp_timer_irq, virt_timer_irq, phys_timer_irq; // INTIDs
+    range_t flash[2];   // CFI flash, size 0 for none
     uint64_t rtc_base;  // PL031, 0 for none
     uint64_t fwcfg_base; // QEMU fw_cfg, 0 for none
     uint64_t initrd_start, initrd_end;

@@ -5,6 +5,8 @@
 
 #include "arch.h"
 #include "mmu.h"
+#include "mpconfigboard.h"
+#include "offsets.h"
 #include "pgtable.h"
 #include "platform.h"
 
@@ -115,6 +117,7 @@ static void map_devices(void) {
         }
     }
     mmu_map_device(platform.uart_base, PAGE_SIZE);
+    mmu_map_device(BOARD_EARLY_UART, PAGE_SIZE); // for fault.c
     if (platform.rtc_base != 0) {
         mmu_map_device(platform.rtc_base, PAGE_SIZE);
     }
@@ -170,6 +173,31 @@ bool mmu_map_device(uint64_t base, uint64_t size) {
         }
     }
     return true;
+}
+
+// ---- The boot core's stack ----------------------------------------------------------------------
+
+static uint64_t stack_open; // bytes of the reserve
+
+uint64_t mmu_stack_end(void) {
+    return (uint64_t)__stack_bottom - stack_open;
+}
+
+bool mmu_stack_open(uint64_t sp) {
+    uint64_t end = mmu_stack_end(), to = ALIGN_DOWN(sp - 16, PAGE_SIZE);
+    to = to < end ? to : end - PAGE_SIZE;
+    if (to < (uint64_t)__stack_bottom - STACK_RESERVE || !mmu_map(to, to, end - to, MMU_DATA)) {
+        return false;
+    }
+    stack_open += end - to;
+    return true;
+}
+
+void mmu_stack_close(void) {
+    if (stack_open != 0) {
+        mmu_unmap(mmu_stack_end(), stack_open);
+        stack_open = 0;
+    }
 }
 
 bool mmu_is_image(uint64_t va, uint64_t size) {

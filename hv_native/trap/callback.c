@@ -348,6 +348,23 @@ void callback_interrupt(void) {
     }
 }
 
+// The same for what MicroPython itself calls with its scheduler locked: finalisers, and what timers and
+// micropython.schedule() have queued.
+mp_obj_t __real_mp_call_function_1_protected(mp_obj_t fun, mp_obj_t arg);
+mp_obj_t __wrap_mp_call_function_1_protected(mp_obj_t fun, mp_obj_t arg);
+
+mp_obj_t __wrap_mp_call_function_1_protected(mp_obj_t fun, mp_obj_t arg) {
+    uint64_t outer = handler_since;
+    int16_t locked = MP_STATE_VM(sched_state);
+    handler_since = timer_now();
+    mp_obj_t got = __real_mp_call_function_1_protected(fun, arg);
+    handler_since = outer;
+    if (locked < 0) {
+        MP_STATE_VM(sched_state) = locked;
+    }
+    return got;
+}
+
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
     pcpu_t *p = this_pcpu();
     if (v->asked != h) {

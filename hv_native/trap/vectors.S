@@ -241,22 +241,26 @@ guest_leave:
     exception_return
 .endm
 
-el2_irq:
+// Make room for a frame, and go to \low when that ends below the stack. Nothing may be pushed before SP is
+// known to be good, and there is no free register to test it with. So x0 and SP are exchanged by
+// arithmetic, one bit is tested, and they are exchanged back.
+.macro push_frame low
     sub     sp, sp, #FRAME_SIZE
+    add     sp, sp, x0                  // sp' = sp + x0
+    sub     x0, sp, x0                  // x0' = sp
+    tbz     x0, #STACK_BIT, \low
+    sub     x0, sp, x0                  // x0
+    sub     sp, sp, x0                  // sp
     save_frame
+.endm
+
+el2_irq:
+    push_frame el2_irq_low
     bl      irq_el2
     restore_frame
 
-// Nothing may be pushed before SP is known to be good, and there is no free register to test it
-// with. So x0 and SP are exchanged by arithmetic, one bit is tested, and they are exchanged back.
 el2_sync:
-    add     sp, sp, x0                  // sp' = sp + x0
-    sub     x0, sp, x0                  // x0' = sp
-    tbz     x0, #STACK_BIT, el2_overflow
-    sub     x0, sp, x0                  // x0
-    sub     sp, sp, x0                  // sp
-    sub     sp, sp, #FRAME_SIZE
-    save_frame
+    push_frame el2_overflow
     save_frame_rest
     add     x1, sp, #FRAME_SIZE
     str     x1, [sp, #FRAME_SP]
@@ -264,27 +268,70 @@ el2_sync:
     bl      el2_exception               // fault.c: mends it and returns, or does not return
     restore_frame
 
-// The guest's thread registers are lost here, and with them nothing: this hypervisor is stopping.
-el2_overflow:
-    sub     x0, sp, x0
-    msr     tpidrro_el0, x0
-    sub     sp, sp, x0
-    mov     x0, sp
-    msr     tpidr_el0, x0
+// Behind push_frame's test: x0 = SP - FRAME_SIZE, sp = that + x0. Builds the whole frame on the fault
+// stack. A guest's thread registers are live, so the one scratch register is FAR_EL2, whose value is lost.
+.macro low_frame
+    msr     far_el2, x0
     mrs     x0, tpidr_el2
-    cbz     x0, 1f
-    ldr     x0, [x0, #PCPU_FAULT_STACK]
-    b       2f
-1:  adrp    x0, __fault_stack_top
-    add     x0, x0, :lo12:__fault_stack_top
-2:  sub     sp, x0, #FRAME_SIZE
-    mrs     x0, tpidrro_el0
+    cbnz    x0, 1f
+    adrp    x0, pcpus                   // before hv_init
+    add     x0, x0, :lo12:pcpus
+1:  str     x1, [x0, #PCPU_SCRATCH]
+    mrs     x1, far_el2
+    str     x1, [x0, #PCPU_SCRATCH + 8]
+    sub     x1, sp, x1
+    str     x1, [x0, #PCPU_SCRATCH + 16]
+    ldr     x1, [x0, #PCPU_FAULT_STACK]
+    cbnz    x1, 2f
+    adrp    x1, __fault_stack_top
+    add     x1, x1, :lo12:__fault_stack_top
+2:  sub     sp, x1, #FRAME_SIZE
     save_frame
+    ldp     x1, x2, [x0, #PCPU_SCRATCH]
+    ldr     x3, [x0, #PCPU_SCRATCH + 16]
+    stp     x3, x1, [sp, #FRAME_X(0)]
+    add     x2, x2, #FRAME_SIZE
+    str     x2, [sp, #FRAME_SP]
     save_frame_rest
-    mrs     x1, tpidr_el0
-    str     x1, [sp, #FRAME_SP]
     mov     x0, sp
-    bl      el2_stack_overflow
+.endm
+
+el2_overflow:
+    low_frame
+    bl      el2_stack_overflow          // fault.c: returns when it can go on, here or elsewhere
+    b       el2_low_return
+el2_irq_low:
+    low_frame
+    bl      el2_irq_low_stack
+// Back to a stack that is mapped again, by way of the 16 bytes below it.
+el2_low_return:
+    ldr     x0, [sp, #FRAME_SP]
+    ldp     x1, x2, [sp, #FRAME_X(0)]
+    stp     x1, x2, [x0, #-16]
+    ldp     x1, x2, [sp, #FRAME_ELR]
+    msr     elr_el2, x1
+    msr     spsr_el2, x2
+    ldp     x2, x3, [sp, #FRAME_X(2)]
+    ldp     x4, x5, [sp, #FRAME_X(4)]
+    ldp     x6, x7, [sp, #FRAME_X(6)]
+    ldp     x8, x9, [sp, #FRAME_X(8)]
+    ldp     x10, x11, [sp, #FRAME_X(10)]
+    ldp     x12, x13, [sp, #FRAME_X(12)]
+    ldp     x14, x15, [sp, #FRAME_X(14)]
+    ldp     x16, x17, [sp, #FRAME_X(16)]
+    ldp     x18, x19, [sp, #FRAME_X(18)]
+    ldp     x29, x30, [sp, #FRAME_X(29)]
+    mov     sp, x0
+    ldp     x0, x1, [sp, #-16]
+    exception_return
+
+// void overflow_leave(uint64_t sp, mp_obj_t): go on in overflow_left(the second) at that stack pointer.
+    .global overflow_leave
+overflow_leave:
+    mov     sp, x0
+    mov     x0, x1
+    b       overflow_left
+
 el2_stop:
     wfi
     b       el2_stop

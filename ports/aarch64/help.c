@@ -5,12 +5,16 @@
 #include "py/runtime.h"
 #include "platform.h"
 
-void banner_machine(void); // for banner.h, which only pyexec.c is to see
+void banner_machine(void); // for pyexec_hooks.h, which only pyexec.c is to see
 
 void banner_machine(void) {
     mp_printf(&mp_plat_print, "%s with " MICROPY_HW_MCU_NAME ", %u core%s, %u MB, ",
         platform.boot_el == 1 ? "Elapid on " BOARD_NAME " at EL1" : MICROPY_HW_BOARD_NAME, platform.ncpus, platform.ncpus == 1 ? "" : "s", (unsigned)(platform.ram_size >> 20));
-    mp_printf(&mp_plat_print, platform.gic_version == 0 ? "no GIC" : "GICv%u", platform.gic_version);
+    if (platform.gic_version == 0) {
+        mp_print_str(&mp_plat_print, "no GIC\nWithout interrupts there are no virtual machines, and Ctrl-C does not end a loop.");
+        return;
+    }
+    mp_printf(&mp_plat_print, "GICv%u", platform.gic_version);
     if (platform.boot_el != 1) {
         mp_print_str(&mp_plat_print, "\nA guest to begin with: import hv; hv.demo()");
     }

@@ -7,14 +7,16 @@
 #include "py/runtime.h"
 #include "shared/readline/readline.h"
 #include "shared/runtime/gchelper.h"
-#include "shared/runtime/pyexec.h"
 #include "shared/runtime/softtimer.h"
 #include "hv_native/hv.h"
+#include "hv_native/core/fault.h"
 #include "hv_native/memory/lent.h"
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
 #include "hv_native/core/platform.h"
+#include "gc_alloc.h"
 #include "machine_port.h"
+#include "prompt.h"
 #include "rom.h"
 #include "storage.h"
 #include "uart.h"
@@ -38,18 +40,6 @@ static void heap_init(void) {
     }
 }
 
-// Scripts, then the REPL until it is left.
-static void session(void) {
-    pyexec_frozen_module("_boot.py", false);
-    int ret = pyexec_file_if_exists("boot.py");
-    if (!(ret & PYEXEC_FORCED_EXIT) && pyexec_mode_kind == PYEXEC_MODE_FRIENDLY_REPL && ret != 0) {
-        ret = pyexec_file_if_exists("main.py");
-    }
-    while (!(ret & PYEXEC_FORCED_EXIT)) {
-        ret = pyexec_mode_kind == PYEXEC_MODE_RAW_REPL ? pyexec_raw_repl() : pyexec_friendly_repl();
-    }
-}
-
 void main(const void *fdt, unsigned boot_el) {
     platform_init(fdt, boot_el);
     uart_init();
@@ -67,12 +57,13 @@ void main(const void *fdt, unsigned boot_el) {
 
     for (;; ++machine_session) {
         gc_init(heap, heap + heap_size);
+        gc_alloc_restart();
         mp_init();
         mp_obj_list_append(mp_sys_path, mp_obj_new_str("/lib", 4)); // where mip installs
         readline_init0();
         storage_mount();
 
-        session();
+        prompt_session();
 
         mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
         hv_soft_reset();
@@ -83,18 +74,23 @@ void main(const void *fdt, unsigned boot_el) {
     }
 }
 
+// Never left in the middle: not even by the overflow of a stack that was deep already.
 void gc_collect(void) {
+    uintptr_t floor = unwind_floor;
+    unwind_floor = (uintptr_t)__builtin_frame_address(0);
     gc_collect_start();
     gc_helper_collect_regs_and_stack();
     soft_timer_gc_mark_all();
     gc_collect_end();
     lent_sweep();
+    gc_alloc_restart();
+    unwind_floor = floor;
 }
 
 // An exception nobody can catch is a fault of ours: say so and stop, with interrupts off.
 MP_NORETURN static void die(const char *what) {
     mp_hal_irq_save();
-    mp_printf(&mp_plat_print, "\nElapid: %s; the machine is stopped.\n", what);
+    mp_printf(&mp_plat_print, "\nElapid: %s; the machine is stopped: reset it, or leave QEMU by Ctrl-A X.\n", what);
     for (;;) {
         __asm__ volatile ("wfi");
     }

@@ -3,6 +3,7 @@
 
 #include "py/mphal.h"
 #include "hv_native/core/arch.h"
+#include "hv_native/core/fault.h"
 #include "hv_native/core/firmware.h"
 #include "machine_port.h"
 #include "storage.h"
@@ -16,6 +17,8 @@ enum { PWRON_RESET = 1, SOFT_RESET = 5 };
     { MP_ROM_QSTR(MP_QSTR_mem32), MP_ROM_PTR(&machine_mem32_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_mem64), MP_ROM_PTR(&machine_mem64_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_blob), MP_ROM_PTR(&machine_blob_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_disable_irq), MP_ROM_PTR(&machine_disable_irq_obj) }, \
+    { MP_ROM_QSTR(MP_QSTR_enable_irq), MP_ROM_PTR(&machine_enable_irq_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_initrd), MP_ROM_PTR(&machine_initrd_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_FwCfg), MP_ROM_PTR(&machine_fwcfg_type) }, \
@@ -24,6 +27,22 @@ enum { PWRON_RESET = 1, SOFT_RESET = 5 };
     { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
     { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(PWRON_RESET) }, \
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(SOFT_RESET) }, \
+
+// As upstream's, but for what a stack overflow has to know: masked by a script, no lock is held.
+static mp_obj_t machine_disable_irq(void) {
+    mp_uint_t state = mp_hal_irq_save();
+    irqs_masked_by_python = true;
+    return MP_OBJ_NEW_SMALL_INT(state);
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(machine_disable_irq_obj, machine_disable_irq);
+
+static mp_obj_t machine_enable_irq(mp_obj_t state_in) {
+    mp_uint_t state = mp_obj_get_int(state_in);
+    irqs_masked_by_python = (state & PSTATE_I) != 0;
+    mp_hal_irq_restore(state);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(machine_enable_irq_obj, machine_enable_irq);
 
 unsigned machine_session; // 0 from reset to the first soft reset
 

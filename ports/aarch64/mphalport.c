@@ -11,6 +11,7 @@
 #include "shared/runtime/softtimer.h"
 #include "shared/timeutils/timeutils.h"
 #include "hv_native/hv.h"
+#include "hv_native/core/arch.h"
 #include "hv_native/core/platform.h"
 #include "hv_native/irq/timer.h"
 #include "rtc.h"
@@ -69,6 +70,10 @@ static void wake(timer_t *timer) {
 
 // Look once more with interrupts masked, then wait: a masked interrupt ends the wait all the same.
 static void wait_until(uint64_t deadline) {
+    if (platform.gic_version == 0) {
+        uart_rx_poll(); // nothing would end the wait
+        return;
+    }
     mp_uint_t state = mp_hal_irq_save();
     if (!mp_hal_woken && MP_STATE_THREAD(mp_pending_exception) == MP_OBJ_NULL && MP_STATE_VM(sched_state) != MP_SCHED_PENDING) {
         // Who waits for one moment several times finds the timer set for it.
@@ -160,6 +165,9 @@ int mp_hal_stdin_rx_chr(void) {
         c = mp_os_dupterm_rx_chr();
         if (c >= 0) {
             return c;
+        }
+        if (READ_SYSREG(daif) & PSTATE_I) {
+            uart_rx_poll(); // machine.disable_irq(): the interrupt that brings it does not come
         }
         mp_event_wait_indefinite();
     }

@@ -22,7 +22,7 @@ $(TINY_O): CFLAGS += -mcmodel=tiny
 # runs; -Os for the rest, at under half a percent of the benchmarks for 11 KB.
 HOT_FILES = \
 	py/argcheck py/bc py/binary py/gc py/malloc py/map py/obj py/objarray py/objboundmeth py/objclosure \
-	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm uart \
+	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm uart gc_alloc \
 	hv_native/irq/irq hv_native/irq/timer hv_native/irq/vtimer hv_native/vm/sched hv_native/trap/trap_fast hv_native/irq/vgic_fast
 
 $(addprefix $(BUILD)/,$(HOT_FILES:=.o)): COPT = -O2

@@ -48,14 +48,21 @@ static void rom_add(uint64_t start, size_t size) {
     roms[rom_count++].size = size;
 }
 
+static bool has_flash(uint64_t addr) {
+    const range_t *bank = platform.flash;
+    return (bank[0].base <= addr && addr - bank[0].base < bank[0].size)
+           || (bank[1].base <= addr && addr - bank[1].base < bank[1].size);
+}
+
 void rom_init(void) {
     size_t size = romfs_size((uint8_t *)platform.initrd_start, platform.initrd_end - platform.initrd_start);
     if (size != 0) {
         rom_add(platform.initrd_start, size);
     }
     #if BOARD_ROMFS_SIZE
-    // Flash is not mapped: look at its first block, and map the rest if there is more to it.
-    if (mmu_map(BOARD_ROMFS_BASE, BOARD_ROMFS_BASE, BLOCK, MMU_RO)) {
+    // Flash is not mapped: look at its first block, and map the rest if there is more to it. The address is
+    // the board's, but the image may run on another machine: there may be RAM, or nothing.
+    if (has_flash(BOARD_ROMFS_BASE) && mmu_map(BOARD_ROMFS_BASE, BOARD_ROMFS_BASE, BLOCK, MMU_RO)) {
         size = romfs_size((uint8_t *)BOARD_ROMFS_BASE, BOARD_ROMFS_SIZE);
         uint64_t rest = size > BLOCK ? (size - 1) & ~(BLOCK - 1) : 0;
         if (size == 0) {

@@ -58,12 +58,12 @@ static void uart_rx(void *arg) {
             break;
         }
         int c = read32(base + UART_DR) & 0xFF;
+        if (c == CHAR_CTRL_C) {
+            callback_interrupt();
+        }
         if (c == mp_interrupt_char) {
             mp_sched_keyboard_interrupt();
             continue;
-        }
-        if (c == CHAR_CTRL_C) {
-            callback_interrupt();
         }
         ringbuf_put(&stdin_ringbuf, c);
     }
@@ -87,6 +87,14 @@ void uart_rx_resume(void) {
         uart_rx(NULL);
         mp_hal_irq_restore(state);
     }
+}
+
+void uart_rx_poll(void) {
+    mp_uint_t state = mp_hal_irq_save();
+    if (!rx_held) {
+        uart_rx(NULL);
+    }
+    mp_hal_irq_restore(state);
 }
 
 void uart_tx_char(char c) {

@@ -15,6 +15,8 @@ void uart_tx_strn(const char *str, size_t len);
 void uart_tx_char(char c);
 // Bytes were taken from stdin_ringbuf: go on receiving if it had been full.
 void uart_rx_resume(void);
+// Receive without an interrupt: where interrupts are masked, or there is no GIC.
+void uart_rx_poll(void);
 // Wait until the last bit has left.
 void uart_tx_flush(void);
 bool uart_tx_idle(void);
