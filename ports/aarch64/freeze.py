@@ -37,6 +37,14 @@ def pack(name, path):
     return f'static const uint8_t {name}[] __attribute__((aligned(2), section(".packed"))) = {{{values}}};\n'
 
 
+def insert(text, before, what, new):
+    """`text` with `new` before what the pattern finds; mpy-tool.py may have come to write it otherwise."""
+    text, found = re.subn(before, lambda match: new + match[0], text, count=1)
+    if found != 1:
+        sys.exit(f"freeze.py: cannot add packed modules: no {what} in what mpy-tool.py wrote")
+    return text
+
+
 def freeze(command):
     """Run mpy-tool.py on what stays as it is, and add the packed modules to its output."""
     arrays, names, entries = [], [], []
@@ -52,22 +60,21 @@ def freeze(command):
             entries.append(f"    (const void *)({name} + 1),\n")
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     text = run.stdout
-    text = text.replace('    "\\0"\n};', "".join(names) + '    "\\0"\n};', 1)
-    text = re.sub(
-        r"(?ms)^const char mp_frozen_names\[.*?$", "".join(arrays) + r"\g<0>", text, count=1
-    )
-    text = re.sub(
-        r"(?s)( mp_frozen_mpy_content\[\] = \{\n.*?)(?=\};)",
-        r"\1" + "".join(entries),
-        text,
-        count=1,
-    )
+    if run.returncode == 0 and names:
+        text = insert(text, r'    "\\0"\n};', "end of mp_frozen_names", "".join(names))
+        text = insert(
+            text, r"(?m)^const char mp_frozen_names\[", "mp_frozen_names", "".join(arrays)
+        )
+        start, head, rest = text.partition(" mp_frozen_mpy_content[] = {\n")
+        text = start + head + insert(rest, r"\};", "mp_frozen_mpy_content", "".join(entries))
     return run.returncode, (text + STAMP).encode()
 
 
 def main():
     """Start again from nothing when the names, the options or this file are newer than the output."""
     tool, arguments = sys.argv[1], sys.argv[2:]
+    if "-o" not in arguments:  # MicroPython 1.29 also asks for a list of C modules
+        sys.exit(subprocess.run([sys.executable, tool, *arguments]).returncode)
     output = Path(arguments[arguments.index("-o") + 1])
     build = Path(arguments[arguments.index("-b") + 1])
     sources = [__file__, build / "genhdr/qstrdefs.preprocessed.h", arguments[-1]]

@@ -200,7 +200,7 @@ static uint32_t be32(const uint8_t *p) {
     return p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
 }
 
-void mp_hal_random(uint8_t *buf, size_t len) {
+void mp_hal_get_random(size_t len, uint8_t *buf) {
     if (!pool_seeded) {
         const uint8_t *fdt = platform.fdt;
         uint64_t seconds = mp_hal_time_ns();
@@ -220,6 +220,6 @@ void mp_hal_random(uint8_t *buf, size_t len) {
 
 uint32_t mp_hal_random_u32(void) {
     uint32_t value;
-    mp_hal_random((uint8_t *)&value, sizeof(value));
+    mp_hal_get_random(sizeof(value), (uint8_t *)&value);
     return value;
 }

@@ -78,7 +78,7 @@ uint64_t mp_hal_time_ns(void);
 void mp_hal_set_time_s(uint64_t seconds);
 
 // Not for keys: a hash of counter jitter and of what the machine was given at boot.
-void mp_hal_random(uint8_t *buf, size_t len);
+void mp_hal_get_random(size_t len, uint8_t *buf);
 
 // Python-level pins only (machine.PinBase): the board has none.
 #define MP_HAL_PIN_FMT "%p"
