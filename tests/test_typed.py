@@ -172,8 +172,8 @@ TYPED = {
     ),
     "schedule itself": ("import micropython\ndef f(x): micropython.schedule(f, x)\nf(1)", ""),
     "timers": (
-        "import machine\ndef f(t):\n  t.deinit()\n  1/0\nfor i in range(20): machine.Timer(-1, period=1, callback=f)",
-        "",
+        "import machine\ndef f(t):\n  t.deinit()\n  1/0\nfor i in range(20): machine.Timer(-1, period=1, callback=f)\nimport time; time.sleep_ms(300)",
+        "ZeroDivisionError",
     ),
     "heap locked in a callback": (
         "import micropython\nmicropython.schedule(lambda x: micropython.heap_lock(), 0)",
