@@ -22,16 +22,12 @@ MP_REGISTER_ROOT_POINTER(void *line_reserve);
 void prompt_before_exec(bool raw);
 void prompt_after_exec(void *exception);
 
-// Taken when the first script or line has run: reset to prompt is counted in instructions.
+// Taken when the first script or line is to run: reset to prompt is counted in instructions.
 static bool booted;
 // They have used up all memory: the prompt comes without them.
 static bool skip_scripts;
 // Between the two control characters by which the raw REPL ends what a script prints.
 static bool in_raw_exec;
-
-void prompt_before_exec(bool raw) {
-    in_raw_exec = raw;
-}
 
 static void give_reserve(void) {
     m_free(MP_STATE_VM(line_reserve), LINE_RESERVE);
@@ -46,6 +42,13 @@ static void take_reserve(void) {
     }
 }
 
+void prompt_before_exec(bool raw) {
+    in_raw_exec = raw;
+    if (booted) {
+        take_reserve();
+    }
+}
+
 // The next line is read with interrupts on and memory to be had, whatever this one did.
 void prompt_after_exec(void *exception) {
     in_raw_exec = false;
@@ -54,8 +57,6 @@ void prompt_after_exec(void *exception) {
     irq_enable();
     if (exception != NULL && mp_obj_is_exact_type(MP_OBJ_FROM_PTR(exception), &mp_type_MemoryError)) {
         give_reserve();
-    } else if (booted) {
-        take_reserve();
     }
 }
 
