@@ -14,10 +14,19 @@ def frozen(image, tmp_path_factory):
     folder = tmp_path_factory.mktemp("frozen")
     (folder / "manifest.py").write_text(
         'include("$(PORT_DIR)/boards/manifest.py")\n'
-        'module("main.py")\nmodule("plain.py")\npackage("parcel")\n'
+        'module("main.py")\nmodule("plain.py")\nmodule("compiled.py")\npackage("parcel")\n'
     )
     (folder / "main.py").write_text("import plain\nprint('main says', plain.WORD)\n")
     (folder / "plain.py").write_text("WORD = 'plain'\n")
+    (folder / "compiled.py").write_text(
+        "@micropython.viper\ndef triple(n: int) -> int:\n"
+        "    s = 0\n    for i in range(3):\n        s += n\n    return s\n"
+        "@micropython.native\ndef each(n):\n"
+        "    for i in range(n):\n        yield 'item', i, triple(i)\n"
+        "@micropython.native\ndef add(a, b):\n"
+        "    try:\n        return a + b\n"
+        "    except TypeError:\n        return 'no sum'\n"
+    )
     (folder / "parcel").mkdir()
     (folder / "parcel/__init__.py").write_text("from .inner import Inner\n")
     (folder / "parcel/inner.py").write_text(
@@ -77,3 +86,10 @@ def test_every_module_of_the_image_imports(frozen):
         seconds=60,
     )
     assert int(said.split()[-1]) > 20
+
+
+def test_frozen_native_code_runs_where_it_is(frozen):
+    frozen.exec("import compiled")
+    assert frozen.eval("compiled.triple(14)") == 42
+    assert frozen.eval("list(compiled.each(2))") == [("item", 0, 0), ("item", 1, 3)]
+    assert frozen.eval("(compiled.add(1, 2), compiled.add(1, None))") == (3, "no sum")
