@@ -93,3 +93,39 @@ def test_frozen_native_code_runs_where_it_is(frozen):
     assert frozen.eval("compiled.triple(14)") == 42
     assert frozen.eval("list(compiled.each(2))") == [("item", 0, 0), ("item", 1, 3)]
     assert frozen.eval("(compiled.add(1, 2), compiled.add(1, None))") == (3, "no sum")
+
+
+# Each is made at run time, so it is looked for among the strings of the image, in its own pool.
+INTERNED = """
+import hv, machine, micropython
+for thing in (hv, hv.VM, machine, micropython, str, dict):
+    for name in dir(thing):
+        assert getattr(thing, "".join([letter for letter in name]), None) is not None or name in KNOWN, name
+    for name in ("nothing of this name", "appen", "appendd", "A" * 60):
+        assert not hasattr(thing, name), name
+first = "".join(["never", " seen"])
+setattr(hv.VM, first, 5)
+assert getattr(hv.VM, "".join(["never ", "seen"])) == 5
+print(getattr([], "app" + "end").__class__ is getattr([], "".join(["ex", "tend"])).__class__)
+""".replace("KNOWN", repr(("__file__", "__path__", "_image", "_failed", "_wf")))
+
+
+def test_every_string_of_the_image_is_found(frozen, boot):
+    assert frozen.exec(INTERNED) == "True\n"
+    assert boot().exec(INTERNED) == "True\n"
+
+
+def test_what_is_frozen_is_found_and_nothing_else(boot):
+    code = (
+        "import sys\n"
+        "sys.path[:] = ['.frozen']\n"
+        "for name in 'hv.loader', 'asyncio', 'unittest', '_mounts', 'hv.nothing', 'h', 'hvv', 'asyncio.cor':\n"
+        "    try:\n"
+        "        print(__import__(name).__name__)\n"
+        "    except ImportError as error:\n"
+        "        print(error)\n"
+    )
+    names = "hv asyncio unittest _mounts".split()
+    missing = ["hv.nothing", "h", "hvv", "asyncio.cor"]
+    expected = names + [f"no module named '{name}'" for name in missing]
+    assert boot().exec(code).splitlines() == expected

@@ -85,6 +85,29 @@ static bool is_compatible(const node_t *n, const char *what) {
     return false;
 }
 
+// What the devices that are of use here say they are compatible with.
+enum { VIRTIO, PL011, GIC_V2, GIC_400, GIC_V3, TIMER, FLASH, PL031, FW_CFG, PSCI, KINDS };
+static const char kinds[KINDS][20] = {
+    "virtio,mmio", "arm,pl011", "arm,cortex-a15-gic", "arm,gic-400", "arm,gic-v3", "arm,armv8-timer", "cfi-flash",
+    "arm,pl031", "qemu,fw-cfg-mmio", "arm,psci-0.2",
+};
+
+// compatible is a list of strings, the closest first. A name that is not the one mostly differs at [5].
+static unsigned kind_of(const node_t *n) {
+    const char *s = (const char *)n->compatible.value;
+    const char *end = s + n->compatible.len;
+    while (s < end) {
+        for (unsigned kind = 0; kind < KINDS; kind++) {
+            if (s[5] == kinds[kind][5] && same(s, kinds[kind])) {
+                return kind;
+            }
+        }
+        while (s < end && *s++ != 0) {
+        }
+    }
+    return KINDS;
+}
+
 static range_t reg_range(const node_t *n, const node_t *parent, unsigned index) {
     uint32_t ac = parent->address_cells, sc = parent->size_cells;
     uint32_t stride = (ac + sc) * 4;
@@ -157,25 +180,38 @@ static void found_uart(const node_t *n, const node_t *parent) {
 }
 
 static void found_device(const node_t *n, const node_t *parent) {
-    if (is_compatible(n, "virtio,mmio")) {
-        found_virtio(n, parent);
-    } else if (is_compatible(n, "arm,pl011")) {
-        found_uart(n, parent);
-    } else if (is_compatible(n, "arm,cortex-a15-gic") || is_compatible(n, "arm,gic-400")) {
-        found_gic(n, parent, 2);
-    } else if (is_compatible(n, "arm,gic-v3")) {
-        found_gic(n, parent, 3);
-    } else if (is_compatible(n, "arm,armv8-timer")) {
-        found_timer(n);
-    } else if (is_compatible(n, "cfi-flash")) {
-        platform.flash[0] = reg_range(n, parent, 0);
-        platform.flash[1] = reg_range(n, parent, 1);
-    } else if (is_compatible(n, "arm,pl031")) {
-        platform.rtc_base = reg_range(n, parent, 0).base;
-    } else if (is_compatible(n, "qemu,fw-cfg-mmio")) {
-        platform.fwcfg_base = reg_range(n, parent, 0).base;
-    } else if (n->method.len != 0 && is_compatible(n, "arm,psci-0.2")) {
-        platform.conduit = n->method.value[0] == 's' ? CONDUIT_SMC : CONDUIT_HVC;
+    switch (kind_of(n)) {
+        case VIRTIO:
+            found_virtio(n, parent);
+            break;
+        case PL011:
+            found_uart(n, parent);
+            break;
+        case GIC_V2:
+        case GIC_400:
+            found_gic(n, parent, 2);
+            break;
+        case GIC_V3:
+            found_gic(n, parent, 3);
+            break;
+        case TIMER:
+            found_timer(n);
+            break;
+        case FLASH:
+            platform.flash[0] = reg_range(n, parent, 0);
+            platform.flash[1] = reg_range(n, parent, 1);
+            break;
+        case PL031:
+            platform.rtc_base = reg_range(n, parent, 0).base;
+            break;
+        case FW_CFG:
+            platform.fwcfg_base = reg_range(n, parent, 0).base;
+            break;
+        case PSCI:
+            if (n->method.len != 0) {
+                platform.conduit = n->method.value[0] == 's' ? CONDUIT_SMC : CONDUIT_HVC;
+            }
+            break;
     }
 }
 

@@ -6,6 +6,8 @@
 
 A packed module is in the table of frozen modules like any other; its entry points to an odd address
 (pack.c), where 2 bytes of size and a raw deflate stream lie. It costs a third of a frozen one.
+
+Added are two tables by hash, of the names of the modules and of all strings in the image (frozen.h).
 """
 
 import os
@@ -16,6 +18,7 @@ import zlib
 from fnmatch import fnmatch
 from pathlib import Path
 
+QSTR_BUCKETS = 512  # of frozen.h
 PATTERNS = os.environ.get("PACK", "").split()
 STAMP = f"// {PATTERNS} {sys.argv}\n"
 
@@ -45,6 +48,64 @@ def insert(text, before, what, new):
     return text
 
 
+def part(text, pattern, what):
+    found = re.search(pattern, text, re.S)
+    return found[1] if found else sys.exit(f"freeze.py: no {what} in what mpy-tool.py wrote")
+
+
+def table(kind, name, values):
+    return f"const {kind} {name}[] = {{{','.join(map(str, values))}}};\n"
+
+
+def module_table(text):
+    """Where each module is among mp_frozen_names, and each folder, by the hash of its name."""
+    names = part(
+        text, r'const char mp_frozen_names\[\] = \{.*?\n(    ".*?)    "\\0"\n', "module names"
+    )
+    entries, at = {}, 0
+    for index, name in enumerate(re.findall(r'"(.*)\\0"', names)):
+        entries[name] = at, index
+        for slash in re.finditer("/", name):
+            entries.setdefault(name[: slash.start()], (at, 0xFFFF))
+        at += len(name) + 1
+    slots = [(0, 0, 0)] * (1 << (2 * len(entries)).bit_length())
+    for name, (at, index) in entries.items():
+        place = 0
+        for byte in name.encode():
+            place = (place * 33 ^ byte) & 0xFFFF_FFFF
+        while slots[place % len(slots)][2]:
+            place += 1
+        slots[place % len(slots)] = at, index, len(name)
+    rows = (f"{{{at},{index},{size}}}" for at, index, size in slots)
+    return f"const uint32_t frozen_mask = {len(slots) - 1};\n" + table(
+        "frozen_slot_t", "frozen_slots", rows
+    )
+
+
+def string_table(text, header):
+    """The strings of the image's three pools, by the low bits of their hashes."""
+    defined = re.findall(r"(?m)^QDEF([01])\(\w+, (\d+), (\d+), ", header)
+    hashes = [
+        int(code) if int(size) else None for _, code, size in sorted(defined, key=lambda d: d[0])
+    ]
+    count = len(hashes)
+    own = part(text, r"mp_qstr_frozen_const_hashes\[\] = \{(.*?)\}", "hashes of strings")
+    hashes += map(int, re.findall(r"\d+", own))
+    buckets = [[] for _ in range(QSTR_BUCKETS)]
+    for qstr, code in enumerate(hashes):
+        if code is not None:
+            buckets[code % QSTR_BUCKETS].append(qstr)
+    starts = [0]
+    for bucket in buckets:
+        starts.append(starts[-1] + len(bucket))
+    return (
+        f'_Static_assert(MP_QSTRnumber_of == {count}, "the strings have changed");\n'
+        f'_Static_assert(QSTR_BUCKETS == {QSTR_BUCKETS}, "freeze.py");\n'
+        + table("uint16_t", "qstr_bucket_starts", starts)
+        + table("uint16_t", "qstr_bucket_ids", sum(buckets, []))
+    )
+
+
 def freeze(command):
     """Run mpy-tool.py on what stays as it is, and add the packed modules to its output."""
     arrays, names, entries = [], [], []
@@ -67,6 +128,9 @@ def freeze(command):
         )
         start, head, rest = text.partition(" mp_frozen_mpy_content[] = {\n")
         text = start + head + insert(rest, r"\};", "mp_frozen_mpy_content", "".join(entries))
+    if run.returncode == 0:
+        tables = module_table(text) + string_table(text, QSTRS.read_text())
+        text += '\n#include "frozen.h"\n' + tables
     return run.returncode, (text + STAMP).encode()
 
 
@@ -77,7 +141,9 @@ def main():
         sys.exit(subprocess.run([sys.executable, tool, *arguments]).returncode)
     output = Path(arguments[arguments.index("-o") + 1])
     build = Path(arguments[arguments.index("-b") + 1])
-    sources = [__file__, build / "genhdr/qstrdefs.preprocessed.h", arguments[-1]]
+    global QSTRS
+    QSTRS = build / "genhdr/qstrdefs.generated.h"
+    sources = [__file__, build / "genhdr/qstrdefs.preprocessed.h", QSTRS, arguments[-1]]
     if output.exists() and (
         any(os.stat(source).st_mtime > output.stat().st_mtime for source in sources)
         or not output.read_text().endswith(STAMP)

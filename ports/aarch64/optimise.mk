@@ -29,7 +29,8 @@ $(addprefix $(BUILD)/,$(HOT_FILES:=.o)): COPT = -O2
 CSUPEROPT = -O2
 
 # Every string that is made is first looked for among the interned ones; their text is 20 KB.
-$(BUILD)/py/qstr.o: CFLAGS += -include fast_code.h
+$(BUILD)/py/qstr.o: CFLAGS += -include weak_find.h
+$(BUILD)/qstr_find.o: COPT = -O2
 
 # libm_dbl is full of what the warnings are about; littlefs and FatFs have unused parameters of their own.
 $(BUILD)/lib/%.o: CFLAGS += -Wno-error
