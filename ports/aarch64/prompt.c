@@ -24,6 +24,8 @@ void prompt_after_exec(void *exception);
 
 // Taken when the first script or line is to run: reset to prompt is counted in instructions.
 static bool booted;
+// Nothing but _boot.py has run since the heap was made.
+static bool heap_is_new;
 // They have used up all memory: the prompt comes without them.
 static bool skip_scripts;
 // Between the two control characters by which the raw REPL ends what a script prints.
@@ -34,12 +36,16 @@ static void give_reserve(void) {
     MP_STATE_VM(line_reserve) = NULL;
 }
 
-// Not from the last that is left: that is for the line being read.
+// Not from the last that is left: that is for the line being read. Of a heap that is new there is plenty, and
+// to try costs 30,000 instructions of a reset to a guest.
 static void take_reserve(void) {
-    if (MP_STATE_VM(line_reserve) == NULL) {
+    if (MP_STATE_VM(line_reserve) == NULL && heap_is_new) {
+        MP_STATE_VM(line_reserve) = m_malloc_maybe(LINE_RESERVE);
+    } else if (MP_STATE_VM(line_reserve) == NULL) {
         void *piece = m_malloc_maybe(4 * LINE_RESERVE);
         MP_STATE_VM(line_reserve) = piece == NULL ? NULL : m_realloc_maybe(piece, 4 * LINE_RESERVE, LINE_RESERVE, false);
     }
+    heap_is_new = false;
 }
 
 void prompt_before_exec(bool raw) {
@@ -102,6 +108,7 @@ static int scripts(void) {
 // reserve is for what is typed next. Without one there is nothing to type with: begin again.
 void prompt_session(void) {
     MP_STATE_VM(line_reserve) = NULL;
+    heap_is_new = true;
     int ret = run(scripts);
     while (!(ret & PYEXEC_FORCED_EXIT)) {
         pyexec_mode_kind_t mode = pyexec_mode_kind;
