@@ -2,19 +2,20 @@
 // Start, idle and the end of a session: see hv.h.
 
 #include "py/mpstate.h"
-#include "arch.h"
-#include "cpu.h"
-#include "event.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/event.h"
+#include "core/offsets.h"
+#include "core/platform.h"
 #include "hv.h"
-#include "irq.h"
-#include "objects.h"
-#include "platform.h"
-#include "sched.h"
-#include "timer.h"
-#include "vgic.h"
-#include "vm.h"
-
-pcpu_t pcpus[PLATFORM_MAX_CPUS];
+#include "irq/irq.h"
+#include "irq/timer.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "vgic/vgic.h"
+#include "vgic/vtimer.h"
+#include "vm/stage2.h"
+#include "vm/vm.h"
 
 extern char __stack_top[], __fault_stack_top[];
 
@@ -37,6 +38,7 @@ void hv_init(void) {
     if (platform.boot_el != 1) {
         stage2_init_core();
         vgic_init_core();
+        vtimer_init_core();
     }
     irq_enable();
     __asm__ volatile ("msr daifclr, #4"); // SErrors show when they happen
@@ -49,9 +51,9 @@ void hv_soft_reset(void) {
     }
     MP_STATE_VM(hv_running) = MP_OBJ_NULL;
     event_clear();
-    sched_reset();
+    boot_core_reset();
 }
 
 void hv_idle(void) {
-    sched_step();
+    boot_core_step();
 }

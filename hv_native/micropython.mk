@@ -6,7 +6,8 @@ HV_NATIVE_DIR := $(USERMOD_DIR)
 SRC_USERMOD_C += $(sort $(wildcard $(HV_NATIVE_DIR)/*.c $(HV_NATIVE_DIR)/*/*.c))
 SRC_USERMOD_LIB_ASM += $(sort $(wildcard $(HV_NATIVE_DIR)/*.S $(HV_NATIVE_DIR)/*/*.S))
 
-CFLAGS_USERMOD += -I$(HV_NATIVE_DIR) $(addprefix -I,$(sort $(dir $(wildcard $(HV_NATIVE_DIR)/*/*.h))))
+# Headers are included by their path: "vm/ram.h".
+CFLAGS_USERMOD += -I$(HV_NATIVE_DIR)
 
 # Names come from the register table too, which the scan for names does not follow by itself.
-QSTR_GLOBAL_DEPENDENCIES += $(HV_NATIVE_DIR)/python/sysregs.def
+QSTR_GLOBAL_DEPENDENCIES += $(HV_NATIVE_DIR)/core/sysregs.def

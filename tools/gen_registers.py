@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The register table (hv_native/python/sysregs.def) for readers of documentation and for type checkers.
+"""The register table (hv_native/core/sysregs.def) for readers of documentation and for type checkers.
 
 python3 tools/gen_registers.py markdown     docs/registers.md, a table of every register
 python3 tools/gen_registers.py pyi          typings/hv/regs.pyi
@@ -10,7 +10,7 @@ import sys
 from collections import namedtuple
 from pathlib import Path
 
-TABLE = Path(__file__).resolve().parent.parent / "hv_native/python/sysregs.def"
+TABLE = Path(__file__).resolve().parent.parent / "hv_native/core/sysregs.def"
 
 # enc: 16 bits, op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2, 0 for a mere layout. access: RO RW WO, X
 # or NONE for an instruction with and without a register, "" for a layout. fields: {name: (high, low)}.
@@ -72,7 +72,7 @@ def _bits(high, low):
 def markdown():
     yield "# System registers"
     yield ""
-    yield "Those that `hv.regs` knows by name, from `hv_native/python/sysregs.def` (docs: DDI 0487, chapter D13). Any other has"
+    yield "Those that `hv.regs` knows by name, from `hv_native/core/sysregs.def` (docs: DDI 0487, chapter D13). Any other has"
     yield "its encoding for a name, `hv.regs.S3_1_C15_C2_1`. Of a family the first is shown."
     yield ""
     yield "| register | encoding | access | saved with | fields |"

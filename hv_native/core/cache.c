@@ -2,7 +2,7 @@
 // Cache maintenance by address. QEMU shows none of it; a real Cortex-A53 shows all of it: a guest
 // starts with its caches off and reads what has reached memory (DDI 0487 D4.4).
 
-#include "arch.h"
+#include "core/arch.h"
 
 // CTR_EL0.DminLine and IminLine are log2 of words.
 static size_t dcache_line(void) {

@@ -3,8 +3,7 @@
 #ifndef HV_CPU_H
 #define HV_CPU_H
 
-#include "arch.h"
-#include "platform.h"
+#include "core/platform.h"
 
 struct vcpu;
 struct timer;
@@ -25,6 +24,7 @@ typedef struct pcpu {
 } pcpu_t;
 
 extern pcpu_t pcpus[PLATFORM_MAX_CPUS];
+extern unsigned cpus_online;     // how many cores run, the boot core included
 
 static inline pcpu_t *this_pcpu(void) {
     pcpu_t *p;

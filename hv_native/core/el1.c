@@ -3,7 +3,7 @@
 // instructions that name EL2's registers are made to name EL1's, which have the same layout where it
 // matters. What only a hypervisor has reads as zero and is not written. hv.VM refuses.
 
-#include "arch.h"
+#include "core/arch.h"
 
 #define NOP 0xD503201Fu
 #define MOV_ZERO 0xD2800000u        // MOVZ Xt, #0

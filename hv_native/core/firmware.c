@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Calls to the firmware below us: see firmware.h.
 
-#include "arch.h"
-#include "firmware.h"
-#include "platform.h"
+#include "core/arch.h"
+#include "core/firmware.h"
+#include "core/platform.h"
+#include "core/psci_ids.h"
 
 extern char secondary_core[];
 extern volatile uint64_t core_release;

@@ -5,11 +5,6 @@
 
 #include <stdint.h>
 
-#define PSCI_CPU_ON_64 0xC4000003
-#define PSCI_SYSTEM_OFF 0x84000008
-#define PSCI_SYSTEM_RESET 0x84000009
-#define PSCI_VERSION 0x84000000
-
 // PSCI's return value, or -1 (NOT_SUPPORTED) where there is no firmware.
 int64_t firmware_call(uint64_t function, uint64_t x1, uint64_t x2, uint64_t x3);
 

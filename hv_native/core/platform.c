@@ -3,9 +3,9 @@
 // prompt is counted in instructions, so nothing is searched twice and only the properties that
 // describe a machine are compared by name.
 
-#include "arch.h"
+#include "core/arch.h"
+#include "core/platform.h"
 #include "mpconfigboard.h"
-#include "platform.h"
 
 #define FDT_MAGIC 0xd00dfeed
 #define FDT_BEGIN_NODE 1
@@ -121,7 +121,7 @@ static range_t reg_range(const node_t *n, const node_t *parent, unsigned index) 
 }
 
 // A GIC interrupt specifier is <type number flags>: type 0 is an SPI, 1 a PPI.
-static unsigned gic_intid(const node_t *n, unsigned index, unsigned otherwise) {
+static unsigned tree_intid(const node_t *n, unsigned index, unsigned otherwise) {
     if (n->interrupts.len < (index + 1) * 12) {
         return otherwise;
     }
@@ -149,19 +149,19 @@ static void found_gic(const node_t *n, const node_t *parent, unsigned version) {
         platform.gich = reg_range(n, parent, 2);
         platform.gicv = reg_range(n, parent, 3);
     }
-    platform.maintenance_irq = gic_intid(n, 0, platform.maintenance_irq);
+    platform.maintenance_irq = tree_intid(n, 0, platform.maintenance_irq);
 }
 
 static void found_timer(const node_t *n) {
-    platform.phys_timer_irq = gic_intid(n, 1, platform.phys_timer_irq);
-    platform.virt_timer_irq = gic_intid(n, 2, platform.virt_timer_irq);
-    platform.hyp_timer_irq = gic_intid(n, 3, platform.hyp_timer_irq);
+    platform.phys_timer_irq = tree_intid(n, 1, platform.phys_timer_irq);
+    platform.virt_timer_irq = tree_intid(n, 2, platform.virt_timer_irq);
+    platform.hyp_timer_irq = tree_intid(n, 3, platform.hyp_timer_irq);
 }
 
 static void found_virtio(const node_t *n, const node_t *parent) {
     if (platform.nvirtio < PLATFORM_MAX_VIRTIO) {
         platform.virtio[platform.nvirtio].base = reg_range(n, parent, 0).base;
-        platform.virtio[platform.nvirtio++].irq = gic_intid(n, 0, 0);
+        platform.virtio[platform.nvirtio++].irq = tree_intid(n, 0, 0);
     }
 }
 
@@ -171,7 +171,7 @@ static void found_uart(const node_t *n, const node_t *parent) {
         return;
     }
     uarts[nuarts].base = reg_range(n, parent, 0).base;
-    uarts[nuarts].irq = gic_intid(n, 0, platform.uart_irq);
+    uarts[nuarts].irq = tree_intid(n, 0, platform.uart_irq);
     uarts[nuarts].depth = n - stack;
     for (const node_t *at = n; at > &stack[1]; at--) {
         uarts[nuarts].path[at - stack] = at->name;

@@ -3,8 +3,15 @@
 // are JESD68.01's. Both chips get each command, and answer alike.
 
 #include <string.h>
-#include "device.h"
-#include "flash.h"
+#include "core/arch.h"
+#include "devices/flash.h"
+#include "memory/native.h"
+#include "vm/device.h"
+#include "vm/hook.h"
+#include "vm/ram.h"
+#include "vm/stage2.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 // What reads answer. In ARRAY mode there are none: that is memory.
 typedef enum { ARRAY, STATUS, IDENTIFIER, QUERY } mode_t;

@@ -5,7 +5,7 @@
 #ifndef HV_FLASH_H
 #define HV_FLASH_H
 
-#include "vm.h"
+#include "vm/vm.h"
 
 #define FLASH_SECTOR 0x40000u
 

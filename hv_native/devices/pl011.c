@@ -2,9 +2,13 @@
 // The guest's PL011: see pl011.h. Its FIFOs are longer than the real 16 bytes, which a driver cannot
 // see but a fast typist can; the interrupt levels are those of a real one.
 
-#include "arch.h"
-#include "device.h"
-#include "pl011.h"
+#include "devices/pl011.h"
+#include "devices/wire.h"
+#include "memory/native.h"
+#include "vm/device.h"
+#include "vm/hook.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 #include "ports/aarch64/uart.h"
 
 enum {

@@ -4,7 +4,7 @@
 #ifndef HV_PL011_H
 #define HV_PL011_H
 
-#include "vm.h"
+#include "vm/vm.h"
 
 #define PL011_IPA UINT64_C(0x09000000)
 #define PL011_SIZE 0x1000u

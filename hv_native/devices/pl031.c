@@ -2,11 +2,16 @@
 // The guest's PL031 real-time clock (ARM DDI 0224): the machine's own time, which a guest may set for
 // itself, and which interrupts when it comes to the second that the guest has asked for.
 
-#include "arch.h"
-#include "device.h"
-#include "pl031.h"
-#include "platform.h"
-#include "timer.h"
+#include "core/arch.h"
+#include "core/platform.h"
+#include "devices/pl031.h"
+#include "devices/wire.h"
+#include "irq/timer.h"
+#include "memory/native.h"
+#include "vm/device.h"
+#include "vm/hook.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 #define PL031_IRQ 34 // SPI 2
 #define CHECKS_HZ 16 // when the time has come by our counter: the clock that counts is another

@@ -3,7 +3,7 @@
 #ifndef HV_PL031_H
 #define HV_PL031_H
 
-#include "vm.h"
+#include "vm/vm.h"
 
 #define PL031_IPA UINT64_C(0x09010000)
 #define PL031_SIZE 0x1000u

@@ -7,8 +7,9 @@
 #ifndef HV_VIRTIO_H
 #define HV_VIRTIO_H
 
-#include "device.h"
-#include "vm.h"
+#include "core/arch.h"
+#include "devices/wire.h"
+#include "vm/vm.h"
 
 #define VIRTIO_IPA UINT64_C(0x0A000000)
 #define VIRTIO_STRIDE 0x200u

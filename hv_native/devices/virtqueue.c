@@ -2,8 +2,9 @@
 // Split virtqueues, from the device's side: virtio 1.1, 2.6. All of this lies in guest RAM, and the
 // guest may write to it at any time: nothing is believed, and nothing read twice.
 
-#include "arch.h"
-#include "virtio.h"
+#include "core/arch.h"
+#include "devices/virtio.h"
+#include "vm/ram.h"
 
 #define REQUEST_MAX 0x10000000u // bytes of one request: EDK2 reads a kernel at once
 #define UNCACHED_MAX 0x1000000u // of one whose driver has its caches off: all of it is cleaned at once

@@ -2,10 +2,10 @@
 // The host's GIC: see gic.h. GICv2 and GICv3 differ in where a core's own interrupts live (the
 // distributor's banked registers, or a redistributor) and in how the CPU interface is reached.
 
-#include "arch.h"
-#include "cpu.h"
-#include "gic.h"
-#include "irq.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/platform.h"
+#include "irq/gic.h"
 
 enum {
     GICR_TYPER = 0x008, GICR_WAKER = 0x014, GICR_SGI_BASE = 0x10000, GICR_SIZE = 0x20000,

@@ -6,8 +6,8 @@
 #define HV_GIC_H
 
 #include <stdint.h>
-#include "arch.h"
-#include "platform.h"
+#include "core/arch.h"
+#include "core/platform.h"
 
 #define GIC_SPURIOUS 1020u  // this INTID and above: nothing to do
 #define GIC_SGI_KICK 1u     // "look again": leave the guest if you have been asked to

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 // EL2's interrupts: see irq.h.
 
-#include "arch.h"
-#include "cpu.h"
-#include "gic.h"
-#include "irq.h"
+#include "core/cpu.h"
+#include "core/platform.h"
+#include "irq/gic.h"
+#include "irq/irq.h"
+
+static void nothing_to_answer(void) {
+}
+
+void (*irq_while_waiting)(void) = nothing_to_answer;
 
 typedef struct {
     irq_handler_t fn;

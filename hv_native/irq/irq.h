@@ -23,4 +23,8 @@ void irq_init_core(void);   // on each other core
 void irq_dispatch(void);    // acknowledge one pending interrupt and run its function
 void irq_handle(uint32_t iar); // the same for one that is acknowledged
 
+// Called while a core waits for another one with interrupts masked. The virtual GIC sets it: the other core
+// may be waiting for this core's list registers.
+extern void (*irq_while_waiting)(void);
+
 #endif

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A sorted list of deadlines a core; the hardware timer is set to the first.
 
-#include "cpu.h"
-#include "irq.h"
-#include "timer.h"
-#include "vgic.h"
-
-#define CTL_ENABLE 1
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/platform.h"
+#include "irq/irq.h"
+#include "irq/timer.h"
 
 static spinlock_t lock;                             // the lists of all cores
 static timer_t *volatile firing[PLATFORM_MAX_CPUS]; // whose function a core runs, without the lock
@@ -73,7 +72,7 @@ void timer_cancel_armed(timer_t *t) {
     spin_unlock(&lock);
     for (unsigned i = 0; wait && i < PLATFORM_MAX_CPUS; i++) {
         while (i != me->id && firing[i] == t) {
-            vgic_answer(); // what t does may wait for a core that waits for this one
+            irq_while_waiting(); // what t does may wait for a core that waits for this one
         }
     }
     irq_restore(daif);

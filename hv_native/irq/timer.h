@@ -4,7 +4,7 @@
 #define HV_TIMER_H
 
 #include <stdint.h>
-#include "arch.h"
+#include "core/arch.h"
 
 typedef struct timer {
     struct timer *next;
@@ -37,5 +37,8 @@ static inline void timer_cancel(timer_t *t) {
 }
 
 void timer_init_core(void);
+
+// CNTV_CTL_EL0, CNTP_CTL_EL0, CNTHP_CTL_EL2 (DDI 0487 D13.8).
+enum { CTL_ENABLE = 1, CTL_IMASK = 2, CTL_ISTATUS = 4 };
 
 #endif

@@ -4,10 +4,9 @@
 #include "py/gc.h"
 #include "py/objarray.h"
 #include "py/mpstate.h"
-#include "arch.h"
-#include "hook.h"
-#include "lent.h"
-#include "mem.h"
+#include "memory/lent.h"
+#include "memory/mem.h"
+#include "memory/native.h"
 
 static lent_t *orphans;
 

@@ -3,9 +3,9 @@
 // block of 2^(n-1) pages. Only the byte of a block's head is ever looked at, and it is written when
 // the block comes into being, so start-up touches a few bytes, not one for each page of RAM.
 
-#include "arch.h"
-#include "mem.h"
-#include "platform.h"
+#include "core/arch.h"
+#include "core/platform.h"
+#include "memory/mem.h"
 
 #define ORDERS 20 // 4 KB .. 2 GB
 #define FREE(order) ((uint8_t)((order) + 1))

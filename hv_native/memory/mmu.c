@@ -3,12 +3,12 @@
 // table of 1 GB entries. The image gets 4 KB pages so that each part has its own rights; RAM and
 // devices get the largest blocks that fit. NULL and whatever nobody described stay unmapped.
 
-#include "arch.h"
-#include "mmu.h"
+#include "core/arch.h"
+#include "core/offsets.h"
+#include "core/platform.h"
+#include "memory/mmu.h"
+#include "memory/pgtable.h"
 #include "mpconfigboard.h"
-#include "offsets.h"
-#include "pgtable.h"
-#include "platform.h"
 
 // MAIR_EL2 (D13.2.97): 0 Device-nGnRE, 1 normal write-back, 2 normal non-cacheable.
 #define MAIR_VALUE UINT64_C(0x44FF04)

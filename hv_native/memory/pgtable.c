@@ -5,8 +5,8 @@
 // its place, also when a block becomes a table of the same mappings. It is not needed, and not done,
 // where an entry becomes invalid or only its permissions change: then one flush at the end will do.
 
-#include "arch.h"
-#include "pgtable.h"
+#include "core/arch.h"
+#include "memory/pgtable.h"
 
 #define ENTRIES 512
 #define LAST_LEVEL 3

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "core/arch.h"
 
 #define PTE_VALID BIT(0)
 #define PTE_TABLE BIT(1)    // levels 1 and 2: a table. At level 3 every valid entry has it set

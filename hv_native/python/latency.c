@@ -3,9 +3,8 @@
 // much as interrupts were masked, or another interrupt was served.
 
 #include "py/runtime.h"
-#include "arch.h"
-#include "objects.h"
-#include "timer.h"
+#include "irq/timer.h"
+#include "trap/numbers.h"
 
 static struct {
     timer_t timer;

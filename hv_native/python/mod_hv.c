@@ -4,18 +4,23 @@
 #include "py/mperrno.h"
 #include "py/runtime.h"
 #include "shared/runtime/pyexec.h"
-#include "arch.h"
-#include "cpu.h"
-#include "event.h"
-#include "fault.h"
-#include "firmware.h"
-#include "fp.h"
-#include "mem.h"
-#include "objects.h"
-#include "platform.h"
-#include "policy.h"
-#include "sysreg_access.h"
-#include "sysreg_table.h"
+#include "core/access.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/event.h"
+#include "core/firmware.h"
+#include "core/platform.h"
+#include "core/syndrome.h"
+#include "memory/mem.h"
+#include "python/objects.h"
+#include "python/sysreg_access.h"
+#include "python/sysreg_table.h"
+#include "trap/callback.h"
+#include "trap/el2_fault.h"
+#include "trap/numbers.h"
+#include "vm/fp.h"
+#include "vm/policy.h"
+#include "vm/vm.h"
 
 // mrs(name or encoding) -> int
 static mp_obj_t hv_mrs(mp_obj_t reg) {
@@ -89,7 +94,7 @@ static mp_obj_t hv_msr(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s (unsafe=True insists)"), own);
         }
         if (reg != EL2_COUNT) {
-            policy_check(reg, value, this_pcpu()->running != NULL);
+            hv_policy_check(reg, value, this_pcpu()->running != NULL);
         }
     }
     if (reg == EL2_CPTR) {

@@ -4,9 +4,9 @@
 
 #include "py/runtime.h"
 #include "py/stream.h"
-#include "arch.h"
-#include "objects.h"
-#include "pl011.h"
+#include "devices/pl011.h"
+#include "python/objects.h"
+#include "vm/vm.h"
 
 typedef struct {
     mp_obj_base_t base;

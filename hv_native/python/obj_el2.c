@@ -2,11 +2,24 @@
 // vm.el2: the EL2 registers a VM is entered with, by name, within the bounds of policy.h.
 
 #include "py/runtime.h"
-#include "arch.h"
-#include "cpu.h"
-#include "objects.h"
-#include "policy.h"
-#include "sysreg_table.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/syndrome.h"
+#include "python/objects.h"
+#include "python/sysreg_table.h"
+#include "trap/numbers.h"
+#include "vm/policy.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+void hv_policy_check(el2_reg_t reg, uint64_t value, bool guest) {
+    const policy_rule_t *r = policy_broken(reg, value, guest);
+    if (r != NULL) {
+        char name[SYSREG_NAME_MAX];
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s 0x%lx: %s, bit %u, must be %u%s: %s (unsafe=True insists)"),
+            sysreg_name(el2_policy[reg].enc, name), value, r->name, r->low, r->value, r->always ? "" : " while a guest runs", r->why);
+    }
+}
 
 typedef struct {
     mp_obj_base_t base;
@@ -26,7 +39,7 @@ static el2_reg_t index_of(mp_obj_t name) {
 
 static void put(vm_t *vm, el2_reg_t reg, uint64_t value, bool unsafe) {
     if (!unsafe) {
-        policy_check(reg, value, true);
+        hv_policy_check(reg, value, true);
     }
     vm->el2[reg] = value;
     vcpu_t *running = this_pcpu()->running;

@@ -4,12 +4,18 @@
 
 #include "py/objlist.h"
 #include "py/runtime.h"
-#include "arch.h"
-#include "el1trap.h"
-#include "objects.h"
-#include "rule.h"
-#include "sysreg_table.h"
-#include "trap.h"
+#include "core/arch.h"
+#include "core/syndrome.h"
+#include "memory/native.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "python/sysreg_table.h"
+#include "trap/callback.h"
+#include "trap/el1trap.h"
+#include "trap/numbers.h"
+#include "trap/rule.h"
+#include "vm/hook.h"
+#include "vm/vm.h"
 
 #define IPA_LIMIT BIT(40)
 

@@ -2,12 +2,14 @@
 // _hv.IRQ: an interrupt of a guest, as vm.irq(intid, cpu) gives it. It holds nothing but the number.
 
 #include "py/runtime.h"
-#include "arch.h"
-#include "irq.h"
-#include "objects.h"
-#include "tell.h"
-#include "sched.h"
-#include "vgic.h"
+#include "core/arch.h"
+#include "irq/irq.h"
+#include "python/objects.h"
+#include "python/tell.h"
+#include "trap/numbers.h"
+#include "vgic/vgic.h"
+#include "vm/vgic_state.h"
+#include "vm/vm.h"
 
 typedef struct {
     mp_obj_base_t base;

@@ -7,9 +7,12 @@
 #include <string.h>
 #include "py/objarray.h"
 #include "py/runtime.h"
-#include "arch.h"
-#include "lent.h"
-#include "objects.h"
+#include "core/arch.h"
+#include "memory/lent.h"
+#include "python/objects.h"
+#include "trap/numbers.h"
+#include "vm/ram.h"
+#include "vm/vm.h"
 
 typedef struct {
     mp_obj_base_t base;

@@ -2,11 +2,12 @@
 // What modules/hv/mmu.py is made of: EL2's own address space.
 
 #include "py/runtime.h"
-#include "arch.h"
-#include "fault.h"
-#include "mmu.h"
-#include "objects.h"
-#include "pgtable.h"
+#include "core/arch.h"
+#include "memory/mmu.h"
+#include "memory/pgtable.h"
+#include "python/objects.h"
+#include "trap/el2_fault.h"
+#include "trap/numbers.h"
 
 #define VA_LIMIT BIT(39)
 

@@ -4,10 +4,11 @@
 
 #include "py/gc.h"
 #include "py/runtime.h"
-#include "arch.h"
-#include "lent.h"
-#include "mem.h"
-#include "objects.h"
+#include "core/arch.h"
+#include "memory/lent.h"
+#include "memory/mem.h"
+#include "python/objects.h"
+#include "trap/numbers.h"
 
 typedef struct {
     mp_obj_base_t base;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 #include "py/runtime.h"
-#include "callback.h"
-#include "sysreg_table.h"
+#include "python/sysreg_table.h"
+#include "trap/numbers.h"
 
 extern const mp_obj_module_t hv_module;
 static const mp_obj_type_t register_type, value_type;

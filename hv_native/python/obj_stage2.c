@@ -2,10 +2,16 @@
 // What modules/hv/stage2.py is made of: a script's changes to a VM's IPA space, checked.
 
 #include "py/runtime.h"
-#include "arch.h"
-#include "mmu.h"
-#include "objects.h"
-#include "owner.h"
+#include "core/arch.h"
+#include "memory/pgtable.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "trap/numbers.h"
+#include "vm/hook.h"
+#include "vm/owner.h"
+#include "vm/ram.h"
+#include "vm/stage2.h"
+#include "vm/vm.h"
 
 #define IPA_LIMIT BIT(40)
 

@@ -5,16 +5,24 @@
 #include "py/objint.h"
 #include "py/objstr.h"
 #include "py/runtime.h"
-#include "arch.h"
-#include "cpu.h"
-#include "fp.h"
-#include "fault.h"
-#include "objects.h"
-#include "smp.h"
-#include "sysreg_emulate.h"
-#include "sysreg_table.h"
-#include "trap.h"
-#include "vgic.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/platform.h"
+#include "core/syndrome.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "python/sysreg_table.h"
+#include "trap/callback.h"
+#include "trap/el2_fault.h"
+#include "trap/numbers.h"
+#include "trap/sysreg_emulate.h"
+#include "vcpu/vcpu.h"
+#include "vgic/vgic.h"
+#include "vm/el1_state.h"
+#include "vm/fp.h"
+#include "vm/vcpu_state.h"
+#include "vm/vgic_state.h"
+#include "vm/vm.h"
 
 vcpu_t *hv_vcpu_get(mp_obj_t self) {
     hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
@@ -27,7 +35,7 @@ vcpu_t *hv_vcpu_get(mp_obj_t self) {
 vcpu_t *hv_vcpu_get_stopped(mp_obj_t self) {
     vcpu_t *v = hv_vcpu_get(self);
     // Off its core for the moment, any other may take it at any time.
-    bool about_to = v->on == NULL && smp_online() > 1
+    bool about_to = v->on == NULL && cpus_online > 1
         && (v->state == VCPU_READY || v->state == VCPU_RUNNING || v->state == VCPU_IDLE);
     if ((v->on != NULL && v->on != this_pcpu()) || about_to) {
         mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("cpu %u is running: vm.pause() first"), v->id);
@@ -45,7 +53,7 @@ static unsigned sp_index(const vcpu_t *v) {
 static int el1_index(unsigned enc) {
     static const uint16_t encodings[EL1_COUNT] = {
         #define EL1_ROW(name, op0, op1, crn, crm, op2) [EL1_##name] = SYSREG_ENC(op0, op1, crn, crm, op2),
-        #include "el1_rows.def"
+        #include "vm/el1_rows.def"
     };
     for (unsigned i = 0; i < EL1_COUNT; i++) {
         if (encodings[i] == enc) {
@@ -153,7 +161,7 @@ static mp_obj_t regfile_unary(mp_unary_op_t op, mp_obj_t self) {
 
 static const char *const el1_names[EL1_COUNT] = {
     #define EL1_ROW(name, op0, op1, crn, crm, op2) [EL1_##name] = #name,
-    #include "el1_rows.def"
+    #include "vm/el1_rows.def"
 };
 
 static void write_regfile(const mp_print_t *print, mp_obj_t self) {

@@ -10,12 +10,18 @@
 #include "py/runtime.h"
 #include "shared/readline/readline.h"
 #include "shared/runtime/interrupt_char.h"
-#include "arch.h"
-#include "lent.h"
-#include "objects.h"
-#include "sched.h"
-#include "tell.h"
-#include "virtio.h"
+#include "core/arch.h"
+#include "devices/virtio.h"
+#include "devices/wire.h"
+#include "memory/lent.h"
+#include "memory/native.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "python/tell.h"
+#include "trap/numbers.h"
+#include "vm/ram.h"
+#include "vm/runqueue.h"
+#include "vm/vm.h"
 
 typedef struct {
     mp_obj_base_t base;
@@ -247,7 +253,7 @@ static void interrupted(port_t *port, virtio_t *d, mp_obj_t raised) {
         virtqueue_unpop(d, r->queue, r->epoch);
     }
     if (port->interrupted) {
-        sched_stop(d->vm);
+        vm_stop(d->vm);
     }
     bool again = port->interrupted;
     port->interrupted = true;
@@ -301,7 +307,7 @@ static bool serve_queue(port_t *port, unsigned queue) {
     if (port->passive >> queue & 1) {
         return call(port, port->ready, 1, args, &result);
     }
-    for (unsigned i = 0; i < VIRTQUEUE_MAX && (i == 0 || !sched_turn_over()); i++) {
+    for (unsigned i = 0; i < VIRTQUEUE_MAX && (i == 0 || !boot_core_turn_over()); i++) {
         if (port->going != MP_OBJ_NULL) {
             if (port->asked->queue != queue) {
                 break;
@@ -372,7 +378,7 @@ static bool serve_waiting(uint64_t until) {
         if (!serve_protected(d->port, what)) {
             return false;
         }
-        if (sched_turn_over()) {
+        if (boot_core_turn_over()) {
             break;
         }
     }
@@ -380,7 +386,7 @@ static bool serve_waiting(uint64_t until) {
 }
 
 static void serve_all(void) {
-    if (!sched_turn_begin()) {
+    if (!boot_core_turn_begin()) {
         return;
     }
     serving.on = true;
@@ -390,12 +396,12 @@ static void serve_all(void) {
     do {
         serving.again = false;
         ctrl_c = !serve_waiting(READ_SYSREG(cntpct_el0));
-    } while (!ctrl_c && serving.again && !sched_turn_over());
+    } while (!ctrl_c && serving.again && !boot_core_turn_over());
     mp_hal_set_interrupt_char(serving.interrupt_char);
     serving.on = false;
-    sched_turn_end(virtio_waiting && !ctrl_c);
+    boot_core_turn_end(virtio_waiting && !ctrl_c);
     if (ctrl_c) {
-        sched_turn_anew(); // what was interrupted is asked again at once
+        boot_core_turn_anew(); // what was interrupted is asked again at once
     }
     if (serving.again) {
         virtio_schedule();
@@ -419,7 +425,7 @@ static void serve_node(mp_sched_node_t *node) {
 
 void virtio_schedule(void) {
     static mp_sched_node_t node;
-    if (virtio_waiting && !sched_turn_of_others()) {
+    if (virtio_waiting && !boot_core_turn_of_others()) {
         mp_sched_schedule_node(&node, serve_node);
     }
 }

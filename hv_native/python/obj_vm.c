@@ -9,18 +9,24 @@
 #include "py/objstr.h"
 #include "py/runtime.h"
 #include "shared/runtime/interrupt_char.h"
-#include "arch.h"
-#include "cpu.h"
-#include "flash.h"
-#include "lent.h"
-#include "mem.h"
-#include "objects.h"
-#include "pl011.h"
+#include "core/arch.h"
+#include "core/platform.h"
+#include "devices/flash.h"
+#include "devices/machine.h"
+#include "devices/pl011.h"
+#include "irq/timer.h"
+#include "memory/lent.h"
+#include "memory/mem.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "trap/callback.h"
+#include "trap/numbers.h"
+#include "vgic/vtimer.h"
+#include "vm/ram.h"
+#include "vm/runqueue.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 #include "ports/aarch64/uart.h"
-#include "sched.h"
-#include "timer.h"
-#include "trap.h"
-#include "vtimer.h"
 
 #define RAM_BASE UINT64_C(0x40000000)   // as on QEMU virt
 #define IPA_LIMIT BIT(40)
@@ -126,7 +132,7 @@ static mp_obj_t vm_close(mp_obj_t self) {
     if (o->vm == NULL) {
         return mp_const_none;
     }
-    if (sched_in_handler(o->vm)) {
+    if (boot_core_in_handler(o->vm)) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("a VM cannot be closed inside its own handler: return hv.STOP first"));
     }
     if (o->vm->running) {
@@ -142,7 +148,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(vm_close_obj, vm_close);
 // The GC found nobody who knows this VM: a running one is always known (keep). Or a script has called it.
 static mp_obj_t vm_del(mp_obj_t self) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
-    if (o->vm != NULL && (o->vm->running || sched_in_handler(o->vm))) {
+    if (o->vm != NULL && (o->vm->running || boot_core_in_handler(o->vm))) {
         return vm_close(self);
     }
     if (o->vm != NULL) {
@@ -216,9 +222,9 @@ static vcpu_t *take_end(hv_vm_obj_t *o) {
 }
 
 void hv_vm_stop_and_wait(vm_t *vm) {
-    sched_stop(vm);
-    while (!sched_is_stopped(vm)) {
-        sched_drop_python(vm);
+    vm_stop(vm);
+    while (!vm_is_stopped(vm)) {
+        runq_drop_python(vm);
     }
 }
 
@@ -254,7 +260,7 @@ static hv_vm_obj_t *find_ended(void) {
     }
     for (size_t i = 0; i < n; i++) {
         hv_vm_obj_t *o = MP_OBJ_TO_PTR(items[i]);
-        if (o->vm != NULL && !o->vm->foreground && sched_is_stopped(o->vm)) {
+        if (o->vm != NULL && !o->vm->foreground && vm_is_stopped(o->vm)) {
             return o;
         }
     }
@@ -269,11 +275,11 @@ void hv_vm_report_ended(void) {
     hv_vm_obj_t *o = find_ended();
     while (o != NULL) {
         const vcpu_t *by = o->vm->ended_by;
-        if (by != NULL && by->exit.reason == EXIT_RESET && !vm_ram_zero_some(o->vm)) {
+        if (by != NULL && by->exit.reason == EXIT_RESET && !vm_ram_zero_some(o->vm, boot_core_turn_ends())) {
             return; // the rest of its RAM in the next turn: it has not ended before
         }
         report_end(o);
-        o = sched_turn_over() ? NULL : find_ended(); // a guest may end in resets, for ever
+        o = boot_core_turn_over() ? NULL : find_ended(); // a guest may end in resets, for ever
     }
 }
 
@@ -285,7 +291,7 @@ typedef struct {
 static void deadline_passed(timer_t *t) {
     vm_t *vm = ((deadline_t *)t)->o->vm;
     if (vm != NULL) {
-        sched_stop(vm);
+        vm_stop(vm);
     }
     mp_hal_wake();
 }
@@ -322,9 +328,9 @@ static void wait_for_end(hv_vm_obj_t *o, int detach) {
             return;
         }
         irq_disable(); // what ends the VM after this look at it ends the sleep as well
-        stopped = sched_is_stopped(vm);
+        stopped = vm_is_stopped(vm);
         if (!stopped && !callback_events_pending()) {
-            sched_step();
+            boot_core_step();
         }
         irq_enable();
     }
@@ -352,7 +358,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
     vm_t *vm = hv_vm_get(self);
     check_not_running(vm);
-    if (sched_any_handler()) {
+    if (boot_core_any_handler()) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("run() cannot be used inside a handler: start() can"));
     }
     uint64_t ms = timeout_in == mp_const_none ? UINT64_MAX : unbox_u64(timeout_in);
@@ -364,7 +370,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     pl011_attach(vm, true);
     vm->foreground = true;
     vm->vcpu[0]->home = 0; // its handlers are Python's, and Python is here
-    sched_start(vm);
+    boot_core_start(vm);
     if (ticks != UINT64_MAX) { // not before: a deadline that has passed by then would be forgotten
         timer_arm(&deadline.timer, timer_now() + ticks, deadline_passed);
     }
@@ -393,7 +399,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(vm_run_obj, vm_run);
 static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
     int interrupt_char = mp_interrupt_char, detach = unbox_int(key);
-    if (sched_any_handler()) {
+    if (boot_core_any_handler()) {
         mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("attach() cannot be used inside a handler"));
     }
     pl011_attach(hv_vm_get(self), true);
@@ -406,7 +412,7 @@ static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
     if (raised != MP_OBJ_NULL) {
         nlr_raise(raised);
     }
-    if (o->vm->running && sched_is_stopped(o->vm)) {
+    if (o->vm->running && vm_is_stopped(o->vm)) {
         report_end(o);
     }
     return mp_obj_new_bool(o->vm != NULL && o->vm->running);
@@ -418,8 +424,8 @@ static mp_obj_t vm_start(mp_obj_t self) {
     vm_t *vm = hv_vm_get(self);
     check_not_running(vm);
     keep(MP_OBJ_TO_PTR(self));
-    sched_start(vm);
-    sched_share_core();
+    boot_core_start(vm);
+    boot_core_share();
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vm_start_obj, vm_start);
@@ -431,12 +437,12 @@ static mp_obj_t vm_pause(mp_obj_t self) {
         return mp_const_false;
     }
     do {
-        sched_stop(vm);
-        while (!sched_is_stopped(vm)) {
-            sched_serve_python();
+        vm_stop(vm);
+        while (!vm_is_stopped(vm)) {
+            boot_core_serve_python();
             mp_handle_pending(true);
             hv_vm_get(self); // raises if one of those has closed it
-            if (sched_in_handler(vm)) {
+            if (boot_core_in_handler(vm)) {
                 return mp_const_true; // from one of its own handlers: it stops when that returns
             }
         }

@@ -4,24 +4,20 @@
 #define HV_OBJECTS_H
 
 #include "py/obj.h"
-#include "callback.h"
-#include "vm.h"
+#include "memory/pgtable.h"
+#include "python/sysreg_table.h"
+#include "trap/callback.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 // _hv.VM. The vm_t is native memory; what Python objects it needs are kept reachable from here.
-typedef struct {
+typedef struct hv_vm_obj {
     mp_obj_base_t base;
     vm_t *vm;               // NULL once closed
     mp_obj_t cpus;          // tuple of _hv.VCPU
     mp_obj_t handlers;      // list of Python handlers, so that the GC finds them
     mp_obj_t wrapper;       // the hv.VM around it, for cpu.vm
 } hv_vm_obj_t;
-
-typedef struct {
-    mp_obj_base_t base;
-    vcpu_t *vcpu;           // NULL once the VM is closed
-    hv_vm_obj_t *vm;
-    mp_obj_t exception;     // what a handler raised, for the caller of run; or MP_OBJ_NULL
-} hv_vcpu_obj_t;
 
 extern const mp_obj_type_t hv_vm_type, hv_vcpu_type, hv_exit_type, hv_regfile_type, hv_memory_type, hv_el2_type, hv_console_type, hv_rule_type;
 extern const mp_obj_type_t hv_virtio_type, hv_request_type, hv_pages_type;
@@ -36,6 +32,9 @@ vcpu_t *hv_vcpu_get_stopped(mp_obj_t self);
 MP_NORETURN void hv_no_room(const char *what, uint64_t bytes);
 // The argument `unsafe`: by keyword, the only one, or pos[at].
 bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw);
+
+// ValueError that names the bit and the reason when value breaks the policy (obj_el2.c).
+void hv_policy_check(el2_reg_t reg, uint64_t value, bool guest);
 
 // obj_hook.c: one entry of the VM's handlers may be collected.
 void hv_forget(hv_vm_obj_t *o, void *handler);

@@ -5,7 +5,8 @@
 #include <string.h>
 #include "py/objtype.h"
 #include "py/runtime.h"
-#include "sysreg_table.h"
+#include "core/syndrome.h"
+#include "python/sysreg_table.h"
 
 // The fields of all rows, one after the other: first what each is made of, then what is in it.
 #define FIELDS_END 0xFF
@@ -16,7 +17,7 @@
 #define B(name, bit) F(name, bit, bit)
 #define F(name, high, low) uint8_t bits_##name[2]; char name_##name[sizeof(#name)];
 static const struct fields {
-    #include "sysregs.def"
+    #include "core/sysregs.def"
 } fields = {
     #define SYSREG(name, op0, op1, crn, crm, op2, access, save, ...) SYSVALUE(name, __VA_ARGS__)
     #define SYSREG_N(name, op0, op1, crn, crm, op2, count, step, access, save, ...) SYSVALUE(name, __VA_ARGS__)
@@ -24,7 +25,7 @@ static const struct fields {
     #define SYSVALUE(name, ...) { __VA_ARGS__ FIELDS_END },
 #undef F
     #define F(name, high, low) { high, low }, #name,
-    #include "sysregs.def"
+    #include "core/sysregs.def"
 };
 _Static_assert(sizeof(fields) < 0x10000, "sysreg_info_t.fields has 16 bits");
 
@@ -41,7 +42,7 @@ const sysreg_info_t sysregs[] = {
     ROW(name, op0, op1, crn, crm, op2, 1, 1, SYSREG_INSN_##operand, NONE)
     #define SYSVALUE(name, ...) \
     ROW(name, 0, 0, 0, 0, 0, 1, 1, SYSREG_LAYOUT, NONE)
-    #include "sysregs.def"
+    #include "core/sysregs.def"
 };
 const size_t sysregs_count = MP_ARRAY_SIZE(sysregs);
 

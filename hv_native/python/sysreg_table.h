@@ -4,7 +4,7 @@
 #define HV_SYSREG_TABLE_H
 
 #include "py/obj.h"
-#include "sysreg_access.h"
+#include "python/objects.h"
 
 typedef enum {
     SYSREG_RO, SYSREG_RW, SYSREG_WO,

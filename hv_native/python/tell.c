@@ -2,9 +2,8 @@
 // See tell.h.
 
 #include "py/runtime.h"
-#include "arch.h"
-#include "tell.h"
-#include "timer.h"
+#include "irq/timer.h"
+#include "python/tell.h"
 
 #define EVERY_S 10
 

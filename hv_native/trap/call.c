@@ -2,11 +2,18 @@
 // HVC and SMC from a guest (SMC Calling Convention, DEN0028): x0 is a function id, or the immediate
 // of an HVC is not 0. To a guest, PSCI answers by either.
 
-#include "arch.h"
-#include "el1trap.h"
-#include "psci.h"
-#include "rule.h"
-#include "trap.h"
+#include "core/syndrome.h"
+#include "trap/ask.h"
+#include "trap/callback.h"
+#include "trap/el1trap.h"
+#include "trap/rule.h"
+#include "trap/trap.h"
+#include "vcpu/insn.h"
+#include "vcpu/psci.h"
+#include "vcpu/vcpu.h"
+#include "vm/hook.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 // False: the handler wants what is below it to decide.
 static bool ask_python(vcpu_t *v, hook_t *h, exit_t *why) {

@@ -13,14 +13,17 @@
 #include "py/objtype.h"
 #include "py/runtime.h"
 #include "py/smallint.h"
-#include "arch.h"
-#include "callback.h"
-#include "cpu.h"
-#include "objects.h"
-#include "quick.h"
-#include "timer.h"
-#include "vm.h"
-#include "words.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/offsets.h"
+#include "core/syndrome.h"
+#include "irq/timer.h"
+#include "trap/callback.h"
+#include "trap/numbers.h"
+#include "trap/quick.h"
+#include "trap/words.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 // What quick.S knows by number.
 _Static_assert(offsetof(handler_t, frame) == HANDLER_FRAME && offsetof(handler_t, entry) == HANDLER_FRAME + 8, "quick.S");
@@ -335,8 +338,6 @@ static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool 
 void callback_raised(vcpu_t *v, mp_obj_t exception) {
     ((hv_vcpu_obj_t *)v->object)->exception = exception;
 }
-
-volatile uint64_t handler_since;
 
 // A handler that never returns must not keep the prompt away, where Ctrl-C is but a key, or where the
 // handler was called by MicroPython's scheduler, which is locked then and lets no exception through. So it

@@ -5,8 +5,7 @@
 #define HV_CALLBACK_H
 
 #include "py/bc.h"
-#include "numbers.h"
-#include "vcpu.h"
+#include "vm/vcpu_state.h"
 
 // A Python handler. If it is a plain function, a method or a closure of one, it has a frame of its own
 // that is used again for each exit, with everything in it that does not change from call to call.
@@ -36,6 +35,14 @@ typedef enum {
 } action_t;
 extern const mp_obj_type_t hv_action_type;
 extern const mp_obj_base_t hv_actions[];    // indexed by action_t
+
+// _hv.VCPU, which handlers are given.
+typedef struct {
+    mp_obj_base_t base;
+    vcpu_t *vcpu;           // NULL once the VM is closed
+    struct hv_vm_obj *vm;
+    mp_obj_t exception;     // what a handler raised, for the caller of run; or MP_OBJ_NULL
+} hv_vcpu_obj_t;
 
 #define OUTCOME_MAX 8
 typedef struct {

@@ -2,11 +2,16 @@
 // AArch32 at a guest's EL0: what traps of CP15 and CP14 (EC 0x03 to 0x06, 0x08, 0x0C; DDI 0487 D13.2.37). It names
 // AArch64's registers by other numbers, and gets what those give (sysreg_emulate.c).
 
-#include "arch.h"
-#include "mmio_decode.h"
-#include "policy.h"
-#include "sysreg_emulate.h"
-#include "trap.h"
+#include "core/arch.h"
+#include "core/syndrome.h"
+#include "trap/ask.h"
+#include "trap/mmio_decode.h"
+#include "trap/trap.h"
+#include "vcpu/insn.h"
+#include "vcpu/vcpu.h"
+#include "vm/policy.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 // The ISS of MCR and MRC has the fields of an MSR's without op0; opc1 is 0 for all that EL0 may name, but for
 // Jazelle's. MCRR and MRRC have opc1 in 19:16 and a second register in 14:10.

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: MIT
 // A guest's own exceptions, by way of EL2: see el1trap.h.
 
-#include "arch.h"
-#include "callback.h"
-#include "cpu.h"
-#include "el1trap.h"
-#include "insn.h"
-#include "mem.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/syndrome.h"
+#include "memory/mem.h"
+#include "memory/pgtable.h"
+#include "trap/callback.h"
+#include "trap/el1trap.h"
+#include "vcpu/insn.h"
+#include "vcpu/vcpu.h"
+#include "vm/el1_state.h"
+#include "vm/hook.h"
+#include "vm/ram.h"
+#include "vm/stage2.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 #define MSR_VBAR_EL1 0xD518C000u    // | Rt
 #define HVC(imm) (0xD4000002u | (imm) << 5)
@@ -341,7 +350,7 @@ bool el1_start(vm_t *vm, uint64_t classes, unsigned kinds, void *handler) {
     t->kinds = kinds;
     t->handler = handler;
     if (!t->on) {
-        t->on = true;
+        t->on = vm->exec_xor_write = true;
         el1_rearm(vm);
     }
     return true;
@@ -352,7 +361,7 @@ void el1_stop(vm_t *vm) {
     if (t == NULL || !t->on) {
         return;
     }
-    t->on = false;
+    t->on = vm->exec_xor_write = false;
     t->handler = NULL;
     for (unsigned i = 0; i < t->nplaces; i++) {
         uint32_t *at = host_word(vm, t->place[i]);

@@ -12,7 +12,8 @@
 #ifndef HV_EL1TRAP_H
 #define HV_EL1TRAP_H
 
-#include "vm.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 #define EL1_IMM 0xE000u // immediates from here on: EL1_WORDS of them
 #define EL1_WORDS 256u

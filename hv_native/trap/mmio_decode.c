@@ -2,19 +2,13 @@
 // DDI 0487 C4.1.4, "Loads and Stores": load/store register immediate pre- and post-indexed, and
 // load/store pair, of general-purpose registers.
 
-#include "arch.h"
-#include "fault.h"
-#include "mmio_decode.h"
-
-// By the guest's own tables. It may have written it with its caches off: what this core has cached of the line
-// must not stand in the way. EL2 need not have the page mapped, so the clean may fault like the load.
-bool insn_fetch(vcpu_t *v, uint64_t pc, unsigned size, uint64_t *value) {
-    uint64_t ipa, pa;
-    if (vcpu_translate_va(v, pc, false, false, &ipa, &pa) != 0 || clean_line(pa) != 0) {
-        return false;
-    }
-    return peek(pa, size, value) == 0;
-}
+#include "core/arch.h"
+#include "core/syndrome.h"
+#include "trap/mmio_decode.h"
+#include "vcpu/insn.h"
+#include "vcpu/vcpu.h"
+#include "vm/el1_state.h"
+#include "vm/vcpu_state.h"
 
 static int64_t sign_extend(uint64_t value, unsigned bits) {
     return (int64_t)(value << (64 - bits)) >> (64 - bits);

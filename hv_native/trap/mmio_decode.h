@@ -3,19 +3,7 @@
 #ifndef HV_MMIO_DECODE_H
 #define HV_MMIO_DECODE_H
 
-#include "vcpu.h"
-
-// ISS of a data abort (DDI 0487 D13.2.37).
-#define ISS_ISV BIT(24)
-#define ISS_SAS (UINT64_C(3) << 22)
-#define ISS_SAS_WORD (UINT64_C(2) << 22)
-#define ISS_SSE BIT(21)
-#define ISS_SF BIT(15)
-#define ISS_CM BIT(8)
-#define ISS_S1PTW BIT(7)
-#define ISS_WNR BIT(6)
-#define ISS_KIND UINT64_C(0x3C)         // of fault, without the level
-#define ISS_TRANSLATION UINT64_C(0x04)
+#include "vm/vcpu_state.h"
 
 // HPFAR_EL2 holds IPA[47:12] in bits [39:4]; its other bits are RES0.
 static inline uint64_t hpfar_ipa(uint64_t hpfar, uint64_t far) {
@@ -32,9 +20,6 @@ typedef struct {
     bool write_back;        // the base register is to have `moved` added
     int64_t moved;
 } access_t;
-
-// What the guest fetches at pc: 2 or 4 bytes. False: not readable.
-bool insn_fetch(vcpu_t *v, uint64_t pc, unsigned size, uint64_t *value);
 
 // Read the instruction at the guest's PC and decode it. False: not one of these, not readable, or what
 // faulted is not its first byte.

@@ -9,7 +9,7 @@
 // A small int n is the object 2 n + 1, which much arithmetic can be done with as it is.
 
 #include "py/bc0.h"
-#include "offsets.h"
+#include "core/offsets.h"
 
 #define s       x5      // mp_code_state_t
 #define ip      x6      // behind the opcode

@@ -8,8 +8,11 @@
 #ifndef HV_QUICK_H
 #define HV_QUICK_H
 
-#include "callback.h"
-#include "cpu.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/offsets.h"
+#include "trap/callback.h"
+#include "vm/vcpu_state.h"
 
 typedef struct {
     uint64_t what;      // QUICK_VALUE: it returned an int; QUICK_NOTHING: None; QUICK_VM: not yet

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Rules: what a script declared and C does at an exit, with no interpreter. See rule.h.
 
-#include "arch.h"
-#include "cpu.h"
-#include "event.h"
-#include "rule.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/event.h"
+#include "core/syndrome.h"
+#include "trap/rule.h"
+#include "vm/hook.h"
+#include "vm/vcpu_state.h"
 
 typedef enum {
     BY,     // not what this rule is about
@@ -45,6 +48,12 @@ static step_t step(const hook_t *h, bool write, uint64_t value, uint64_t pc) {
 
 static bool goes_on(hook_kind_t kind) {
     return kind == HOOK_TALLY || kind == HOOK_COUNT || kind == HOOK_LOG;
+}
+
+static void log_event(const vcpu_t *v, const hook_t *h, bool write, uint64_t value) {
+    event_log(&(event_t) {
+        .key = h->key, .pc = v->exit.pc, .value = value, .cpu = v->id, .ec = ESR_EC(v->exit.esr), .write = write, .vmid = v->vmid,
+    });
 }
 
 // Whether Python will be asked on the way down, before anything else decides.
@@ -89,7 +98,7 @@ verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *va
             case HOOK_DENY:
                 return DENIED;
             case HOOK_LOG:
-                event_log(v, h, write, *value);
+                log_event(v, h, write, *value);
                 break;
             default:
                 break;

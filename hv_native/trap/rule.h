@@ -4,8 +4,8 @@
 #ifndef HV_RULE_H
 #define HV_RULE_H
 
-#include "hook.h"
-#include "vcpu.h"
+#include "vm/hook.h"
+#include "vm/vcpu_state.h"
 
 typedef enum {
     ANSWERED,   // *value is what a load, an MRS or a call gets

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MIT
 // MRS, MSR and system instructions that trap (EC 0x18): a hook's, or the machine's own answer.
 
-#include "arch.h"
-#include "cpu.h"
-#include "idregs.h"
-#include "mmio_decode.h"
-#include "platform.h"
-#include "policy.h"
-#include "rule.h"
-#include "sysreg_access.h"
-#include "sysreg_emulate.h"
-#include "trap.h"
-#include "vgic.h"
-#include "vtimer.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/platform.h"
+#include "core/syndrome.h"
+#include "trap/ask.h"
+#include "trap/callback.h"
+#include "trap/mmio_decode.h"
+#include "trap/rule.h"
+#include "trap/sysreg_emulate.h"
+#include "trap/trap.h"
+#include "vcpu/insn.h"
+#include "vcpu/vcpu.h"
+#include "vgic/vgic_dist.h"
+#include "vgic/vtimer.h"
+#include "vm/el1_state.h"
+#include "vm/hook.h"
+#include "vm/idregs.h"
+#include "vm/policy.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 #define KEY(op0, op1, crn, crm, op2) ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 

@@ -3,7 +3,7 @@
 #ifndef HV_SYSREG_EMULATE_H
 #define HV_SYSREG_EMULATE_H
 
-#include "vcpu.h"
+#include "vm/vcpu_state.h"
 
 // key: trap.h's ISS_SYSREG_KEY of the trap. False: not one we know.
 bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value);

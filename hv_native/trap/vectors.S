@@ -11,7 +11,7 @@
 // trap_slow sees a whole register file, may call Python, and says whether to resume or to leave.
 // Between the two: a load into one of x19-x29, say, saves them and is done by trap_saved.
 
-#include "offsets.h"
+#include "vcpu/guest_regs.inc"
 
 .macro entry label
     .balign 0x80
@@ -43,59 +43,6 @@ vectors:
     entry   guest_irq
     entry   guest_irq
     entry   guest_serror
-
-.macro save_caller_saved
-    stp     x0, x1, [sp, #REGS_X(0)]
-    stp     x2, x3, [sp, #REGS_X(2)]
-    stp     x4, x5, [sp, #REGS_X(4)]
-    stp     x6, x7, [sp, #REGS_X(6)]
-    stp     x8, x9, [sp, #REGS_X(8)]
-    stp     x10, x11, [sp, #REGS_X(10)]
-    stp     x12, x13, [sp, #REGS_X(12)]
-    stp     x14, x15, [sp, #REGS_X(14)]
-    stp     x16, x17, [sp, #REGS_X(16)]
-    str     x18, [sp, #REGS_X(18)]
-    str     x30, [sp, #REGS_X(30)]
-.endm
-
-.macro save_callee_saved
-    stp     x19, x20, [sp, #REGS_X(19)]
-    stp     x21, x22, [sp, #REGS_X(21)]
-    stp     x23, x24, [sp, #REGS_X(23)]
-    stp     x25, x26, [sp, #REGS_X(25)]
-    stp     x27, x28, [sp, #REGS_X(27)]
-    str     x29, [sp, #REGS_X(29)]
-.endm
-
-.macro restore_caller_saved from
-    ldp     x2, x3, [\from, #REGS_X(2)]
-    ldp     x4, x5, [\from, #REGS_X(4)]
-    ldp     x6, x7, [\from, #REGS_X(6)]
-    ldp     x8, x9, [\from, #REGS_X(8)]
-    ldp     x10, x11, [\from, #REGS_X(10)]
-    ldp     x12, x13, [\from, #REGS_X(12)]
-    ldp     x14, x15, [\from, #REGS_X(14)]
-    ldp     x16, x17, [\from, #REGS_X(16)]
-    ldr     x18, [\from, #REGS_X(18)]
-    ldr     x30, [\from, #REGS_X(30)]
-    ldp     x0, x1, [\from, #REGS_X(0)]    // last: `from` may be x1
-.endm
-
-.macro restore_callee_saved from
-    ldp     x19, x20, [\from, #REGS_X(19)]
-    ldp     x21, x22, [\from, #REGS_X(21)]
-    ldp     x23, x24, [\from, #REGS_X(23)]
-    ldp     x25, x26, [\from, #REGS_X(25)]
-    ldp     x27, x28, [\from, #REGS_X(27)]
-    ldr     x29, [\from, #REGS_X(29)]
-.endm
-
-// `eret` is followed by barriers no one executes: they stop straight-line speculation past it.
-.macro exception_return
-    eret
-    dsb     nsh
-    isb
-.endm
 
 guest_sync:
     save_caller_saved
@@ -145,52 +92,6 @@ resume_full:
 resume_saved:
     restore_callee_saved sp
     b       resume_fast
-
-// uint64_t guest_enter(vcpu_t *): run until trap_slow returns non-zero, and return that.
-// Interrupts masked; the vCPU's system registers are loaded. DDI 0487 D1.10: eret loads PC and
-// PSTATE from ELR_EL2 and SPSR_EL2 and is itself a context synchronisation event.
-    .global guest_enter
-guest_enter:
-    stp     x29, x30, [sp, #-96]!
-    stp     x19, x20, [sp, #16]
-    stp     x21, x22, [sp, #32]
-    stp     x23, x24, [sp, #48]
-    stp     x25, x26, [sp, #64]
-    stp     x27, x28, [sp, #80]
-    sub     sp, sp, #REGS_SIZE
-    str     x0, [sp, #REGS_VCPU]
-    mov     x1, sp
-    str     x1, [x0, #VCPU_REGS]        // from here on, this is where the registers are,
-    add     x1, x0, #VCPU_PARKED        // once an exit has put them there
-    ldp     x2, x3, [x1, #REGS_PC]
-    msr     elr_el2, x2
-    msr     spsr_el2, x3
-    dsb     ish
-    isb
-    restore_callee_saved x1
-    restore_caller_saved x1
-    exception_return
-
-guest_leave:
-    mov     x9, x0
-    ldr     x0, [sp, #REGS_VCPU]
-    add     x1, x0, #VCPU_PARKED        // stack -> parked
-    mov     x2, sp
-    .rept   REGS_SIZE / 16
-    ldp     x4, x5, [x2], #16
-    stp     x4, x5, [x1], #16
-    .endr
-    add     x1, x0, #VCPU_PARKED
-    str     x1, [x0, #VCPU_REGS]
-    mov     x0, x9
-    add     sp, sp, #REGS_SIZE
-    ldp     x19, x20, [sp, #16]
-    ldp     x21, x22, [sp, #32]
-    ldp     x23, x24, [sp, #48]
-    ldp     x25, x26, [sp, #64]
-    ldp     x27, x28, [sp, #80]
-    ldp     x29, x30, [sp], #96
-    ret
 
 // ---- Exceptions taken at EL2 itself -------------------------------------------------------------
 
@@ -325,13 +226,6 @@ el2_low_return:
     ldp     x0, x1, [sp, #-16]
     exception_return
 
-// void overflow_leave(uint64_t sp, mp_obj_t): go on in overflow_left(the second) at that stack pointer.
-    .global overflow_leave
-overflow_leave:
-    mov     sp, x0
-    mov     x0, x1
-    b       overflow_left
-
 el2_stop:
     wfi
     b       el2_stop
@@ -355,88 +249,3 @@ el2_bad:
     mov     x0, sp
     bl      el2_unexpected
     b       el2_stop
-
-// ---- Peek and poke: the only accesses that may fault ------------------------------------
-
-.macro may_fault insn:vararg
-99: \insn
-    .pushsection .ex_table, "a"
-    .balign 8
-    .quad   99b
-    .popsection
-.endm
-
-    .text
-// int peek(uint64_t addr, unsigned size, uint64_t *out), int poke(uint64_t addr, unsigned size,
-// uint64_t value): one access of exactly that size; 0, or the ESR of the fault. A fault returns
-// here with ESR in x0 as if from the instruction (fault.c sets x0 and the return address).
-    .global peek, poke
-peek:
-    mov     x3, x0
-    mov     x0, #0
-    cmp     w1, #4
-    b.eq    4f
-    b.hi    8f
-    cmp     w1, #2
-    b.eq    2f
-    may_fault ldrb w4, [x3]
-    b       9f
-2:  may_fault ldrh w4, [x3]
-    b       9f
-4:  may_fault ldr w4, [x3]
-    b       9f
-8:  may_fault ldr x4, [x3]
-9:  dsb     sy                          // an external abort that is late arrives before we go on
-    cbnz    x0, 1f
-    str     x4, [x2]
-1:  ret
-
-poke:
-    mov     x3, x0
-    mov     x0, #0
-    cmp     w1, #4
-    b.eq    4f
-    b.hi    8f
-    cmp     w1, #2
-    b.eq    2f
-    may_fault strb w2, [x3]
-    b       9f
-2:  may_fault strh w2, [x3]
-    b       9f
-4:  may_fault str w2, [x3]
-    b       9f
-8:  may_fault str x2, [x3]
-9:  dsb     sy
-    ret
-// int clean_line(uint64_t addr): clean and invalidate what is cached of its line to the point of coherency.
-    .global clean_line
-clean_line:
-    mov     x1, x0
-    mov     x0, #0
-    may_fault dc civac, x1
-    dsb     sy
-    ret
-    .global poke_end
-poke_end:
-
-// What sysreg_access.c copies into its page of code and writes an encoding into before it is run:
-// uint64_t patch_mrs(uint64_t zero, uint64_t *out), uint64_t patch_msr(uint64_t zero, uint64_t value).
-    .section .rodata.patch, "a"
-    .balign 64
-    .global patch_template, patch_template_msr, patch_template_end
-patch_template:
-    mrs     x2, midr_el1
-    isb
-    cbnz    x0, 1f
-    str     x2, [x1]
-1:  ret
-patch_template_msr:
-    msr     tpidr_el2, x1
-    isb
-    ret
-patch_template_end:
-
-    .section .ex_table, "a"
-    .balign 8
-    .quad   __patch_start
-    .quad   __patch_start + (patch_template_msr - patch_template)

@@ -4,11 +4,15 @@
 #include "py/nativeglue.h"
 #include "py/objfun.h"
 #include "py/runtime.h"
-#include "arch.h"
-#include "cpu.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/offsets.h"
+#include "irq/timer.h"
+#include "trap/callback.h"
+#include "trap/quick.h"
+#include "trap/words.h"
+#include "vm/vcpu_state.h"
 #include "ports/aarch64/native/run.h"
-#include "timer.h"
-#include "words.h"
 
 static const viper_head_t *head_of(mp_obj_t fun) {
     return (const viper_head_t *)((const mp_obj_fun_bc_t *)MP_OBJ_TO_PTR(fun))->bytecode;
@@ -137,3 +141,5 @@ mp_obj_t words_end(void) {
     }
     return ended_with;
 }
+
+volatile uint64_t handler_since;

@@ -7,8 +7,9 @@
 #ifndef HV_WORDS_H
 #define HV_WORDS_H
 
-#include "callback.h"
-#include "quick.h"
+#include "trap/callback.h"
+#include "trap/quick.h"
+#include "vm/vcpu_state.h"
 
 // What it takes to call it (handler_t.words).
 typedef enum {

@@ -6,7 +6,7 @@
 
 enum {
     #define EL1_ROW(name, op0, op1, crn, crm, op2) EL1_##name,
-    #include "el1_rows.def"
+    #include "vm/el1_rows.def"
     EL1_COUNT
 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Lazy FP switching: see fp.h.
 
-#include "arch.h"
-#include "cpu.h"
-#include "fp.h"
-#include "vcpu.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/syndrome.h"
+#include "vm/fp.h"
+#include "vm/vcpu_state.h"
 
 // fp_regs.S
 void fp_store(fp_state_t *to);

@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: MIT
 // One line a field (named by its lowest bit), with what it must hold and why. "always": EL2 itself needs it, guest or not.
 
-#include "py/runtime.h"
-#include "arch.h"
-#include "policy.h"
-#include "sysreg_table.h"
-
-typedef struct {
-    uint8_t reg, high, low;
-    bool always;
-    uint16_t value;
-    const char *name, *why;
-} rule_t;
+#include "core/arch.h"
+#include "core/syndrome.h"
+#include "vm/policy.h"
+#include "vm/vm.h"
 
 #define RULES(X) \
     X(HCR, 0, 0, 1, false, "VM", "without stage 2 the guest reaches all of the machine's memory") \
@@ -44,7 +37,7 @@ typedef struct {
     X(VTCR, 31, 31, 1, true, "RES1", "reserved: DDI 0487 D13.2.151")
 
 #define RULE(reg, high, low, value, always, name, why) { EL2_##reg, high, low, always, value, name, why },
-static const rule_t rules[] = { RULES(RULE) };
+static const policy_rule_t rules[] = { RULES(RULE) };
 
 // The masks are made from the same lines: what is explained is what is enforced.
 #define MASK(high, low) (((UINT64_C(2) << ((high) - (low))) - 1) << (low))
@@ -89,15 +82,14 @@ bool policy_changed(const vm_t *vm, el2_reg_t reg, uint64_t bits) {
     return ((vm->el2[reg] ^ el2_policy[reg].initial) & bits) != 0;
 }
 
-void policy_check(el2_reg_t reg, uint64_t value, bool guest) {
+const policy_rule_t *policy_broken(el2_reg_t reg, uint64_t value, bool guest) {
     const policy_t *p = &el2_policy[reg];
     uint64_t set = guest ? p->must_set : p->host_set, clear = guest ? p->must_clear : p->host_clear;
     uint64_t wrong = (~value & set) | (value & clear);
-    for (const rule_t *r = rules; r < &rules[ARRAY_LEN(rules)]; r++) {
+    for (const policy_rule_t *r = rules; r < &rules[ARRAY_LEN(rules)]; r++) {
         if (r->reg == reg && (wrong & MASK(r->high, r->low))) {
-            char name[SYSREG_NAME_MAX];
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s 0x%lx: %s, bit %u, must be %u%s: %s (unsafe=True insists)"),
-                sysreg_name(p->enc, name), value, r->name, r->low, r->value, r->always ? "" : " while a guest runs", r->why);
+            return r;
         }
     }
+    return NULL;
 }

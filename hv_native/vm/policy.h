@@ -7,7 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include "vm.h"
+#include "vm/vm.h"
 
 typedef struct {
     uint16_t enc;                       // SYSREG_ENC
@@ -24,7 +24,14 @@ el2_reg_t el2_find(unsigned enc);
 // Whether a script has changed any of these bits from what a VM begins with: what traps by them it has asked for.
 bool policy_changed(const vm_t *vm, el2_reg_t reg, uint64_t bits);
 
-// Raises ValueError that names the bit and the reason when value breaks the policy.
-void policy_check(el2_reg_t reg, uint64_t value, bool guest);
+typedef struct {
+    uint8_t reg, high, low;             // the field
+    bool always;                        // EL2 itself needs it, guest or not
+    uint16_t value;                     // what it must hold
+    const char *name, *why;
+} policy_rule_t;
+
+// The first rule that value breaks, or NULL.
+const policy_rule_t *policy_broken(el2_reg_t reg, uint64_t value, bool guest);
 
 #endif

@@ -3,11 +3,11 @@
 #ifndef HV_VM_H
 #define HV_VM_H
 
-#include "arch.h"
-#include "cpu.h"
-#include "hook.h"
-#include "pgtable.h"
-#include "vcpu.h"
+#include "core/arch.h"
+#include "memory/pgtable.h"
+#include "vm/hook.h"
+#include "vm/vcpu_state.h"
+#include "vm/vgic_state.h"
 
 #define VM_MAX_CPUS 8
 #define VM_MAX_RAM 4
@@ -50,6 +50,7 @@ typedef struct vm {
     struct pl011 *console;
     struct pl031 *rtc;
     struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions
+    bool exec_xor_write;    // a page of RAM can be written or executed, not both: el1trap.c
     struct virtio *virtio[VM_MAX_VIRTIO];
     unsigned nvirtio;       // slots up to the last one with a device
     void *object;           // the Python object
@@ -63,56 +64,6 @@ typedef struct vm {
     struct vm *next;
 } vm_t;
 
-// sched.c; boot core: between these no vCPU of the VM is in the guest or in C on another core, so that
-// what those look up without a lock (hooks, stage 2) can be changed. They nest.
-void vm_hold(vm_t *vm);
-void vm_release(vm_t *vm);
-
 extern vm_t *vms;
-
-// NULL when there is no memory or no VMID left. cpus: 1..VM_MAX_CPUS.
-vm_t *vm_create(const char *name, unsigned cpus);
-void vm_destroy(vm_t *vm);              // no vCPU of it may be running
-bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
-
-// Host address of guest RAM [ipa, ipa + size), zeroed and contiguous, or NULL when it is not all RAM.
-void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
-// The same in two steps, for what is long: where it is, and, of a part of that, that it is there.
-void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size);
-bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
-// Somebody may keep the address of RAM at ipa: see lent.h.
-void vm_show_ram(vm_t *vm, uint64_t ipa);
-// A stage-2 fault in RAM that was not touched before: true when it is there now.
-bool vm_ram_fault(vm_t *vm, uint64_t ipa);
-bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory
-// The part of that which there is time for in a turn of the boot core (sched.h). True: all of it.
-bool vm_ram_zero_some(vm_t *vm);
-void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; no vCPU runs
-
-// stage2.c. What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
-// the invalid ones), and the VM's RAM fills in only what has none.
-bool stage2_init(vm_t *vm);
-void stage2_free(vm_t *vm);
-void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
-void stage2_init_core(void);
-// No VM's tables any more on this core.
-static inline void stage2_leave(const struct pcpu *p) {
-    WRITE_SYSREG(vttbr_el2, p->no_stage2);
-    isb();
-}
-#define S2_READ 1u
-#define S2_WRITE 2u
-#define S2_EXEC 4u
-#define S2_DEVICE 8u
-#define S2_NC 16u
-#define S2_SCRIPT 32u                   // set the mark
-#define S2_PTE_SOFTWARE (UINT64_C(15) << 55)    // bits the architecture leaves to software
-#define S2_PTE_SCRIPT BIT(55)           // the mark
-// False: no page left for a table. The VM's lock is held, or it is still being made.
-bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
-bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
-bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good);
-// Access rights only. Without S2_SCRIPT, of what no script has said anything about.
-bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags);
 
 #endif

@@ -4,12 +4,13 @@
 #include "py/mperrno.h"
 #include "py/objarray.h"
 #include "py/runtime.h"
+#include "hv_native/core/access.h"
 #include "hv_native/core/arch.h"
-#include "hv_native/core/fault.h"
-#include "hv_native/memory/mmu.h"
-#include "hv_native/memory/owner.h"
-#include "hv_native/memory/pgtable.h"
 #include "hv_native/core/platform.h"
+#include "hv_native/memory/mmu.h"
+#include "hv_native/memory/pgtable.h"
+#include "hv_native/trap/el2_fault.h"
+#include "hv_native/vm/owner.h"
 #include "storage.h"
 
 // initrd() -> what the machine was started with as its initrd. Its RAM is nobody else's.

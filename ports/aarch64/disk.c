@@ -8,10 +8,10 @@
 #include "py/runtime.h"
 #include "extmod/vfs.h"
 #include "hv_native/core/arch.h"
-#include "hv_native/irq/irq.h"
-#include "hv_native/memory/owner.h"
 #include "hv_native/core/platform.h"
-#include "hv_native/python/numbers.h"
+#include "hv_native/irq/irq.h"
+#include "hv_native/trap/numbers.h"
+#include "hv_native/vm/owner.h"
 #include "storage.h"
 
 #define SECTOR 512

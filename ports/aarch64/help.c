@@ -3,7 +3,7 @@
 
 #include "py/builtin.h"
 #include "py/runtime.h"
-#include "platform.h"
+#include "core/platform.h"
 
 void banner_machine(void); // for pyexec_hooks.h, which only pyexec.c is to see
 

@@ -5,7 +5,8 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "extmod/modmachine.h"
-#include "hv_native/core/fault.h"
+#include "hv_native/core/access.h"
+#include "hv_native/trap/el2_fault.h"
 #include "machine_port.h"
 
 static void machine_mem_print(const mp_print_t *print, mp_obj_t self_in, mp_print_kind_t kind) {

@@ -3,8 +3,8 @@
 
 #include "py/mphal.h"
 #include "hv_native/core/arch.h"
-#include "hv_native/core/fault.h"
 #include "hv_native/core/firmware.h"
+#include "hv_native/trap/el2_fault.h"
 #include "machine_port.h"
 #include "storage.h"
 #include "uart.h"

@@ -10,7 +10,7 @@
 #include "shared/runtime/interrupt_char.h"
 #include "shared/runtime/pyexec.h"
 #include "hv_native/core/arch.h"
-#include "hv_native/core/fault.h"
+#include "hv_native/trap/el2_fault.h"
 #include "prompt.h"
 
 // Kept free for reading a line when a script has taken all the rest, and for the one that lets go of it.

@@ -8,9 +8,9 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "extmod/vfs.h"
-#include "hv_native/memory/mem.h"
 #include "hv_native/core/platform.h"
-#include "hv_native/python/numbers.h"
+#include "hv_native/memory/mem.h"
+#include "hv_native/trap/numbers.h"
 #include "machine_port.h"
 
 #define BLOCK_SIZE 1024 // halves the sectors mkfs clears at each power-on

@@ -10,12 +10,13 @@
 #include "py/objarray.h"
 #include "py/runtime.h"
 #include "extmod/vfs.h"
-#include "hv_native/core/fault.h"
+#include "hv_native/core/access.h"
+#include "hv_native/core/arch.h"
+#include "hv_native/core/platform.h"
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
-#include "hv_native/memory/owner.h"
-#include "hv_native/core/platform.h"
-#include "hv_native/python/numbers.h"
+#include "hv_native/trap/numbers.h"
+#include "hv_native/vm/owner.h"
 #include "rom.h"
 
 #define BLOCK UINT64_C(0x200000)

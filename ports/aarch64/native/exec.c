@@ -9,8 +9,8 @@
 #include "py/persistentcode.h"
 #include "py/runtime.h"
 #include "hv_native/core/arch.h"
-#include "hv_native/core/fault.h"
 #include "hv_native/memory/mmu.h"
+#include "hv_native/trap/el2_fault.h"
 #include "exec.h"
 #include "run.h"
 

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// The event ring: see event.h. Full, it loses the oldest and counts them. The section it lies in is not
+// cleared at reset.
+
+#include "core/arch.h"
+#include "core/event.h"
+
+#define EVENTS 256u
+
+static struct {
+    event_t ring[EVENTS];
+    uint64_t written, read, lost;
+    spinlock_t lock;
+} events __attribute__((section(".noinit.pages"), aligned(8)));
+
+void event_clear(void) {
+    events.written = events.read = events.lost = 0;
+    events.lock.held = 0;
+}
+
+void event_log(const event_t *e) {
+    uint64_t daif = irq_save();
+    spin_lock(&events.lock);
+    if (events.written - events.read == EVENTS) {
+        events.read++;
+        events.lost++;
+    }
+    event_t *to = &events.ring[events.written++ % EVENTS];
+    *to = *e;
+    to->time = READ_SYSREG(cntpct_el0);
+    spin_unlock(&events.lock);
+    irq_restore(daif);
+}
+
+bool event_next(event_t *e, uint64_t *lost) {
+    uint64_t daif = irq_save();
+    spin_lock(&events.lock);
+    bool any = events.read != events.written;
+    if (any) {
+        *e = events.ring[events.read++ % EVENTS];
+    }
+    *lost = events.lost;
+    events.lost = 0;
+    spin_unlock(&events.lock);
+    irq_restore(daif);
+    return any;
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+// PSCI and SMCCC for guests: see psci.h. Values and return codes are DEN0022 5.1 and 5.2.2.
+
+#include "core/arch.h"
+#include "core/psci_ids.h"
+#include "core/syndrome.h"
+#include "vcpu/insn.h"
+#include "vcpu/psci.h"
+#include "vcpu/vcpu.h"
+#include "vm/el1_state.h"
+#include "vm/runqueue.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+#define CALL_64 0x40000000u
+
+enum {
+    SUCCESS = 0, NOT_SUPPORTED = -1, INVALID_PARAMETERS = -2, ALREADY_ON = -4, INVALID_ADDRESS = -9,
+};
+
+#define AFFINITY_MASK UINT64_C(0xFF00FFFFFF)
+#define TOS_NOT_PRESENT 2
+#define NOT_REQUIRED 1  // ARCH_FEATURES of a workaround: this core is not affected
+
+// The 32-bit form of a function that has a 64-bit one too; others unchanged.
+static uint32_t plain(uint32_t function) {
+    switch (function & ~CALL_64) {
+        case PSCI_CPU_SUSPEND:
+        case PSCI_CPU_ON:
+        case PSCI_AFFINITY_INFO:
+        case PSCI_SYSTEM_RESET2:
+            return function & ~CALL_64;
+        default:
+            return function;
+    }
+}
+
+// An argument: the 32-bit form passes w registers.
+static uint64_t argument(const guest_regs_t *r, unsigned n) {
+    return r->x[0] & CALL_64 ? r->x[n] : (uint32_t)r->x[n];
+}
+
+static int64_t features(uint32_t function) {
+    switch (plain(function)) {
+        case PSCI_VERSION:
+        case PSCI_CPU_SUSPEND:
+        case PSCI_CPU_OFF:
+        case PSCI_CPU_ON:
+        case PSCI_AFFINITY_INFO:
+        case PSCI_MIGRATE_INFO_TYPE:
+        case PSCI_SYSTEM_OFF:
+        case PSCI_SYSTEM_RESET:
+        case PSCI_FEATURES:
+        case PSCI_SYSTEM_RESET2:
+        case SMCCC_VERSION:
+            return SUCCESS;
+        default:
+            return NOT_SUPPORTED;
+    }
+}
+
+// A Cortex-A53 executes in order: not in the lists of CVE-2017-5715 and CVE-2022-23960.
+static int64_t arch_features(uint32_t function) {
+    switch (function) {
+        case SMCCC_VERSION:
+        case SMCCC_ARCH_FEATURES:
+            return SUCCESS;
+        case SMCCC_ARCH_WORKAROUND_1:
+        case SMCCC_ARCH_WORKAROUND_3:
+            return NOT_REQUIRED;
+        default:
+            return NOT_SUPPORTED;
+    }
+}
+
+bool psci_fast(vcpu_t *v, guest_regs_t *r) {
+    (void)v;
+    int64_t result;
+    switch ((uint32_t)r->x[0]) {
+        case PSCI_VERSION:
+        case SMCCC_VERSION:
+            result = PSCI_1_1; // SMCCC is 1.1 too
+            break;
+        case PSCI_MIGRATE_INFO_TYPE:
+            result = TOS_NOT_PRESENT;
+            break;
+        case PSCI_FEATURES:
+            result = features((uint32_t)r->x[1]);
+            break;
+        case SMCCC_ARCH_FEATURES:
+            result = arch_features((uint32_t)r->x[1]);
+            break;
+        default:
+            return false;
+    }
+    r->x[0] = (uint64_t)result;
+    return true;
+}
+
+static vcpu_t *by_affinity(vm_t *vm, uint64_t affinity) {
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        if ((vm->vcpu[i]->vmpidr & AFFINITY_MASK) == affinity) {
+            return vm->vcpu[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_ram(const vm_t *vm, uint64_t ipa) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Where a vCPU can begin, in A64.
+static bool is_entry(const vm_t *vm, uint64_t ipa) {
+    return is_ram(vm, ipa) && (ipa & 3) == 0;
+}
+
+// Two vCPUs may call this for the same third at once: who takes it from OFF under the lock wins.
+static int64_t cpu_on(vcpu_t *v, uint64_t target, uint64_t entry, uint64_t context) {
+    vm_t *vm = v->vm;
+    vcpu_t *t = by_affinity(vm, target);
+    if (t == NULL) {
+        return INVALID_PARAMETERS;
+    }
+    if (!is_entry(vm, entry)) {
+        return INVALID_ADDRESS;
+    }
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    bool off = t->state == VCPU_OFF && !t->on_pending;
+    t->on_pending |= off;
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    if (!off) {
+        return ALREADY_ON; // also while it is pending, for which DEN0022 5.1.4 has a code that nobody expects
+    }
+    vcpu_reset(t, entry, context);
+    if (insn_big_endian(v)) {
+        t->el1[EL1_SCTLR_EL1] |= SCTLR_EE; // DEN0022 6.4: in the caller's byte order
+    }
+    vcpu_start(t);
+    return SUCCESS;
+}
+
+// 0 on, 1 off, 2 on its way. Of a cluster: the one that asks is in it, and on, or there is none.
+static int64_t affinity_info(const vcpu_t *v, uint64_t target, uint64_t level) {
+    vcpu_t *t = by_affinity(v->vm, target);
+    if (level > 0 && level <= 3 && ((target ^ v->vmpidr) & AFFINITY_MASK) >> level * 8 == 0) {
+        return 0;
+    }
+    if (t == NULL || level != 0) {
+        return INVALID_PARAMETERS;
+    }
+    if (t->on_pending) {
+        return 2;
+    }
+    return t->state == VCPU_OFF;
+}
+
+// power_state (5.4.2, the original format): reserved 31:26 and 23:17, level 25:24, of which there is one,
+// powerdown 16, StateID 15:0. Any state may be shallower than was asked for: standby, which is WFI.
+#define POWER_STATE_ZERO 0xFFFE0000u
+#define POWERDOWN 0x10000u
+static exit_t cpu_suspend(vcpu_t *v) {
+    guest_regs_t *r = v->regs;
+    uint64_t entry = argument(r, 2);
+    if (r->x[1] & POWER_STATE_ZERO) {
+        r->x[0] = (uint64_t)INVALID_PARAMETERS;
+        return EXIT_RESUME;
+    }
+    if ((r->x[1] & POWERDOWN) && !is_entry(v->vm, entry)) {
+        r->x[0] = (uint64_t)INVALID_ADDRESS;
+        return EXIT_RESUME;
+    }
+    r->x[0] = SUCCESS;
+    return vcpu_wait(v);
+}
+
+static exit_t system_reset2(guest_regs_t *r) {
+    // Architectural resets other than a warm one are not offered; bit 31 set is vendor-specific.
+    if ((uint32_t)r->x[1] != 0) {
+        r->x[0] = (uint64_t)INVALID_PARAMETERS;
+        return EXIT_RESUME;
+    }
+    return EXIT_RESET;
+}
+
+bool psci_slow(vcpu_t *v, exit_t *why) {
+    guest_regs_t *r = v->regs;
+    *why = EXIT_RESUME;
+    switch (plain((uint32_t)r->x[0])) {
+        case PSCI_CPU_SUSPEND:
+            *why = cpu_suspend(v);
+            return true;
+        case PSCI_CPU_OFF:
+            *why = EXIT_CPU_OFF;
+            return true;
+        case PSCI_CPU_ON:
+            r->x[0] = (uint64_t)cpu_on(v, argument(r, 1), argument(r, 2), argument(r, 3));
+            return true;
+        case PSCI_AFFINITY_INFO:
+            r->x[0] = (uint64_t)affinity_info(v, argument(r, 1), argument(r, 2));
+            return true;
+        case PSCI_SYSTEM_OFF:
+            *why = EXIT_OFF;
+            return true;
+        case PSCI_SYSTEM_RESET:
+            *why = EXIT_RESET;
+            return true;
+        case PSCI_SYSTEM_RESET2:
+            *why = system_reset2(r);
+            return true;
+        default:
+            return psci_fast(v, r);
+    }
+}

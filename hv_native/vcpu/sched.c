@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The scheduler: see sched.h.
+
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "irq/gic.h"
+#include "irq/timer.h"
+#include "vcpu/sched.h"
+#include "vcpu/vcpu.h"
+#include "vgic/vgic.h"
+#include "vm/runqueue.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+// ---- Running on this core -----------------------------------------------------------------------
+
+typedef struct {
+    timer_t timer;  // first: its function finds the vCPU behind it
+    vcpu_t *vcpu;
+} slice_t;
+
+static void slice_over(timer_t *t) {
+    vcpu_t *v = ((slice_t *)t)->vcpu;
+    // The boot core has Python to come back to, whoever else waits.
+    if (!runq_empty() || this_pcpu()->id == 0) {
+        v->kicked = true;
+    } else {
+        timer_arm(t, timer_now() + timer_freq() / SLICE_HZ, slice_over);
+    }
+}
+
+// Where a vCPU goes when it has left the guest on this core.
+void sched_settle(vcpu_t *v, exit_t why) {
+    bool again = why == EXIT_RESUME || why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ;
+    uint64_t daif = runq_lock();
+    v->kicked = false;
+    if (!again && why != EXIT_IDLE && why != EXIT_PYTHON && why != EXIT_CPU_OFF) {
+        runq_end(v, why);
+    } else if (why == EXIT_CPU_OFF && runq_last_on(v)) {
+        runq_end(v, EXIT_OFF);
+    } else if (why == EXIT_CPU_OFF) {
+        v->state = VCPU_OFF;
+    } else if (why == EXIT_PYTHON) {
+        runq_ask_python(v);
+    } else if (v->vm->stopping) {
+        runq_stopped(v);
+    } else if (why == EXIT_IDLE && !vgic_pending(v)) {
+        v->state = VCPU_IDLE;
+    } else if (why == EXIT_EVENT && timer_now() < v->slice_end) {
+        runq_add_first(v);
+    } else {
+        runq_add(v);
+    }
+    if (v->vm->stopping && this_pcpu()->id != 0) {
+        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr); // this may be the last one that it waits for
+    }
+    runq_unlock(daif);
+}
+
+// Only one core: nobody else will want its registers, so they stay loaded.
+void sched_leave_core(vcpu_t *v) {
+    if (cpus_online > 1) {
+        vcpu_put(v);
+    }
+}
+
+void sched_run_slice(vcpu_t *v) {
+    slice_t slice = { .vcpu = v };
+    uint64_t now = timer_now();
+    if (v->slice_end <= now) {
+        v->slice_end = now + timer_freq() / SLICE_HZ;
+    }
+    timer_arm(&slice.timer, v->slice_end, slice_over);
+    exit_t why = vcpu_run(v);
+    timer_cancel(&slice.timer);
+    sched_leave_core(v);
+    sched_settle(v, why);
+}
+
+// ---- The boot core's steps ----------------------------------------------------------------------
+
+void sched_secondary(void) {
+    for (;;) {
+        irq_disable();
+        vcpu_t *v = runq_take();
+        if (v != NULL) {
+            sched_run_slice(v);
+        } else {
+            wfi(); // a masked interrupt ends it, and is taken below
+        }
+        irq_enable();
+        isb();
+    }
+}

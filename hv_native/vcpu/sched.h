@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: MIT
+// Which vCPU runs where. All vCPUs that could run stand in one queue; each core takes the first it may
+// run, for a slice. The boot core does so while Python waits, so that with one core as with eight the
+// prompt and the guests live side by side.
+#ifndef HV_SCHED_H
+#define HV_SCHED_H
+
+#include "vm/vcpu_state.h"
+
+#define SLICE_HZ 100    // slices a second while another vCPU waits
+
+// This core, interrupts masked: run v, which runq_take gave, until its slice is over or it leaves, and say where
+// it goes.
+void sched_run_slice(vcpu_t *v);
+// The two parts of that which are needed after a handler too.
+void sched_leave_core(vcpu_t *v);
+void sched_settle(vcpu_t *v, exit_t why);
+
+// What every core but the boot core does all its life.
+void sched_secondary(void);
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// The other cores: brought up when the first guest starts, running guests ever after.
+#ifndef HV_SMP_H
+#define HV_SMP_H
+
+#include "irq/irq.h"
+
+// Start all other cores, once; when_kicked is what GIC_SGI_KICK does from now on, on any core. Returns when each has answered or a second has passed.
+void smp_start(irq_handler_t when_kicked);
+
+#endif

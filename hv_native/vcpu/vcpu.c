@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: MIT
+// A vCPU's state: reset, loading and saving on a core, and exceptions delivered to its EL1.
+
+#include <string.h>
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/offsets.h"
+#include "core/syndrome.h"
+#include "vcpu/vcpu.h"
+#include "vgic/vgic.h"
+#include "vgic/vtimer.h"
+#include "vm/el1_state.h"
+#include "vm/fp.h"
+#include "vm/ram.h"
+#include "vm/stage2.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+_Static_assert(offsetof(guest_regs_t, pc) == REGS_PC, "vectors.S");
+_Static_assert(offsetof(guest_regs_t, pstate) == REGS_PSTATE, "vectors.S");
+_Static_assert(offsetof(guest_regs_t, vcpu) == REGS_VCPU, "vectors.S");
+_Static_assert(sizeof(guest_regs_t) == REGS_SIZE && REGS_SIZE % 16 == 0, "vectors.S");
+_Static_assert(offsetof(vcpu_t, parked) == VCPU_PARKED, "vectors.S");
+_Static_assert(offsetof(vcpu_t, regs) == VCPU_REGS, "vectors.S");
+
+// SCTLR_EL1: RES1 bits, MMU and caches off, little-endian. All others may be 0.
+#define SCTLR_EL1_RESET 0x30D00800
+
+void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
+    guest_regs_t *r = &v->parked;
+    memset(r->x, 0, sizeof(r->x));
+    memset(&v->fp, 0, sizeof(v->fp));
+    r->x[0] = x0;
+    r->pc = pc;
+    r->pstate = PSTATE_EL1H | PSTATE_DAIF;
+    v->regs = r;
+    memset(v->el1, 0, sizeof(v->el1));
+    v->el1[EL1_SCTLR_EL1] = SCTLR_EL1_RESET;
+    v->mdscr = 0;
+    v->step_ipa = 0;
+    v->kicked = false;
+    memset(&v->exit, 0, sizeof(v->exit));
+    vtimer_reset(v);
+    vgic_reset_interface(v);
+}
+
+#define SYSREG_S(op0, op1, crn, crm, op2) S##op0##_##op1##_C##crn##_C##crm##_##op2
+
+// ---- The world switch between vCPUs -------------------------------------------------------------
+
+static void save_el1(vcpu_t *v) {
+    #define EL1_ROW(name, op0, op1, crn, crm, op2) v->el1[EL1_##name] = READ_SYSREG(SYSREG_S(op0, op1, crn, crm, op2));
+    #include "vm/el1_rows.def"
+}
+
+static void load_el1(const vcpu_t *v) {
+    #define EL1_ROW(name, op0, op1, crn, crm, op2) WRITE_SYSREG(SYSREG_S(op0, op1, crn, crm, op2), v->el1[EL1_##name]);
+    #include "vm/el1_rows.def"
+}
+
+void vcpu_put(vcpu_t *v) {
+    pcpu_t *p = this_pcpu();
+    if (p->loaded != v) {
+        return;
+    }
+    stage2_leave(p);
+    save_el1(v);
+    fp_save(v);
+    vtimer_put(v);
+    vgic_put(v);
+    v->on = NULL;
+    p->loaded = NULL;
+}
+
+// The identification registers of the real core, so that a guest takes the workarounds it needs.
+static void load_identity(const vcpu_t *v) {
+    WRITE_SYSREG(vpidr_el2, READ_SYSREG(midr_el1));
+    WRITE_SYSREG(vmpidr_el2, v->vmpidr);
+}
+
+void vcpu_load(vcpu_t *v) {
+    pcpu_t *p = this_pcpu();
+    if (p->loaded == v) {
+        return;
+    }
+    if (p->loaded != NULL) {
+        vcpu_put(p->loaded);
+    }
+    load_identity(v);
+    load_el1(v);
+    vtimer_load(v);
+    vgic_load(v);
+    isb(); // its stage 1 first: until then nobody's stage 2 (erratum 1530924)
+    stage2_use(v->vm);
+    isb();
+    // vCPUs of one VM share a VMID: what the last one here cached of its own tables must go.
+    __asm__ volatile ("tlbi vmalle1\n dsb nsh\n isb\n clrex" : : : "memory");
+    p->loaded = v;
+    v->on = p;
+}
+
+exit_t vcpu_run(vcpu_t *v) {
+    pcpu_t *p = this_pcpu();
+    vm_t *vm = v->vm;
+    vcpu_load(v);
+    WRITE_SYSREG(hcr_el2, vm->el2[EL2_HCR] | (v->serror ? HCR_VSE : 0));
+    WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR] | (v->step_ipa != 0 ? MDCR_TDE : 0));
+    WRITE_SYSREG(hstr_el2, vm->el2[EL2_HSTR]);
+    WRITE_SYSREG(cnthctl_el2, vm->el2[EL2_CNTHCTL]);
+    WRITE_SYSREG(cptr_el2, vm->el2[EL2_CPTR] | (p->fp_owner == v ? 0 : CPTR_TFP));
+    vtimer_enter(v);
+    p->running = v;
+    v->on_pending = false;
+    exit_t why = guest_enter(v);
+    p->running = NULL;
+    v->serror = (READ_SYSREG(hcr_el2) & HCR_VSE) != 0;
+    WRITE_SYSREG(cptr_el2, CPTR_HOST | (p->fp_owner == NULL ? 0 : CPTR_TFP));
+    WRITE_SYSREG(hcr_el2, HCR_HOST);
+    WRITE_SYSREG(mdcr_el2, MDCR_HOST);
+    isb();
+    v->exit.reason = why;
+    return why;
+}
+
+// *FORMAT-OFF*
+static uint64_t read_live(unsigned index) {
+    switch (index) {
+        #define EL1_ROW(name, op0, op1, crn, crm, op2) case EL1_##name: return READ_SYSREG(SYSREG_S(op0, op1, crn, crm, op2));
+        #include "vm/el1_rows.def"
+        default: return 0;
+    }
+}
+
+static void write_live(unsigned index, uint64_t value) {
+    switch (index) {
+        #define EL1_ROW(name, op0, op1, crn, crm, op2) case EL1_##name: WRITE_SYSREG(SYSREG_S(op0, op1, crn, crm, op2), value); break;
+        #include "vm/el1_rows.def"
+    }
+    isb();
+}
+// *FORMAT-ON*
+
+uint64_t vcpu_el1_get(vcpu_t *v, unsigned index) {
+    return this_pcpu()->loaded == v ? read_live(index) : v->el1[index];
+}
+
+void vcpu_el1_set(vcpu_t *v, unsigned index, uint64_t value) {
+    if (this_pcpu()->loaded == v) {
+        write_live(index, value);
+    } else {
+        v->el1[index] = value;
+    }
+}
+
+static uint64_t at(uint64_t va, bool write, bool el0, bool both) {
+    switch (both << 2 | el0 << 1 | write) {
+        case 0:
+            __asm__ volatile ("at s1e1r, %0" : : "r" (va));
+            break;
+        case 1:
+            __asm__ volatile ("at s1e1w, %0" : : "r" (va));
+            break;
+        case 2:
+            __asm__ volatile ("at s1e0r, %0" : : "r" (va));
+            break;
+        case 3:
+            __asm__ volatile ("at s1e0w, %0" : : "r" (va));
+            break;
+        case 4:
+            __asm__ volatile ("at s12e1r, %0" : : "r" (va));
+            break;
+        case 5:
+            __asm__ volatile ("at s12e1w, %0" : : "r" (va));
+            break;
+        case 6:
+            __asm__ volatile ("at s12e0r, %0" : : "r" (va));
+            break;
+        case 7:
+            __asm__ volatile ("at s12e0w, %0" : : "r" (va));
+            break;
+    }
+    isb();
+    return READ_SYSREG(par_el1);
+}
+
+uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa) {
+    uint64_t daif = irq_save();
+    vcpu_t *running = this_pcpu()->running;
+    vcpu_load(v);
+    uint64_t hcr = READ_SYSREG(hcr_el2), par_before = READ_SYSREG(par_el1);
+    WRITE_SYSREG(hcr_el2, v->vm->el2[EL2_HCR]);
+    isb();
+    uint64_t fault = 0, par = at(va, write, el0, false);
+    if (par & 1) {
+        fault = par;
+    } else {
+        *ipa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
+    }
+    if (fault == 0 && pa != NULL) {
+        vm_ram_fault(v->vm, *ipa); // RAM nobody has touched yet is RAM all the same
+        par = at(va, write, el0, true);
+        fault = par & 1 ? par : 0;
+        *pa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
+    }
+    WRITE_SYSREG(par_el1, par_before);
+    WRITE_SYSREG(hcr_el2, hcr);
+    isb();
+    if (running != NULL && running != v) {
+        vcpu_load(running); // a handler asked about another vCPU than the one it goes back to
+    }
+    irq_restore(daif);
+    return fault;
+}
+
+// ---- Exceptions for the guest -------------------------------------------------------------------
+
+// Which quarter of the vector table: by where the guest was (DDI 0487 Table D1-7).
+static uint64_t vector_offset(uint64_t pstate) {
+    if (pstate & PSTATE_A32) {
+        return 0x600; // EL0, AArch32
+    }
+    switch (pstate & 0xF) {
+        case PSTATE_EL1H:
+            return 0x200;
+        case PSTATE_EL1T:
+            return 0x000;
+        default:
+            return 0x400; // EL0, AArch64
+    }
+}
+
+#define PSTATE_PAN BIT(22)
+#define PSTATE_DIT BIT(24)
+#define PSTATE_SSBS BIT(12)
+#define PSTATE_TCO BIT(25)
+#define SCTLR_SPAN BIT(23)
+#define SCTLR_DSSBS BIT(44)
+
+// DDI 0487 AArch64.TakeException: flags, PAN and DIT stay, the rest is set by what the core has and SCTLR_EL1 says.
+// From AArch32 these bits are in the same places.
+static uint64_t entry_pstate(vcpu_t *v) {
+    uint64_t sctlr = vcpu_el1_get(v, EL1_SCTLR_EL1), features = READ_SYSREG(id_aa64pfr1_el1);
+    bool pan = FIELD(READ_SYSREG(id_aa64mmfr1_el1), 23, 20) != 0, ssbs = FIELD(features, 7, 4) != 0, mte = FIELD(features, 11, 8) > 1;
+    return (v->regs->pstate & (PSTATE_NZCV | PSTATE_PAN | PSTATE_DIT)) | PSTATE_EL1H | PSTATE_DAIF
+           | (pan && !(sctlr & SCTLR_SPAN) ? PSTATE_PAN : 0) | (ssbs && (sctlr & SCTLR_DSSBS) ? PSTATE_SSBS : 0) | (mte ? PSTATE_TCO : 0);
+}
+
+void vcpu_inject_sync(vcpu_t *v, uint64_t esr, uint64_t far, bool far_valid) {
+    guest_regs_t *r = v->regs;
+    vcpu_el1_set(v, EL1_ELR_EL1, r->pc);
+    vcpu_el1_set(v, EL1_SPSR_EL1, r->pstate);
+    vcpu_el1_set(v, EL1_ESR_EL1, esr);
+    if (far_valid) {
+        vcpu_el1_set(v, EL1_FAR_EL1, far);
+    }
+    r->pc = vcpu_el1_get(v, EL1_VBAR_EL1) + vector_offset(r->pstate);
+    r->pstate = entry_pstate(v);
+}
+
+void vcpu_inject_undefined(vcpu_t *v) {
+    vcpu_inject_sync(v, (uint64_t)EC_UNKNOWN << 26 | ESR_IL, 0, false);
+}
+
+#define ISS_ABORT_EL1 (ESR_IL | UINT64_C(0x1F7F)) // of an abort, what EL1 gets: SET, FnV, EA, CM, WnR and the status
+
+// Classes that come in pairs, "from a lower Exception level" and "from the same": the second is the odd one.
+static bool in_pairs(unsigned ec) {
+    return ec == EC_IABT_LOWER || ec == EC_DABT_LOWER || ec == EC_BREAKPOINT_LOWER || ec == EC_STEP_LOWER || ec == EC_WATCHPOINT_LOWER;
+}
+
+void vcpu_inject_same(vcpu_t *v) {
+    uint64_t esr = v->exit.esr & 0xFFFFFFFF;
+    unsigned ec = ESR_EC(esr);
+    bool from_el0 = (v->regs->pstate & PSTATE_A32) || (v->regs->pstate & 0xF) == 0, abort = ec == EC_IABT_LOWER || ec == EC_DABT_LOWER;
+    if (abort) {
+        esr &= ISS_ABORT_EL1 | (UINT64_C(0x3F) << 26);
+    }
+    if (in_pairs(ec) && !from_el0) {
+        esr |= BIT(26);
+    }
+    vcpu_inject_sync(v, esr, v->exit.far, abort || ec == EC_PC_ALIGN || ec == EC_WATCHPOINT_LOWER);
+}
+
+// HCR_EL2.VSE makes it pending; the bit clears when the guest takes it, so it is read back at exits.
+void vcpu_inject_serror(vcpu_t *v) {
+    v->serror = true;
+    if (this_pcpu()->running == v) {
+        WRITE_SYSREG(hcr_el2, READ_SYSREG(hcr_el2) | HCR_VSE);
+    }
+}
+
+// A synchronous external abort, not on a walk (DFSC 0x10), from the level the guest is at.
+void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far) {
+    bool from_el0 = (v->regs->pstate & PSTATE_A32) || (v->regs->pstate & 0xF) == 0;
+    uint64_t ec = instruction ? EC_IABT : EC_DABT;
+    if (from_el0) {
+        ec--; // "from a lower Exception level"
+    }
+    uint64_t write = !instruction && ESR_EC(v->exit.esr) == EC_DABT_LOWER ? v->exit.esr & BIT(6) : 0; // WnR
+    vcpu_inject_sync(v, ec << 26 | ESR_IL | write | 0x10, far, true);
+}

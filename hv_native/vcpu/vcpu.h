@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// A vCPU on a core: loading, running, its EL1 registers, exceptions delivered to it.
+#ifndef HV_VCPU_H
+#define HV_VCPU_H
+
+#include "vm/vcpu_state.h"
+
+// Reset values a kernel may rely on (DDI 0487 D1.9.1, D13.2): EL1h, all masked, MMU off. What the GIC keeps
+// for it stays (vgic_reset_vcpu): others may have set that up before they start it, and sent it SGIs.
+void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0);
+
+// Make v the one whose system registers are live on this core. Interrupts masked.
+void vcpu_load(vcpu_t *v);
+// Save what is live, so that memory is current and another core may load it. This core only.
+void vcpu_put(vcpu_t *v);
+
+// Run until something ends it. Interrupts masked on entry and exit.
+exit_t vcpu_run(vcpu_t *v);
+
+uint64_t guest_enter(vcpu_t *v);    // vectors.S
+
+// EL1 register by its index in el1_state.h, live or saved; v is not running.
+uint64_t vcpu_el1_get(vcpu_t *v, unsigned index);
+void vcpu_el1_set(vcpu_t *v, unsigned index, uint64_t value);
+
+// Stage 1 of this vCPU and stage 2 of its VM (pa NULL: stage 1 only): 0, or the PAR_EL1 of the fault
+// (its S bit, 9, says that it was stage 2's). v is stopped, or its exit is being handled here.
+uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa);
+
+// Deliver an exception to the guest's EL1 as hardware would (DDI 0487 D1.10.2).
+void vcpu_inject_sync(vcpu_t *v, uint64_t esr, uint64_t far, bool far_valid);
+void vcpu_inject_undefined(vcpu_t *v);
+void vcpu_inject_same(vcpu_t *v);   // the exception in v->exit, as if EL1 had got it instead of EL2
+void vcpu_inject_serror(vcpu_t *v);
+void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
+
+// v has nothing to do until an interrupt: EXIT_IDLE, or EXIT_RESUME when one is there already.
+exit_t vcpu_wait(vcpu_t *v);
+
+#endif

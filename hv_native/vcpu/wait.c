@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// A vCPU that has nothing to do until an interrupt comes.
+
+#include "vcpu/vcpu.h"
+#include "vgic/vgic.h"
+#include "vgic/vtimer.h"
+#include "vm/vcpu_state.h"
+
+exit_t vcpu_wait(vcpu_t *v) {
+    vtimer_poll(v);
+    return vgic_pending(v) ? EXIT_RESUME : EXIT_IDLE;
+}

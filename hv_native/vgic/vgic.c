@@ -1,0 +1,874 @@
+// SPDX-License-Identifier: MIT
+// The virtual GIC: from pending bits to list registers and back. See vgic.h.
+//
+// A vCPU's interrupts live in banks of bits. While it is loaded on a core, those that are to be
+// delivered move into the core's list registers, and the guest acknowledges and ends them without us.
+// `fold` empties the list registers into the banks, where every question about an interrupt has one
+// answer; `fill` chooses anew what goes in. Those two are always right, and `list` is the short way
+// for one interrupt more. A core's list registers are touched by that core alone: another one that
+// needs them folded asks by an SGI and waits, holding the lock for both.
+
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/platform.h"
+#include "irq/gic.h"
+#include "irq/irq.h"
+#include "vgic/vgic.h"
+#include "vgic/vgic_lr.h"
+#include "vgic/vtimer.h"
+#include "vm/runqueue.h"
+#include "vm/vcpu_state.h"
+#include "vm/vgic_state.h"
+#include "vm/vm.h"
+
+#define NOINLINE __attribute__((noinline)) // what is rare makes no room for itself in what is not
+
+static unsigned lr_count;
+static uint32_t lr_all;                 // a bit for each list register
+
+static vgic_bank_t *bank_of(vcpu_t *v, unsigned intid) {
+    return vgic_bank(v, intid / 32);
+}
+
+static bool here(const vcpu_t *v) {
+    return v->vgic.on == this_pcpu();
+}
+
+// ---- From the list registers into the banks -----------------------------------------------------
+
+void vgic_release(vgic_bank_t *b, uint32_t mask) {
+    mask &= b->hw & ~(b->listed | b->active | b->pending | b->line);
+    b->hw &= ~mask;
+    for (; mask != 0; mask &= mask - 1) {
+        gic_set_active(b->phys[__builtin_ctz(mask)], false);
+    }
+}
+
+static void take_back(vcpu_t *v, unsigned n) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned intid = c->intid[n], i = intid % 32;
+    vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << i;
+    uint64_t lr = lr_decode(lr_raw_read(n));
+    b->listed &= ~bit;
+    if (intid == VTIMER_INTID) {
+        c->timer_lr = 0;
+    }
+    if (lr & LR_ACTIVE) {
+        b->active |= bit;
+        if (intid < 16) {
+            c->sgi_active_from[i] = (uint8_t)LR_SOURCE_OF(lr);
+        }
+    }
+    if (UNLIKELY(b->several & bit) && (lr & LR_STATE) == LR_PENDING) {
+        v->vm->vgic.nudge |= b->route[i] & ~(1u << v->id); // another one may take it, should v not any more
+    }
+    if ((lr & LR_PENDING) && (c->latched >> n & 1)) {
+        b->pending |= bit;
+        if (intid < 16 && !gic_is_v3()) {
+            c->sgi_from[i] |= (uint8_t)(1u << LR_SOURCE_OF(lr));
+        }
+    }
+    if (!(lr & LR_STATE)) {
+        if (lr & LR_HW) {
+            b->hw &= ~bit; // the guest has ended the physical one with it
+        }
+        vgic_release(b, bit);
+        if (b->cpu[i] < v->vm->nvcpus && b->cpu[i] != v->id) {
+            v->vm->vgic.nudge |= 1u << b->cpu[i]; // it had to wait for this
+        }
+    }
+}
+
+// The guest ended interrupts that were active, but in no list register: of those of this vCPU it
+// can only have been the ones of highest priority.
+static void end_unlisted(vcpu_t *v, unsigned count) {
+    for (; count > 0; count--) {
+        vgic_bank_t *best = NULL;
+        unsigned at = 0;
+        for (unsigned w = 0; w < VGIC_WORDS; w++) {
+            vgic_bank_t *b = vgic_bank(v, w);
+            for (uint32_t m = b->active & ~b->listed; m != 0; m &= m - 1) {
+                unsigned i = (unsigned)__builtin_ctz(m);
+                if (b->holder[i] == v->id && (best == NULL || b->priority[i] < best->priority[at])) {
+                    best = b;
+                    at = i;
+                }
+            }
+        }
+        if (best != NULL) {
+            best->active &= ~(1u << at);
+            vgic_release(best, 1u << at);
+        }
+    }
+}
+
+static void sample_timer(vcpu_t *v) {
+    uint32_t bit = 1u << VTIMER_INTID;
+    v->vgic.bank.line = vtimer_asserted(v) ? v->vgic.bank.line | bit : v->vgic.bank.line & ~bit;
+}
+
+static void fold(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    if (c->folded) {
+        return;
+    }
+    c->folded = true;
+    if (c->hcr & HCR_LRENPIE) {
+        uint32_t hcr = ich_hcr_read();
+        ich_hcr_write(c->hcr); // the count starts again from 0
+        if (!(ich_vmcr_read() & VMCR_EOIMODE)) { // else GICC_DIR ends them, which traps
+            end_unlisted(v, HCR_EOI_COUNT(hcr));
+        }
+    }
+    for (uint32_t used = c->used; used != 0; used &= used - 1) {
+        unsigned n = (unsigned)__builtin_ctz(used);
+        take_back(v, n);
+        lr_raw_write(n, 0);
+    }
+    c->used = c->latched = 0;
+    sample_timer(v);
+}
+
+// ---- From the banks into the list registers -----------------------------------------------------
+
+// GICv2: whose SGI goes in, and what that leaves for later.
+static uint64_t sgi_source(vcpu_t *v, unsigned sgi, bool active, bool *pending) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned from = active ? c->sgi_active_from[sgi] : (unsigned)__builtin_ctz(c->sgi_from[sgi] | 0x100u);
+    if (c->sgi_from[sgi] >> from & 1) {
+        c->sgi_from[sgi] &= (uint8_t) ~(1u << from);
+    } else {
+        *pending = false;
+    }
+    // Another vCPU's SGI of the same number follows when this one ends.
+    return LR_SOURCE(from) | (c->sgi_from[sgi] != 0 ? LR_EOI : 0);
+}
+
+// QEMU 7.2's GICv2 keeps an SPI active when another core than the one that acknowledged it (the boot core)
+// ends it by a list register with HW. Then we end it, by a maintenance interrupt.
+static bool ends_elsewhere(unsigned intid) {
+    return intid >= 32 && !gic_is_v3() && this_pcpu()->id != 0;
+}
+
+// Into list register n, which is free. It is active, or deliverable to v, or both.
+static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned i = intid % 32;
+    uint32_t bit = 1u << i;
+    bool active = (b->active & bit) != 0, latched = (b->pending & bit) != 0;
+    bool wanted = (vgic_deliverable(&v->vm->vgic, b) & bit) != 0, pending = wanted && b->cpu[i] == v->id;
+    uint64_t lr = intid | LR_PRIORITY(b->priority[i]) | (b->group & bit ? LR_GROUP1 : 0) | (active ? LR_ACTIVE : 0);
+    if (b->hw & bit) {
+        // Not both active and pending with HW (IHI 0048B 5.3.8). What the line says then, the
+        // physical interrupt will say again; a latched one must be kept, and we end the physical one.
+        pending = pending && (latched || !active);
+        lr |= (pending && active) || ends_elsewhere(intid) ? LR_EOI : LR_HW | LR_PHYSICAL(b->phys[i]);
+    } else if (intid < 16 && !gic_is_v3()) {
+        lr |= sgi_source(v, intid, active, &pending);
+    } else if (wanted && (pending ? !(b->edge & bit) && (b->line & bit) : true)) {
+        lr |= LR_EOI; // a level that may still be high at its end, or another vCPU waits for the end
+    }
+    c->latched &= (uint16_t) ~(1u << n);
+    if (pending) {
+        lr |= LR_PENDING;
+        if (latched) {
+            c->latched |= (uint16_t)(1u << n);
+            b->pending &= ~bit;
+            if (intid < 16 && c->sgi_from[i] != 0) {
+                b->pending |= bit;
+            }
+        }
+    }
+    b->active &= ~bit;
+    b->listed |= bit;
+    b->at[i] = (uint8_t)n;
+    b->holder[i] = (uint8_t)v->id;
+    c->intid[n] = (uint16_t)intid;
+    c->used |= (uint16_t)(1u << n);
+    uint64_t raw = lr_encode(lr);
+    lr_raw_write(n, raw);
+    if (intid == VTIMER_INTID) {
+        c->timer_lr = (lr & LR_HW) && !active && !latched ? raw : 0;
+    }
+}
+
+// The best so many of what is offered, best first. A lower number is a higher priority; what a
+// disabled group of the CPU interface holds back comes last.
+typedef struct {
+    uint32_t count;
+    uint32_t shared;                    // not 0: there are some that another vCPU may take as well
+    uint32_t key[VGIC_MAX_LRS]; // group disabled, priority, INTID
+} choice_t;
+
+static void offer(choice_t *p, uint32_t key) {
+    unsigned at = p->count < lr_count ? p->count : lr_count;
+    p->count++;
+    while (at > 0 && p->key[at - 1] > key) {
+        if (at < lr_count) {
+            p->key[at] = p->key[at - 1];
+        }
+        at--;
+    }
+    if (at < lr_count) {
+        p->key[at] = key;
+    }
+}
+
+// An SPI with several targets (IHI 0048B 1.4.3, the 1-N model), one of which v is. No vCPU has it listed
+// whose CPU interface lets none of its group in.
+static NOINLINE bool is_shared(const vgic_bank_t *b, unsigned i, const vcpu_t *v) {
+    return (b->several >> i & 1) && (b->route[i] >> v->id & 1);
+}
+
+static NOINLINE void offer_shared(const vcpu_t *v, vgic_bank_t *b, unsigned i, uint32_t key, choice_t *pending) {
+    pending->shared = 1;
+    if (key >> 24 == 0) { // not held back
+        b->cpu[i] = (uint8_t)v->id; // the first of its targets that can
+        offer(pending, key);
+    }
+}
+
+// What bank w offers v.
+static void choose_in(vcpu_t *v, vgic_bank_t *b, unsigned w, uint32_t vmcr, choice_t *active, choice_t *pending) {
+    uint32_t is_active = b->active & ~b->listed;
+    for (uint32_t m = is_active | (vgic_deliverable(&v->vm->vgic, b) & ~b->listed); m != 0; m &= m - 1) {
+        unsigned i = (unsigned)__builtin_ctz(m);
+        bool group1 = b->group >> i & 1;
+        uint32_t held_back = vmcr & (group1 ? VMCR_GROUP1 : VMCR_GROUP0) ? 0 : 1;
+        uint32_t key = (uint32_t)b->priority[i] << 16 | w * 32 | i;
+        if (is_active >> i & 1) {
+            if (b->holder[i] == v->id) {
+                offer(active, key);
+            }
+        } else if (b->cpu[i] == v->id && !(b->several >> i & 1)) {
+            offer(pending, held_back << 24 | key);
+        } else if (is_shared(b, i, v)) {
+            offer_shared(v, b, i, held_back << 24 | key, pending);
+        }
+    }
+}
+
+static void choose(vcpu_t *v, uint32_t vmcr, choice_t *active, choice_t *pending) {
+    for (uint32_t banks = v->vm->vgic.touched | 1; banks != 0; banks &= banks - 1) {
+        unsigned w = (unsigned)__builtin_ctz(banks);
+        vgic_bank_t *b = vgic_bank(v, w);
+        if ((b->active | b->pending | b->line) != 0) {
+            choose_in(v, b, w, vmcr, active, pending);
+        }
+    }
+}
+
+static unsigned put_in(vcpu_t *v, const choice_t *p, unsigned most, unsigned n) {
+    for (unsigned k = 0; k < most; k++, n++) {
+        unsigned intid = p->key[k] & 0xFFFF;
+        list_at(v, bank_of(v, intid), n, intid);
+    }
+    return n;
+}
+
+// Active interrupts need a list register so that the guest can end them, but one is kept for the
+// pending interrupt of highest priority. What finds no room comes back for more by maintenance
+// interrupts: when no pending one is left; for active ones, when the others have ended.
+static void fill(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    choice_t active, pending;
+    uint32_t vmcr = ich_vmcr_read(), hcr = HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
+    active.count = pending.count = pending.shared = 0; // all that has to be set
+    if (c->bank.hw != 0) {
+        vgic_release(&c->bank, ~0u);
+    }
+    choose(v, vmcr, &active, &pending);
+    unsigned for_pending = active.count < lr_count ? lr_count - active.count : 1;
+    for_pending = pending.count < for_pending ? pending.count : for_pending;
+    unsigned for_active = active.count < lr_count - for_pending ? active.count : lr_count - for_pending;
+    if (for_active + for_pending != 0) {
+        put_in(v, &pending, for_pending, put_in(v, &active, for_active, 0));
+    }
+    if (for_pending < pending.count) {
+        hcr |= HCR_NPIE;
+    }
+    if (for_pending < pending.count || pending.shared) {
+        hcr |= (vmcr & VMCR_GROUP0 ? HCR_GROUP0_OFF : HCR_GROUP0_ON) | (vmcr & VMCR_GROUP1 ? HCR_GROUP1_OFF : HCR_GROUP1_ON);
+    }
+    if (for_active < active.count) {
+        hcr |= HCR_LRENPIE | (lr_count > 1 ? HCR_UIE : 0);
+    }
+    if (hcr != c->hcr) {
+        c->hcr = hcr;
+        ich_hcr_write(hcr);
+    }
+    c->folded = false;
+}
+
+static void refill(vcpu_t *v) {
+    fold(v);
+    fill(v);
+}
+
+static unsigned free_lr(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    uint32_t left = lr_all & ~c->used;
+    if (left == 0) {
+        for (uint32_t ended = c->used & ich_elrsr_read(); ended != 0; ended &= ended - 1) {
+            unsigned n = (unsigned)__builtin_ctz(ended);
+            take_back(v, n);
+            c->used &= (uint16_t) ~(1u << n);
+        }
+        left = lr_all & ~c->used;
+    }
+    return left == 0 ? VGIC_MAX_LRS : (unsigned)__builtin_ctz(left);
+}
+
+// The interrupt in list register n has ended and is pending once more. It looks as it did: what it
+// is made of changes only after it has been folded.
+static bool again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
+    vgic_cpu_t *c = &v->vgic;
+    unsigned i = intid % 32;
+    uint32_t bit = 1u << i;
+    uint64_t raw = lr_raw_read(n);
+    if (b->holder[i] != v->id || b->cpu[i] != v->id || lr_raw_busy(raw) || (b->hw & bit)) {
+        return false;
+    }
+    if (intid < 16 && !gic_is_v3()) {
+        unsigned from = c->sgi_from[intid];
+        if (from == 0 || (from & (from - 1)) != 0) {
+            list_at(v, b, n, intid); // from several vCPUs
+            return true;
+        }
+        raw = (raw & ~(uint64_t)GICH_LR_PHYSICAL) | (uint64_t)__builtin_ctz(from) << 10;
+        c->sgi_from[intid] = 0;
+    }
+    if (b->pending & bit) {
+        b->pending &= ~bit;
+        c->latched |= (uint16_t)(1u << n);
+    } else {
+        raw = lr_raw_eoi(raw); // a level
+        c->latched &= (uint16_t) ~(1u << n);
+    }
+    lr_raw_write(n, lr_raw_pending(raw));
+    return true;
+}
+
+// One interrupt became deliverable to v, which is loaded here.
+static inline void list(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+    vgic_cpu_t *c = &v->vgic;
+    uint32_t bit = 1u << intid % 32;
+    if (UNLIKELY(c->folded)) {
+        return; // all of them go in when the lock is given back
+    }
+    if (b->listed & bit) {
+        if (again(v, b, b->at[intid % 32], intid)) {
+            return;
+        }
+    } else if (!(b->active & bit) && !(c->hcr & (HCR_NPIE | HCR_LRENPIE))) {
+        unsigned n = free_lr(v);
+        if (n != VGIC_MAX_LRS) {
+            list_at(v, b, n, intid);
+            return;
+        }
+    }
+    refill(v);
+}
+
+// ---- Between cores ------------------------------------------------------------------------------
+
+// Another core holds the lock of this core's vCPU and waits for its list registers.
+void vgic_answer(void) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v != NULL && v->vgic.asked && here(v)) {
+        fold(v);
+        dmb_ish();
+        v->vgic.asked = false;
+    }
+}
+
+void vgic_lock_slowly(vm_t *vm) {
+    do {
+        vgic_answer();
+    } while (!vgic_try_lock(&vm->vgic.lock));
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v != NULL && v->vm == vm && v->vgic.folded) {
+        fill(v);
+    }
+}
+
+void vgic_outer_lock(spinlock_t *lock) {
+    while (!vgic_try_lock(lock)) {
+        vgic_answer();
+    }
+}
+
+static void nudge(vcpu_t *v, bool dirty) {
+    pcpu_t *on = v->vgic.on;
+    if (on != NULL && on != this_pcpu()) {
+        if (dirty) {
+            v->vgic.dirty = true;
+        }
+        gic_send_sgi(GIC_SGI_VGIC, on->mpidr);
+    }
+    if (on == NULL || v->state == VCPU_IDLE) {
+        vcpu_wake(v); // it sleeps, or is about to
+    }
+}
+
+void vgic_unlock_and_nudge(vm_t *vm) {
+    uint32_t who = vm->vgic.nudge;
+    vm->vgic.nudge = 0;
+    spin_unlock(&vm->vgic.lock);
+    dmb_ish();
+    for (; who != 0; who &= who - 1) {
+        unsigned n = (unsigned)__builtin_ctz(who);
+        nudge(vm->vcpu[n % 16], n < 16);
+    }
+}
+
+void vgic_unlock(vm_t *vm) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v != NULL && v->vgic.folded && v->vm == vm) {
+        fill(v);
+    }
+    vgic_unlock_unfolded(vm);
+}
+
+void vgic_settle_vcpu(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    if (c->on == NULL || c->folded) {
+        return;
+    }
+    if (here(v)) {
+        fold(v);
+        return;
+    }
+    c->asked = true;
+    gic_send_sgi(GIC_SGI_VGIC, c->on->mpidr);
+    while (c->asked) {
+        vgic_answer();
+    }
+    dmb_ish();
+}
+
+void vgic_settle(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
+    while ((mask &= b->listed) != 0) {
+        vgic_settle_vcpu(vm->vcpu[b->holder[__builtin_ctz(mask)]]);
+    }
+}
+
+void vgic_serve(void) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v == NULL) {
+        return;
+    }
+    vgic_answer();
+    vgic_lock(v->vm);
+    if (here(v)) {
+        v->vgic.dirty = false;
+        v->vgic.sgis = 0;
+        refill(v);
+    }
+    vgic_unlock_unfolded(v->vm);
+}
+
+// All that other cores did was to send v these.
+static void take_sgis(vcpu_t *v) {
+    vgic_bank_t *b = &v->vgic.bank;
+    vgic_lock(v->vm);
+    if (here(v)) {
+        uint32_t sent = v->vgic.sgis & vgic_deliverable(&v->vm->vgic, b);
+        v->vgic.sgis = 0;
+        for (; sent != 0; sent &= sent - 1) {
+            list(v, b, (unsigned)__builtin_ctz(sent));
+        }
+    }
+    vgic_unlock_unfolded(v->vm);
+}
+
+void vgic_called(void) {
+    vcpu_t *v = this_pcpu()->loaded;
+    if (v == NULL) {
+        return;
+    }
+    if (v->vgic.dirty || v->vgic.asked || v->vgic.folded) {
+        vgic_serve();
+    } else if (v->vgic.sgis != 0) {
+        take_sgis(v);
+    }
+}
+
+static void sgi(void *arg) {
+    (void)arg;
+    vgic_called();
+}
+
+// The list registers want attention; if nobody owns them, they must be quiet.
+static void maintenance(void *arg) {
+    (void)arg;
+    if (this_pcpu()->loaded == NULL) {
+        ich_hcr_write(0);
+    }
+    vgic_serve();
+}
+
+// ---- Lines --------------------------------------------------------------------------------------
+
+static inline void deliver(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+    bool loaded = here(v);
+    if (loaded) {
+        list(v, b, intid);
+    }
+    if (!loaded || v->state == VCPU_IDLE) {
+        v->vm->vgic.nudge |= 1u << v->id;
+    }
+}
+
+// Who has it decides: one that is active goes on only when it ends there.
+static vcpu_t *receiver(vm_t *vm, const vgic_bank_t *b, unsigned i) {
+    unsigned id = (b->listed | b->active) >> i & 1 ? b->holder[i] : b->cpu[i];
+    return id < vm->nvcpus ? vm->vcpu[id] : NULL;
+}
+
+// All the targets of interrupt i look at it; the first that can takes it.
+static void share_one(vm_t *vm, const vgic_bank_t *b, unsigned i) {
+    bool held = (b->listed | b->active) >> i & 1;
+    uint32_t targets = held ? 1u << b->holder[i] : b->route[i];
+    for (; targets != 0 && (held || !(b->listed >> i & 1)); targets &= targets - 1) {
+        vcpu_t *v = vm->vcpu[__builtin_ctz(targets)];
+        if (here(v) && !v->vgic.folded) {
+            refill(v);
+        }
+        if (!here(v) || v->state == VCPU_IDLE) {
+            vm->vgic.nudge |= 1u << v->id;
+        }
+    }
+}
+
+static NOINLINE void share(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
+    for (; mask != 0; mask &= mask - 1) {
+        share_one(vm, b, (unsigned)__builtin_ctz(mask));
+    }
+}
+
+void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
+    vm_t *vm = v->vm;
+    vgic_bank_t *b = vgic_bank(v, w);
+    mask &= vgic_deliverable(&vm->vgic, b);
+    if (mask == 0) {
+        return;
+    }
+    vm->vgic.touched |= 1u << w;
+    if (UNLIKELY(mask & b->several)) {
+        share(vm, b, mask & b->several);
+        mask &= ~b->several;
+    }
+    for (; mask != 0; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        vcpu_t *to = receiver(vm, b, i);
+        if (to != NULL) {
+            deliver(to, b, w * 32 + i);
+        }
+    }
+}
+
+void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from) {
+    vgic_bank_t *b = &to->vgic.bank;
+    uint32_t bit = 1u << sgi;
+    b->pending |= bit;
+    if (!gic_is_v3()) {
+        to->vgic.sgi_from[sgi] |= (uint8_t)(1u << from->id);
+    }
+    if (!(vgic_deliverable(&to->vm->vgic, b) & bit)) {
+        return;
+    }
+    if (here(to)) {
+        deliver(to, b, sgi);
+    } else {
+        to->vgic.sgis |= (uint16_t)bit;
+        to->vm->vgic.nudge |= 0x10000u << to->id;
+    }
+}
+
+static void raise(vcpu_t *v, unsigned intid, bool line) {
+    vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+    if (UNLIKELY(b->watched & bit) && vgic_withheld(v->vm, intid, line)) {
+        return;
+    }
+    if (line && (b->line & bit)) {
+        return;
+    }
+    if (line) {
+        b->line |= bit;
+    }
+    if (!line || (b->edge & bit)) {
+        b->pending |= bit;
+    }
+    vgic_changed(v, intid / 32, bit);
+}
+
+// A level that falls before it was acknowledged is pending no more, and one that has fallen when it
+// ends needs no second look.
+static void lower(vcpu_t *v, unsigned intid) {
+    vgic_bank_t *b = bank_of(v, intid);
+    unsigned i = intid % 32;
+    uint32_t bit = 1u << i;
+    if (UNLIKELY(b->watched & bit)) {
+        vgic_watched_fall(v->vm, intid);
+    }
+    if (!(b->line & bit)) {
+        return;
+    }
+    b->line &= ~bit;
+    if (!(b->listed & bit) || (b->edge & bit)) {
+        return;
+    }
+    vcpu_t *holder = v->vm->vcpu[b->holder[i]];
+    unsigned n = b->at[i];
+    if (!here(holder)) {
+        v->vm->vgic.nudge |= 1u << holder->id;
+        return;
+    }
+    uint64_t lr = lr_decode(lr_raw_read(n));
+    if ((lr & (LR_HW | LR_PENDING)) || ((b->hw | b->pending) & bit)) {
+        refill(holder);
+    } else {
+        lr_raw_write(n, lr_encode(lr & ~LR_EOI));
+    }
+}
+
+static void set_level(vcpu_t *v, unsigned intid, bool level) {
+    uint64_t daif = irq_save();
+    vgic_lock(v->vm);
+    if (level) {
+        raise(v, intid, true);
+    } else {
+        lower(v, intid);
+    }
+    vgic_unlock_unfolded(v->vm);
+    irq_restore(daif);
+}
+
+void vgic_set_line(vm_t *vm, unsigned intid, bool level) {
+    if (intid >= 32 && intid < VGIC_LINES && vm->vcpu[0] != NULL) {
+        set_level(vm->vcpu[0], intid, level);
+    }
+}
+
+void vgic_set_ppi(vcpu_t *v, unsigned intid, bool level) {
+    set_level(v, intid, level);
+}
+
+void vgic_pulse(vm_t *vm, unsigned intid) {
+    if (intid < 32 || intid >= VGIC_LINES) {
+        return;
+    }
+    uint64_t daif = irq_save();
+    vgic_lock(vm);
+    raise(vm->vcpu[0], intid, false);
+    vgic_unlock_unfolded(vm);
+    irq_restore(daif);
+}
+
+bool vgic_over(vcpu_t *v, unsigned intid) {
+    const vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+    return b->listed & bit ? !lr_raw_busy(lr_raw_read(b->at[intid % 32])) : !(b->hw & bit);
+}
+
+void vgic_fired(vcpu_t *v, unsigned intid) {
+    vgic_bank_t *b = bank_of(v, intid);
+    uint32_t bit = 1u << intid % 32;
+    vgic_lock(v->vm);
+    if ((b->listed & bit) && here(v->vm->vcpu[b->holder[intid % 32]])) {
+        unsigned n = b->at[intid % 32];
+        if (!lr_raw_busy(lr_raw_read(n))) {
+            lr_raw_write(n, 0); // that one the guest has ended: what it says of `hw` is about the last time
+        }
+    }
+    b->hw |= bit;
+    if (intid < 32) {
+        sample_timer(v);
+    } else {
+        b->pending |= bit;
+    }
+    vgic_changed(v, intid / 32, bit);
+    vgic_unlock_unfolded(v->vm);
+}
+
+void vgic_refresh(vcpu_t *v) {
+    vgic_lock(v->vm);
+    refill(v);
+    vgic_unlock_unfolded(v->vm);
+}
+
+// ---- A vCPU on a core ---------------------------------------------------------------------------
+
+void vgic_load(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    vgic_bank_t *b = &c->bank;
+    if (lr_count == 0) {
+        return;
+    }
+    vgic_lock(v->vm);
+    c->on = this_pcpu();
+    c->dirty = false;
+    c->sgis = 0;
+    sample_timer(v);
+    // The physical timer interrupt of this core is the vCPU's now: active for as long as its own is.
+    if ((b->line | b->active) & 1u << VTIMER_INTID) {
+        gic_set_active(b->phys[VTIMER_INTID], true);
+        b->hw |= 1u << VTIMER_INTID;
+    }
+    ich_vmcr_write(c->vmcr);
+    ich_apr_write(c->apr);
+    c->hcr = 0;
+    fill(v);
+    vgic_unlock_unfolded(v->vm);
+}
+
+void vgic_put(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    vgic_bank_t *b = &c->bank;
+    if (c->on == NULL) {
+        return;
+    }
+    vgic_lock(v->vm);
+    fold(v);
+    c->vmcr = ich_vmcr_read();
+    ich_apr_read(c->apr);
+    ich_hcr_write(0);
+    if (b->hw & 1u << VTIMER_INTID) {
+        gic_set_active(b->phys[VTIMER_INTID], false);
+        b->hw &= ~(1u << VTIMER_INTID);
+    }
+    c->folded = false;
+    c->on = NULL;
+    // With one core a vCPU that sleeps stays loaded until another one runs. Its timer may have fired since
+    // interrupts were masked for that: the line is high now and will not rise again, so this is the wake.
+    if (v->state == VCPU_IDLE && vgic_pending(v)) {
+        v->vm->vgic.nudge |= 1u << v->id;
+    }
+    vgic_unlock_unfolded(v->vm);
+}
+
+// Would interrupt i of a bank get through the CPU interface?
+static bool passes(const vgic_bank_t *b, unsigned i, uint32_t vmcr, uint32_t running) {
+    uint32_t enabled = vmcr & (b->group >> i & 1 ? VMCR_GROUP1 : VMCR_GROUP0);
+    return enabled != 0 && b->priority[i] < vmcr >> 24 && b->priority[i] < running;
+}
+
+// One of those in mask is v's, or may be.
+static inline bool pending_in(const vcpu_t *v, const vgic_bank_t *b, uint32_t mask, uint32_t vmcr, uint32_t running) {
+    for (; mask != 0; mask &= mask - 1) {
+        unsigned i = (unsigned)__builtin_ctz(mask);
+        if ((b->cpu[i] == v->id || is_shared(b, i, v)) && passes(b, i, vmcr, running)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// In the banks as they are: what is listed is looked at elsewhere.
+static NOINLINE bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
+    for (uint32_t banks = v->vm->vgic.touched | 1; banks != 0; banks &= banks - 1) {
+        vgic_bank_t *b = vgic_bank(v, (unsigned)__builtin_ctz(banks));
+        uint32_t mask = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->listed);
+        if (mask != 0 && pending_in(v, b, mask, vmcr, running)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool pending_listed(vcpu_t *v, uint32_t vmcr, uint32_t running) {
+    for (uint32_t used = v->vgic.used; used != 0; used &= used - 1) {
+        unsigned n = (unsigned)__builtin_ctz(used), intid = v->vgic.intid[n];
+        uint64_t lr = lr_decode(lr_raw_read(n));
+        // The timer may have been set anew before its interrupt was taken.
+        bool stale = intid == VTIMER_INTID && (lr & LR_HW) && !vtimer_asserted(v);
+        if ((lr & LR_STATE) == LR_PENDING && !stale && passes(bank_of(v, intid), intid % 32, vmcr, running)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Without the lock: whoever makes something pending that is overlooked here calls vcpu_wake next.
+bool vgic_pending(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    uint32_t apr[2] = { c->apr[0], c->apr[1] }, vmcr = c->vmcr;
+    uint64_t daif = irq_save();
+    dmb_ish();
+    bool loaded = here(v);
+    if (loaded) {
+        vmcr = ich_vmcr_read();
+        ich_apr_read(apr);
+    }
+    // The running priority: that of the lowest bit set, 8 levels each.
+    uint32_t levels = apr[0] | apr[1], running = levels == 0 ? 0x100 : (uint32_t)__builtin_ctz(levels) << 3;
+    bool yes = (loaded && pending_listed(v, vmcr, running)) || pending_in_banks(v, vmcr, running);
+    irq_restore(daif);
+    return yes;
+}
+
+// ---- Beginning and end --------------------------------------------------------------------------
+
+static void reset_bank(vgic_bank_t *b, uint8_t cpu) {
+    b->enabled = b->group = b->edge = b->pending = b->active = b->listed = b->several = 0;
+    for (unsigned i = 0; i < 32; i++) {
+        b->priority[i] = 0;
+        b->route[i] = 0;
+        b->cpu[i] = cpu;
+    }
+}
+
+void vgic_reset_vcpu(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    reset_bank(&c->bank, (uint8_t)v->id);
+    c->bank.enabled = gic_is_v3() ? 0 : 0xFFFF;
+    c->bank.edge = 0xFFFF; // SGIs
+    c->bank.line = 0;
+    c->bank.phys[VTIMER_INTID] = (uint16_t)platform.virt_timer_irq;
+    for (unsigned i = 0; i < 16; i++) {
+        c->sgi_from[i] = c->sgi_active_from[i] = 0;
+    }
+    c->asleep = true;
+    vgic_reset_interface(v);
+}
+
+void vgic_reset_interface(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    c->apr[0] = c->apr[1] = 0;
+    c->vmcr = gic_is_v3() ? VMCR_FIQEN : 0;
+    c->used = c->latched = 0;
+}
+
+void vgic_reset_vm(vm_t *vm) {
+    vgic_t *g = &vm->vgic;
+    uint64_t daif = irq_save();
+    vgic_lock(vm);
+    for (unsigned i = 0; i < vm->nvcpus && vm->vcpu[i] != NULL; i++) {
+        vgic_settle_vcpu(vm->vcpu[i]);
+    }
+    // Without affinity routing a lone CPU gets everything; with it, IROUTER's reset value is vCPU 0.
+    uint8_t cpu = gic_is_v3() || vm->nvcpus == 1 ? 0 : VGIC_NOBODY;
+    g->group0 = g->group1 = 0;
+    for (unsigned w = 1; w < VGIC_WORDS; w++) {
+        reset_bank(&g->spi[w - 1], cpu);
+        vgic_release(&g->spi[w - 1], ~0u);
+    }
+    vgic_unlock(vm);
+    irq_restore(daif);
+}
+
+void vgic_init_core(void) {
+    if (platform.gic_version == 0) {
+        return;
+    }
+    lr_count = (ich_vtr_read() & 0x3F) + 1;
+    lr_count = lr_count < VGIC_MAX_LRS ? lr_count : VGIC_MAX_LRS;
+    lr_all = (1u << lr_count) - 1;
+    ich_hcr_write(0);
+    irq_attach(platform.maintenance_irq, maintenance, NULL);
+    irq_attach(GIC_SGI_VGIC, sgi, NULL);
+    irq_while_waiting = vgic_answer;
+}

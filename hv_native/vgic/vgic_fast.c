@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// The virtual GIC's short ways, for what guests do all the time: the timer's next interrupt, an SGI
+// to oneself, and the distributor's commonest registers. Each does what the long way in vgic.c or
+// vgic_dist.c would have done, or says that it cannot.
+//
+// No lock is needed for a list register of this core. What it is made of (priority, group, enables)
+// changes only after the interrupt has been folded, on this core; so one that is listed, has ended
+// and is pending once more looks as it did.
+
+#include "core/arch.h"
+#include "irq/gic.h"
+#include "vgic/vgic.h"
+#include "vgic/vgic_dist.h"
+#include "vgic/vgic_lr.h"
+#include "vgic/vtimer.h"
+#include "vm/hook.h"
+#include "vm/vcpu_state.h"
+#include "vm/vgic_state.h"
+#include "vm/vm.h"
+
+// Its list register is empty: the physical interrupt could not fire before the guest had ended the
+// one in it.
+bool vgic_timer_again(vcpu_t *v) {
+    uint64_t raw = v->vgic.timer_lr;
+    if (raw == 0) {
+        return false;
+    }
+    lr_raw_write(v->vgic.bank.at[VTIMER_INTID], raw);
+    return true;
+}
+
+bool vgic_sgi_again(vcpu_t *v, unsigned sgi) {
+    vgic_cpu_t *c = &v->vgic;
+    if (!(c->bank.listed >> sgi & 1)) {
+        return false;
+    }
+    unsigned n = c->bank.at[sgi];
+    if (gic_is_v3()) {
+        uint64_t raw = ich_lr_read(n);
+        if (raw >> 60 != LR_GROUP1 >> 60) {
+            return false; // not ended, or in group 0, which ICC_SGI1R_EL1 is not for
+        }
+        ich_lr_write(n, raw | LR_PENDING);
+    } else {
+        uint32_t raw = gich_lr_read(n);
+        if (raw & (GICH_LR_STATE | GICH_LR_EOI)) {
+            return false; // not ended, or another vCPU's of the same number is next
+        }
+        gich_lr_write(n, (raw & ~GICH_LR_PHYSICAL) | v->id << 10 | GICH_LR_PENDING);
+    }
+    c->latched |= (uint16_t)(1u << n);
+    return true;
+}
+
+// GICD_ISENABLERn and GICD_ICENABLERn.
+static inline vgic_bank_t *enables(vcpu_t *v, uint64_t offset) {
+    unsigned w = (unsigned)(offset - GICD_ISENABLER) % 0x80 / 4;
+    if (offset - GICD_ISENABLER >= GICD_ISPENDR - GICD_ISENABLER || w >= VGIC_WORDS) {
+        return NULL;
+    }
+    return LIKELY(w > 0) ? &v->vm->vgic.spi[w - 1] : gic_is_v3() ? NULL : &v->vgic.bank;
+}
+
+uint32_t vgic_dist_load(vcpu_t *v, hook_t *h, uint64_t offset) {
+    if (offset == GICD_TYPER) {
+        return (uint32_t)h->value;
+    }
+    const vgic_bank_t *b = enables(v, offset);
+    return b != NULL ? b->enabled : vgic_dist_read(v, offset);
+}
+
+void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+    vm_t *vm = v->vm;
+    (void)h;
+    if (offset == GICD_SGIR && !gic_is_v3()) {
+        bool to_self = value >> 16 == 0x200 || value >> 16 == 1u << v->id;
+        if (!to_self || !vgic_sgi_again(v, value & 15)) {
+            vgic_dist_sgir(v, value);
+        }
+        return;
+    }
+    vgic_bank_t *b = enables(v, offset);
+    if (b != NULL) {
+        vgic_lock(vm);
+        uint32_t enabled = b->enabled, hold = b->pending | b->line | b->listed | b->hw;
+        bool on = offset < GICD_ICENABLER;
+        // Neither one more that waits to be delivered, nor one that has to be taken back, nor GICv2's
+        // SGIs, which are always enabled.
+        hold = on ? hold & ~enabled : b == &v->vgic.bank ? hold | 0xFFFF : hold;
+        if (!(value & hold)) {
+            b->enabled = on ? enabled | value : enabled & ~value;
+            vgic_unlock_unfolded(vm);
+            return;
+        }
+        vgic_unlock_unfolded(vm);
+    }
+    vgic_dist_write(v, offset, value);
+}

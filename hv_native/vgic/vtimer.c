@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: MIT
+// Guest timers: see vtimer.h.
+
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/platform.h"
+#include "core/syndrome.h"
+#include "irq/gic.h"
+#include "irq/irq.h"
+#include "irq/timer.h"
+#include "vgic/vgic.h"
+#include "vgic/vtimer.h"
+#include "vm/vcpu_state.h"
+#include "vm/vgic_state.h"
+#include "vm/vm.h"
+
+static vcpu_t *owner(timer_t *t, size_t offset) {
+    return (vcpu_t *)((char *)t - offset);
+}
+
+// Fire fn when `count` reaches cval; never, if that is beyond the counter's end.
+static void arm(timer_t *t, uint64_t ctl, uint64_t cval, uint64_t count, void (*fn)(timer_t *t)) {
+    uint64_t now = timer_now();
+    if (vtimer_armed(ctl) && (cval <= count || now + (cval - count) > now)) {
+        timer_arm(t, cval <= count ? now : now + (cval - count), fn);
+    } else {
+        timer_cancel(t);
+    }
+}
+
+// ---- The virtual count --------------------------------------------------------------------------
+
+// QEMU 7.2 takes CVAL + CNTVOFF in 64 bits for the time at which CNTV fires next. When that wraps, its timer
+// is due in the past for ever, and nothing else in QEMU runs: a guest that parks its timer at the largest
+// CVAL would stop the machine. CNTV cannot be trapped before ARMv8.6. It never wraps while the virtual count
+// is not behind the physical one, that is, while CNTVOFF as a signed number is not above 0. So a VM begins
+// ahead, by what it may be stopped in all (19 hours at 62.5 MHz, and up to twice that) and its time not go on.
+#define AHEAD BIT(42)
+
+static void begin_count(vm_t *vm, uint64_t now) {
+    vm->cntvoff = now - ALIGN_UP(now + AHEAD, 2 * AHEAD);
+}
+
+// It has stood still for so long. What is above the limit passes for the guest as well.
+static void hold_count(vm_t *vm, uint64_t ticks) {
+    uint64_t ahead = -vm->cntvoff;
+    vm->cntvoff += ticks < ahead ? ticks : ahead;
+}
+
+// ---- The virtual timer --------------------------------------------------------------------------
+
+// While v is not loaded, EL2's timer watches its deadline.
+static void watch_expired(timer_t *t) {
+    vcpu_t *v = owner(t, offsetof(vcpu_t, vtimer.watch));
+    if (!v->vtimer.live) {
+        vgic_set_ppi(v, VTIMER_INTID, true);
+    }
+}
+
+static void watch(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    uint64_t ctl = vm->stopped && vm->stop_time ? 0 : v->vtimer.ctl;
+    arm(&v->vtimer.watch, ctl, v->vtimer.cval, vtimer_count(vm), watch_expired);
+}
+
+// The physical interrupt of this core's virtual timer. It stays active until the guest ends its own,
+// by way of a list register that knows both.
+static void fired(void *arg) {
+    (void)arg;
+    vcpu_t *v = this_pcpu()->loaded;
+    if (LIKELY(v != NULL)) {
+        vgic_fired(v, VTIMER_INTID);
+    } else {
+        WRITE_SYSREG(cntv_ctl_el0, 0);
+        gic_set_active(platform.virt_timer_irq, false);
+    }
+}
+
+// QEMU 7.2's GICv2 forgets a level that is still high when the guest ends its interrupt, until some
+// other interrupt changes. A guest that sleeps meanwhile must not depend on that.
+void vtimer_poll(vcpu_t *v) {
+    if (vtimer_asserted(v) && vgic_over(v, VTIMER_INTID)) {
+        gic_set_active(platform.virt_timer_irq, true);
+        vgic_fired(v, VTIMER_INTID);
+    }
+}
+
+void vtimer_load(vcpu_t *v) {
+    timer_cancel(&v->vtimer.watch);
+    WRITE_SYSREG(cntvoff_el2, v->vm->cntvoff);
+    WRITE_SYSREG(cntv_cval_el0, v->vtimer.cval);
+    WRITE_SYSREG(cntv_ctl_el0, v->vtimer.ctl);
+    isb();
+    v->vtimer.live = true;
+}
+
+void vtimer_put(vcpu_t *v) {
+    v->vtimer.ctl = READ_SYSREG(cntv_ctl_el0) & (CTL_ENABLE | CTL_IMASK);
+    v->vtimer.cval = READ_SYSREG(cntv_cval_el0);
+    WRITE_SYSREG(cntv_ctl_el0, 0);
+    isb();
+    v->vtimer.live = false;
+    watch(v);
+}
+
+void vtimer_enter(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    if (UNLIKELY(vm->stopped)) {
+        vtimer_resumed(vm);
+    }
+    if (UNLIKELY(READ_SYSREG(cntvoff_el2) != vm->cntvoff)) {
+        WRITE_SYSREG(cntvoff_el2, vm->cntvoff);
+        isb();
+        vgic_refresh(v);
+    }
+}
+
+void vtimer_stopped(vm_t *vm) {
+    uint64_t daif = irq_save();
+    if (!vm->stopped) {
+        vm->stopped_at = timer_now();
+        vm->stopped = true;
+        for (unsigned i = 0; vm->stop_time && i < vm->nvcpus; i++) {
+            timer_cancel(&vm->vcpu[i]->vtimer.watch);
+        }
+    }
+    irq_restore(daif);
+}
+
+void vtimer_resumed(vm_t *vm) {
+    uint64_t daif = irq_save();
+    vgic_lock(vm); // only one of the vCPUs that enter resumes it
+    bool was = vm->stopped;
+    if (was) {
+        if (vm->stop_time) {
+            hold_count(vm, timer_now() - vm->stopped_at);
+        }
+        vm->stopped = false;
+    }
+    vgic_unlock(vm);
+    for (unsigned i = 0; was && vm->stop_time && i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        if (!v->vtimer.live) {
+            watch(v);
+        }
+    }
+    irq_restore(daif);
+}
+
+// ---- The physical timer -------------------------------------------------------------------------
+
+#define CRM_2 SYSREG_KEY(0, 0, 0, 2, 0)
+
+static bool p_reached(const vcpu_t *v) {
+    return (v->vtimer.p_ctl & CTL_ENABLE) && timer_now() >= v->vtimer.p_cval;
+}
+
+static void p_expired(timer_t *t) {
+    vcpu_t *v = owner(t, offsetof(vcpu_t, vtimer.physical));
+    vgic_set_ppi(v, PTIMER_INTID, vtimer_armed(v->vtimer.p_ctl) && p_reached(v));
+}
+
+// The registers changed: the line follows, now or at the deadline. Not while p_expired is at work on another core:
+// it may have looked at them before, and would set the line after us.
+static void p_update(vcpu_t *v) {
+    timer_cancel(&v->vtimer.physical);
+    bool high = vtimer_armed(v->vtimer.p_ctl) && p_reached(v);
+    vgic_set_ppi(v, PTIMER_INTID, high);
+    arm(&v->vtimer.physical, high ? 0 : v->vtimer.p_ctl, v->vtimer.p_cval, timer_now(), p_expired);
+}
+
+// CNTPCT_EL0 and CNTPCTSS_EL0. They trap when a script says so, and QEMU before 8.2 traps EL0's by CNTHCTL_EL2.EL1PCEN,
+// where DDI 0487 D13.8.2 asks EL1PCTEN.
+static bool physical_count(uint64_t key, bool write, uint64_t *value) {
+    unsigned op2 = FIELD(key, 19, 17);
+    if (write || (op2 != 1 && op2 != 5)) {
+        return false;
+    }
+    *value = timer_now();
+    return true;
+}
+
+// CNTP_TVAL_EL0, _CTL_EL0, _CVAL_EL0: op0 3, op1 3, CRn 14, CRm 2; the counter has CRm 0.
+bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
+    if ((key & ~(SYSREG_OP2 | CRM_2)) != SYSREG_KEY(3, 3, 14, 0, 0)) {
+        return false;
+    }
+    if (UNLIKELY(!(key & CRM_2))) {
+        return physical_count(key, write, value);
+    }
+    vtimer_t *t = &v->vtimer;
+    switch (FIELD(key, 19, 17)) {
+        case 0:
+            if (write) {
+                t->p_cval = timer_now() + (uint64_t)(int64_t)(int32_t)*value;
+            } else {
+                *value = (uint32_t)(t->p_cval - timer_now());
+            }
+            break;
+        case 1:
+            if (write) {
+                t->p_ctl = *value & (CTL_ENABLE | CTL_IMASK);
+            } else {
+                *value = t->p_ctl | (p_reached(v) ? CTL_ISTATUS : 0);
+            }
+            break;
+        case 2:
+            if (write) {
+                t->p_cval = *value;
+            } else {
+                *value = t->p_cval;
+            }
+            break;
+        default:
+            return false;
+    }
+    // Who reads that the time has come finds the interrupt pending, though EL2's own may still be on its way.
+    if (write || (vtimer_armed(t->p_ctl) && p_reached(v))) {
+        p_update(v);
+    }
+    return true;
+}
+
+// ---- Beginning and end --------------------------------------------------------------------------
+
+void vtimer_reset(vcpu_t *v) {
+    timer_cancel(&v->vtimer.watch);
+    timer_cancel(&v->vtimer.physical);
+    v->vtimer.ctl = v->vtimer.cval = v->vtimer.p_ctl = v->vtimer.p_cval = 0;
+    vgic_set_ppi(v, VTIMER_INTID, false);
+    vgic_set_ppi(v, PTIMER_INTID, false);
+}
+
+void vtimer_remove(vcpu_t *v) {
+    timer_cancel(&v->vtimer.watch);
+    timer_cancel(&v->vtimer.physical);
+}
+
+void vtimer_restart(vm_t *vm) {
+    vm->stopped_at = timer_now();
+    begin_count(vm, vm->stopped_at);
+    vm->stopped = true;
+}
+
+void vtimer_add(vm_t *vm) {
+    vm->stop_time = true;
+    vtimer_restart(vm);
+}
+
+void vtimer_init_core(void) {
+    WRITE_SYSREG(cntv_ctl_el0, 0);
+    irq_attach_forwarded(platform.virt_timer_irq, fired, NULL);
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// A guest's timers: the virtual one (CNTV) is the hardware's with an offset, and its interrupt the
+// core's own, forwarded; the physical one (CNTP) is emulated on EL2's timer.
+//
+// A VM's virtual count begins at 2^43 (a multiple of it, when the machine has been up for long: see vtimer.c)
+// and, with vm->stop_time, stands still while the VM is stopped.
+#ifndef HV_VTIMER_H
+#define HV_VTIMER_H
+
+#include "irq/timer.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+// The guest's INTIDs (DEN0029 3.6), whatever the host's are.
+#define VTIMER_INTID 27u
+#define PTIMER_INTID 30u
+
+void vtimer_init_core(void);            // each core, after its virtual GIC
+void vtimer_add(vm_t *vm);              // a new VM: stopped, at its first count
+void vtimer_restart(vm_t *vm);          // the same, after a reset; all of its vCPUs are put
+void vtimer_reset(vcpu_t *v);
+void vtimer_remove(vcpu_t *v);          // before its memory goes
+
+// CNTV_* are v's from here to there. Interrupts masked.
+void vtimer_load(vcpu_t *v);
+void vtimer_put(vcpu_t *v);
+// Each time before v enters the guest, loaded.
+void vtimer_enter(vcpu_t *v);
+
+// All of the VM's vCPUs have left the guest, and the REPL has the machine: its time stops. Entering
+// any of them resumes it.
+void vtimer_stopped(vm_t *vm);
+void vtimer_resumed(vm_t *vm);
+
+// The virtual timer's interrupt line. v is loaded on this core or on none.
+bool vtimer_asserted(const vcpu_t *v);
+
+// Before v, which is loaded here, goes to sleep: its virtual timer may have fired just now.
+void vtimer_poll(vcpu_t *v);
+
+// CNTP_*: false when key is none of them.
+bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
+
+static inline bool vtimer_armed(uint64_t ctl) {
+    return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
+}
+
+// CNTVCT_EL0 as the guest reads it; it stands still while the VM is stopped, if it is to.
+static inline uint64_t vtimer_count(const vm_t *vm) {
+    return (vm->stopped && vm->stop_time ? vm->stopped_at : timer_now()) - vm->cntvoff;
+}
+
+#endif

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+// Guest RAM: see ram.h.
+
+#include <string.h>
+#include "core/arch.h"
+#include "irq/timer.h"
+#include "memory/lent.h"
+#include "memory/mem.h"
+#include "memory/native.h"
+#include "memory/pgtable.h"
+#include "vm/ram.h"
+#include "vm/stage2.h"
+#include "vm/vm.h"
+
+// ---- Guest RAM ----------------------------------------------------------------------------------
+
+bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
+    ram_t *r = &vm->ram[vm->nram];
+    r->ipa = ipa;
+    r->size = size;
+    r->present_bytes = ALIGN_UP(size / RAM_GRANULE, 32) / 8;
+    r->present = native_alloc(r->present_bytes);
+    r->lent = lent_alloc(size);
+    if (r->present == NULL || r->lent == NULL) {
+        native_free(r->present, r->present_bytes);
+        lent_free(r->lent);
+        return false;
+    }
+    r->host = r->lent->at;
+    vm->nram++;
+    return true;
+}
+
+static ram_t *ram_at(vm_t *vm, uint64_t ipa) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
+            return &vm->ram[i];
+        }
+    }
+    return NULL;
+}
+
+bool vm_ram_present(const ram_t *r, uint64_t granule) {
+    return r->present[granule / 32] >> (granule % 32) & 1;
+}
+
+static bool map_granule(vm_t *vm, ram_t *r, uint64_t granule) {
+    uint64_t offset = granule * RAM_GRANULE, left = r->size - offset;
+    unsigned rights = S2_READ;
+    rights |= r->flash == NULL ? S2_WRITE : 0;
+    rights |= vm->exec_xor_write ? 0 : S2_EXEC;
+    return stage2_fill(vm, r->ipa + offset, (uint64_t)r->host + offset, left < RAM_GRANULE ? left : RAM_GRANULE, rights);
+}
+
+// Zero a granule, clean it to memory (the guest may look with its caches off) and map it; when that
+// completes 2 MB, a block entry takes the place of the pages.
+static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
+    uint64_t offset = granule * RAM_GRANULE;
+    uint64_t left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+    if (r->flash != NULL) {
+        memset(r->host + offset, 0xFF, bytes);
+    } else {
+        page_zero(r->host + offset, bytes);
+    }
+    cache_written(r->host + offset, bytes); // an earlier owner of these pages may have executed them
+    if (!r->hidden && !map_granule(vm, r, granule)) {
+        return false;
+    }
+    r->present[granule / 32] |= 1u << granule % 32;
+    if (r->present[granule / 32] == ~0u) {
+        pgtable_fold(&vm->stage2, r->ipa + offset);
+    }
+    return true;
+}
+
+// With the lock for one granule at a time: zeroing takes its time.
+static bool present(vm_t *vm, ram_t *r, uint64_t granule) {
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    bool ok = vm_ram_present(r, granule) || make_present(vm, r, granule);
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    return ok;
+}
+
+bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
+    ram_t *r = ram_at(vm, ipa);
+    uint64_t granule = r == NULL ? 0 : (ipa - r->ipa) / RAM_GRANULE;
+    if (r == NULL || !present(vm, r, granule)) {
+        return false;
+    }
+    // It may have been there all the time: unmapped by a script, or changed at this moment on another core.
+    uint64_t daif = irq_save();
+    spin_lock(&vm->lock);
+    if (r->flash != NULL && !r->hidden) {
+        map_granule(vm, r, granule); // a device has answered for it
+    }
+    bool mapped = pgtable_walk(&vm->stage2, ipa).entry & PTE_VALID;
+    spin_unlock(&vm->lock);
+    irq_restore(daif);
+    return mapped;
+}
+
+bool vm_ram_missing(vm_t *vm, uint64_t ipa) {
+    ram_t *r = ram_at(vm, ipa);
+    return r != NULL && !vm_ram_present(r, (ipa - r->ipa) / RAM_GRANULE);
+}
+
+void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size) {
+    ram_t *r = ram_at(vm, ipa);
+    return r == NULL || size > r->size - (ipa - r->ipa) ? NULL : r->host + (ipa - r->ipa);
+}
+
+bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        uint64_t offset = (uint64_t)place - (uint64_t)vm->ram[i].host;
+        if (offset < vm->ram[i].size) {
+            return vm_ram(vm, vm->ram[i].ipa + offset, size) != NULL;
+        }
+    }
+    return false;
+}
+
+void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
+    ram_t *r = ram_at(vm, ipa);
+    uint64_t offset = r == NULL ? 0 : ipa - r->ipa;
+    if (r == NULL || size > r->size - offset) {
+        return NULL;
+    }
+    uint64_t last = size == 0 ? offset : offset + size - 1;
+    for (uint64_t g = offset / RAM_GRANULE; g <= last / RAM_GRANULE; g++) {
+        if (!vm_ram_present(r, g) && !present(vm, r, g)) {
+            return NULL;
+        }
+    }
+    return r->host + offset;
+}
+
+void vm_show_ram(vm_t *vm, uint64_t ipa) {
+    ram_t *r = ram_at(vm, ipa);
+    if (r != NULL) {
+        r->lent->shown = true;
+    }
+}
+
+static void zero_granule(ram_t *r, uint64_t granule) {
+    uint64_t offset = granule * RAM_GRANULE, left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+    page_zero(r->host + offset, bytes);
+    cache_written(r->host + offset, bytes);
+}
+
+bool vm_ram_zero_some(vm_t *vm, uint64_t until) {
+    uint64_t first = 0;
+    for (unsigned i = 0; i < vm->nram; i++) {
+        ram_t *r = &vm->ram[i];
+        uint64_t count = r->flash != NULL ? 0 : (r->size + RAM_GRANULE - 1) / RAM_GRANULE;
+        while (vm->zeroed - first < count) {
+            uint64_t granule = vm->zeroed++ - first;
+            if (vm_ram_present(r, granule)) {
+                zero_granule(r, granule);
+                if (timer_now() >= until) {
+                    return false;
+                }
+            }
+        }
+        first += count;
+    }
+    return true;
+}

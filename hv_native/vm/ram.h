@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Guest RAM: zeroed and mapped when it is first touched.
+#ifndef HV_RAM_H
+#define HV_RAM_H
+
+#include "vm/vm.h"
+
+bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
+
+// Host address of guest RAM [ipa, ipa + size), zeroed and contiguous, or NULL when it is not all RAM.
+void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
+// The same in two steps, for what is long: where it is, and, of a part of that, that it is there.
+void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size);
+bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
+// Somebody may keep the address of RAM at ipa: see lent.h.
+void vm_show_ram(vm_t *vm, uint64_t ipa);
+// A stage-2 fault in RAM that was not touched before: true when it is there now.
+bool vm_ram_fault(vm_t *vm, uint64_t ipa);
+bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory
+// The part of that which there is time for in a turn of the boot core (sched.h). True: all of it.
+bool vm_ram_zero_some(vm_t *vm, uint64_t until);    // until then, by CNTPCT
+
+// Whether a granule of it has been touched.
+bool vm_ram_present(const ram_t *r, uint64_t granule);
+
+#endif

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// A VM's stage 2: 40-bit IPA from level 1 with two concatenated tables (DDI 0487 D5.2.6), so the
+// root is 8 KB and 8 KB aligned.
+
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "memory/mem.h"
+#include "memory/pgtable.h"
+#include "vm/policy.h"
+#include "vm/stage2.h"
+#include "vm/vm.h"
+
+#define ROOT_BYTES 0x2000u
+#define ROOT_ENTRIES 1024u
+
+#define S2_MEMATTR(n) ((uint64_t)(n) << 2)  // 0xF normal write-back, 0x5 non-cacheable, 0x1 Device-nGnRE
+#define S2_AP_READ BIT(6)
+#define S2_AP_WRITE BIT(7)
+#define S2_SH_INNER (UINT64_C(3) << 8)
+#define S2_XN BIT(54)
+#define S2_PERMISSIONS (S2_AP_READ | S2_AP_WRITE | S2_XN)
+
+#define TCR_EPD (BIT(7) | BIT(23)) // EPD0, EPD1
+
+// A TLBI by IPA or by VMID acts on the VMID that is current, so make it this VM's for the moment.
+// The order (IPA entries, DSB, then the combined stage-1-and-2 ones, DSB, ISB) is DDI 0487 D5.10.2.
+static void flush(pgtable_t *pt, uint64_t ipa, uint64_t size) {
+    vm_t *vm = (vm_t *)((char *)pt - offsetof(vm_t, stage2));
+    uint64_t daif = irq_save();
+    uint64_t before = READ_SYSREG(vttbr_el2), mine = (uint64_t)vm->vmid << 48 | (uint64_t)pt->root;
+    uint64_t tcr = READ_SYSREG(tcr_el1), sctlr = READ_SYSREG(sctlr_el1);
+    if (before != mine) {
+        // Erratum 1530924: no walk by a stage 1 that is not this VM's (EPDn, which count with M only).
+        WRITE_SYSREG(tcr_el1, tcr | TCR_EPD);
+        isb();
+        WRITE_SYSREG(sctlr_el1, sctlr | 1);
+        isb();
+        WRITE_SYSREG(vttbr_el2, mine);
+        isb();
+    }
+    dsb_ish();
+    if (size <= PAGE_SIZE) {
+        __asm__ volatile ("tlbi ipas2e1is, %0\n dsb ish\n tlbi vmalle1is" : : "r" (ipa >> 12) : "memory");
+    } else {
+        __asm__ volatile ("tlbi vmalls12e1is" : : : "memory");
+    }
+    dsb_ish();
+    isb();
+    if (before != mine) {
+        WRITE_SYSREG(vttbr_el2, before);
+        isb();
+        WRITE_SYSREG(sctlr_el1, sctlr);
+        isb();
+        WRITE_SYSREG(tcr_el1, tcr);
+        isb();
+    }
+    irq_restore(daif);
+}
+
+static uint64_t attributes(unsigned flags) {
+    uint64_t attr = PTE_AF;
+    if (flags & S2_DEVICE) {
+        attr |= S2_MEMATTR(0x1);
+    } else if (flags & S2_NC) {
+        attr |= S2_MEMATTR(0x5) | S2_SH_INNER;
+    } else {
+        attr |= S2_MEMATTR(0xF) | S2_SH_INNER;
+    }
+    attr |= flags & S2_SCRIPT ? S2_PTE_SCRIPT : 0;
+    attr |= flags & S2_READ ? S2_AP_READ : 0;
+    attr |= flags & S2_WRITE ? S2_AP_WRITE : 0;
+    return attr | (flags & S2_EXEC ? 0 : S2_XN);
+}
+
+static uint64_t *new_table(void) {
+    uint64_t *t = page_alloc(PAGE_SIZE);
+    if (t != NULL) {
+        page_zero(t, PAGE_SIZE);
+    }
+    return t;
+}
+
+static void free_table(uint64_t *t) {
+    page_free(t, PAGE_SIZE);
+}
+
+// What VTTBR_EL2 holds between vCPUs: of VMID 0, which no VM has, with nothing in it. A walk that the core begins by
+// itself, or a speculative AT (erratum 1530924), then finds nothing and leaves nothing in the TLB.
+static uint64_t empty[ROOT_ENTRIES] __attribute__((aligned(ROOT_BYTES)));
+
+void stage2_init_core(void) {
+    pcpu_t *p = this_pcpu();
+    p->no_stage2 = (uint64_t)empty;
+    WRITE_SYSREG(vtcr_el2, el2_policy[EL2_VTCR].initial);
+    stage2_leave(p);
+}
+
+bool stage2_init(vm_t *vm) {
+    uint64_t *root = page_alloc(ROOT_BYTES);
+    if (root == NULL) {
+        return false;
+    }
+    page_zero(root, ROOT_BYTES);
+    vm->stage2 = (pgtable_t) {
+        .root = root, .root_entries = ROOT_ENTRIES, .flush = flush, .new_table = new_table, .free_table = free_table,
+        .permissions = S2_PERMISSIONS | S2_PTE_SOFTWARE,
+    };
+    dsb_ish();
+    flush(&vm->stage2, 0, BLOCK_1G); // whatever an earlier VM of this VMID left
+    return true;
+}
+
+void stage2_free(vm_t *vm) {
+    if (vm->stage2.root != NULL) {
+        pgtable_clear(&vm->stage2);
+        page_free(vm->stage2.root, ROOT_BYTES);
+        vm->stage2.root = NULL;
+    }
+}
+
+void stage2_use(vm_t *vm) {
+    WRITE_SYSREG(vtcr_el2, vm->el2[EL2_VTCR]);
+    WRITE_SYSREG(vttbr_el2, (uint64_t)vm->vmid << 48 | (uint64_t)vm->stage2.root);
+}
+
+bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags) {
+    return pgtable_map(&vm->stage2, ipa, pa, size, attributes(flags));
+}
+
+bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags) {
+    return pgtable_fill(&vm->stage2, ipa, pa, size, attributes(flags));
+}
+
+bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good) {
+    return pgtable_unmap(&vm->stage2, ipa, size, for_good ? S2_PTE_SCRIPT : 0);
+}
+
+bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags) {
+    return pgtable_protect(&vm->stage2, ipa, size, S2_PERMISSIONS, attributes(flags) & (S2_PERMISSIONS | S2_PTE_SCRIPT),
+        flags & S2_SCRIPT ? 0 : S2_PTE_SCRIPT);
+}

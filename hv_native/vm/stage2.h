@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// Stage-2 translation tables of a VM.
+#ifndef HV_STAGE2_H
+#define HV_STAGE2_H
+
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "vm/vm.h"
+
+// stage2.c. What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
+// the invalid ones), and the VM's RAM fills in only what has none.
+bool stage2_init(vm_t *vm);
+void stage2_free(vm_t *vm);
+void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
+void stage2_init_core(void);
+// No VM's tables any more on this core.
+static inline void stage2_leave(const struct pcpu *p) {
+    WRITE_SYSREG(vttbr_el2, p->no_stage2);
+    isb();
+}
+#define S2_READ 1u
+#define S2_WRITE 2u
+#define S2_EXEC 4u
+#define S2_DEVICE 8u
+#define S2_NC 16u
+#define S2_SCRIPT 32u                   // set the mark
+#define S2_PTE_SOFTWARE (UINT64_C(15) << 55)    // bits the architecture leaves to software
+#define S2_PTE_SCRIPT BIT(55)           // the mark
+// False: no page left for a table. The VM's lock is held, or it is still being made.
+bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
+bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
+bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good);
+// Access rights only. Without S2_SCRIPT, of what no script has said anything about.
+bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags);
+
+#endif

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// A virtual CPU: its register file, what made it exit, and the EL1 state a world switch carries.
+#ifndef HV_VCPU_STATE_H
+#define HV_VCPU_STATE_H
+
+#include "core/cpu.h"
+#include "vm/el1_state.h"
+#include "vm/vgic_state.h"
+
+// Why guest_enter came back, and what the run loops make of it. 0 means: go on running the guest.
+typedef enum {
+    EXIT_RESUME = 0,
+    EXIT_TRAP = 1,      // a synchronous exception nobody handled: see vcpu_t.exit
+    EXIT_SERROR = 2,    // vectors.S knows this number
+    EXIT_SAVE = 3,      // (vectors only, and it knows this one too) x19-x29 are needed: trap_saved is next
+    EXIT_IRQ,           // (vectors only) an interrupt was served and something wants attention
+    EXIT_EVENT,         // MicroPython has something to do: Ctrl-C, a scheduled function
+    EXIT_KICK,          // asked to leave by vcpu_kick: paused, or its timeslice is over
+    EXIT_IDLE,          // waits for an interrupt and none is pending
+    EXIT_RAISED,        // a Python handler raised
+    EXIT_STOP,          // a Python handler returned hv.STOP
+    EXIT_OFF,           // PSCI SYSTEM_OFF, or CPU_OFF of the last vCPU
+    EXIT_RESET,         // PSCI SYSTEM_RESET
+    EXIT_CPU_OFF,       // PSCI CPU_OFF
+    EXIT_MEMORY,        // its RAM cannot be had: no page for a translation table
+    EXIT_PYTHON,        // on a core without Python: the boot core has to finish this exit
+} exit_t;
+
+// Where a guest's registers are while it runs: on its core's stack (vectors.S).
+typedef struct {
+    uint64_t x[31];
+    uint64_t pc;        // ELR_EL2
+    uint64_t pstate;    // SPSR_EL2
+    struct vcpu *vcpu;
+} guest_regs_t;
+
+typedef struct {
+    uint64_t q[64];     // q0..q31, low half first
+    uint64_t fpcr, fpsr;
+} fp_state_t;
+
+// What the last exit that C or Python looked at was.
+typedef struct {
+    uint64_t esr, far, hpfar;
+    uint64_t ipa;       // of an abort, when known
+    uint64_t pc;        // of the instruction that trapped
+    uint64_t value;     // of a store, an MSR
+    uint8_t size;       // bytes of a memory access
+    bool write;
+    exit_t reason;
+} exit_info_t;
+
+typedef enum {
+    VCPU_OFF,       // powered off: PSCI CPU_ON starts it
+    VCPU_STOPPED,   // its VM does not run
+    VCPU_READY,     // waits for a core
+    VCPU_RUNNING,   // on a core
+    VCPU_IDLE,      // waits for an interrupt
+    VCPU_PYTHON,    // waits for the boot core to finish its exit
+} vcpu_state_t;
+
+typedef struct vcpu {
+    guest_regs_t parked;    // the registers while it does not run
+    guest_regs_t *regs;     // &parked, or on a stack
+    struct vm *vm;
+    unsigned id;
+    volatile vcpu_state_t state;
+    struct pcpu *on;        // the core it is loaded on, or NULL
+    int pin;                // the core it must run on, or -1: set by a script
+    int home;               // the same, for the time of a run in the foreground
+    struct vcpu *next;      // in one of the scheduler's queues
+    bool queued;            // in the one of READY vCPUs
+    uint64_t slice_end;     // CNTPCT until which nobody else has a claim to its core
+    volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
+    volatile bool kicked;   // leave the guest at the next opportunity
+    uint64_t sp_el2;        // the hypervisor's stack pointer while the guest ran
+    bool moved;             // a handler set the PC or injected an exception: do not advance it
+    bool serror;            // a virtual SError is pending (HCR_EL2.VSE)
+    bool skip;              // the last handler returned hv.SKIP
+    uint64_t step_ipa;      // el1trap.c has put the original instruction there, for one step; or 0
+    uint16_t step_word;
+    void *asked;            // the handler (handler_t) whose frame this exit has begun in: see callback.h
+    uint16_t vmid;
+    uint64_t mdscr;         // MDSCR_EL1 as the guest sees it: the real one is the debugger's
+    uint64_t vmpidr;
+    exit_info_t exit;
+    struct hook *mmio_hit;  // the range of the last MMIO exit
+    void *object;           // the Python object, given to handlers
+    uint64_t el1[EL1_COUNT];
+    uint64_t counts[64];    // exits by exception class
+    uint64_t irq_exits;
+    vgic_cpu_t vgic;
+    vtimer_t vtimer;
+    fp_state_t fp __attribute__((aligned(16)));
+} vcpu_t;
+
+static inline uint64_t reg_get(const guest_regs_t *r, unsigned n) {
+    return n == 31 ? 0 : r->x[n]; // 31 is XZR in a syndrome
+}
+
+static inline void reg_set(guest_regs_t *r, unsigned n, uint64_t v) {
+    if (n != 31) {
+        r->x[n] = v;
+    }
+}
+
+#endif
