@@ -4,13 +4,8 @@
 // __image_start and relocates itself when it finds itself elsewhere.
 
 #include "mpconfigboard.h"
+#include "offsets.h"
 
-// SCTLR_EL2: every RES1 bit, MMU, caches and alignment check off (DDI 0487 D13.2.119).
-#define SCTLR_EL2_OFF   0x30C50830
-// HCR_EL2: RW (EL1 is AArch64); IMO, FMO, AMO, without which EL2 takes no physical interrupt.
-#define HCR_EL2_HOST    0x80000039
-// CPTR_EL2: RES1 bits only, so FP is usable and nothing traps (DDI 0487 D13.2.30).
-#define CPTR_EL2_HOST   0x33FF
 // SCR_EL3: RW | HCE | SMD (no firmware is left to serve an SMC: undefined, not lost) | RES1 | NS.
 #define SCR_EL3_HOST    0x5B1
 // SPSR: EL2h with D, A, I and F masked.
@@ -120,9 +115,9 @@ el2_entry:
 el2_registers:
     mov32   x1, SCTLR_EL2_OFF
     msr     sctlr_el2, x1
-    mov32   x1, HCR_EL2_HOST
+    mov32   x1, HCR_HOST
     msr     hcr_el2, x1
-    mov     x1, #CPTR_EL2_HOST
+    mov     x1, #CPTR_HOST
     msr     cptr_el2, x1
     msr     hstr_el2, xzr
     msr     tpidr_el2, xzr
@@ -161,7 +156,7 @@ park:
     address x3, core_release
     ldr     x0, [x3]
     cbz     x0, 1b
-    ldr     x3, [x0, #8]                // pcpu_t.mpidr: is it this core that is called?
+    ldr     x3, [x0, #PCPU_MPIDR]                // pcpu_t.mpidr: is it this core that is called?
     mrs     x1, mpidr_el1
     and     x1, x1, #0xFFFFFF
     cmp     x1, x3
@@ -176,7 +171,7 @@ secondary_core:
     mov     x20, x0
     msr     spsel, #1
     bl      el2_registers
-    ldr     x1, [x20]                   // pcpu_t.stack_top
+    ldr     x1, [x20, #PCPU_STACK_TOP]                 // pcpu_t.stack_top
     sub     sp, x1, #16
     mov     x0, x20
     bl      mmu_enable

@@ -5,8 +5,8 @@
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "core/event.h"
-#include "core/offsets.h"
 #include "core/platform.h"
+#include "core/syndrome.h"
 #include "hv.h"
 #include "irq/irq.h"
 #include "irq/timer.h"
@@ -19,10 +19,6 @@
 
 extern char __stack_top[], __fault_stack_top[];
 
-_Static_assert(offsetof(pcpu_t, stack_top) == PCPU_STACK_TOP, "boot/start.S");
-_Static_assert(offsetof(pcpu_t, mpidr) == PCPU_MPIDR, "boot/start.S");
-_Static_assert(offsetof(pcpu_t, fault_stack) == PCPU_FAULT_STACK, "vectors.S");
-_Static_assert(offsetof(pcpu_t, scratch) == PCPU_SCRATCH, "vectors.S");
 
 void hv_init(void) {
     pcpu_t *p = &pcpus[0];
@@ -31,7 +27,7 @@ void hv_init(void) {
     p->mpidr = READ_SYSREG(mpidr_el1) & UINT64_C(0xFF00FFFFFF);
     p->online = true;
     WRITE_SYSREG(tpidr_el2, (uint64_t)p);
-    WRITE_SYSREG(cnthctl_el2, 3); // guests that a VM does not say otherwise for
+    WRITE_SYSREG(cnthctl_el2, CNTHCTL_HOST);
     event_clear();
     irq_init();
     timer_init_core();

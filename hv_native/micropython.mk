@@ -3,7 +3,7 @@
 
 HV_NATIVE_DIR := $(USERMOD_DIR)
 
-SRC_USERMOD_C += $(sort $(wildcard $(HV_NATIVE_DIR)/*.c $(HV_NATIVE_DIR)/*/*.c))
+SRC_USERMOD_C += $(filter-out %/offsets.c,$(sort $(wildcard $(HV_NATIVE_DIR)/*.c $(HV_NATIVE_DIR)/*/*.c)))
 SRC_USERMOD_LIB_ASM += $(sort $(wildcard $(HV_NATIVE_DIR)/*.S $(HV_NATIVE_DIR)/*/*.S))
 
 # Headers are included by their path: "vm/ram.h".
@@ -11,3 +11,10 @@ CFLAGS_USERMOD += -I$(HV_NATIVE_DIR)
 
 # Names come from the register table too, which the scan for names does not follow by itself.
 QSTR_GLOBAL_DEPENDENCIES += $(HV_NATIVE_DIR)/core/sysregs.def
+
+# offsets.h: what assembly knows of C, as the compiler says (offsets.c).
+$(BUILD)/offsets.h: $(HV_NATIVE_DIR)/offsets.c $(BUILD)/genhdr/qstrdefs.generated.h $(BUILD)/genhdr/moduledefs.h $(BUILD)/genhdr/root_pointers.h
+	$(ECHO) "GEN $@"
+	$(Q)$(CC) $(CFLAGS) $(CFLAGS_USERMOD) -MMD -MP -MT $@ -MF $(BUILD)/offsets.d -S -o $(BUILD)/offsets.s $<
+	$(Q)sed -n 's/^offsets: /#define /p' $(BUILD)/offsets.s >$@.new && mv $@.new $@
+-include $(BUILD)/offsets.d

@@ -9,7 +9,7 @@ struct vcpu;
 struct timer;
 
 typedef struct pcpu {
-    uint64_t stack_top;     // boot/start.S and vectors.S know these four by offset
+    uint64_t stack_top;     // start.S and vectors.S use these four
     uint64_t mpidr;         // affinity bits only
     uint64_t fault_stack;
     uint64_t scratch[3];    // of vectors.S, when there is no stack
@@ -22,6 +22,14 @@ typedef struct pcpu {
     uint64_t irq_count;
     uint64_t no_stage2;     // VTTBR_EL2 of nobody (stage2.c)
 } pcpu_t;
+
+// A stack is STACK_SIZE bytes, aligned so that this bit of an address in it is set and the bit of an address in
+// the guard below it is clear: one test finds an overflow without a free register (vectors.S).
+#define STACK_BIT 18
+#define STACK_SIZE (1 << STACK_BIT)
+// The end of the boot core\'s guard that lies below its stack: unmapped like the rest, but opened, page
+// by page, for what must not be interrupted by an overflow (el2_fault.c).
+#define STACK_RESERVE 0x8000
 
 extern pcpu_t pcpus[PLATFORM_MAX_CPUS];
 extern unsigned cpus_online;     // how many cores run, the boot core included

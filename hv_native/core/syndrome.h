@@ -61,8 +61,13 @@ static inline uint32_t sysreg_key(unsigned enc) {
 // op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2: the bits of the instruction, and of a trap's ISS less Rt.
 #define SYSREG_ENC(op0, op1, crn, crm, op2) ((op0) << 14 | (op1) << 11 | (crn) << 7 | (crm) << 3 | (op2))
 
-// What EL2 itself runs with, between guests. boot/start.S sets the same. VM (bit 0) stays on: what a core does of
+// What EL2 itself runs with, between guests. VM (bit 0) stays on: what a core does of
 // EL1&0's translation meanwhile, as by a speculative AT (erratum 1530924), is bound to stage 2 all the same.
+// SCTLR_EL2_OFF: every RES1 bit; MMU, caches and alignment check off (D13.2.119). HCR_HOST: RW, and IMO, FMO, AMO,
+// without which EL2 takes no physical interrupt. CPTR_HOST: RES1 bits only, so FP is usable (D13.2.30).
+// CNTHCTL_HOST: EL1PCTEN, EL1PCEN, for guests that a VM does not say otherwise for.
+#define SCTLR_EL2_OFF UINT64_C(0x30C50830)
+#define CNTHCTL_HOST UINT64_C(3)
 #define HCR_HOST UINT64_C(0x80000039)
 #define HCR_VSE BIT(8)
 #define HCR_TID3 BIT(18)

@@ -4,7 +4,7 @@
 // devices get the largest blocks that fit. NULL and whatever nobody described stay unmapped.
 
 #include "core/arch.h"
-#include "core/offsets.h"
+#include "core/cpu.h"
 #include "core/platform.h"
 #include "memory/mmu.h"
 #include "memory/pgtable.h"

@@ -15,7 +15,6 @@
 #include "py/smallint.h"
 #include "core/arch.h"
 #include "core/cpu.h"
-#include "core/offsets.h"
 #include "core/syndrome.h"
 #include "irq/timer.h"
 #include "trap/callback.h"
@@ -24,32 +23,6 @@
 #include "trap/words.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
-
-// What quick.S knows by number.
-_Static_assert(offsetof(handler_t, frame) == HANDLER_FRAME && offsetof(handler_t, entry) == HANDLER_FRAME + 8, "quick.S");
-_Static_assert(offsetof(handler_t, top) == HANDLER_TOP && offsetof(handler_t, cache) == HANDLER_TOP + 8, "quick.S");
-_Static_assert(offsetof(mp_code_state_t, fun_bc) == 0 && offsetof(mp_code_state_t, ip) == STATE_IP
-    && offsetof(mp_code_state_t, sp) == STATE_IP + 8 && offsetof(mp_code_state_t, state) == STATE, "quick.S");
-_Static_assert(offsetof(mp_obj_fun_bc_t, context) == FUN_BC_CONTEXT && offsetof(mp_module_context_t, module.globals) == CONTEXT_GLOBALS
-    && offsetof(mp_module_context_t, constants.qstr_table) == CONTEXT_QSTRS, "quick.S");
-_Static_assert(offsetof(mp_obj_dict_t, map) == DICT_MAP && offsetof(mp_map_t, alloc) == MAP_ALLOC
-    && offsetof(mp_map_t, table) == MAP_ALLOC + 8 && sizeof(mp_map_elem_t) == 16 && offsetof(mp_map_elem_t, value) == 8
-    && MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE == 1 << 9, "quick.S: find");
-_Static_assert(offsetof(mp_obj_cell_t, obj) == CELL_OBJ && offsetof(mp_obj_instance_t, members) == INSTANCE_MEMBERS
-    && offsetof(mp_obj_list_t, len) == LIST_LEN && offsetof(mp_obj_list_t, items) == LIST_LEN + 8, "quick.S");
-_Static_assert(offsetof(mp_obj_type_t, flags) == TYPE_FLAGS && MP_TYPE_FLAG_INSTANCE_TYPE == 1 << TYPE_INSTANCE_BIT
-        && MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS == 1 << TYPE_ACCESSORS_BIT, "quick.S");
-_Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && sizeof(qstr_short_t) == 2 && (uintptr_t)MP_OBJ_NEW_QSTR(1) == (8 | OBJ_QSTR)
-    && (uintptr_t)mp_const_none == OBJ_NONE && (uintptr_t)mp_const_false == OBJ_FALSE
-    && (uintptr_t)mp_const_true == OBJ_FALSE + (1 << OBJ_TRUE_SHIFT), "quick.S");
-#define SAME(name) (MP_UNARY_OP_##name == UNARY_OP_##name)
-_Static_assert(SAME(INVERT) && SAME(NOT), "quick.S");
-#undef SAME
-#define SAME(name) (MP_BINARY_OP_##name == BINARY_OP_##name)
-_Static_assert(SAME(LESS) && SAME(MORE) && SAME(EQUAL) && SAME(LESS_EQUAL) && SAME(MORE_EQUAL) && SAME(NOT_EQUAL) && SAME(IS)
-    && SAME(OR) && SAME(XOR) && SAME(AND) && SAME(LSHIFT) && SAME(RSHIFT) && SAME(ADD) && SAME(SUBTRACT) && SAME(MULTIPLY), "quick.S");
-#undef SAME
-_Static_assert(MP_BINARY_OP_OR - MP_BINARY_OP_INPLACE_OR == BINARY_OPS && MP_BINARY_OP_MULTIPLY - MP_BINARY_OP_INPLACE_MULTIPLY == BINARY_OPS, "quick.S");
 
 // ---- Actions ------------------------------------------------------------------------------------
 

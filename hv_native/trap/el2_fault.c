@@ -9,7 +9,6 @@
 #include "core/access.h"
 #include "core/arch.h"
 #include "core/cpu.h"
-#include "core/offsets.h"
 #include "core/platform.h"
 #include "core/syndrome.h"
 #include "irq/irq.h"
@@ -21,14 +20,6 @@
 #include "vm/vcpu_state.h"
 #include "mpconfigboard.h"
 
-typedef struct {
-    uint64_t x[31], sp, elr, spsr, esr, far;
-} el2_frame_t;
-
-_Static_assert(offsetof(el2_frame_t, sp) == FRAME_SP, "vectors.S");
-_Static_assert(offsetof(el2_frame_t, elr) == FRAME_ELR, "vectors.S");
-_Static_assert(offsetof(el2_frame_t, esr) == FRAME_ESR, "vectors.S");
-_Static_assert(sizeof(el2_frame_t) == FRAME_SIZE, "vectors.S");
 
 extern const uint64_t __ex_table_start[], __ex_table_end[];
 extern char poke_end[], __text_end[], __image_start[], __stack_bottom[], __stack_top[];
@@ -282,7 +273,7 @@ static bool may_unwind(const el2_frame_t *f) {
 }
 
 static bool below_stack(uint64_t sp) {
-    return sp < (uint64_t)__stack_bottom + FRAME_SIZE && sp > (uint64_t)__stack_bottom - STACK_SIZE;
+    return sp < (uint64_t)__stack_bottom + sizeof(el2_frame_t) && sp > (uint64_t)__stack_bottom - STACK_SIZE;
 }
 
 // vectors.S returns by way of the 16 bytes below the stack pointer.

@@ -8,6 +8,11 @@
 #include <stdint.h>
 #include "py/obj.h"
 
+// What an exception taken at EL2 itself saves (vectors.S).
+typedef struct {
+    uint64_t x[31], sp, elr, spsr, esr, far;
+} el2_frame_t;
+
 // Raise hv.Fault, an OSError: "cannot read 4 bytes at 0x0: translation fault, level 1".
 MP_NORETURN void fault_raise(uint64_t addr, unsigned size, uint64_t esr, bool write);
 extern const mp_obj_type_t mp_type_Fault;

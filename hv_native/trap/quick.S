@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The interpreter of quick.h. Each instruction here is completed, or left to MicroPython's VM by `leave`
-// before it has changed anything; what they mean is said by py/vm.c, and callback.c asserts the numbers and
-// offsets below. No case calls a C function, so that there is nothing to save on the way in and out.
+// before it has changed anything; what they mean is said by py/vm.c, and offsets.c has the numbers and
+// offsets from the compiler. No case calls a C function, so that there is nothing to save on the way in and out.
 //
 // Local variables lie downwards from the top of the frame, the stack upwards from its bottom, as the VM has
 // them, but for the top of the stack, which is kept in a register.
@@ -9,7 +9,7 @@
 // A small int n is the object 2 n + 1, which much arithmetic can be done with as it is.
 
 #include "py/bc0.h"
-#include "core/offsets.h"
+#include "offsets.h"
 
 #define s       x5      // mp_code_state_t
 #define ip      x6      // behind the opcode
@@ -438,7 +438,7 @@ find:
     ldrh    w13, [x15, x13, lsl #1]
     lsl     x13, x13, #3
     add     x13, x13, #OBJ_QSTR
-    ubfx    x15, x13, #2, #9            // MAP_CACHE_OFFSET
+    ubfx    x15, x13, #2, #MAP_CACHE_BITS            // MAP_CACHE_OFFSET
     ldrb    w15, [cache, x15]
     ldp     x16, x12, [x12, #MAP_ALLOC]
     cbz     x16, leave

@@ -10,12 +10,17 @@
 
 #include "core/arch.h"
 #include "core/cpu.h"
-#include "core/offsets.h"
 #include "trap/callback.h"
 #include "vm/vcpu_state.h"
 
+enum {
+    QUICK_VALUE,        // it returned an int
+    QUICK_NOTHING,      // None
+    QUICK_VM,           // not yet: the VM has to go on
+};
+
 typedef struct {
-    uint64_t what;      // QUICK_VALUE: it returned an int; QUICK_NOTHING: None; QUICK_VM: not yet
+    uint64_t what;
     uint64_t value;
 } quick_t;
 

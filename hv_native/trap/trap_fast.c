@@ -8,7 +8,6 @@
 
 #include "core/arch.h"
 #include "core/cpu.h"
-#include "core/offsets.h"
 #include "core/platform.h"
 #include "core/psci_ids.h"
 #include "core/syndrome.h"

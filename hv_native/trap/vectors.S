@@ -13,6 +13,8 @@
 
 #include "vcpu/guest_regs.inc"
 
+#define FRAME_X(n) (FRAME_X0 + (n) * 8)
+
 .macro entry label
     .balign 0x80
     b       \label
@@ -62,10 +64,10 @@ guest_irq:
 
 guest_serror:
     save_caller_saved
-    mov     x0, #2                      // EXIT_SERROR
+    mov     x0, #EXIT_SERROR
 
 guest_more:
-    cmp     x0, #3                      // EXIT_SAVE
+    cmp     x0, #EXIT_SAVE
     b.ne    guest_slow
     save_callee_saved
     mov     x0, sp
@@ -73,7 +75,7 @@ guest_more:
     cbz     x0, resume_saved
     b       guest_slow_saved
 
-// x0: why (vcpu.h, exit_t). ELR and SPSR go to memory because from here on EL2 may itself take
+// x0: why (vcpu_state.h, exit_t). ELR and SPSR go to memory because from here on EL2 may itself take
 // exceptions.
 guest_slow:
     save_callee_saved

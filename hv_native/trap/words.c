@@ -6,7 +6,6 @@
 #include "py/runtime.h"
 #include "core/arch.h"
 #include "core/cpu.h"
-#include "core/offsets.h"
 #include "irq/timer.h"
 #include "trap/callback.h"
 #include "trap/quick.h"

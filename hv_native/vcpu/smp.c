@@ -5,8 +5,8 @@
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "core/firmware.h"
-#include "core/offsets.h"
 #include "core/platform.h"
+#include "core/syndrome.h"
 #include "irq/gic.h"
 #include "irq/irq.h"
 #include "irq/timer.h"
@@ -30,7 +30,7 @@ static irq_handler_t kicked;    // what a kick does, on whichever core it comes 
 // From boot/start.S, on its own stack, MMU on.
 void secondary_main(pcpu_t *p) {
     WRITE_SYSREG(tpidr_el2, (uint64_t)p);
-    WRITE_SYSREG(cnthctl_el2, 3);
+    WRITE_SYSREG(cnthctl_el2, CNTHCTL_HOST);
     irq_init_core();
     timer_init_core();
     stage2_init_core();
@@ -43,7 +43,7 @@ void secondary_main(pcpu_t *p) {
     sched_secondary();
 }
 
-// The stack is the upper half of a piece aligned to its size, which sets STACK_BIT (offsets.h); of
+// The stack is the upper half of a piece aligned to its size, which sets STACK_BIT (cpu.h); of
 // the lower half the page below the stack is unmapped and the rest not used.
 static bool give_stacks(pcpu_t *p) {
     char *piece = page_alloc(2 * STACK_SIZE), *fault = page_alloc(FAULT_STACK_SIZE);

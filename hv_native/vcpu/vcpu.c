@@ -4,7 +4,6 @@
 #include <string.h>
 #include "core/arch.h"
 #include "core/cpu.h"
-#include "core/offsets.h"
 #include "core/syndrome.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
@@ -16,12 +15,6 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-_Static_assert(offsetof(guest_regs_t, pc) == REGS_PC, "vectors.S");
-_Static_assert(offsetof(guest_regs_t, pstate) == REGS_PSTATE, "vectors.S");
-_Static_assert(offsetof(guest_regs_t, vcpu) == REGS_VCPU, "vectors.S");
-_Static_assert(sizeof(guest_regs_t) == REGS_SIZE && REGS_SIZE % 16 == 0, "vectors.S");
-_Static_assert(offsetof(vcpu_t, parked) == VCPU_PARKED, "vectors.S");
-_Static_assert(offsetof(vcpu_t, regs) == VCPU_REGS, "vectors.S");
 
 // SCTLR_EL1: RES1 bits, MMU and caches off, little-endian. All others may be 0.
 #define SCTLR_EL1_RESET 0x30D00800
