@@ -30,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
+import image_bytes  # noqa: E402
 from harness import Target  # noqa: E402
 
 BENCH = ROOT / "tests/bench"
@@ -539,6 +540,8 @@ def main():
         more, grown = growth_table(found)
         lines, bad = lines + more, bad + grown
         plot(found, ROOT / "build/bench-growth.svg")
+    if "size" in groups:
+        lines += ["", *image_bytes.table()]
     print("\n".join(lines))
     for name, value in sorted(found.items()):
         if name.startswith("wall_"):
