@@ -90,11 +90,12 @@ bench: all ## what things cost, in instructions, against the budgets; BENCH=--qu
 fuzz: all ## guests, files and typed lines made from seeds, until SECONDS are up or something breaks
 	@$(PY) tests/fuzz --kind "$(KIND)" $(SEED:%=--seed %) $(COUNT:%=--count %) --seconds $(SECONDS)
 
-check: setup ## linters, formatters, stubs and types
+check: all ## linters, formatters, stubs and types
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) tools/format_c.py --check
 	$(PY) tools/gen_api.py --check
+	$(PY) tools/floors.py
 	$(PY) -m mypy
 
 format: setup ## have the formatters change the files
