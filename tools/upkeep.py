@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""What of MicroPython's insides this port leans on: the same as when it was last looked at?
+
+    python3 tools/upkeep.py [MicroPython's source]       say what has changed
+    python3 tools/upkeep.py --accept VERSION [source]    it has been looked at: keep its digests
+
+MicroPython promises its C API and its language; these pieces it may change at any time. Each is a piece of
+its source by file and pattern, and who leans on it. Their digests, by MicroPython's version, are in
+tools/upkeep.json. docs/upkeep.md says what to do about a change.
+"""
+
+import hashlib
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+KNOWN = ROOT / "tools/upkeep.json"
+QUICK = ROOT / "hv_native/trap/quick.S"
+
+BODY = r".*?^\}"  # from a line to the first brace that stands in column 0
+SEAMS = {
+    # name: (file, pattern, who leans on it)
+    "struct bound_meth": ("py/objboundmeth.c", r"^typedef struct _mp_obj_bound_meth_t" + BODY, "bound_t of hv_native/trap/callback.c"),
+    "struct closure": ("py/objclosure.c", r"^typedef struct _mp_obj_closure_t" + BODY, "closure_t of hv_native/trap/callback.c"),
+    "closure's name": ("py/objclosure.c", r"MP_QSTR_closure,", "hv_native/trap/callback.c tells a closure by its type's name"),
+    "map cache": ("py/map.c", r"^#define MAP_CACHE_OFFSET.*?^#endif", "`find` of hv_native/trap/quick.S"),
+    "map look-up": ("py/map.c", r"^    #if MICROPY_OPT_MAP_LOOKUP_CACHE\n    // Try the cache.*?^    #endif", "`find` of hv_native/trap/quick.S"),
+    "code state": ("py/bc.h", r"^typedef struct _mp_code_state_t" + BODY, "frames of hv_native/trap/callback.c"),
+    "prelude": ("py/bc.h", r"^#define MP_BC_PRELUDE_SIG_DECODE_INTO.*?^#define MP_BC_PRELUDE_SIZE_ENCODE", "prepare_frame of hv_native/trap/callback.c"),
+    "frame set-up": ("py/bc.c", r"^(static )?void mp_setup_code_state_helper\(" + BODY, "prepare_frame of hv_native/trap/callback.c"),
+    "scheduler": ("py/scheduler.c", r"^(static inline )?(void|bool) mp_sched_(lock|unlock|run_pending)\(" + BODY, "sched_state is written by hv_native/trap/callback.c"),
+    "pending": ("py/scheduler.c", r"^void mp_handle_pending" + BODY, "callback_events_pending of hv_native/trap/callback.c"),
+    "build class": ("py/modbuiltins.c", r"^(static )?mp_obj_t mp_builtin___build_class__\(" + BODY, "ports/aarch64/class_dict.h: its only dictionary"),
+    "banner": ("shared/runtime/pyexec.c", r"^[^\n]*MICROPY_BANNER_MACHINE[^\n]*$", "ports/aarch64/banner.h puts statements into it"),
+    "help": ("py/builtinhelp.c", r"^(static )?mp_obj_t mp_builtin_help\(" + BODY, "ports/aarch64/help.c calls it by another name"),
+    "frozen modules": ("py/frozenmod.c", r"^mp_import_stat_t mp_find_frozen_module\(" + BODY, "ports/aarch64/pack.c wraps it"),
+    "nlr": ("py/nlraarch64.c", r"^__asm\(" + r".*?\);", "-ffixed-v8 to -ffixed-v15 of ports/aarch64/Makefile: it does not save d8-d15"),
+}  # fmt: skip
+
+
+def opcodes():
+    """The cases of py/vm.c that quick.S does itself."""
+    text = QUICK.read_text()
+    return re.findall(r"^    opcode  (MP_BC_\w+),", text, re.M)
+
+
+def pieces(top):
+    """name -> (text of the piece or None, who leans on it)."""
+    found = {}
+    for name, (file, pattern, who) in SEAMS.items():
+        match = re.findall(f"(?ms)({pattern})", (top / file).read_text())
+        found[name] = ("\n".join(m[0] if isinstance(m, tuple) else m for m in match) or None, who)
+    vm = (top / "py/vm.c").read_text()
+    for opcode in opcodes():
+        match = re.search(rf"(?ms)^ +ENTRY\({opcode}\).*?(?=^ +ENTRY)", vm)
+        match = match or re.search(rf"(?m)^ +.*{opcode}\b.*\n(?:.*\n){{8}}", vm)
+        found[opcode] = (match and match.group(), "hv_native/trap/quick.S does what this case does")
+    return found
+
+
+def digest(text):
+    """Without comments and white space: a change of those changes nothing."""
+    text = re.sub(r"//[^\n]*|/\*.*?\*/", "", text, flags=re.S)
+    return hashlib.sha256(re.sub(r"\s+", " ", text).encode()).hexdigest()[:16]
+
+
+def changes(top, known):
+    """What is not as in any version that was looked at: a line each."""
+    for name, (text, who) in pieces(top).items():
+        if text is None:
+            yield f"{name}: not found any more ({who})"
+        elif digest(text) not in known.get(name, {}).values():
+            yield f"{name}: has changed ({who})"
+
+
+def main():
+    arguments = sys.argv[1:]
+    version = None
+    if arguments[:1] == ["--accept"]:
+        version, arguments = arguments[1], arguments[2:]
+    top = Path(arguments[0]) if arguments else ROOT / "build/micropython"
+    known = json.loads(KNOWN.read_text()) if KNOWN.exists() else {}
+    if version:
+        for name, (text, who) in pieces(top).items():
+            if text is None:
+                sys.exit(f"upkeep: {name} is not in {top} ({who})")
+            known.setdefault(name, {})[version] = digest(text)
+        KNOWN.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+        return
+    found = list(changes(top, known))
+    print("\n".join(found) or "upkeep: as it was when it was last looked at")
+    sys.exit(bool(found))
+
+
+if __name__ == "__main__":
+    main()
