@@ -121,6 +121,18 @@ static inline void spin_unlock(spinlock_t *lock) {
     __asm__ volatile ("stlr wzr, [%0]" : : "r" (&lock->held) : "memory");
 }
 
+// The same, masking interrupts first; returns what spin_unlock_irq is to be given.
+static inline uint64_t spin_lock_irq(spinlock_t *lock) {
+    uint64_t daif = irq_save();
+    spin_lock(lock);
+    return daif;
+}
+
+static inline void spin_unlock_irq(spinlock_t *lock, uint64_t daif) {
+    spin_unlock(lock);
+    irq_restore(daif);
+}
+
 // Clean and invalidate by address to the point of coherency, as a guest whose caches are off sees
 // memory; or clean data to, and drop instructions from, the point of unification.
 void cache_clean_poc(const void *start, size_t len);

@@ -19,8 +19,7 @@ void event_clear(void) {
 }
 
 void event_log(const event_t *e) {
-    uint64_t daif = irq_save();
-    spin_lock(&events.lock);
+    uint64_t daif = spin_lock_irq(&events.lock);
     if (events.written - events.read == EVENTS) {
         events.read++;
         events.lost++;
@@ -28,20 +27,17 @@ void event_log(const event_t *e) {
     event_t *to = &events.ring[events.written++ % EVENTS];
     *to = *e;
     to->time = READ_SYSREG(cntpct_el0);
-    spin_unlock(&events.lock);
-    irq_restore(daif);
+    spin_unlock_irq(&events.lock, daif);
 }
 
 bool event_next(event_t *e, uint64_t *lost) {
-    uint64_t daif = irq_save();
-    spin_lock(&events.lock);
+    uint64_t daif = spin_lock_irq(&events.lock);
     bool any = events.read != events.written;
     if (any) {
         *e = events.ring[events.read++ % EVENTS];
     }
     *lost = events.lost;
     events.lost = 0;
-    spin_unlock(&events.lock);
-    irq_restore(daif);
+    spin_unlock_irq(&events.lock, daif);
     return any;
 }

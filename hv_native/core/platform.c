@@ -121,9 +121,9 @@ static range_t reg_range(const node_t *n, const node_t *parent, unsigned index) 
 }
 
 // A GIC interrupt specifier is <type number flags>: type 0 is an SPI, 1 a PPI.
-static unsigned tree_intid(const node_t *n, unsigned index, unsigned otherwise) {
+static unsigned tree_intid(const node_t *n, unsigned index, unsigned fallback) {
     if (n->interrupts.len < (index + 1) * 12) {
-        return otherwise;
+        return fallback;
     }
     const uint8_t *p = n->interrupts.value + index * 12;
     return be32(p + 4) + (be32(p) == 1 ? 16 : 32);
@@ -292,7 +292,7 @@ static void found_prop(node_t *n, unsigned depth, const char *name, prop_t p) {
     }
 }
 
-static void walk(const uint8_t *fdt, void (*found)(const node_t *n, const node_t *parent)) {
+static void tree_walk(const uint8_t *fdt, void (*found)(const node_t *n, const node_t *parent)) {
     const uint8_t *p = fdt + be32(fdt + 8);
     const uint8_t *end = p + be32(fdt + 36);
     const char *strings = (const char *)fdt + be32(fdt + 12);
@@ -442,7 +442,7 @@ void platform_init(const void *fdt, unsigned boot_el) {
     if (is_fdt(fdt)) {
         platform.fdt = fdt;
         platform.fdt_size = be32((const uint8_t *)fdt + 4);
-        walk(fdt, found_node);
+        tree_walk(fdt, found_node);
         choose_uart(fdt);
     }
     if (platform.nram == 0) {
@@ -495,7 +495,7 @@ platform_devices_t platform_devices(uint64_t base, uint64_t size, const char *co
     query.n = n;
     query.others = false;
     if (platform.fdt != NULL) {
-        walk(platform.fdt, found_device_at);
+        tree_walk(platform.fdt, found_device_at);
     }
     return query.others ? PLATFORM_OTHERS : query.covered >= size ? PLATFORM_ALL : PLATFORM_UNKNOWN;
 }

@@ -57,7 +57,7 @@ static uint8_t query_byte(const flash_t *f, uint64_t at) {
     }
 }
 
-static uint8_t answer(const flash_t *f, uint64_t word) {
+static uint8_t flash_answer(const flash_t *f, uint64_t word) {
     switch (f->mode) {
         case QUERY:
             return query_byte(f, word);
@@ -81,46 +81,46 @@ static void set_mode(flash_t *f, mode_t mode) {
     }
 }
 
-static void begin(flash_t *f, state_t state, mode_t mode) {
+static void flash_begin(flash_t *f, state_t state, mode_t mode) {
     f->state = state;
     set_mode(f, mode);
 }
 
-static void command(flash_t *f, uint8_t code) {
+static void flash_set_command(flash_t *f, uint8_t code) {
     switch (code) {
         case 0x10:
         case 0x40:
-            begin(f, PROGRAM, STATUS);
+            flash_begin(f, PROGRAM, STATUS);
             break;
         case 0x20:
-            begin(f, CONFIRM_ERASE, STATUS);
+            flash_begin(f, CONFIRM_ERASE, STATUS);
             break;
         case 0x50:
             f->status = READY;
             break;
         case 0x60:
-            begin(f, CONFIRM_LOCK, STATUS);
+            flash_begin(f, CONFIRM_LOCK, STATUS);
             break;
         case 0x70:
-            begin(f, COMMAND, STATUS);
+            flash_begin(f, COMMAND, STATUS);
             break;
         case 0x90:
-            begin(f, COMMAND, IDENTIFIER);
+            flash_begin(f, COMMAND, IDENTIFIER);
             break;
         case 0x98:
-            begin(f, COMMAND, QUERY);
+            flash_begin(f, COMMAND, QUERY);
             break;
         case 0xE8:
-            begin(f, COUNT, STATUS);
+            flash_begin(f, COUNT, STATUS);
             break;
         default: // 0xFF, and 0xF0 of AMD's set, which a probe tries too
-            begin(f, COMMAND, ARRAY);
+            flash_begin(f, COMMAND, ARRAY);
             break;
     }
 }
 
 // Programming clears bits; only erasing sets them.
-static void program(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
+static void flash_program(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
     uint8_t *p = vm_ram(f->vm, f->ram->ipa + offset, size);
     for (unsigned i = 0; p != NULL && i < size; i++) {
         p[i] &= value >> 8 * i;
@@ -130,7 +130,7 @@ static void program(flash_t *f, uint64_t offset, unsigned size, uint64_t value) 
     }
 }
 
-static void erase(flash_t *f, uint64_t offset) {
+static void flash_erase(flash_t *f, uint64_t offset) {
     uint8_t *p = vm_ram(f->vm, f->ram->ipa + ALIGN_DOWN(offset, FLASH_SECTOR), FLASH_SECTOR);
     if (p != NULL) {
         memset(p, 0xFF, FLASH_SECTOR);
@@ -138,14 +138,14 @@ static void erase(flash_t *f, uint64_t offset) {
     }
 }
 
-static void write(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
+static void flash_command(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
     uint8_t code = (uint8_t)value;
     switch (f->state) {
         case COMMAND:
-            command(f, code);
+            flash_set_command(f, code);
             break;
         case PROGRAM:
-            program(f, offset, size, value);
+            flash_program(f, offset, size, value);
             f->state = COMMAND;
             break;
         case COUNT:
@@ -153,7 +153,7 @@ static void write(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
             f->state = BUFFER;
             break;
         case BUFFER:
-            program(f, offset, size, value);
+            flash_program(f, offset, size, value);
             f->state = --f->left == 0 ? CONFIRM_BUFFER : BUFFER;
             break;
         case CONFIRM_ERASE:
@@ -161,7 +161,7 @@ static void write(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
             if (code != 0xD0) {
                 f->status = READY | BAD_SEQUENCE;
             } else if (f->state == CONFIRM_ERASE) {
-                erase(f, offset);
+                flash_erase(f, offset);
             }
             f->state = COMMAND;
             break;
@@ -171,18 +171,18 @@ static void write(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
     }
 }
 
-static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool is_write, uint64_t *value) {
+static bool flash_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool is_write, uint64_t *value) {
     flash_t *f = h->context;
     (void)v;
     spin_lock(&f->lock);
     bool is_memory = f->mode == ARRAY && !is_write; // and not there yet: see abort_slow
     if (is_write) {
-        write(f, offset, size < 4 ? size : 4, *value);
+        flash_command(f, offset, size < 4 ? size : 4, *value);
         if (size == 8) { // the bus is 32 bits wide
-            write(f, offset + 4, 4, *value >> 32);
+            flash_command(f, offset + 4, 4, *value >> 32);
         }
     } else {
-        *value = (answer(f, offset / 4) * UINT64_C(0x0001000100010001)) >> 8 * (offset & 3);
+        *value = (flash_answer(f, offset / 4) * UINT64_C(0x0001000100010001)) >> 8 * (offset & 3);
     }
     spin_unlock(&f->lock);
     return !is_memory;
@@ -191,7 +191,7 @@ static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool is
 bool flash_add(vm_t *vm, uint64_t ipa, uint64_t size) {
     flash_t *f = native_alloc(sizeof(flash_t));
     ram_t *ram = &vm->ram[vm->nram];
-    hook_t *h = f == NULL ? NULL : device_register(vm, &(hook_t) { .key = ipa, .size = size, .native = access, .context = f });
+    hook_t *h = f == NULL ? NULL : device_register(vm, &(hook_t) { .key = ipa, .size = size, .native = flash_access, .context = f });
     if (h == NULL || !vm_add_ram(vm, ipa, size)) {
         if (h != NULL) {
             device_unregister(vm, h);
@@ -210,7 +210,7 @@ void flash_reset(vm_t *vm) {
         if (f != NULL) {
             f->status = READY;
             f->left = 0;
-            begin(f, COMMAND, ARRAY);
+            flash_begin(f, COMMAND, ARRAY);
         }
     }
 }

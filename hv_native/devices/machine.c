@@ -50,7 +50,7 @@ static vcpu_t *new_vcpu(vm_t *vm, unsigned id) {
     v->pin = -1;
     // Aff1 above 15, as GICv3's SGI target lists want; U (bit 30) says "alone" only for one vCPU.
     v->vmpidr = BIT(31) | (vm->nvcpus == 1 ? BIT(30) : 0) | (id & 15) | (uint64_t)(id >> 4) << 8;
-    v->home = -1;
+    v->affinity = -1;
     v->state = id == 0 ? VCPU_STOPPED : VCPU_OFF;
     vcpu_reset(v, 0, 0);
     vgic_reset_vcpu(v);
@@ -173,7 +173,7 @@ void vm_destroy(vm_t *vm) {
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }
-    release_hook(vm->otherwise);
+    release_hook(vm->fallback);
     vmid_used[vm->vmid / 8] &= ~(1u << vm->vmid % 8);
     page_free(vm, sizeof(vm_t));
 }

@@ -36,7 +36,7 @@ static pl011_t *of(const vm_t *vm) {
     return vm->console;
 }
 
-static void unlock(pl011_t *p, uint64_t daif) {
+static void pl011_unlock(pl011_t *p, uint64_t daif) {
     wire_unlock(&p->wire, daif, (p->ris & p->imsc) != 0);
 }
 
@@ -65,7 +65,7 @@ static void transmit(pl011_t *p, uint8_t c) {
     p->tx_in++;
 }
 
-static uint32_t read_data(pl011_t *p) {
+static uint32_t pl011_read_data(pl011_t *p) {
     uint32_t c = 0;
     uint64_t daif = wire_lock(&p->wire);
     if (!rx_empty(p)) {
@@ -75,15 +75,15 @@ static uint32_t read_data(pl011_t *p) {
     if (rx_empty(p)) {
         p->ris &= ~(INT_RX | INT_RT);
     }
-    unlock(p, daif);
+    pl011_unlock(p, daif);
     return c;
 }
 
-static uint32_t read_register(pl011_t *p, uint64_t offset) {
+static uint32_t pl011_read(pl011_t *p, uint64_t offset) {
     static const uint8_t id[8] = { 0x11, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
     switch (offset) {
         case DR:
-            return read_data(p);
+            return pl011_read_data(p);
         case RSR:
             return 0;
         case FR:
@@ -113,7 +113,7 @@ static uint32_t read_register(pl011_t *p, uint64_t offset) {
     }
 }
 
-static void write_register(pl011_t *p, uint64_t offset, uint32_t value) {
+static void pl011_write(pl011_t *p, uint64_t offset, uint32_t value) {
     switch (offset) {
         case DR:
             transmit(p, (uint8_t)value);
@@ -154,7 +154,7 @@ static void write_register(pl011_t *p, uint64_t offset, uint32_t value) {
 
 static uint32_t pl011_load(vcpu_t *v, hook_t *h, uint64_t offset) {
     (void)v;
-    return read_register(h->context, offset);
+    return pl011_read(h->context, offset);
 }
 
 static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
@@ -165,8 +165,8 @@ static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
         transmit(p, (uint8_t)value); // the common case: nothing changes but the character
         wire_unlock_same(&p->wire, daif);
     } else {
-        write_register(p, offset, value);
-        unlock(p, daif);
+        pl011_write(p, offset, value);
+        pl011_unlock(p, daif);
     }
 }
 
@@ -191,7 +191,7 @@ void pl011_reset(vm_t *vm) {
     p->cr = 0x300;      // TXE, RXE
     p->ifls = 0x12;
     p->rx_out = p->rx_in;
-    unlock(p, daif);
+    pl011_unlock(p, daif);
 }
 
 bool pl011_add(vm_t *vm) {
@@ -248,7 +248,7 @@ size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
     if (n > 0) {
         p->ris |= INT_RX | INT_RT;
     }
-    unlock(p, daif);
+    pl011_unlock(p, daif);
     return n;
 }
 

@@ -42,11 +42,11 @@ static void unlock(pl031_t *p, uint64_t daif) {
     wire_unlock(&p->wire, daif, (p->rings & p->mask) != 0);
 }
 
-static void look(timer_t *t) {
+static void pl031_look(timer_t *t) {
     pl031_t *p = (pl031_t *)t;
     uint64_t daif = wire_lock(&p->wire);
     if (p->waits && (int32_t)(p->match - clock_of(p)) > 0) {
-        timer_arm(t, timer_now() + timer_freq() / CHECKS_HZ, look);
+        timer_arm(t, timer_now() + timer_freq() / CHECKS_HZ, pl031_look);
     } else if (p->waits) {
         p->waits = false;
         p->rings = 1;
@@ -55,16 +55,16 @@ static void look(timer_t *t) {
 }
 
 // With the lock held. Times that have passed come again when 32 bits have: not in our time. A timer that nothing
-// waits for any more is let run out: to cancel it would be to wait for `look`, which waits for the lock.
+// waits for any more is let run out: to cancel it would be to wait for `pl031_look`, which waits for the lock.
 static void set_alarm(pl031_t *p) {
     int32_t left = (int32_t)(p->match - clock_of(p));
     p->waits = left >= 0;
     if (p->waits) {
-        timer_arm(&p->timer, timer_now() + (left > 0 ? left - 1 : 0) * timer_freq(), look);
+        timer_arm(&p->timer, timer_now() + (left > 0 ? left - 1 : 0) * timer_freq(), pl031_look);
     }
 }
 
-static uint32_t read_register(const pl031_t *p, uint64_t offset) {
+static uint32_t pl031_read(const pl031_t *p, uint64_t offset) {
     static const uint8_t id[8] = { 0x31, 0x10, 0x14, 0x00, 0x0D, 0xF0, 0x05, 0xB1 };
     switch (offset) {
         case DR:
@@ -107,7 +107,7 @@ static void write_register(pl031_t *p, uint64_t offset, uint32_t value) {
 }
 
 // Bytes and halfwords at a register's address are that register, a doubleword is two.
-static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
+static bool pl031_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     pl031_t *p = h->context;
     (void)v;
     uint64_t daif = wire_lock(&p->wire);
@@ -115,7 +115,7 @@ static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool wr
         if (write) {
             write_register(p, at, (uint32_t)(*value >> 32 * k));
         } else {
-            *value = (k == 0 ? 0 : *value) | (uint64_t)read_register(p, at) << 32 * k;
+            *value = (k == 0 ? 0 : *value) | (uint64_t)pl031_read(p, at) << 32 * k;
         }
     }
     unlock(p, daif);
@@ -138,7 +138,7 @@ bool pl031_add(vm_t *vm) {
     }
     p->wire = (wire_t) { .vm = vm, .intid = PL031_IRQ };
     vm->rtc = p;
-    return device_register(vm, &(hook_t) { .key = PL031_IPA, .size = PL031_SIZE, .native = access, .context = p }) != NULL;
+    return device_register(vm, &(hook_t) { .key = PL031_IPA, .size = PL031_SIZE, .native = pl031_access, .context = p }) != NULL;
 }
 
 void pl031_remove(vm_t *vm) {

@@ -120,7 +120,7 @@ void virtio_started(vm_t *vm) {
 
 // ---- Registers; with the lock held --------------------------------------------------------------
 
-static void reset(virtio_t *d) {
+static void virtio_reset(virtio_t *d) {
     memset(d->queue, 0, sizeof(d->queue));
     d->accepted = 0;
     d->offered_sel = d->accepted_sel = d->queue_sel = 0;
@@ -148,7 +148,7 @@ static uint32_t read_queue(virtio_t *d, const virtqueue_t *q, uint64_t offset) {
     return offset == QUEUE_READY ? q->ready : 0;
 }
 
-static uint32_t read_register(virtio_t *d, uint64_t offset) {
+static uint32_t virtio_read(virtio_t *d, uint64_t offset) {
     switch (offset) {
         case MAGIC:
             return MAGIC_VALUE;
@@ -232,7 +232,7 @@ static bool features_good(const virtio_t *d) {
 static bool write_status(virtio_t *d, uint32_t value) {
     uint32_t was = d->status;
     if (value == 0) {
-        reset(d);
+        virtio_reset(d);
         return was != 0 && mark(d, VIRTIO_WAS_RESET);
     }
     if ((value & ~was & VIRTIO_FEATURES_OK) && !features_good(d)) {
@@ -262,7 +262,7 @@ static void acknowledge(virtio_t *d, uint32_t reasons) {
     }
 }
 
-static bool write_register(virtio_t *d, uint64_t offset, uint32_t value) {
+static bool virtio_write(virtio_t *d, uint64_t offset, uint32_t value) {
     switch (offset) {
         case DEVICE_FEATURES_SEL:
             d->offered_sel = value;
@@ -305,7 +305,7 @@ static bool write_register(virtio_t *d, uint64_t offset, uint32_t value) {
 // ---- Accesses -----------------------------------------------------------------------------------
 
 // The device's own registers, of any width; they are not for the guest to write.
-static uint64_t read_config(const virtio_t *d, uint64_t offset, unsigned size) {
+static uint64_t virtio_read_config(const virtio_t *d, uint64_t offset, unsigned size) {
     uint64_t value = 0;
     if (d != NULL && offset + size <= d->config_size) {
         memcpy(&value, &d->config[offset], size);
@@ -313,21 +313,21 @@ static uint64_t read_config(const virtio_t *d, uint64_t offset, unsigned size) {
     return value;
 }
 
-static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
+static bool virtio_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     virtio_t *d = v->vm->virtio[offset / VIRTIO_STRIDE];
     bool tell = false;
     (void)h;
     offset %= VIRTIO_STRIDE;
     bool odd = offset < CONFIG && (size != 4 || offset % 4 != 0); // 4.2.2.2: 32 bits, aligned
     if (d == NULL || odd) {
-        *value = write || odd || offset >= CONFIG ? 0 : read_register(NULL, offset);
+        *value = write || odd || offset >= CONFIG ? 0 : virtio_read(NULL, offset);
         return true;
     }
     uint64_t daif = virtio_lock(d);
     if (!write) {
-        *value = offset >= CONFIG ? read_config(d, offset - CONFIG, size) : read_register(d, offset);
+        *value = offset >= CONFIG ? virtio_read_config(d, offset - CONFIG, size) : virtio_read(d, offset);
     } else if (offset < CONFIG) {
-        tell = write_register(d, offset, (uint32_t)*value);
+        tell = virtio_write(d, offset, (uint32_t)*value);
         if (offset == QUEUE_NOTIFY) {
             uint64_t on = BIT(0) | BIT(2); // M and C
             d->uncached = (vcpu_el1_get(v, EL1_SCTLR_EL1) & on) != on;
@@ -343,7 +343,7 @@ static bool access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool wr
 // ---- Slots --------------------------------------------------------------------------------------
 
 bool virtio_add(vm_t *vm) {
-    return device_register(vm, &(hook_t) { .key = VIRTIO_IPA, .size = VM_MAX_VIRTIO * VIRTIO_STRIDE, .native = access }) != NULL;
+    return device_register(vm, &(hook_t) { .key = VIRTIO_IPA, .size = VM_MAX_VIRTIO * VIRTIO_STRIDE, .native = virtio_access }) != NULL;
 }
 
 void virtio_remove(vm_t *vm) {
@@ -359,7 +359,7 @@ void virtio_reset_vm(vm_t *vm) {
         virtio_t *d = vm->virtio[i];
         if (d != NULL) {
             uint64_t daif = virtio_lock(d);
-            reset(d);
+            virtio_reset(d);
             virtio_unlock(d, daif);
             virtio_kick(d, VIRTIO_WAS_RESET);
         }

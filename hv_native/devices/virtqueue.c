@@ -45,7 +45,7 @@ void virtio_sync(const virtio_t *d, const volatile void *at, uint64_t bytes) {
     }
 }
 
-static void *ram(virtio_t *d, uint64_t ipa, uint64_t size, unsigned align) {
+static void *ring_ram(virtio_t *d, uint64_t ipa, uint64_t size, unsigned align) {
     void *at = ipa % align == 0 ? vm_ram(d->vm, ipa, size) : NULL;
     if (at != NULL) {
         virtio_sync(d, at, size);
@@ -54,7 +54,7 @@ static void *ram(virtio_t *d, uint64_t ipa, uint64_t size, unsigned align) {
 }
 
 // False: the queue is not in use, or nothing that can be used (*bad).
-static bool look(virtio_t *d, unsigned queue, rings_t *r, bool *bad) {
+static bool ring_look(virtio_t *d, unsigned queue, rings_t *r, bool *bad) {
     uint64_t daif = virtio_lock(d);
     r->q = d->queue[queue];
     r->epoch = d->epoch;
@@ -69,9 +69,9 @@ static bool look(virtio_t *d, unsigned queue, rings_t *r, bool *bad) {
     if (num == 0 || num > VIRTQUEUE_MAX || (num & (num - 1)) != 0) {
         return false;
     }
-    r->desc = ram(d, r->q.desc, sizeof(desc_t) * num, 16);
-    r->avail = ram(d, r->q.avail, sizeof(avail_t) + 2 * num, 2);
-    r->used = ram(d, r->q.used, sizeof(used_t) + 8 * num, 4);
+    r->desc = ring_ram(d, r->q.desc, sizeof(desc_t) * num, 16);
+    r->avail = ring_ram(d, r->q.avail, sizeof(avail_t) + 2 * num, 2);
+    r->used = ring_ram(d, r->q.used, sizeof(used_t) + 8 * num, 4);
     *bad = r->desc == NULL || r->avail == NULL || r->used == NULL;
     return !*bad;
 }
@@ -95,7 +95,7 @@ static const char *add_piece(virtio_t *d, virtio_chain_t *c, const desc_t *e) {
     if (c->n == VIRTIO_SEGMENTS) {
         return "a chain of too many descriptors";
     }
-    uint8_t *at = e->len > VIRTIO_LONG && !d->uncached ? vm_ram_place(d->vm, e->addr, e->len) : ram(d, e->addr, e->len, 1);
+    uint8_t *at = e->len > VIRTIO_LONG && !d->uncached ? vm_ram_place(d->vm, e->addr, e->len) : ring_ram(d, e->addr, e->len, 1);
     if (at == NULL) {
         return "a descriptor of what is not all RAM";
     }
@@ -106,7 +106,7 @@ static const char *add_piece(virtio_t *d, virtio_chain_t *c, const desc_t *e) {
     return NULL;
 }
 
-static const char *walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) {
+static const char *chain_walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) {
     const volatile desc_t *table = r->desc;
     uint32_t count = r->q.num, i = c->head;
     bool indirect = false;
@@ -117,7 +117,7 @@ static const char *walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) {
         desc_t e = { table[i].addr, table[i].len, table[i].flags, table[i].next };
         if (e.flags & DESC_INDIRECT) { // 2.6.5.3
             count = e.len / sizeof(desc_t);
-            table = ram(d, e.addr, e.len, 1);
+            table = ring_ram(d, e.addr, e.len, 1);
             if (indirect || !(r->accepted & VIRTIO_F_INDIRECT) || (e.flags & DESC_NEXT) || table == NULL || e.len % sizeof(desc_t) != 0
                 || count > VIRTQUEUE_MAX) {
                 return "a bad indirect descriptor";
@@ -147,7 +147,7 @@ static void set_next_avail(virtio_t *d, unsigned queue, uint32_t epoch, uint16_t
 bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
     rings_t r;
     bool bad = false;
-    if (!look(d, queue, &r, &bad)) {
+    if (!ring_look(d, queue, &r, &bad)) {
         if (bad) {
             virtio_broken(d, r.epoch, "a queue that is not all in RAM, not aligned, or not of 1 to 256 entries");
         }
@@ -166,7 +166,7 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
     c->queue = queue;
     c->head = r.avail->ring[r.q.next_avail % r.q.num];
     c->n = c->nread = c->read_bytes = c->write_bytes = 0;
-    const char *wrong = walk(d, &r, c);
+    const char *wrong = chain_walk(d, &r, c);
     if (wrong != NULL) {
         virtio_broken(d, r.epoch, wrong);
         return false;
@@ -182,7 +182,7 @@ void virtqueue_unpop(virtio_t *d, unsigned queue, uint32_t epoch) {
 void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written) {
     rings_t r;
     bool bad = false;
-    if (!look(d, queue, &r, &bad) || r.epoch != epoch) {
+    if (!ring_look(d, queue, &r, &bad) || r.epoch != epoch) {
         return;
     }
     uint32_t at = r.q.next_used % r.q.num;

@@ -27,8 +27,7 @@ static inline uint64_t wire_lock(wire_t *w) {
 
 // Nothing that the level depends on has changed.
 static inline void wire_unlock_same(wire_t *w, uint64_t daif) {
-    spin_unlock(&w->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&w->lock, daif);
 }
 
 static inline void wire_unlock(wire_t *w, uint64_t daif, bool level) {

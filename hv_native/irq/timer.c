@@ -11,7 +11,7 @@ static spinlock_t lock;                             // the lists of all cores
 static timer_t *volatile firing[PLATFORM_MAX_CPUS]; // whose function a core runs, without the lock
 uint32_t timer_cores_firing;
 
-static void program(void) {
+static void timer_program(void) {
     timer_t *first = this_pcpu()->timers;
     if (first != NULL) {
         WRITE_SYSREG(cnthp_cval_el2, first->deadline);
@@ -35,8 +35,7 @@ static void unlink(timer_t *t) {
 }
 
 void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t)) {
-    uint64_t daif = irq_save();
-    spin_lock(&lock);
+    uint64_t daif = spin_lock_irq(&lock);
     if (t->armed) {
         unlink(t);
     }
@@ -51,21 +50,19 @@ void timer_arm(timer_t *t, uint64_t deadline, void (*fn)(timer_t *t)) {
     t->next = *at;
     *at = t;
     if (this_pcpu()->timers == t) {
-        program();
+        timer_program();
     }
-    spin_unlock(&lock);
-    irq_restore(daif);
+    spin_unlock_irq(&lock, daif);
 }
 
 void timer_cancel_armed(timer_t *t) {
     pcpu_t *me = this_pcpu();
-    uint64_t daif = irq_save();
-    spin_lock(&lock);
+    uint64_t daif = spin_lock_irq(&lock);
     if (t->armed) {
         bool first = me->timers == t;
         unlink(t);
         if (first) {
-            program();
+            timer_program();
         }
     }
     bool wait = timer_cores_firing != 0;
@@ -93,7 +90,7 @@ static void expired(void *arg) {
         firing[me->id] = NULL;
     }
     timer_cores_firing--;
-    program();
+    timer_program();
     spin_unlock(&lock);
 }
 

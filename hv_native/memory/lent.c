@@ -24,7 +24,7 @@ lent_t *lent_alloc(size_t bytes) {
     return m;
 }
 
-static void release(lent_t *m) {
+static void lent_release(lent_t *m) {
     page_free(m->at, m->bytes);
     native_free(m, sizeof(lent_t));
 }
@@ -35,7 +35,7 @@ void lent_free(lent_t *m) {
         m->next = orphans;
         orphans = m;
     } else if (m != NULL) {
-        release(m);
+        lent_release(m);
     }
 }
 
@@ -94,7 +94,7 @@ void lent_sweep(void) {
             at = &m->next;
         } else {
             *at = m->next;
-            release(m);
+            lent_release(m);
         }
     }
 }
@@ -115,6 +115,6 @@ void lent_end(void) {
     while (orphans != NULL) {
         lent_t *m = orphans;
         orphans = m->next;
-        release(m);
+        lent_release(m);
     }
 }

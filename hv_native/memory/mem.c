@@ -171,8 +171,7 @@ void *page_alloc(size_t bytes) {
     if (pages == 0 || want >= ORDERS) {
         return NULL;
     }
-    uint64_t daif = irq_save();
-    spin_lock(&mem.lock);
+    uint64_t daif = spin_lock_irq(&mem.lock);
     while (order < ORDERS && mem.list[order].next == &mem.list[order]) {
         order++;
     }
@@ -186,8 +185,7 @@ void *page_alloc(size_t bytes) {
         each_block(page, pages, mark_used);
         each_block(page + pages, ((size_t)1 << order) - pages, give);
     }
-    spin_unlock(&mem.lock);
-    irq_restore(daif);
+    spin_unlock_irq(&mem.lock, daif);
     return p;
 }
 
@@ -195,11 +193,9 @@ void page_free(void *p, size_t bytes) {
     if (p == NULL) {
         return;
     }
-    uint64_t daif = irq_save();
-    spin_lock(&mem.lock);
+    uint64_t daif = spin_lock_irq(&mem.lock);
     each_block(page_of(p), ALIGN_UP(bytes, PAGE_SIZE) / PAGE_SIZE, free_order);
-    spin_unlock(&mem.lock);
-    irq_restore(daif);
+    spin_unlock_irq(&mem.lock, daif);
 }
 
 size_t page_free_bytes(void) {

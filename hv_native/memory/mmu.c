@@ -44,7 +44,7 @@ static unsigned pool_used;
 static uint64_t *pool_free; // by their first words
 static bool running;
 
-static void flush(pgtable_t *pt, uint64_t va, uint64_t size) {
+static void el2_flush(pgtable_t *pt, uint64_t va, uint64_t size) {
     (void)pt;
     if (!running) {
         return; // the MMU is off
@@ -58,7 +58,7 @@ static void flush(pgtable_t *pt, uint64_t va, uint64_t size) {
     isb();
 }
 
-static uint64_t *new_table(void) {
+static uint64_t *el2_new_table(void) {
     uint64_t *t = pool_free;
     if (t != NULL) {
         pool_free = (uint64_t *)t[0];
@@ -73,13 +73,13 @@ static uint64_t *new_table(void) {
     return t;
 }
 
-static void free_table(uint64_t *t) {
+static void el2_free_table(uint64_t *t) {
     t[0] = (uint64_t)pool_free;
     pool_free = t;
 }
 
 static pgtable_t el2 = {
-    .root_entries = 512, .flush = flush, .new_table = new_table, .free_table = free_table, .permissions = ATTR_RO | ATTR_XN,
+    .root_entries = 512, .flush = el2_flush, .new_table = el2_new_table, .free_table = el2_free_table, .permissions = ATTR_RO | ATTR_XN,
 };
 
 static void map_between(const char *start, const char *end, mmu_type_t type) {
@@ -140,7 +140,7 @@ void mmu_enable(void *pcpu) {
 }
 
 void mmu_init(void) {
-    el2.root = new_table();
+    el2.root = el2_new_table();
     for (unsigned i = 0; i < platform.nram; i++) {
         map_ram(platform.ram[i]);
     }

@@ -48,7 +48,7 @@ static void free_tables(pgtable_t *pt, uint64_t entry, unsigned level) {
 }
 
 // Replace an entry by anything, with break-before-make.
-static void replace(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned level, uint64_t value) {
+static void entry_replace(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned level, uint64_t value) {
     uint64_t old = *entry;
     if (old & PTE_VALID) {
         set_entry(entry, 0);
@@ -77,7 +77,7 @@ static uint64_t *descend(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned
     for (unsigned i = 0; block != 0 && i < ENTRIES; i++) {
         t[i] = block + i * step;
     }
-    replace(pt, entry, addr, level, (uint64_t)t | PTE_VALID | PTE_TABLE);
+    entry_replace(pt, entry, addr, level, (uint64_t)t | PTE_VALID | PTE_TABLE);
     return t;
 }
 
@@ -91,35 +91,35 @@ typedef struct {
     bool *stale;            // set when TLBs may hold what is no longer there
 } pass_t;
 
-static void protect(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
+static void entry_protect(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
     uint64_t old = *entry, value = (old & ~p->clear) | p->attr;
     if (!(old & PTE_VALID) || (old & p->except) || value == old) {
         return;
     }
     if ((value ^ old) & ~p->pt->permissions) {
-        replace(p->pt, entry, addr, level, value);
+        entry_replace(p->pt, entry, addr, level, value);
     } else {
         set_entry(entry, value);
         *p->stale = true;
     }
 }
 
-static void unmap(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
+static void entry_unmap(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
     if (is_table(*entry, level)) {
-        replace(p->pt, entry, addr, level, p->attr);
+        entry_replace(p->pt, entry, addr, level, p->attr);
     } else {
         *p->stale |= *entry & PTE_VALID;
         set_entry(entry, p->attr);
     }
 }
 
-static void apply(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
+static void entry_apply(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
     if (p->op == PROTECT) {
-        protect(p, entry, addr, level);
+        entry_protect(p, entry, addr, level);
     } else if (p->op == UNMAP) {
-        unmap(p, entry, addr, level);
+        entry_unmap(p, entry, addr, level);
     } else if (p->op == MAP || *entry == 0) {
-        replace(p->pt, entry, addr, level, leaf(addr + p->offset, p->attr, level));
+        entry_replace(p->pt, entry, addr, level, leaf(addr + p->offset, p->attr, level));
     }
 }
 
@@ -150,14 +150,14 @@ static bool nothing_in(const pass_t *p, uint64_t entry, unsigned level) {
     }
 }
 
-static bool pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t addr, unsigned level) {
+static bool table_pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t addr, unsigned level) {
     unsigned shift = level_shift(level);
     while (addr < p->end) {
         uint64_t index = (addr >> shift) & (entries - 1);
         uint64_t *entry = &table[index];
         uint64_t next = (addr | (BIT(shift) - 1)) + 1;
         if (level == LAST_LEVEL || leaf_fits(p, *entry, addr, level)) {
-            apply(p, entry, addr, level);
+            entry_apply(p, entry, addr, level);
         } else if (!nothing_in(p, *entry, level)) {
             uint64_t *t = descend(p->pt, entry, ALIGN_DOWN(addr, BIT(shift)), level);
             if (t == NULL) {
@@ -165,7 +165,7 @@ static bool pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t ad
             }
             pass_t below = *p;
             below.end = next < p->end ? next : p->end;
-            if (!pass(&below, t, ENTRIES, addr, level + 1)) {
+            if (!table_pass(&below, t, ENTRIES, addr, level + 1)) {
                 return false;
             }
         }
@@ -174,11 +174,11 @@ static bool pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t ad
     return true;
 }
 
-static bool start(pass_t p, uint64_t addr, uint64_t size) {
+static bool pgtable_pass(pass_t p, uint64_t addr, uint64_t size) {
     bool stale = false;
     p.end = addr + size;
     p.stale = &stale;
-    bool ok = pass(&p, p.pt->root, p.pt->root_entries, addr, 1);
+    bool ok = table_pass(&p, p.pt->root, p.pt->root_entries, addr, 1);
     if (stale) {
         p.pt->flush(p.pt, addr, size);
     }
@@ -186,19 +186,19 @@ static bool start(pass_t p, uint64_t addr, uint64_t size) {
 }
 
 bool pgtable_map(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr) {
-    return start((pass_t) { .pt = pt, .op = MAP, .offset = pa - addr, .attr = attr }, addr, size);
+    return pgtable_pass((pass_t) { .pt = pt, .op = MAP, .offset = pa - addr, .attr = attr }, addr, size);
 }
 
 bool pgtable_fill(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr) {
-    return start((pass_t) { .pt = pt, .op = FILL, .offset = pa - addr, .attr = attr }, addr, size);
+    return pgtable_pass((pass_t) { .pt = pt, .op = FILL, .offset = pa - addr, .attr = attr }, addr, size);
 }
 
 bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t mark) {
-    return start((pass_t) { .pt = pt, .op = UNMAP, .attr = mark }, addr, size);
+    return pgtable_pass((pass_t) { .pt = pt, .op = UNMAP, .attr = mark }, addr, size);
 }
 
 bool pgtable_protect(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t clear, uint64_t set, uint64_t except) {
-    return start((pass_t) { .pt = pt, .op = PROTECT, .attr = set, .clear = clear, .except = except }, addr, size);
+    return pgtable_pass((pass_t) { .pt = pt, .op = PROTECT, .attr = set, .clear = clear, .except = except }, addr, size);
 }
 
 void pgtable_fold(pgtable_t *pt, uint64_t addr) {
@@ -217,7 +217,7 @@ void pgtable_fold(pgtable_t *pt, uint64_t addr) {
         }
     }
     if ((t[0] & PTE_ADDR_MASK & (BIT(21) - 1)) == 0) {
-        replace(pt, entry, ALIGN_DOWN(addr, BIT(21)), 2, t[0] & ~PTE_TABLE);
+        entry_replace(pt, entry, ALIGN_DOWN(addr, BIT(21)), 2, t[0] & ~PTE_TABLE);
     }
 }
 
@@ -254,7 +254,7 @@ uint64_t pgtable_run(const pgtable_t *pt, uint64_t *addr, pgwalk_t *walk) {
 
 void pgtable_clear(pgtable_t *pt) {
     for (unsigned i = 0; i < pt->root_entries; i++) {
-        replace(pt, &pt->root[i], (uint64_t)i << 30, 1, 0); // flushed before its tables are free
+        entry_replace(pt, &pt->root[i], (uint64_t)i << 30, 1, 0); // flushed before its tables are free
         pt->root[i] = 0; // a mark
     }
 }

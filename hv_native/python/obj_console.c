@@ -19,13 +19,13 @@ mp_obj_t hv_console_new(hv_vm_obj_t *vm) {
     return MP_OBJ_FROM_PTR(o);
 }
 
-static vm_t *vm_of(mp_obj_t self) {
+static vm_t *console_vm(mp_obj_t self) {
     hv_console_obj_t *o = MP_OBJ_TO_PTR(self);
     return hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
 }
 
 static mp_uint_t console_read(mp_obj_t self, void *buf, mp_uint_t size, int *error) {
-    size_t n = pl011_receive(vm_of(self), buf, size);
+    size_t n = pl011_receive(console_vm(self), buf, size);
     if (n == 0 && size != 0) {
         *error = MP_EAGAIN;
         return MP_STREAM_ERROR;
@@ -34,7 +34,7 @@ static mp_uint_t console_read(mp_obj_t self, void *buf, mp_uint_t size, int *err
 }
 
 static mp_uint_t console_write(mp_obj_t self, const void *buf, mp_uint_t size, int *error) {
-    size_t n = pl011_send(vm_of(self), buf, size);
+    size_t n = pl011_send(console_vm(self), buf, size);
     if (n == 0 && size != 0) {
         *error = MP_EAGAIN;
         return MP_STREAM_ERROR;
@@ -43,7 +43,7 @@ static mp_uint_t console_write(mp_obj_t self, const void *buf, mp_uint_t size, i
 }
 
 static mp_uint_t console_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t arg, int *error) {
-    vm_t *vm = vm_of(self);
+    vm_t *vm = console_vm(self);
     if (request == MP_STREAM_POLL) {
         return (pl011_waiting(vm) != 0 ? arg & MP_STREAM_POLL_RD : 0) | (pl011_room(vm) != 0 ? arg & MP_STREAM_POLL_WR : 0);
     }
@@ -53,7 +53,7 @@ static mp_uint_t console_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t arg, 
 
 // any() -> bytes that can be read now
 static mp_obj_t console_any(mp_obj_t self) {
-    return MP_OBJ_NEW_SMALL_INT(pl011_waiting(vm_of(self)));
+    return MP_OBJ_NEW_SMALL_INT(pl011_waiting(console_vm(self)));
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(console_any_obj, console_any);
 

@@ -37,7 +37,7 @@ static el2_reg_t index_of(mp_obj_t name) {
     return reg;
 }
 
-static void put(vm_t *vm, el2_reg_t reg, uint64_t value, bool unsafe) {
+static void el2_put(vm_t *vm, el2_reg_t reg, uint64_t value, bool unsafe) {
     if (!unsafe) {
         hv_policy_check(reg, value, true);
     }
@@ -78,14 +78,14 @@ static mp_obj_t el2_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
     if (value == MP_OBJ_NULL) {
         return MP_OBJ_NULL;
     }
-    put(vm, reg, unbox_u64(value), false);
+    el2_put(vm, reg, unbox_u64(value), false);
     return mp_const_none;
 }
 
 // set(name, value, unsafe=False)
 static mp_obj_t el2_set(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
     hv_el2_obj_t *o = MP_OBJ_TO_PTR(pos[0]);
-    put(hv_vm_get(MP_OBJ_FROM_PTR(o->vm)), index_of(pos[1]), unbox_u64(pos[2]), hv_unsafe(n_args, pos, 3, kw));
+    el2_put(hv_vm_get(MP_OBJ_FROM_PTR(o->vm)), index_of(pos[1]), unbox_u64(pos[2]), hv_unsafe(n_args, pos, 3, kw));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(el2_set_obj, 3, el2_set);

@@ -29,8 +29,8 @@ static hook_t *new_hook(uint64_t key, hook_kind_t kind) {
     return h;
 }
 
-static handler_t *keep_handler(hv_vm_obj_t *o, mp_obj_t fun, unsigned most) {
-    handler_t *handler = handler_new(fun, -1, most);
+static handler_t *keep_handler(hv_vm_obj_t *o, mp_obj_t fun, unsigned max) {
+    handler_t *handler = handler_new(fun, -1, max);
     mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(handler));
     return handler;
 }
@@ -59,8 +59,8 @@ typedef struct {
     hook_ranges_t *ranges;  // or by address,
     hook_t **slot;          // or there is only one
     uint64_t key, size;
-    unsigned most;          // arguments a handler may take besides cpu
-} place_t;
+    unsigned max;          // arguments a handler may take besides cpu
+} slot_t;
 
 static uint64_t key_of(mp_obj_t key, uint64_t limit, const char *what) {
     uint64_t number = unbox_u64(key);
@@ -70,8 +70,8 @@ static uint64_t key_of(mp_obj_t key, uint64_t limit, const char *what) {
     return number;
 }
 
-static place_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
-    place_t p = { .most = 7 };
+static slot_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
+    slot_t p = { .max = 7 };
     switch (kind) {
         case MP_QSTR_hvc:
             p.table = &vm->hvc;
@@ -89,16 +89,16 @@ static place_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
             return p;
         case MP_QSTR_sysreg:
             p.table = &vm->sysreg;
-            p.most = 1;
+            p.max = 1;
             p.key = sysreg_key(sysreg_lookup(key));
             return p;
         case MP_QSTR_class:
             p.slot = &vm->classes[key_of(key, 64, "an exception class (ESR_ELx.EC) has 6 bits")];
-            p.most = 1;
+            p.max = 1;
             return p;
         case MP_QSTR_default:
-            p.slot = &vm->otherwise;
-            p.most = 1;
+            p.slot = &vm->fallback;
+            p.max = 1;
             return p;
         default:
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("no kind '%q': hvc, smc, imm, sysreg or mmio"), kind);
@@ -107,7 +107,7 @@ static place_t place_of(vm_t *vm, qstr kind, mp_obj_t key) {
     return p;
 }
 
-static hook_t *first_at(const place_t *p) {
+static hook_t *first_at(const slot_t *p) {
     if (p->slot != NULL) {
         return *p->slot;
     }
@@ -119,7 +119,7 @@ static hook_t *first_at(const place_t *p) {
 }
 
 // Put h, or nothing, where `old` is: below `over`, or first. False: no memory.
-static bool set_at(const place_t *p, hook_t *over, hook_t *old, hook_t *h) {
+static bool set_at(const slot_t *p, hook_t *over, hook_t *old, hook_t *h) {
     hook_t *replaced;
     if (over != NULL) {
         over->below = h;
@@ -139,7 +139,7 @@ static bool set_at(const place_t *p, hook_t *over, hook_t *old, hook_t *h) {
     return true;
 }
 
-static bool change(vm_t *vm, const place_t *p, hook_t *over, hook_t *old, hook_t *h) {
+static bool hook_change(vm_t *vm, const slot_t *p, hook_t *over, hook_t *old, hook_t *h) {
     vm_hold(vm);
     bool ok = set_at(p, over, old, h);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
@@ -161,26 +161,26 @@ static mp_obj_t vm_hook(size_t n_args, const mp_obj_t *args) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
     vm_t *vm = hv_vm_get(args[0]);
     (void)n_args;
-    place_t p = place_of(vm, mp_obj_str_get_qstr(args[1]), args[2]);
+    slot_t p = place_of(vm, mp_obj_str_get_qstr(args[1]), args[2]);
     hook_t *h = NULL, *over = NULL, *old = first_at(&p);
     while (old != NULL && old->kind != HOOK_PYTHON) {
         over = old;
         old = old->below;
     }
     if (args[3] != mp_const_none) {
-        handler_t *handler = keep_handler(o, args[3], p.most);
+        handler_t *handler = keep_handler(o, args[3], p.max);
         h = new_hook(p.key, HOOK_PYTHON);
         h->handler = handler;
     }
     if (h != NULL || old != NULL) {
-        change(vm, &p, over, old, h);
+        hook_change(vm, &p, over, old, h);
     }
     release(o, old);
     return mp_obj_new_bool(old != NULL);
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_hook_obj, 4, 4, vm_hook);
 
-static void check_range(vm_t *vm, uint64_t ipa, uint64_t size) {
+static void hook_check_range(vm_t *vm, uint64_t ipa, uint64_t size) {
     if (size == 0 || ipa >= IPA_LIMIT || size > IPA_LIMIT - ipa) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, %lu bytes: a range must not be empty and must end below 2^40"), ipa, size);
     }
@@ -202,7 +202,7 @@ static void check_free(const hook_ranges_t *ranges, uint64_t ipa, uint64_t size)
 }
 
 void hv_check_device(vm_t *vm, uint64_t ipa, uint64_t size) {
-    check_range(vm, ipa, size);
+    hook_check_range(vm, ipa, size);
     check_free(&vm->mmio, ipa, size);
 }
 
@@ -210,15 +210,15 @@ void hv_check_device(vm_t *vm, uint64_t ipa, uint64_t size) {
 static mp_obj_t vm_mmio(size_t n_args, const mp_obj_t *args) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(args[0]);
     vm_t *vm = hv_vm_get(args[0]);
-    place_t p = { .ranges = &vm->mmio, .key = unbox_u64(args[1]), .size = unbox_u64(args[2]) };
+    slot_t p = { .ranges = &vm->mmio, .key = unbox_u64(args[1]), .size = unbox_u64(args[2]) };
     (void)n_args;
-    check_range(vm, p.key, p.size);
+    hook_check_range(vm, p.key, p.size);
     if (args[3] == mp_const_none) {
         hook_t *h = first_at(&p);
         if (h == NULL || h->kind == HOOK_NATIVE) {
             return mp_const_false;
         }
-        change(vm, &p, NULL, h, NULL);
+        hook_change(vm, &p, NULL, h, NULL);
         release(o, h);
         return mp_const_true;
     }
@@ -227,7 +227,7 @@ static mp_obj_t vm_mmio(size_t n_args, const mp_obj_t *args) {
     hook_t *h = new_hook(p.key, HOOK_PYTHON);
     h->size = p.size;
     h->handler = handler;
-    change(vm, &p, NULL, NULL, h);
+    hook_change(vm, &p, NULL, NULL, h);
     return mp_const_true;
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj, 4, 4, vm_mmio);
@@ -265,7 +265,7 @@ typedef struct {
     mp_obj_base_t base;
     hv_vm_obj_t *vm;
     hook_t *hook;       // NULL once removed
-    place_t place;
+    slot_t place;
 } hv_rule_obj_t;
 
 static const struct {
@@ -293,10 +293,10 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
     qstr kind = mp_obj_str_get_qstr(args[1]);
     (void)n_args;
-    place_t p;
+    slot_t p;
     if (kind == MP_QSTR_mmio) {
-        p = (place_t) { .ranges = &vm->rules, .key = unbox_u64(args[2]), .size = unbox_u64(args[3]), .most = 2 };
-        check_range(vm, p.key, p.size);
+        p = (slot_t) { .ranges = &vm->rules, .key = unbox_u64(args[2]), .size = unbox_u64(args[3]), .max = 2 };
+        hook_check_range(vm, p.key, p.size);
     } else {
         p = place_of(vm, kind, args[2]);
         if (p.slot != NULL) { // "class", "default": handlers only
@@ -311,7 +311,7 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
     bool match_value = args[6] != mp_const_none, match_pc = args[7] != mp_const_none;
     uint64_t value = unbox_u64(args[5]), match = match_value ? unbox_u64(args[6]) : 0, pc = match_pc ? unbox_u64(args[7]) : 0;
     uint64_t nth = unbox_u64(args[8]), every = unbox_u64(args[9]);
-    handler_t *handler = args[10] == mp_const_none ? NULL : keep_handler(o, args[10], p.most);
+    handler_t *handler = args[10] == mp_const_none ? NULL : keep_handler(o, args[10], p.max);
     hv_rule_obj_t *rule = mp_obj_malloc(hv_rule_obj_t, &hv_rule_type);
     hook_t *h = new_hook(p.key, action); // native memory: nothing may raise from here on
     h->size = p.size;
@@ -330,7 +330,7 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
             hook_short_way(h, rule_load, rule_store);
         }
     }
-    change(vm, &p, NULL, under, h);
+    hook_change(vm, &p, NULL, under, h);
     rule->vm = o;
     rule->hook = h;
     rule->place = p;
@@ -352,7 +352,7 @@ static mp_obj_t rule_remove(mp_obj_t self) {
     for (hook_t *at = first_at(&rule->place); at != h; at = at->below) {
         over = at;
     }
-    change(rule->vm->vm, &rule->place, over, h, h->below);
+    hook_change(rule->vm->vm, &rule->place, over, h, h->below);
     release(rule->vm, h);
     rule->hook = NULL;
     return mp_const_none;
@@ -384,7 +384,7 @@ static void write_rule(const mp_print_t *print, mp_obj_t self) {
         mp_print_str(print, vm == NULL ? "<Rule: closed>" : "<Rule: removed>");
         return;
     }
-    const place_t *p = &rule->place;
+    const slot_t *p = &rule->place;
     if (p->table == &vm->sysreg) {
         char name[SYSREG_NAME_MAX]; // the key is laid out as ESR_EL2.ISS
         unsigned enc = FIELD(p->key, 21, 20) << 14 | FIELD(p->key, 16, 14) << 11 | FIELD(p->key, 13, 10) << 7

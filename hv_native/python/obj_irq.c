@@ -39,13 +39,13 @@ static mp_obj_t vm_irq(size_t n_args, const mp_obj_t *args) {
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_irq_obj, 2, 3, vm_irq);
 
-static vm_t *vm_of(const hv_irq_obj_t *o) {
+static vm_t *irq_vm(const hv_irq_obj_t *o) {
     return hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
 }
 
 // The VM, of an INTID that is a device's.
 static vm_t *vm_of_line(const hv_irq_obj_t *o) {
-    vm_t *vm = vm_of(o);
+    vm_t *vm = irq_vm(o);
     if (o->intid < 32) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("interrupt %u is a vCPU's own, not a device's (32 and up)"), o->intid);
     }
@@ -55,7 +55,7 @@ static vm_t *vm_of_line(const hv_irq_obj_t *o) {
 // set(level)
 static mp_obj_t irq_set(mp_obj_t self, mp_obj_t level) {
     hv_irq_obj_t *o = MP_OBJ_TO_PTR(self);
-    vm_t *vm = vm_of(o);
+    vm_t *vm = irq_vm(o);
     if (o->intid < 16) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("interrupt %u is an SGI: it has no line"), o->intid);
     } else if (o->intid < 32) {
@@ -192,7 +192,7 @@ static void irq_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return;
     }
-    unsigned is = vgic_state(vm_of(o)->vcpu[o->cpu], o->intid, &priority, &cpu);
+    unsigned is = vgic_state(irq_vm(o)->vcpu[o->cpu], o->intid, &priority, &cpu);
     if (attr == MP_QSTR_intid) {
         dest[0] = MP_OBJ_NEW_SMALL_INT(o->intid);
     } else if (attr == MP_QSTR_hits) {

@@ -25,7 +25,7 @@ mp_obj_t hv_memory_new(hv_vm_obj_t *vm) {
     return MP_OBJ_FROM_PTR(o);
 }
 
-static vm_t *vm_of(mp_obj_t self) {
+static vm_t *memory_vm(mp_obj_t self) {
     hv_memory_obj_t *o = MP_OBJ_TO_PTR(self);
     return hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
 }
@@ -53,7 +53,7 @@ static uint64_t slice_range(vm_t *vm, mp_obj_t index, uint64_t *size) {
 }
 
 static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
-    vm_t *vm = vm_of(self);
+    vm_t *vm = memory_vm(self);
     if (value == MP_OBJ_NULL) {
         return MP_OBJ_NULL;
     }
@@ -85,7 +85,7 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
 
 static mp_int_t memory_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t flags) {
     (void)flags;
-    vm_t *vm = vm_of(self);
+    vm_t *vm = memory_vm(self);
     vm->ram[0].lent->shown = true;
     buf->len = vm->ram[0].size;
     buf->buf = vm_ram(vm, vm->ram[0].ipa, buf->len);
@@ -95,7 +95,7 @@ static mp_int_t memory_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t fl
 
 static mp_obj_t memory_view(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
-    vm_t *vm = vm_of(self);
+    vm_t *vm = memory_vm(self);
     uint8_t *p = host_of(vm, ipa, size);
     vm_show_ram(vm, ipa);
     return mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, size, p);
@@ -104,7 +104,7 @@ static MP_DEFINE_CONST_FUN_OBJ_3(memory_view_obj, memory_view);
 
 static mp_obj_t memory_clean(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
-    cache_written(host_of(vm_of(self), ipa, size), size);
+    cache_written(host_of(memory_vm(self), ipa, size), size);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(memory_clean_obj, memory_clean);
@@ -125,7 +125,7 @@ static const uint8_t *search(const uint8_t *p, const uint8_t *end, const uint8_t
 
 // find(what, start=base, end=top) -> IPA of the first place, or -1.
 static mp_obj_t memory_find(size_t n_args, const mp_obj_t *args) {
-    vm_t *vm = vm_of(args[0]);
+    vm_t *vm = memory_vm(args[0]);
     mp_buffer_info_t what;
     mp_get_buffer_raise(args[1], &what, MP_BUFFER_READ);
     const ram_t *r = &vm->ram[0];
@@ -146,7 +146,7 @@ static void memory_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
         return;
     }
     if (attr == MP_QSTR_base || attr == MP_QSTR_size) {
-        const ram_t *r = &vm_of(self)->ram[0];
+        const ram_t *r = &memory_vm(self)->ram[0];
         dest[0] = box_u64(attr == MP_QSTR_base ? r->ipa : r->size);
         return;
     }
@@ -154,7 +154,7 @@ static void memory_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
 }
 
 static void write_memory(const mp_print_t *print, mp_obj_t self) {
-    vm_t *vm = vm_of(self);
+    vm_t *vm = memory_vm(self);
     mp_printf(print, "<Memory of %s:", vm->name);
     for (unsigned i = 0; i < vm->nram; i++) {
         mp_printf(print, " 0x%lx-0x%lx (%lu KB)", vm->ram[i].ipa, vm->ram[i].ipa + vm->ram[i].size - 1, vm->ram[i].size / 1024);

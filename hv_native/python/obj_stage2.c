@@ -15,7 +15,7 @@
 
 #define IPA_LIMIT BIT(40)
 
-static void check_range(uint64_t ipa, uint64_t size) {
+static void stage2_check_range(uint64_t ipa, uint64_t size) {
     if (size == 0 || (ipa | size) % PAGE_SIZE != 0 || ipa >= IPA_LIMIT || size > IPA_LIMIT - ipa) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, 0x%lx bytes: must be multiples of 4 KB, not empty and below 2^40"), ipa, size);
     }
@@ -57,17 +57,15 @@ static uint64_t at_once(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, char
     return pages && end - ipa < size ? end - ipa : size;
 }
 
-static void change(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags, char op) {
+static void stage2_change(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags, char op) {
     bool ok = true;
     vm_hold(vm);
     for (uint64_t n; ok && size != 0; ipa += n, pa += n, size -= n) {
-        uint64_t daif = irq_save();
-        spin_lock(&vm->lock);
+        uint64_t daif = spin_lock_irq(&vm->lock);
         n = at_once(vm, ipa, pa, size, op);
         ok = op == 'm' ? stage2_map(vm, ipa, pa, n, flags) : op == 'p' ? stage2_protect(vm, ipa, n, flags)
             : stage2_unmap(vm, ipa, n, flags & S2_SCRIPT);
-        spin_unlock(&vm->lock);
-        irq_restore(daif);
+        spin_unlock_irq(&vm->lock, daif);
     }
     vm_release(vm);
     if (!ok) {
@@ -99,7 +97,7 @@ static uint64_t own_memory(vm_t *vm, uint64_t ipa, uint64_t size) {
 // mapped as it always is needs no mark.
 #define ANY_TYPE 64u
 #define ANY_RIGHTS 128u
-static unsigned settle(unsigned flags, bool ram, bool own) {
+static unsigned stage2_settle(unsigned flags, bool ram, bool own) {
     if ((flags & ANY_TYPE) && !ram) {
         flags |= S2_DEVICE;
     }
@@ -118,10 +116,10 @@ static mp_obj_t vm_stage2(size_t n_args, const mp_obj_t *args) {
     unsigned flags = unbox_int(args[5]);
     bool unsafe = unbox_bool(args[6]);
     (void)n_args;
-    check_range(ipa, size);
+    stage2_check_range(ipa, size);
     if (op == 'm') {
         bool own = args[4] == mp_const_none, ram = own || host_is_ram(unbox_u64(args[4]), size);
-        flags = settle(flags, ram, own);
+        flags = stage2_settle(flags, ram, own);
         hook_t *device = unsafe ? NULL : hook_range_overlap(&vm->mmio, ipa, size);
         if (device != NULL) {
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx: the device at 0x%lx-0x%lx would not be reached (unsafe=True insists)"),
@@ -131,7 +129,7 @@ static mp_obj_t vm_stage2(size_t n_args, const mp_obj_t *args) {
             pa = own_memory(vm, ipa, size);
         } else {
             pa = unbox_u64(args[4]);
-            check_range(pa, size);
+            stage2_check_range(pa, size);
             hv_check_owner(vm, pa, size, unsafe);
         }
     } else if (op == 'p') {
@@ -142,7 +140,7 @@ static mp_obj_t vm_stage2(size_t n_args, const mp_obj_t *args) {
     } else if (ram_in(vm, ipa, size, &start, &bytes) == NULL) {
         flags = 0; // nothing would come back by itself
     }
-    change(vm, ipa, pa, size, flags, op);
+    stage2_change(vm, ipa, pa, size, flags, op);
     return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj, 7, 7, vm_stage2);

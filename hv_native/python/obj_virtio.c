@@ -59,7 +59,7 @@ static virtio_t *device_of(port_t *port) {
 
 // ---- Requests -----------------------------------------------------------------------------------
 
-static mp_obj_t pop(port_t *port, unsigned queue) {
+static mp_obj_t pop_request(port_t *port, unsigned queue) {
     static virtio_chain_t c;
     if (!virtqueue_pop(device_of(port), queue, &c)) {
         return mp_const_none;
@@ -85,13 +85,13 @@ static mp_obj_t pop(port_t *port, unsigned queue) {
     return MP_OBJ_FROM_PTR(r);
 }
 
-// The memory at a cursor, at most `most` bytes, which are passed over. Guest RAM stays where it is as
+// The memory at a cursor, at most `max` bytes, which are passed over. Guest RAM stays where it is as
 // long as there is the VM.
-static uint8_t *step(request_t *r, cursor_t *c, uint64_t most, uint32_t *len) {
+static uint8_t *next_piece(request_t *r, cursor_t *c, uint64_t max, uint32_t *len) {
     device_of(r->port);
     uint32_t here = r->piece[c->piece].len - c->offset;
     uint8_t *at = r->piece[c->piece].at + c->offset;
-    *len = most < here ? (uint32_t)most : here;
+    *len = max < here ? (uint32_t)max : here;
     if (r->piece[c->piece].len > VIRTIO_LONG && !vm_ram_touch(device_of(r->port)->vm, at, *len)) {
         mp_raise_msg(&mp_type_MemoryError, MP_ERROR_TEXT("no page left for a translation table"));
     }
@@ -106,11 +106,11 @@ static uint8_t *step(request_t *r, cursor_t *c, uint64_t most, uint32_t *len) {
 }
 
 // Between a buffer and what is at a cursor. How many bytes there were.
-static uint64_t move(request_t *r, cursor_t *c, uint8_t *buf, uint64_t len) {
+static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t len) {
     uint64_t done = 0;
     while (done < len && c->left != 0) {
         uint32_t n;
-        uint8_t *at = step(r, c, len - done, &n);
+        uint8_t *at = next_piece(r, c, len - done, &n);
         if (c == &r->write) {
             memcpy(at, buf + done, n);
         } else {
@@ -131,7 +131,7 @@ static mp_obj_t request_read(size_t n_args, const mp_obj_t *args) {
     request_t *r = MP_OBJ_TO_PTR(args[0]);
     vstr_t data;
     vstr_init_len(&data, wanted(n_args, args, &r->read));
-    move(r, &r->read, (uint8_t *)data.buf, data.len);
+    copy_pieces(r, &r->read, (uint8_t *)data.buf, data.len);
     return mp_obj_new_bytes_from_vstr(&data);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_read_obj, 1, 2, request_read);
@@ -141,7 +141,7 @@ static mp_obj_t request_readinto(mp_obj_t self, mp_obj_t buf_in) {
     request_t *r = MP_OBJ_TO_PTR(self);
     mp_buffer_info_t buf;
     mp_get_buffer_raise(buf_in, &buf, MP_BUFFER_WRITE);
-    return MP_OBJ_NEW_SMALL_INT(move(r, &r->read, buf.buf, buf.len));
+    return MP_OBJ_NEW_SMALL_INT(copy_pieces(r, &r->read, buf.buf, buf.len));
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(request_readinto_obj, request_readinto);
 
@@ -150,7 +150,7 @@ static mp_obj_t request_write(mp_obj_t self, mp_obj_t buf_in) {
     request_t *r = MP_OBJ_TO_PTR(self);
     mp_buffer_info_t buf;
     mp_get_buffer_raise(buf_in, &buf, MP_BUFFER_READ);
-    return MP_OBJ_NEW_SMALL_INT(move(r, &r->write, buf.buf, buf.len));
+    return MP_OBJ_NEW_SMALL_INT(copy_pieces(r, &r->write, buf.buf, buf.len));
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(request_write_obj, request_write);
 
@@ -162,7 +162,7 @@ static mp_obj_t views(request_t *r, cursor_t *c, uint64_t left) {
     }
     while (left != 0) {
         uint32_t n;
-        uint8_t *at = step(r, c, left, &n);
+        uint8_t *at = next_piece(r, c, left, &n);
         mp_obj_list_append(list, mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, n, at));
         left -= n;
     }
@@ -266,7 +266,7 @@ static void interrupted(port_t *port, virtio_t *d, mp_obj_t raised) {
 }
 
 // False: it has closed the VM.
-static bool call(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *args, mp_obj_t *result) {
+static bool call_device(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *args, mp_obj_t *result) {
     *result = mp_call_function_n_kw(fun, n, 0, args);
     port->interrupted = false;
     return port->vm->vm != NULL;
@@ -305,7 +305,7 @@ static bool go_on(port_t *port) {
 static bool serve_queue(port_t *port, unsigned queue) {
     mp_obj_t args[2] = { MP_OBJ_NEW_SMALL_INT(queue) }, result;
     if (port->passive >> queue & 1) {
-        return call(port, port->ready, 1, args, &result);
+        return call_device(port, port->ready, 1, args, &result);
     }
     for (unsigned i = 0; i < VIRTQUEUE_MAX && (i == 0 || !boot_core_turn_over()); i++) {
         if (port->going != MP_OBJ_NULL) {
@@ -317,12 +317,12 @@ static bool serve_queue(port_t *port, unsigned queue) {
             }
             continue;
         }
-        args[1] = pop(port, queue);
+        args[1] = pop_request(port, queue);
         if (args[1] == mp_const_none) {
             return true;
         }
         port->asked = MP_OBJ_TO_PTR(args[1]);
-        if (!call(port, port->request, 2, args, &result)) {
+        if (!call_device(port, port->request, 2, args, &result)) {
             return false;
         }
         worked(port, result);
@@ -335,7 +335,7 @@ static void serve(port_t *port, uint32_t what) {
     mp_obj_t result;
     if (what & VIRTIO_WAS_RESET) {
         port->going = MP_OBJ_NULL;
-        if (!call(port, port->reset, 0, NULL, &result)) {
+        if (!call_device(port, port->reset, 0, NULL, &result)) {
             return;
         }
     }
@@ -506,11 +506,11 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj, 11, 11, vm_virtio);
 
-// pop(queue) -> Request or None
+// pop_request(queue) -> Request or None
 static mp_obj_t port_pop(mp_obj_t self, mp_obj_t queue) {
     port_t *port = MP_OBJ_TO_PTR(self);
     mp_int_t n = unbox_int(queue);
-    return n < 0 || n >= (mp_int_t)VIRTIO_QUEUES ? mp_const_none : pop(port, n);
+    return n < 0 || n >= (mp_int_t)VIRTIO_QUEUES ? mp_const_none : pop_request(port, n);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(port_pop_obj, port_pop);
 

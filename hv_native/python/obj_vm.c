@@ -369,7 +369,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     keep(o);
     pl011_attach(vm, true);
     vm->foreground = true;
-    vm->vcpu[0]->home = 0; // its handlers are Python's, and Python is here
+    vm->vcpu[0]->affinity = 0; // its handlers are Python's, and Python is here
     boot_core_start(vm);
     if (ticks != UINT64_MAX) { // not before: a deadline that has passed by then would be forgotten
         timer_arm(&deadline.timer, timer_now() + ticks, deadline_passed);
@@ -382,7 +382,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     if (raised != MP_OBJ_NULL) {
         hv_vm_stop_and_wait(vm);
     }
-    vm->vcpu[0]->home = -1;
+    vm->vcpu[0]->affinity = -1;
     pl011_attach(vm, was_attached);
     vcpu_t *v = take_end(o);
     mp_obj_t by_handler = take_exception(v);

@@ -52,7 +52,7 @@ typedef enum {
 static access_end_t ask_hooks(vcpu_t *v, hook_t *h, uint64_t *value, exit_t *why) {
     bool load = !v->exit.write, passed = false;
     verdict_t verdict;
-    for (; (verdict = rule_run(v, &h, passed, !load, value)) == PYTHON; passed = true) {
+    for (; (verdict = rule_run(v, &h, passed, !load, value)) == RULE_PYTHON; passed = true) {
         uint64_t raw[2] = { v->exit.ipa - h->key, *value };
         outcome_t out;
         bool done;
@@ -65,14 +65,14 @@ static access_end_t ask_hooks(vcpu_t *v, hook_t *h, uint64_t *value, exit_t *why
             return ACCESS_DONE;
         }
     }
-    if (verdict == LATER) {
+    if (verdict == RULE_LATER) {
         *why = EXIT_PYTHON;
         return ACCESS_LEAVE;
     }
-    return verdict == ANSWERED ? ACCESS_DONE : verdict == DENIED ? ACCESS_DENIED : ACCESS_GO_ON;
+    return verdict == RULE_ANSWERED ? ACCESS_DONE : verdict == RULE_DENIED ? ACCESS_DENIED : ACCESS_GO_ON;
 }
 
-static access_end_t access(vcpu_t *v, uint64_t *value, exit_t *why) {
+static access_end_t access_part(vcpu_t *v, uint64_t *value, exit_t *why) {
     uint64_t ipa = v->exit.ipa;
     hook_t *h = hook_range_find(&v->vm->rules, ipa);
     access_end_t end = h == NULL ? ACCESS_GO_ON : ask_hooks(v, h, value, why);
@@ -103,11 +103,9 @@ static bool script_did(vcpu_t *v) {
     if (FIELD(v->exit.esr, 5, 2) != 1) {
         return true;
     }
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
+    uint64_t daif = spin_lock_irq(&vm->lock);
     uint64_t entry = pgtable_walk(&vm->stage2, v->exit.ipa).entry;
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&vm->lock, daif);
     return entry & S2_PTE_SCRIPT;
 }
 
@@ -142,7 +140,7 @@ static exit_t device_access(vcpu_t *v, const access_t *a) {
         loaded[i] = a->write ? extend(reg_get(r, regs[i]), a->size, false, true) : 0;
         v->exit.value = loaded[i] = swap ? insn_swap(loaded[i], a->size) : loaded[i];
         exit_t why = EXIT_RESUME;
-        switch (access(v, &loaded[i], &why)) {
+        switch (access_part(v, &loaded[i], &why)) {
             case ACCESS_LEAVE:
                 return left_by_action(v, why);
             case ACCESS_NOBODY:

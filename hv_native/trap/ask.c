@@ -17,7 +17,7 @@ static void complete_if(vcpu_t *v, bool complete) {
     }
 }
 
-static exit_t act(vcpu_t *v, action_t action, bool complete) {
+static exit_t carry_out(vcpu_t *v, action_t action, bool complete) {
     switch (action) {
         case ACTION_RETRY:
             return EXIT_RESUME;
@@ -60,7 +60,7 @@ exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load
         return EXIT_RESUME;
     }
     if (out->action != ACTION_NONE) {
-        return act(v, out->action, complete);
+        return carry_out(v, out->action, complete);
     }
     complete_if(v, complete);
     *done = false;
@@ -95,7 +95,7 @@ bool trap_ask_class(vcpu_t *v, hook_t *h, exit_t *why) {
 
 bool trap_script(vcpu_t *v, exit_t *why) {
     v->regs->pc = v->exit.pc;
-    return trap_ask_class(v, v->vm->classes[ESR_EC(v->exit.esr)], why) || trap_ask_class(v, v->vm->otherwise, why);
+    return trap_ask_class(v, v->vm->classes[ESR_EC(v->exit.esr)], why) || trap_ask_class(v, v->vm->fallback, why);
 }
 
 exit_t trap_nobody(vcpu_t *v, bool asked) {

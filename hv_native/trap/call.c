@@ -16,7 +16,7 @@
 #include "vm/vm.h"
 
 // False: the handler wants what is below it to decide.
-static bool ask_python(vcpu_t *v, hook_t *h, exit_t *why) {
+static bool call_ask_python(vcpu_t *v, hook_t *h, exit_t *why) {
     outcome_t out;
     bool done;
     *why = trap_ask(v, h, 7, &v->regs->x[1], false, true, &out, &done);
@@ -44,19 +44,19 @@ exit_t call_slow(vcpu_t *v) {
         return why;
     }
     verdict_t verdict;
-    for (bool passed = false; (verdict = rule_run(v, &h, passed, true, &value)) == PYTHON; passed = true) {
-        if (ask_python(v, h, &why)) {
+    for (bool passed = false; (verdict = rule_run(v, &h, passed, true, &value)) == RULE_PYTHON; passed = true) {
+        if (call_ask_python(v, h, &why)) {
             return why;
         }
     }
     switch (verdict) {
-        case LATER:
+        case RULE_LATER:
             return EXIT_PYTHON;
-        case ANSWERED:
+        case RULE_ANSWERED:
             r->x[0] = value;
             insn_complete(v);
             return EXIT_RESUME;
-        case DENIED:
+        case RULE_DENIED:
             vcpu_inject_undefined(v);
             return EXIT_RESUME;
         default:

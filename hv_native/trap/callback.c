@@ -65,7 +65,7 @@ static MP_NORETURN void no_handler(const char *why) {
 }
 
 // Of a function in bytecode.
-static int bytecode_args(const byte *ip, int most) {
+static int bytecode_args(const byte *ip, int max) {
     MP_BC_PRELUDE_SIG_DECODE(ip);
     (void)n_state, (void)n_exc_stack, (void)n_def_pos_args;
     if (scope_flags & MP_SCOPE_FLAG_GENERATOR) {
@@ -74,28 +74,28 @@ static int bytecode_args(const byte *ip, int most) {
     if (n_kwonly_args != 0 && !(scope_flags & MP_SCOPE_FLAG_DEFKWARGS)) {
         no_handler("a function that wants keyword arguments");
     }
-    return scope_flags & MP_SCOPE_FLAG_VARARGS ? most : (int)n_pos_args;
+    return scope_flags & MP_SCOPE_FLAG_VARARGS ? max : (int)n_pos_args;
 }
 
-// How many positional arguments a callable takes, of at most `most`; `most` if that cannot be told.
-static int positional_args(mp_obj_t fun, int most) {
+// How many positional arguments a callable takes, of at most `max`; `max` if that cannot be told.
+static int positional_args(mp_obj_t fun, int max) {
     const mp_obj_type_t *type = mp_obj_get_type(fun);
     if (type == &mp_type_bound_meth) {
         const bound_t *bound = MP_OBJ_TO_PTR(fun);
-        int n = positional_args(called(bound->meth), most + 1);
+        int n = positional_args(called(bound->meth), max + 1);
         return n == 0 ? 0 : n - 1;
     }
     if (type->name == MP_QSTR_closure) { // the type itself is not exported
         const closure_t *closure = MP_OBJ_TO_PTR(fun);
         int closed = (int)closure->n_closed;
-        int n = positional_args(closure->fun, most + closed);
+        int n = positional_args(closure->fun, max + closed);
         return n < closed ? 0 : n - closed;
     }
     if (type == &mp_type_fun_bc || type == &mp_type_gen_wrap) {
-        return bytecode_args(((const mp_obj_fun_bc_t *)MP_OBJ_TO_PTR(fun))->bytecode, most);
+        return bytecode_args(((const mp_obj_fun_bc_t *)MP_OBJ_TO_PTR(fun))->bytecode, max);
     }
     if (type == &mp_type_fun_native || type == &mp_type_native_gen_wrap) {
-        return bytecode_args(mp_obj_fun_native_get_prelude_ptr(MP_OBJ_TO_PTR(fun)), most);
+        return bytecode_args(mp_obj_fun_native_get_prelude_ptr(MP_OBJ_TO_PTR(fun)), max);
     }
     if (type == &mp_type_fun_viper) {
         return words_args(fun);
@@ -103,10 +103,10 @@ static int positional_args(mp_obj_t fun, int most) {
     if (type == &mp_type_fun_builtin_var) {
         uint32_t sig = ((const mp_obj_fun_builtin_var_t *)MP_OBJ_TO_PTR(fun))->sig;
         int least = (int)(sig >> 17), up_to = (int)(sig >> 1 & MP_OBJ_FUN_ARGS_MAX);
-        return least > most ? least : up_to < most ? up_to : most;
+        return least > max ? least : up_to < max ? up_to : max;
     }
     return type == &mp_type_fun_builtin_0 ? 0 : type == &mp_type_fun_builtin_1 ? 1 : type == &mp_type_fun_builtin_2 ? 2 :
-           type == &mp_type_fun_builtin_3 ? 3 : most;
+           type == &mp_type_fun_builtin_3 ? 3 : max;
 }
 
 // What is called when `fun` is: an object with __call__ is the method of that name.
@@ -165,16 +165,16 @@ static mp_code_state_t *prepare_frame(mp_obj_fun_bc_t *bc, unsigned n, const byt
     return s;
 }
 
-handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most) {
+handler_t *handler_new(mp_obj_t fun, int nargs, unsigned max) {
     fun = called(fun);
     if (nargs < 0) {
-        nargs = positional_args(fun, (int)most + 1) - 1;
+        nargs = positional_args(fun, (int)max + 1) - 1;
         if (nargs < 0) {
             mp_raise_TypeError(MP_ERROR_TEXT("a handler takes at least the cpu"));
         }
     }
-    if ((unsigned)nargs > most) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("this handler takes %d arguments, but gets at most %u"), nargs + 1, most + 1);
+    if ((unsigned)nargs > max) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("this handler takes %d arguments, but gets at most %u"), nargs + 1, max + 1);
     }
     mp_obj_t fixed[FIXED_MAX];
     unsigned nfixed;
@@ -197,7 +197,7 @@ bool callback_events_pending(void) {
 }
 
 // None, an int, a tuple of ints, or an action.
-static void decode(mp_obj_t got, bool load, outcome_t *out) {
+static void decode_result(mp_obj_t got, bool load, outcome_t *out) {
     out->action = ACTION_NONE;
     out->n = 1;
     if (LIKELY(mp_obj_is_small_int(got))) {
@@ -233,7 +233,7 @@ static void decode(mp_obj_t got, bool load, outcome_t *out) {
 // ---- Calling them -------------------------------------------------------------------------------
 
 // As in trap_fast.c, for exits that did not come by there.
-static quick_t start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
+static quick_t handler_start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
     static const quick_t not = { QUICK_VM, 0 };
     mp_obj_t *at = quick_begin(v, h);
     if (at == NULL) {
@@ -255,7 +255,7 @@ static quick_t start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, b
 
 // The VM, in a frame that quick_run has left. It catches what is raised in it; the stack it needs
 // is within what is kept free behind the limit that calls check.
-static mp_obj_t go_on(handler_t *h, bool *raised) {
+static mp_obj_t handler_go_on(handler_t *h, bool *raised) {
     mp_code_state_t *s = h->frame;
     mp_obj_dict_t *globals = mp_globals_get();
     mp_obj_t *top = h->top;
@@ -280,17 +280,17 @@ static mp_obj_t call_function(vcpu_t *v, handler_t *h, unsigned n, const uint64_
     return mp_call_function_n_kw(h->fun, 1 + given, 0, args);
 }
 
-static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
+static bool handler_call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
     mp_obj_t got = MP_OBJ_NULL;
     if (v->asked == h && h->words == WORDS_NOT) {
         bool raised;
-        got = go_on(h, &raised);
+        got = handler_go_on(h, &raised);
         if (raised) {
             out->exception = got;
             return false;
         }
         if (LIKELY(mp_obj_is_small_int(got))) {
-            decode(got, false, out);
+            decode_result(got, false, out);
             return true;
         }
     }
@@ -302,7 +302,7 @@ static bool call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool 
     if (got == MP_OBJ_NULL) {
         got = v->asked == h ? words_end() : call_function(v, h, n, raw, load);
     }
-    decode(got, load && !v->moved, out);
+    decode_result(got, load && !v->moved, out);
     nlr_pop();
     return true;
 }
@@ -342,7 +342,7 @@ mp_obj_t __wrap_mp_call_function_1_protected(mp_obj_t fun, mp_obj_t arg) {
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
     pcpu_t *p = this_pcpu();
     if (v->asked != h) {
-        quick_t got = start(v, h, n, raw, load);
+        quick_t got = handler_start(v, h, n, raw, load);
         if (got.what != QUICK_VM) {
             out->action = ACTION_NONE;
             out->n = got.what == QUICK_VALUE;
@@ -358,7 +358,7 @@ bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool loa
     int16_t locked = MP_STATE_VM(sched_state);
     handler_since = timer_now();
     irq_enable();
-    bool ok = call(v, h, n, raw, load, out);
+    bool ok = handler_call(v, h, n, raw, load, out);
     irq_disable();
     handler_since = outer;
     if (locked < 0) {

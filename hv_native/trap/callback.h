@@ -26,8 +26,8 @@ typedef struct {
 } handler_t;
 
 // A handler object on the GC heap: the caller keeps it reachable. nargs -1: as many as fun takes,
-// at most `most`.
-handler_t *handler_new(mp_obj_t fun, int nargs, unsigned most);
+// at most `max`.
+handler_t *handler_new(mp_obj_t fun, int nargs, unsigned max);
 
 // What a handler may return instead of values.
 typedef enum {

@@ -53,7 +53,7 @@ bool el1_uses(const vm_t *vm, uint64_t imm) {
     return t != NULL && i < t->nwords && t->word[i] != HVC(imm);
 }
 
-static void plant(vm_t *vm, uint64_t ipa, uint32_t *at) {
+static void el1_plant(vm_t *vm, uint64_t ipa, uint32_t *at) {
     el1trap_t *t = vm->el1;
     unsigned i = 0;
     while (i < t->nwords && t->word[i] != *at) {
@@ -87,13 +87,11 @@ static void plant_vectors(vcpu_t *v) {
         return;
     }
     cache_clean_poc(table, 16 * VECTOR_BYTES);
-    uint64_t daif = irq_save();
-    spin_lock(&v->vm->lock);
+    uint64_t daif = spin_lock_irq(&v->vm->lock);
     for (unsigned slot = 0; slot < 16; slot++) {
-        plant(v->vm, ipa + slot * VECTOR_BYTES, table + slot * VECTOR_BYTES / 4);
+        el1_plant(v->vm, ipa + slot * VECTOR_BYTES, table + slot * VECTOR_BYTES / 4);
     }
-    spin_unlock(&v->vm->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&v->vm->lock, daif);
     cache_written(table, 16 * VECTOR_BYTES);
 }
 
@@ -101,7 +99,7 @@ static void plant_in_page(vm_t *vm, uint64_t ipa, uint32_t *page) {
     cache_clean_poc(page, PAGE_SIZE);
     for (unsigned i = 0; i < PAGE_SIZE / 4; i++) {
         if ((page[i] & ~0x1Fu) == MSR_VBAR_EL1) {
-            plant(vm, ipa + 4 * i, &page[i]);
+            el1_plant(vm, ipa + 4 * i, &page[i]);
         }
     }
     cache_written(page, PAGE_SIZE);
@@ -141,8 +139,7 @@ bool el1_permission_fault(vcpu_t *v, bool instruction) {
         return false;
     }
     bool own_code = !instruction && executes_in(v, page);
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
+    uint64_t daif = spin_lock_irq(&vm->lock);
     uint64_t entry = pgtable_walk(&vm->stage2, page).entry;
     bool ours = (entry & PTE_VALID) && !(entry & S2_PTE_SCRIPT) && (instruction || v->exit.write);
     if (ours && instruction && (entry & PTE_XN)) {
@@ -150,8 +147,7 @@ bool el1_permission_fault(vcpu_t *v, bool instruction) {
     } else if (ours && !instruction && !(entry & PTE_W)) {
         to_data(vm, page, entry, own_code);
     }
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&vm->lock, daif);
     if (ours && instruction) {
         plant_vectors(v);
     }
@@ -171,7 +167,7 @@ static void set_stepping(vcpu_t *v, bool on) {
     }
 }
 
-static void put(vcpu_t *v, uint64_t ipa, uint32_t word) {
+static void el1_put(vcpu_t *v, uint64_t ipa, uint32_t word) {
     uint32_t *at = host_word(v->vm, ipa);
     if (at != NULL) {
         *at = word;
@@ -198,7 +194,7 @@ static void run_original(vcpu_t *v, unsigned i) {
     } else if (vcpu_translate_va(v, r->pc, false, false, &ipa, NULL) == 0) {
         v->step_ipa = ipa;
         v->step_word = i;
-        put(v, ipa, word);
+        el1_put(v, ipa, word);
         set_stepping(v, true);
     }
 }
@@ -208,7 +204,7 @@ bool el1_step(vcpu_t *v) {
         return false;
     }
     if (v->vm->el1->on) {
-        put(v, v->step_ipa, HVC(EL1_IMM + v->step_word));
+        el1_put(v, v->step_ipa, HVC(EL1_IMM + v->step_word));
     }
     v->step_ipa = 0;
     set_stepping(v, false);
@@ -228,7 +224,7 @@ static bool return_from_el1(vcpu_t *v, int advance) {
 
 // ELR_EL1 is behind an SVC and its like, at what faulted, and between two instructions for an interrupt.
 // at: how far the instruction is from there.
-static exit_t act(vcpu_t *v, const outcome_t *out, unsigned i, uint64_t esr, unsigned kind) {
+static exit_t el1_act(vcpu_t *v, const outcome_t *out, unsigned i, uint64_t esr, unsigned kind) {
     unsigned ec = ESR_EC(esr);
     bool call = kind == 0 && ec >= 0x11 && ec <= EC_SMC64;
     int at = call ? (esr & ESR_IL ? -4 : -2) : 0;
@@ -270,7 +266,7 @@ static exit_t act(vcpu_t *v, const outcome_t *out, unsigned i, uint64_t esr, uns
 }
 
 // The guest is at the vector, with ESR_EL1, ELR_EL1 and SPSR_EL1 as hardware set them.
-static exit_t exception(vcpu_t *v, unsigned i, uint64_t offset) {
+static exit_t el1_exception(vcpu_t *v, unsigned i, uint64_t offset) {
     el1trap_t *t = v->vm->el1;
     unsigned kind = offset / VECTOR_BYTES & 3; // 0 synchronous
     uint64_t esr = kind == 1 || kind == 2 ? 0 : vcpu_el1_get(v, EL1_ESR_EL1);
@@ -290,7 +286,7 @@ static exit_t exception(vcpu_t *v, unsigned i, uint64_t offset) {
         callback_raised(v, out.exception);
         return EXIT_RAISED;
     }
-    return v->moved ? EXIT_RESUME : act(v, &out, i, esr, kind);
+    return v->moved ? EXIT_RESUME : el1_act(v, &out, i, esr, kind);
 }
 
 bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why) {
@@ -310,7 +306,7 @@ bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why) {
             plant_vectors(v);
         }
     } else if (offset < 16 * VECTOR_BYTES && offset % VECTOR_BYTES == 0 && (r->pstate & 0x1F) == PSTATE_EL1H) {
-        *why = exception(v, i, offset);
+        *why = el1_exception(v, i, offset);
     } else {
         run_original(v, i);
     }
@@ -320,13 +316,11 @@ bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why) {
 // ---- On and off ---------------------------------------------------------------------------------
 
 static void protect_ram(vm_t *vm, uint64_t clear, uint64_t set) {
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
+    uint64_t daif = spin_lock_irq(&vm->lock);
     for (unsigned i = 0; i < vm->nram; i++) {
         pgtable_protect(&vm->stage2, vm->ram[i].ipa, vm->ram[i].size, clear, set, S2_PTE_SCRIPT);
     }
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&vm->lock, daif);
 }
 
 void el1_rearm(vm_t *vm) {

@@ -10,12 +10,12 @@
 #include "vm/vcpu_state.h"
 
 typedef enum {
-    BY,     // not what this rule is about
-    SEEN,   // it is, but not the n-th time, or too soon after the last
-    ACT, ASK,
+    STEP_BY,     // not what this rule is about
+    STEP_SEEN,   // it is, but not the n-th time, or too soon after the last
+    STEP_ACT, STEP_ASK,
 } step_t;
 
-static uint64_t now(void) {
+static uint64_t count_now(void) {
     return READ_SYSREG(cntpct_el0);
 }
 
@@ -32,18 +32,18 @@ void rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
 }
 
 // What a hook is going to do, with nothing changed yet.
-static step_t step(const hook_t *h, bool write, uint64_t value, uint64_t pc) {
+static step_t rule_step(const hook_t *h, bool write, uint64_t value, uint64_t pc) {
     if (h->kind == HOOK_PYTHON) {
-        return ASK;
+        return STEP_ASK;
     }
     if ((h->match_value && !(write && value == h->match)) || (h->match_pc && pc != h->pc)) {
-        return BY;
+        return STEP_BY;
     }
-    bool fires = (h->nth == 0 || h->hits + 1 == h->nth) && (h->every == 0 || h->last == 0 || now() - h->last >= h->every);
+    bool fires = (h->nth == 0 || h->hits + 1 == h->nth) && (h->every == 0 || h->last == 0 || count_now() - h->last >= h->every);
     if (h->handler != NULL) {
-        return fires ? ASK : ACT;
+        return fires ? STEP_ASK : STEP_ACT;
     }
-    return fires ? ACT : SEEN;
+    return fires ? STEP_ACT : STEP_SEEN;
 }
 
 static bool goes_on(hook_kind_t kind) {
@@ -59,9 +59,9 @@ static void log_event(const vcpu_t *v, const hook_t *h, bool write, uint64_t val
 // Whether Python will be asked on the way down, before anything else decides.
 static bool will_ask(const vcpu_t *v, const hook_t *h, bool write, uint64_t value) {
     for (; h != NULL; h = h->below) {
-        step_t s = step(h, write, value, v->exit.pc);
-        if (s == ASK || (s == ACT && !goes_on(h->kind))) {
-            return s == ASK;
+        step_t s = rule_step(h, write, value, v->exit.pc);
+        if (s == STEP_ASK || (s == STEP_ACT && !goes_on(h->kind))) {
+            return s == STEP_ASK;
         }
     }
     return false;
@@ -69,34 +69,34 @@ static bool will_ask(const vcpu_t *v, const hook_t *h, bool write, uint64_t valu
 
 verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *value) {
     if (this_pcpu()->id != 0 && will_ask(v, *at, write, *value)) {
-        return LATER;
+        return RULE_LATER;
     }
     for (hook_t *h = *at; h != NULL; h = h->below, passed = false) {
         *at = h;
-        step_t s = passed ? ACT : step(h, write, *value, v->exit.pc);
-        if (s != BY && !passed) {
+        step_t s = passed ? STEP_ACT : rule_step(h, write, *value, v->exit.pc);
+        if (s != STEP_BY && !passed) {
             h->hits++;
-            h->last = h->every != 0 && (s == ASK || (s == ACT && h->handler == NULL)) ? now() : h->last;
+            h->last = h->every != 0 && (s == STEP_ASK || (s == STEP_ACT && h->handler == NULL)) ? count_now() : h->last;
         }
-        if (s == ASK) {
-            return PYTHON;
+        if (s == STEP_ASK) {
+            return RULE_PYTHON;
         }
-        if (s != ACT) {
+        if (s != STEP_ACT) {
             continue;
         }
         switch (h->kind) {
             case HOOK_CONST:
             case HOOK_ANSWER:
                 *value = h->value;
-                return ANSWERED;
+                return RULE_ANSWERED;
             case HOOK_SHADOW:
                 if (write) {
                     h->value = *value;
                 }
                 *value = h->value;
-                return ANSWERED;
+                return RULE_ANSWERED;
             case HOOK_DENY:
-                return DENIED;
+                return RULE_DENIED;
             case HOOK_LOG:
                 log_event(v, h, write, *value);
                 break;
@@ -105,5 +105,5 @@ verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *va
         }
     }
     *at = NULL;
-    return PASS;
+    return RULE_PASS;
 }

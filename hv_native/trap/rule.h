@@ -8,11 +8,11 @@
 #include "vm/vcpu_state.h"
 
 typedef enum {
-    ANSWERED,   // *value is what a load, an MRS or a call gets
-    DENIED,     // the guest gets an undefined instruction or an external abort
-    PYTHON,     // *at has a handler to ask
-    LATER,      // it has, and this core has no Python: nothing has been counted or logged yet
-    PASS,       // nothing stands here: do what would be done without hooks
+    RULE_ANSWERED,   // *value is what a load, an MRS or a call gets
+    RULE_DENIED,     // the guest gets an undefined instruction or an external abort
+    RULE_PYTHON,     // *at has a handler to ask
+    RULE_LATER,      // it has, and this core has no Python: nothing has been counted or logged yet
+    RULE_PASS,       // nothing stands here: do what would be done without hooks
 } verdict_t;
 
 // Follow the hook *at and what is below it; *at is left on the one that decided. v->exit.pc is set.

@@ -25,7 +25,7 @@
 #define KEY(op0, op1, crn, crm, op2) ((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 
 // A register of the EL1 state that traps because a script has set TVM, TRVM or the like; -1 if it is another.
-static int el1_index(uint64_t key) {
+static int el1_of_key(uint64_t key) {
     switch (key) {
         case KEY(3, 0, 1, 0, 0):
             return EL1_SCTLR_EL1;
@@ -57,7 +57,7 @@ static int el1_index(uint64_t key) {
 }
 
 static bool el1_state(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
-    int index = el1_index(key);
+    int index = el1_of_key(key);
     if (index < 0) {
         return false;
     }
@@ -232,7 +232,7 @@ static uint64_t stored(const guest_regs_t *r, const sysreg_op_t *a) {
 }
 
 // False: the handler wants what is below it to decide.
-static bool ask_python(vcpu_t *v, hook_t *h, const sysreg_op_t *a, exit_t *why) {
+static bool sysreg_ask_python(vcpu_t *v, hook_t *h, const sysreg_op_t *a, exit_t *why) {
     outcome_t out;
     bool done;
     *why = trap_ask(v, h, a->write ? 1 : 0, &v->exit.value, !a->write, true, &out, &done);
@@ -304,18 +304,18 @@ exit_t sysreg_do(vcpu_t *v, const sysreg_op_t *a) {
     hook_t *h = hook_find(&v->vm->sysreg, a->key);
     exit_t why;
     verdict_t verdict;
-    for (bool passed = false; (verdict = rule_run(v, &h, passed, a->write, &value)) == PYTHON; passed = true) {
-        if (ask_python(v, h, a, &why)) {
+    for (bool passed = false; (verdict = rule_run(v, &h, passed, a->write, &value)) == RULE_PYTHON; passed = true) {
+        if (sysreg_ask_python(v, h, a, &why)) {
             return why;
         }
     }
     switch (verdict) {
-        case LATER:
+        case RULE_LATER:
             return EXIT_PYTHON;
-        case DENIED:
+        case RULE_DENIED:
             vcpu_inject_undefined(v);
             return EXIT_RESUME;
-        case PASS:
+        case RULE_PASS:
             return native(v, a, value);
         default:
             break;

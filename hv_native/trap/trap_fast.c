@@ -114,7 +114,7 @@ static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted
     return EXIT_RESUME;
 }
 
-static inline uint64_t call(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, uint64_t key, bool native, bool smc) {
+static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, uint64_t key, bool native, bool smc) {
     hook_t *h = hook_find(t, key);
     if (h == NULL || h->kind == HOOK_TALLY) {
         if (!native || (h != NULL && h->below != NULL)) {
@@ -141,7 +141,7 @@ static inline uint64_t call(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, u
 
 static NOINLINE uint64_t smc_or_immediate(vcpu_t *v, guest_regs_t *r, uint64_t imm) {
     bool smc = imm == 0;
-    return call(v, r, smc ? &v->vm->smc : &v->vm->imm, smc ? (uint32_t)r->x[0] : imm, smc, smc);
+    return fast_call(v, r, smc ? &v->vm->smc : &v->vm->imm, smc ? (uint32_t)r->x[0] : imm, smc, smc);
 }
 
 // ---- Device accesses ----------------------------------------------------------------------------
@@ -258,7 +258,7 @@ static NOINLINE uint64_t native_device(vcpu_t *v, guest_regs_t *r, uint64_t esr,
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
+static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
     unsigned rt = FIELD(esr, 20, 16);
     // A translation fault of one load or store, not of a walk, with all there is to know in the syndrome.
     if ((esr & (ISS_ISV | ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != (ISS_ISV | ISS_TRANSLATION)) {
@@ -297,14 +297,14 @@ static NOINLINE uint64_t any_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, ho
 
 // A word, to or from a register that is in memory, of what was accessed last, if that is a native device
 // or a rule that answers. An unaligned one is any_access's, which denies it.
-static NOINLINE uint64_t device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+static NOINLINE uint64_t fast_device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     esr = with_unusual(esr);
     hook_t *h = v->mmio_hit;
     uint64_t far = READ_SYSREG(far_el2), ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
     unsigned rt = FIELD(esr, 20, 16);
     if ((esr & (ISS_ISV | ISS_SAS | ISS_SSE | ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != (ISS_ISV | ISS_SAS_WORD | ISS_TRANSLATION)
         || h == NULL || !hook_has_word(h, ipa) || (rt > 18 && (rt == 31 || !(esr & SAVED)))) {
-        return any_access(v, r, esr, h, ipa);
+        return fast_access(v, r, esr, h, ipa);
     }
     if (esr & ISS_WNR) {
         h->store(v, h, ipa - h->key, (uint32_t)r->x[rt]);
@@ -370,7 +370,7 @@ static NOINLINE uint64_t sysreg_native(vcpu_t *v, guest_regs_t *r, uint64_t esr,
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t sysreg(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+static NOINLINE uint64_t fast_sysreg(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     unsigned rt = FIELD(esr, 9, 5);
     bool write = !(esr & 1);
     uint64_t key = esr & ISS_SYSREG_KEY;
@@ -409,13 +409,13 @@ uint64_t trap_fast(guest_regs_t *r) {
     v->counts[ec]++;
     if (LIKELY(ec == EC_HVC64)) {
         uint64_t imm = esr & 0xFFFF;
-        return imm != 0 ? smc_or_immediate(v, r, imm) : call(v, r, &v->vm->hvc, (uint32_t)r->x[0], true, false);
+        return imm != 0 ? smc_or_immediate(v, r, imm) : fast_call(v, r, &v->vm->hvc, (uint32_t)r->x[0], true, false);
     }
     if (ec == EC_DABT_LOWER) {
-        return device(v, r, esr);
+        return fast_device(v, r, esr);
     }
     if (ec == EC_SYSREG) {
-        return sysreg(v, r, esr);
+        return fast_sysreg(v, r, esr);
     }
     if (ec == EC_SMC64) {
         return smc_or_immediate(v, r, 0);
@@ -426,7 +426,7 @@ uint64_t trap_fast(guest_regs_t *r) {
 // What returned EXIT_SAVE, once more.
 uint64_t trap_saved(guest_regs_t *r) {
     uint64_t esr = READ_SYSREG(esr_el2) | SAVED;
-    return ESR_EC(esr) == EC_DABT_LOWER ? device(r->vcpu, r, esr) : sysreg(r->vcpu, r, esr);
+    return ESR_EC(esr) == EC_DABT_LOWER ? fast_device(r->vcpu, r, esr) : fast_sysreg(r->vcpu, r, esr);
 }
 
 uint64_t irq_fast(guest_regs_t *r) {

@@ -130,12 +130,10 @@ static int64_t cpu_on(vcpu_t *v, uint64_t target, uint64_t entry, uint64_t conte
     if (!is_entry(vm, entry)) {
         return INVALID_ADDRESS;
     }
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
+    uint64_t daif = spin_lock_irq(&vm->lock);
     bool off = t->state == VCPU_OFF && !t->on_pending;
     t->on_pending |= off;
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&vm->lock, daif);
     if (!off) {
         return ALREADY_ON; // also while it is pending, for which DEN0022 5.1.4 has a code that nobody expects
     }

@@ -3,8 +3,8 @@
 //
 // A vCPU's interrupts live in banks of bits. While it is loaded on a core, those that are to be
 // delivered move into the core's list registers, and the guest acknowledges and ends them without us.
-// `fold` empties the list registers into the banks, where every question about an interrupt has one
-// answer; `fill` chooses anew what goes in. Those two are always right, and `list` is the short way
+// `fold_lrs` empties the list registers into the banks, where every question about an interrupt has one
+// answer; `fill_lrs` chooses anew what goes in. Those two are always right, and `add_to_lr` is the short way
 // for one interrupt more. A core's list registers are touched by that core alone: another one that
 // needs them folded asks by an SGI and waits, holding the lock for both.
 
@@ -37,20 +37,20 @@ static bool here(const vcpu_t *v) {
 // ---- From the list registers into the banks -----------------------------------------------------
 
 void vgic_release(vgic_bank_t *b, uint32_t mask) {
-    mask &= b->hw & ~(b->listed | b->active | b->pending | b->line);
+    mask &= b->hw & ~(b->in_lr | b->active | b->pending | b->line);
     b->hw &= ~mask;
     for (; mask != 0; mask &= mask - 1) {
         gic_set_active(b->phys[__builtin_ctz(mask)], false);
     }
 }
 
-static void take_back(vcpu_t *v, unsigned n) {
+static void take_from_lr(vcpu_t *v, unsigned n) {
     vgic_cpu_t *c = &v->vgic;
     unsigned intid = c->intid[n], i = intid % 32;
     vgic_bank_t *b = bank_of(v, intid);
     uint32_t bit = 1u << i;
     uint64_t lr = lr_decode(lr_raw_read(n));
-    b->listed &= ~bit;
+    b->in_lr &= ~bit;
     if (intid == VTIMER_INTID) {
         c->timer_lr = 0;
     }
@@ -61,7 +61,7 @@ static void take_back(vcpu_t *v, unsigned n) {
         }
     }
     if (UNLIKELY(b->several & bit) && (lr & LR_STATE) == LR_PENDING) {
-        v->vm->vgic.nudge |= b->route[i] & ~(1u << v->id); // another one may take it, should v not any more
+        v->vm->vgic.kick |= b->route[i] & ~(1u << v->id); // another one may take it, should v not any more
     }
     if ((lr & LR_PENDING) && (c->latched >> n & 1)) {
         b->pending |= bit;
@@ -75,20 +75,20 @@ static void take_back(vcpu_t *v, unsigned n) {
         }
         vgic_release(b, bit);
         if (b->cpu[i] < v->vm->nvcpus && b->cpu[i] != v->id) {
-            v->vm->vgic.nudge |= 1u << b->cpu[i]; // it had to wait for this
+            v->vm->vgic.kick |= 1u << b->cpu[i]; // it had to wait for this
         }
     }
 }
 
 // The guest ended interrupts that were active, but in no list register: of those of this vCPU it
 // can only have been the ones of highest priority.
-static void end_unlisted(vcpu_t *v, unsigned count) {
+static void end_outside_lrs(vcpu_t *v, unsigned count) {
     for (; count > 0; count--) {
         vgic_bank_t *best = NULL;
         unsigned at = 0;
         for (unsigned w = 0; w < VGIC_WORDS; w++) {
             vgic_bank_t *b = vgic_bank(v, w);
-            for (uint32_t m = b->active & ~b->listed; m != 0; m &= m - 1) {
+            for (uint32_t m = b->active & ~b->in_lr; m != 0; m &= m - 1) {
                 unsigned i = (unsigned)__builtin_ctz(m);
                 if (b->holder[i] == v->id && (best == NULL || b->priority[i] < best->priority[at])) {
                     best = b;
@@ -108,7 +108,7 @@ static void sample_timer(vcpu_t *v) {
     v->vgic.bank.line = vtimer_asserted(v) ? v->vgic.bank.line | bit : v->vgic.bank.line & ~bit;
 }
 
-static void fold(vcpu_t *v) {
+static void fold_lrs(vcpu_t *v) {
     vgic_cpu_t *c = &v->vgic;
     if (c->folded) {
         return;
@@ -118,12 +118,12 @@ static void fold(vcpu_t *v) {
         uint32_t hcr = ich_hcr_read();
         ich_hcr_write(c->hcr); // the count starts again from 0
         if (!(ich_vmcr_read() & VMCR_EOIMODE)) { // else GICC_DIR ends them, which traps
-            end_unlisted(v, HCR_EOI_COUNT(hcr));
+            end_outside_lrs(v, HCR_EOI_COUNT(hcr));
         }
     }
     for (uint32_t used = c->used; used != 0; used &= used - 1) {
         unsigned n = (unsigned)__builtin_ctz(used);
-        take_back(v, n);
+        take_from_lr(v, n);
         lr_raw_write(n, 0);
     }
     c->used = c->latched = 0;
@@ -152,7 +152,7 @@ static bool ends_elsewhere(unsigned intid) {
 }
 
 // Into list register n, which is free. It is active, or deliverable to v, or both.
-static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
+static void write_lr(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
     vgic_cpu_t *c = &v->vgic;
     unsigned i = intid % 32;
     uint32_t bit = 1u << i;
@@ -181,7 +181,7 @@ static void list_at(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
         }
     }
     b->active &= ~bit;
-    b->listed |= bit;
+    b->in_lr |= bit;
     b->at[i] = (uint8_t)n;
     b->holder[i] = (uint8_t)v->id;
     c->intid[n] = (uint16_t)intid;
@@ -231,8 +231,8 @@ static NOINLINE void offer_shared(const vcpu_t *v, vgic_bank_t *b, unsigned i, u
 
 // What bank w offers v.
 static void choose_in(vcpu_t *v, vgic_bank_t *b, unsigned w, uint32_t vmcr, choice_t *active, choice_t *pending) {
-    uint32_t is_active = b->active & ~b->listed;
-    for (uint32_t m = is_active | (vgic_deliverable(&v->vm->vgic, b) & ~b->listed); m != 0; m &= m - 1) {
+    uint32_t is_active = b->active & ~b->in_lr;
+    for (uint32_t m = is_active | (vgic_deliverable(&v->vm->vgic, b) & ~b->in_lr); m != 0; m &= m - 1) {
         unsigned i = (unsigned)__builtin_ctz(m);
         bool group1 = b->group >> i & 1;
         uint32_t held_back = vmcr & (group1 ? VMCR_GROUP1 : VMCR_GROUP0) ? 0 : 1;
@@ -259,10 +259,10 @@ static void choose(vcpu_t *v, uint32_t vmcr, choice_t *active, choice_t *pending
     }
 }
 
-static unsigned put_in(vcpu_t *v, const choice_t *p, unsigned most, unsigned n) {
-    for (unsigned k = 0; k < most; k++, n++) {
+static unsigned write_lrs(vcpu_t *v, const choice_t *p, unsigned max, unsigned n) {
+    for (unsigned k = 0; k < max; k++, n++) {
         unsigned intid = p->key[k] & 0xFFFF;
-        list_at(v, bank_of(v, intid), n, intid);
+        write_lr(v, bank_of(v, intid), n, intid);
     }
     return n;
 }
@@ -270,7 +270,7 @@ static unsigned put_in(vcpu_t *v, const choice_t *p, unsigned most, unsigned n) 
 // Active interrupts need a list register so that the guest can end them, but one is kept for the
 // pending interrupt of highest priority. What finds no room comes back for more by maintenance
 // interrupts: when no pending one is left; for active ones, when the others have ended.
-static void fill(vcpu_t *v) {
+static void fill_lrs(vcpu_t *v) {
     vgic_cpu_t *c = &v->vgic;
     choice_t active, pending;
     uint32_t vmcr = ich_vmcr_read(), hcr = HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
@@ -283,7 +283,7 @@ static void fill(vcpu_t *v) {
     for_pending = pending.count < for_pending ? pending.count : for_pending;
     unsigned for_active = active.count < lr_count - for_pending ? active.count : lr_count - for_pending;
     if (for_active + for_pending != 0) {
-        put_in(v, &pending, for_pending, put_in(v, &active, for_active, 0));
+        write_lrs(v, &pending, for_pending, write_lrs(v, &active, for_active, 0));
     }
     if (for_pending < pending.count) {
         hcr |= HCR_NPIE;
@@ -301,9 +301,9 @@ static void fill(vcpu_t *v) {
     c->folded = false;
 }
 
-static void refill(vcpu_t *v) {
-    fold(v);
-    fill(v);
+static void refill_lrs(vcpu_t *v) {
+    fold_lrs(v);
+    fill_lrs(v);
 }
 
 static unsigned free_lr(vcpu_t *v) {
@@ -312,7 +312,7 @@ static unsigned free_lr(vcpu_t *v) {
     if (left == 0) {
         for (uint32_t ended = c->used & ich_elrsr_read(); ended != 0; ended &= ended - 1) {
             unsigned n = (unsigned)__builtin_ctz(ended);
-            take_back(v, n);
+            take_from_lr(v, n);
             c->used &= (uint16_t) ~(1u << n);
         }
         left = lr_all & ~c->used;
@@ -322,7 +322,7 @@ static unsigned free_lr(vcpu_t *v) {
 
 // The interrupt in list register n has ended and is pending once more. It looks as it did: what it
 // is made of changes only after it has been folded.
-static bool again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
+static bool lr_pending_again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
     vgic_cpu_t *c = &v->vgic;
     unsigned i = intid % 32;
     uint32_t bit = 1u << i;
@@ -333,7 +333,7 @@ static bool again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
     if (intid < 16 && !gic_is_v3()) {
         unsigned from = c->sgi_from[intid];
         if (from == 0 || (from & (from - 1)) != 0) {
-            list_at(v, b, n, intid); // from several vCPUs
+            write_lr(v, b, n, intid); // from several vCPUs
             return true;
         }
         raw = (raw & ~(uint64_t)GICH_LR_PHYSICAL) | (uint64_t)__builtin_ctz(from) << 10;
@@ -351,24 +351,24 @@ static bool again(vcpu_t *v, vgic_bank_t *b, unsigned n, unsigned intid) {
 }
 
 // One interrupt became deliverable to v, which is loaded here.
-static inline void list(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+static inline void add_to_lr(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
     vgic_cpu_t *c = &v->vgic;
     uint32_t bit = 1u << intid % 32;
     if (UNLIKELY(c->folded)) {
         return; // all of them go in when the lock is given back
     }
-    if (b->listed & bit) {
-        if (again(v, b, b->at[intid % 32], intid)) {
+    if (b->in_lr & bit) {
+        if (lr_pending_again(v, b, b->at[intid % 32], intid)) {
             return;
         }
     } else if (!(b->active & bit) && !(c->hcr & (HCR_NPIE | HCR_LRENPIE))) {
         unsigned n = free_lr(v);
         if (n != VGIC_MAX_LRS) {
-            list_at(v, b, n, intid);
+            write_lr(v, b, n, intid);
             return;
         }
     }
-    refill(v);
+    refill_lrs(v);
 }
 
 // ---- Between cores ------------------------------------------------------------------------------
@@ -377,7 +377,7 @@ static inline void list(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
 void vgic_answer(void) {
     vcpu_t *v = this_pcpu()->loaded;
     if (v != NULL && v->vgic.asked && here(v)) {
-        fold(v);
+        fold_lrs(v);
         dmb_ish();
         v->vgic.asked = false;
     }
@@ -389,7 +389,7 @@ void vgic_lock_slowly(vm_t *vm) {
     } while (!vgic_try_lock(&vm->vgic.lock));
     vcpu_t *v = this_pcpu()->loaded;
     if (v != NULL && v->vm == vm && v->vgic.folded) {
-        fill(v);
+        fill_lrs(v);
     }
 }
 
@@ -399,7 +399,7 @@ void vgic_outer_lock(spinlock_t *lock) {
     }
 }
 
-static void nudge(vcpu_t *v, bool dirty) {
+static void kick_vcpu(vcpu_t *v, bool dirty) {
     pcpu_t *on = v->vgic.on;
     if (on != NULL && on != this_pcpu()) {
         if (dirty) {
@@ -412,21 +412,21 @@ static void nudge(vcpu_t *v, bool dirty) {
     }
 }
 
-void vgic_unlock_and_nudge(vm_t *vm) {
-    uint32_t who = vm->vgic.nudge;
-    vm->vgic.nudge = 0;
+void vgic_unlock_and_kick(vm_t *vm) {
+    uint32_t who = vm->vgic.kick;
+    vm->vgic.kick = 0;
     spin_unlock(&vm->vgic.lock);
     dmb_ish();
     for (; who != 0; who &= who - 1) {
         unsigned n = (unsigned)__builtin_ctz(who);
-        nudge(vm->vcpu[n % 16], n < 16);
+        kick_vcpu(vm->vcpu[n % 16], n < 16);
     }
 }
 
 void vgic_unlock(vm_t *vm) {
     vcpu_t *v = this_pcpu()->loaded;
     if (v != NULL && v->vgic.folded && v->vm == vm) {
-        fill(v);
+        fill_lrs(v);
     }
     vgic_unlock_unfolded(vm);
 }
@@ -437,7 +437,7 @@ void vgic_settle_vcpu(vcpu_t *v) {
         return;
     }
     if (here(v)) {
-        fold(v);
+        fold_lrs(v);
         return;
     }
     c->asked = true;
@@ -449,7 +449,7 @@ void vgic_settle_vcpu(vcpu_t *v) {
 }
 
 void vgic_settle(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
-    while ((mask &= b->listed) != 0) {
+    while ((mask &= b->in_lr) != 0) {
         vgic_settle_vcpu(vm->vcpu[b->holder[__builtin_ctz(mask)]]);
     }
 }
@@ -464,7 +464,7 @@ void vgic_serve(void) {
     if (here(v)) {
         v->vgic.dirty = false;
         v->vgic.sgis = 0;
-        refill(v);
+        refill_lrs(v);
     }
     vgic_unlock_unfolded(v->vm);
 }
@@ -477,7 +477,7 @@ static void take_sgis(vcpu_t *v) {
         uint32_t sent = v->vgic.sgis & vgic_deliverable(&v->vm->vgic, b);
         v->vgic.sgis = 0;
         for (; sent != 0; sent &= sent - 1) {
-            list(v, b, (unsigned)__builtin_ctz(sent));
+            add_to_lr(v, b, (unsigned)__builtin_ctz(sent));
         }
     }
     vgic_unlock_unfolded(v->vm);
@@ -511,38 +511,38 @@ static void maintenance(void *arg) {
 
 // ---- Lines --------------------------------------------------------------------------------------
 
-static inline void deliver(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
+static inline void deliver_irq(vcpu_t *v, vgic_bank_t *b, unsigned intid) {
     bool loaded = here(v);
     if (loaded) {
-        list(v, b, intid);
+        add_to_lr(v, b, intid);
     }
     if (!loaded || v->state == VCPU_IDLE) {
-        v->vm->vgic.nudge |= 1u << v->id;
+        v->vm->vgic.kick |= 1u << v->id;
     }
 }
 
 // Who has it decides: one that is active goes on only when it ends there.
 static vcpu_t *receiver(vm_t *vm, const vgic_bank_t *b, unsigned i) {
-    unsigned id = (b->listed | b->active) >> i & 1 ? b->holder[i] : b->cpu[i];
+    unsigned id = (b->in_lr | b->active) >> i & 1 ? b->holder[i] : b->cpu[i];
     return id < vm->nvcpus ? vm->vcpu[id] : NULL;
 }
 
 // All the targets of interrupt i look at it; the first that can takes it.
 static void share_one(vm_t *vm, const vgic_bank_t *b, unsigned i) {
-    bool held = (b->listed | b->active) >> i & 1;
+    bool held = (b->in_lr | b->active) >> i & 1;
     uint32_t targets = held ? 1u << b->holder[i] : b->route[i];
-    for (; targets != 0 && (held || !(b->listed >> i & 1)); targets &= targets - 1) {
+    for (; targets != 0 && (held || !(b->in_lr >> i & 1)); targets &= targets - 1) {
         vcpu_t *v = vm->vcpu[__builtin_ctz(targets)];
         if (here(v) && !v->vgic.folded) {
-            refill(v);
+            refill_lrs(v);
         }
         if (!here(v) || v->state == VCPU_IDLE) {
-            vm->vgic.nudge |= 1u << v->id;
+            vm->vgic.kick |= 1u << v->id;
         }
     }
 }
 
-static NOINLINE void share(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
+static NOINLINE void share_among_targets(vm_t *vm, const vgic_bank_t *b, uint32_t mask) {
     for (; mask != 0; mask &= mask - 1) {
         share_one(vm, b, (unsigned)__builtin_ctz(mask));
     }
@@ -557,14 +557,14 @@ void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
     }
     vm->vgic.touched |= 1u << w;
     if (UNLIKELY(mask & b->several)) {
-        share(vm, b, mask & b->several);
+        share_among_targets(vm, b, mask & b->several);
         mask &= ~b->several;
     }
     for (; mask != 0; mask &= mask - 1) {
         unsigned i = (unsigned)__builtin_ctz(mask);
         vcpu_t *to = receiver(vm, b, i);
         if (to != NULL) {
-            deliver(to, b, w * 32 + i);
+            deliver_irq(to, b, w * 32 + i);
         }
     }
 }
@@ -580,14 +580,14 @@ void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from) {
         return;
     }
     if (here(to)) {
-        deliver(to, b, sgi);
+        deliver_irq(to, b, sgi);
     } else {
         to->vgic.sgis |= (uint16_t)bit;
-        to->vm->vgic.nudge |= 0x10000u << to->id;
+        to->vm->vgic.kick |= 0x10000u << to->id;
     }
 }
 
-static void raise(vcpu_t *v, unsigned intid, bool line) {
+static void raise_line(vcpu_t *v, unsigned intid, bool line) {
     vgic_bank_t *b = bank_of(v, intid);
     uint32_t bit = 1u << intid % 32;
     if (UNLIKELY(b->watched & bit) && vgic_withheld(v->vm, intid, line)) {
@@ -607,7 +607,7 @@ static void raise(vcpu_t *v, unsigned intid, bool line) {
 
 // A level that falls before it was acknowledged is pending no more, and one that has fallen when it
 // ends needs no second look.
-static void lower(vcpu_t *v, unsigned intid) {
+static void lower_line(vcpu_t *v, unsigned intid) {
     vgic_bank_t *b = bank_of(v, intid);
     unsigned i = intid % 32;
     uint32_t bit = 1u << i;
@@ -618,18 +618,18 @@ static void lower(vcpu_t *v, unsigned intid) {
         return;
     }
     b->line &= ~bit;
-    if (!(b->listed & bit) || (b->edge & bit)) {
+    if (!(b->in_lr & bit) || (b->edge & bit)) {
         return;
     }
     vcpu_t *holder = v->vm->vcpu[b->holder[i]];
     unsigned n = b->at[i];
     if (!here(holder)) {
-        v->vm->vgic.nudge |= 1u << holder->id;
+        v->vm->vgic.kick |= 1u << holder->id;
         return;
     }
     uint64_t lr = lr_decode(lr_raw_read(n));
     if ((lr & (LR_HW | LR_PENDING)) || ((b->hw | b->pending) & bit)) {
-        refill(holder);
+        refill_lrs(holder);
     } else {
         lr_raw_write(n, lr_encode(lr & ~LR_EOI));
     }
@@ -639,9 +639,9 @@ static void set_level(vcpu_t *v, unsigned intid, bool level) {
     uint64_t daif = irq_save();
     vgic_lock(v->vm);
     if (level) {
-        raise(v, intid, true);
+        raise_line(v, intid, true);
     } else {
-        lower(v, intid);
+        lower_line(v, intid);
     }
     vgic_unlock_unfolded(v->vm);
     irq_restore(daif);
@@ -663,7 +663,7 @@ void vgic_pulse(vm_t *vm, unsigned intid) {
     }
     uint64_t daif = irq_save();
     vgic_lock(vm);
-    raise(vm->vcpu[0], intid, false);
+    raise_line(vm->vcpu[0], intid, false);
     vgic_unlock_unfolded(vm);
     irq_restore(daif);
 }
@@ -671,14 +671,14 @@ void vgic_pulse(vm_t *vm, unsigned intid) {
 bool vgic_over(vcpu_t *v, unsigned intid) {
     const vgic_bank_t *b = bank_of(v, intid);
     uint32_t bit = 1u << intid % 32;
-    return b->listed & bit ? !lr_raw_busy(lr_raw_read(b->at[intid % 32])) : !(b->hw & bit);
+    return b->in_lr & bit ? !lr_raw_busy(lr_raw_read(b->at[intid % 32])) : !(b->hw & bit);
 }
 
 void vgic_fired(vcpu_t *v, unsigned intid) {
     vgic_bank_t *b = bank_of(v, intid);
     uint32_t bit = 1u << intid % 32;
     vgic_lock(v->vm);
-    if ((b->listed & bit) && here(v->vm->vcpu[b->holder[intid % 32]])) {
+    if ((b->in_lr & bit) && here(v->vm->vcpu[b->holder[intid % 32]])) {
         unsigned n = b->at[intid % 32];
         if (!lr_raw_busy(lr_raw_read(n))) {
             lr_raw_write(n, 0); // that one the guest has ended: what it says of `hw` is about the last time
@@ -696,7 +696,7 @@ void vgic_fired(vcpu_t *v, unsigned intid) {
 
 void vgic_refresh(vcpu_t *v) {
     vgic_lock(v->vm);
-    refill(v);
+    refill_lrs(v);
     vgic_unlock_unfolded(v->vm);
 }
 
@@ -721,7 +721,7 @@ void vgic_load(vcpu_t *v) {
     ich_vmcr_write(c->vmcr);
     ich_apr_write(c->apr);
     c->hcr = 0;
-    fill(v);
+    fill_lrs(v);
     vgic_unlock_unfolded(v->vm);
 }
 
@@ -732,7 +732,7 @@ void vgic_put(vcpu_t *v) {
         return;
     }
     vgic_lock(v->vm);
-    fold(v);
+    fold_lrs(v);
     c->vmcr = ich_vmcr_read();
     ich_apr_read(c->apr);
     ich_hcr_write(0);
@@ -745,7 +745,7 @@ void vgic_put(vcpu_t *v) {
     // With one core a vCPU that sleeps stays loaded until another one runs. Its timer may have fired since
     // interrupts were masked for that: the line is high now and will not rise again, so this is the wake.
     if (v->state == VCPU_IDLE && vgic_pending(v)) {
-        v->vm->vgic.nudge |= 1u << v->id;
+        v->vm->vgic.kick |= 1u << v->id;
     }
     vgic_unlock_unfolded(v->vm);
 }
@@ -771,7 +771,7 @@ static inline bool pending_in(const vcpu_t *v, const vgic_bank_t *b, uint32_t ma
 static NOINLINE bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
     for (uint32_t banks = v->vm->vgic.touched | 1; banks != 0; banks &= banks - 1) {
         vgic_bank_t *b = vgic_bank(v, (unsigned)__builtin_ctz(banks));
-        uint32_t mask = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->listed);
+        uint32_t mask = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->in_lr);
         if (mask != 0 && pending_in(v, b, mask, vmcr, running)) {
             return true;
         }
@@ -779,7 +779,7 @@ static NOINLINE bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running
     return false;
 }
 
-static bool pending_listed(vcpu_t *v, uint32_t vmcr, uint32_t running) {
+static bool pending_in_lrs(vcpu_t *v, uint32_t vmcr, uint32_t running) {
     for (uint32_t used = v->vgic.used; used != 0; used &= used - 1) {
         unsigned n = (unsigned)__builtin_ctz(used), intid = v->vgic.intid[n];
         uint64_t lr = lr_decode(lr_raw_read(n));
@@ -805,7 +805,7 @@ bool vgic_pending(vcpu_t *v) {
     }
     // The running priority: that of the lowest bit set, 8 levels each.
     uint32_t levels = apr[0] | apr[1], running = levels == 0 ? 0x100 : (uint32_t)__builtin_ctz(levels) << 3;
-    bool yes = (loaded && pending_listed(v, vmcr, running)) || pending_in_banks(v, vmcr, running);
+    bool yes = (loaded && pending_in_lrs(v, vmcr, running)) || pending_in_banks(v, vmcr, running);
     irq_restore(daif);
     return yes;
 }
@@ -813,7 +813,7 @@ bool vgic_pending(vcpu_t *v) {
 // ---- Beginning and end --------------------------------------------------------------------------
 
 static void reset_bank(vgic_bank_t *b, uint8_t cpu) {
-    b->enabled = b->group = b->edge = b->pending = b->active = b->listed = b->several = 0;
+    b->enabled = b->group = b->edge = b->pending = b->active = b->in_lr = b->several = 0;
     for (unsigned i = 0; i < 32; i++) {
         b->priority[i] = 0;
         b->route[i] = 0;

@@ -78,7 +78,7 @@ void vgic_refresh(vcpu_t *v);
 // ---- For vgic_dist.c ----------------------------------------------------------------------------
 
 void vgic_lock_slowly(vm_t *vm);
-void vgic_unlock_and_nudge(vm_t *vm);
+void vgic_unlock_and_kick(vm_t *vm);
 
 static inline bool vgic_try_lock(spinlock_t *lock) {
     uint32_t seen, failed = 1;
@@ -102,8 +102,8 @@ void vgic_unlock(vm_t *vm);
 
 // When nothing was settled.
 static inline void vgic_unlock_unfolded(vm_t *vm) {
-    if (UNLIKELY(vm->vgic.nudge != 0)) {
-        vgic_unlock_and_nudge(vm);
+    if (UNLIKELY(vm->vgic.kick != 0)) {
+        vgic_unlock_and_kick(vm);
     } else {
         spin_unlock(&vm->vgic.lock);
     }

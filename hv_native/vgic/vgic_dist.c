@@ -33,7 +33,7 @@ static vgic_bank_t *bank_in(const frame_t *f, unsigned w) {
 }
 
 // Of a word, what is pending and active must be in the bank to be looked at.
-static void settle(const frame_t *f, const vgic_bank_t *b, unsigned w, uint32_t mask) {
+static void frame_settle(const frame_t *f, const vgic_bank_t *b, unsigned w, uint32_t mask) {
     if (w == 0 && (f->owner != f->by || mask & 1u << VTIMER_INTID)) {
         vgic_settle_vcpu(f->owner); // its timer's line is known to its core alone
     } else {
@@ -61,7 +61,7 @@ static uint32_t read_bits(const frame_t *f, unsigned reg, unsigned w) {
         return b->group;
     }
     vgic_lock(f->by->vm);
-    settle(f, b, w, ~0u);
+    frame_settle(f, b, w, ~0u);
     uint32_t value = reg <= ICPENDR ? b->pending | (b->line & ~b->edge) : b->active;
     vgic_unlock(f->by->vm);
     return value;
@@ -76,7 +76,7 @@ static void set_pending(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t b
 }
 
 static void clear_pending(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t bits) {
-    settle(f, b, w, bits);
+    frame_settle(f, b, w, bits);
     if (w == 0 && !gic_is_v3()) {
         bits &= ~0xFFFFu;
     }
@@ -87,7 +87,7 @@ static void clear_pending(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t
 }
 
 static void set_active(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t bits) {
-    settle(f, b, w, bits);
+    frame_settle(f, b, w, bits);
     for (uint32_t m = bits & ~b->active; m != 0; m &= m - 1) {
         unsigned i = (unsigned)__builtin_ctz(m);
         b->holder[i] = b->cpu[i] == VGIC_NOBODY ? (uint8_t)f->by->id : b->cpu[i];
@@ -97,7 +97,7 @@ static void set_active(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t bi
 }
 
 static void clear_active(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t bits) {
-    settle(f, b, w, bits);
+    frame_settle(f, b, w, bits);
     b->active &= ~bits;
     if (w > 0 || f->owner == f->by) {
         vgic_release(b, bits);
@@ -108,7 +108,7 @@ static void clear_active(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t 
 static void set_enabled(const frame_t *f, vgic_bank_t *b, unsigned w, uint32_t bits) {
     bits &= ~b->enabled;
     if (w == 0 && bits & b->hw) {
-        settle(f, b, w, bits); // the timer fired while its interrupt was disabled; has it been set anew?
+        frame_settle(f, b, w, bits); // the timer fired while its interrupt was disabled; has it been set anew?
     }
     b->enabled |= bits;
     vgic_changed(whose(f, w), w, bits);
@@ -122,7 +122,7 @@ static void write_bits(const frame_t *f, unsigned reg, unsigned w, uint32_t mask
     vgic_lock(f->by->vm);
     switch (reg) {
         case IGROUPR:
-            settle(f, b, w, mask);
+            frame_settle(f, b, w, mask);
             b->group = (b->group & ~mask) | value;
             vgic_changed(whose(f, w), w, mask);
             break;
@@ -133,7 +133,7 @@ static void write_bits(const frame_t *f, unsigned reg, unsigned w, uint32_t mask
             if (w == 0 && !gic_is_v3()) {
                 value &= ~0xFFFFu; // SGIs are always enabled
             }
-            settle(f, b, w, value & b->enabled & b->listed);
+            frame_settle(f, b, w, value & b->enabled & b->in_lr);
             b->enabled &= ~value;
             break;
         case ISPENDR:
@@ -227,13 +227,13 @@ static uint32_t gather(uint32_t v) {
     return (v | v >> 8) & 0xFFFF;
 }
 
-static uint32_t read_config(const frame_t *f, unsigned n) {
+static uint32_t read_icfgr(const frame_t *f, unsigned n) {
     const vgic_bank_t *b = bank_in(f, n / 2);
     return b == NULL ? 0 : spread(b->edge >> n % 2 * 16 & 0xFFFF) << 1;
 }
 
 // SGIs are edges and the PPIs here levels, whatever is written.
-static void write_config(const frame_t *f, unsigned n, uint32_t mask, uint32_t value) {
+static void write_icfgr(const frame_t *f, unsigned n, uint32_t mask, uint32_t value) {
     vgic_bank_t *b = bank_in(f, n / 2);
     if (n < 2 || b == NULL) {
         return;
@@ -401,7 +401,7 @@ static uint32_t read_word(const frame_t *f, uint64_t offset) {
         case 16 ... 23:
             return read_targets(f, offset & 0x3FC);
         case 24 ... 25:
-            return read_config(f, (offset & 0xFF) / 4);
+            return read_icfgr(f, (offset & 0xFF) / 4);
         default:
             return read_rest(f, offset);
     }
@@ -425,7 +425,7 @@ static void write_word(const frame_t *f, uint64_t offset, uint32_t mask, uint32_
             write_targets(f, offset & 0x3FC, mask, value);
             break;
         case 24 ... 25:
-            write_config(f, (offset & 0xFF) / 4, mask, value);
+            write_icfgr(f, (offset & 0xFF) / 4, mask, value);
             break;
         default:
             write_rest(f, offset, mask, value);
@@ -468,7 +468,7 @@ typedef uint32_t (*read_t)(const frame_t *f, uint64_t offset);
 typedef void (*write_t)(const frame_t *f, uint64_t offset, uint32_t mask, uint32_t value);
 
 // Bytes and halfwords are part of a word, a doubleword is two.
-static bool any_access(const frame_t *f, read_t rd, write_t wr, uint64_t offset, unsigned size, bool write, uint64_t *value) {
+static bool frame_access(const frame_t *f, read_t rd, write_t wr, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     unsigned shift = (offset & 3) * 8;
     if (size == 8) {
         if (write) {
@@ -500,13 +500,13 @@ static frame_t redist_frame(vcpu_t *v, uint64_t offset) {
 bool vgic_dist_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     (void)h;
     frame_t f = dist_frame(v);
-    return any_access(&f, read_word, write_word, offset, size, write, value);
+    return frame_access(&f, read_word, write_word, offset, size, write, value);
 }
 
 bool vgic_redist_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value) {
     (void)h;
     frame_t f = redist_frame(v, offset);
-    return any_access(&f, read_redist, write_redist, offset % GICR_STRIDE, size, write, value);
+    return frame_access(&f, read_redist, write_redist, offset % GICR_STRIDE, size, write, value);
 }
 
 uint32_t vgic_dist_read(vcpu_t *v, uint64_t offset) {

@@ -31,7 +31,7 @@ bool vgic_timer_again(vcpu_t *v) {
 
 bool vgic_sgi_again(vcpu_t *v, unsigned sgi) {
     vgic_cpu_t *c = &v->vgic;
-    if (!(c->bank.listed >> sgi & 1)) {
+    if (!(c->bank.in_lr >> sgi & 1)) {
         return false;
     }
     unsigned n = c->bank.at[sgi];
@@ -82,7 +82,7 @@ void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     vgic_bank_t *b = enables(v, offset);
     if (b != NULL) {
         vgic_lock(vm);
-        uint32_t enabled = b->enabled, hold = b->pending | b->line | b->listed | b->hw;
+        uint32_t enabled = b->enabled, hold = b->pending | b->line | b->in_lr | b->hw;
         bool on = offset < GICD_ICENABLER;
         // Neither one more that waits to be delivered, nor one that has to be taken back, nor GICv2's
         // SGIs, which are always enabled.

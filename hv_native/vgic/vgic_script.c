@@ -56,7 +56,7 @@ bool vgic_watch(vm_t *vm, unsigned intid, bool drop, void *handler) {
 }
 
 // The guest gets what was kept from it and is still asked for. A physical interrupt it does not get ends.
-static void pass(vm_t *vm, const vgic_watch_t *w, uint8_t asked) {
+static void pass_on(vm_t *vm, const vgic_watch_t *w, uint8_t asked) {
     vcpu_t *v = vm->vcpu[0];
     vgic_bank_t *b = vgic_bank(v, w->intid / 32);
     uint32_t bit = 1u << w->intid % 32;
@@ -73,7 +73,7 @@ void vgic_pass(vm_t *vm, unsigned intid, uint8_t asked) {
     vgic_lock(vm);
     vgic_watch_t *w = vgic_watched(vm, intid);
     if (w != NULL) {
-        pass(vm, w, asked);
+        pass_on(vm, w, asked);
     }
     vgic_unlock(vm);
     irq_restore(daif);
@@ -95,7 +95,7 @@ void vgic_unwatch(vm_t *vm, unsigned intid) {
     vgic_watch_t *w = vgic_watched(vm, intid);
     if (w != NULL) {
         vgic_bank(vm->vcpu[0], intid / 32)->watched &= ~(1u << intid % 32);
-        pass(vm, w, w->asked | (w->level ? VGIC_ASKED_LEVEL : 0)); // the guest sees the line as it is
+        pass_on(vm, w, w->asked | (w->level ? VGIC_ASKED_LEVEL : 0)); // the guest sees the line as it is
         w->intid = 0;
     }
     vgic_unlock(vm);

@@ -7,7 +7,7 @@
 
 // ---- By key -------------------------------------------------------------------------------------
 
-static void put(hook_t **slot, uint32_t mask, hook_t *h) {
+static void table_put(hook_t **slot, uint32_t mask, hook_t *h) {
     uint32_t i = hook_hash(h->key);
     while (slot[i & mask] != NULL) {
         i++;
@@ -21,7 +21,7 @@ static size_t table_bytes(const hook_table_t *t) {
 
 // Into a table of another size, which takes the old one's place in one store: a core that looks
 // something up meanwhile sees the one or the other.
-static bool resize(hook_table_t *t, uint32_t slots) {
+static bool table_resize(hook_table_t *t, uint32_t slots) {
     hook_t **slot = native_alloc(slots * sizeof(hook_t *)), **old = t->slot;
     if (slot == NULL) {
         return false;
@@ -29,7 +29,7 @@ static bool resize(hook_table_t *t, uint32_t slots) {
     size_t bytes = table_bytes(t);
     for (uint32_t i = 0; old != NULL && i <= t->mask; i++) {
         if (old[i] != NULL) {
-            put(slot, slots - 1, old[i]);
+            table_put(slot, slots - 1, old[i]);
         }
     }
     t->slot = slot;
@@ -51,11 +51,11 @@ bool hook_add(hook_table_t *t, hook_t *h, hook_t **old) {
     }
     // At most half full, so that a search ends soon and always finds a free slot.
     if (t->slot == NULL || (t->used + 1) * 2 > t->mask + 1) {
-        if (!resize(t, t->slot == NULL ? 8 : (t->mask + 1) * 2)) {
+        if (!table_resize(t, t->slot == NULL ? 8 : (t->mask + 1) * 2)) {
             return false;
         }
     }
-    put(t->slot, t->mask, h);
+    table_put(t->slot, t->mask, h);
     t->used++;
     return true;
 }
@@ -75,7 +75,7 @@ hook_t *hook_remove(hook_table_t *t, uint64_t key) {
     for (i++; t->slot[i & t->mask] != NULL; i++) {
         hook_t *moved = t->slot[i & t->mask];
         t->slot[i & t->mask] = NULL;
-        put(t->slot, t->mask, moved);
+        table_put(t->slot, t->mask, moved);
     }
     return h;
 }

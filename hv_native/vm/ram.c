@@ -75,11 +75,9 @@ static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
 
 // With the lock for one granule at a time: zeroing takes its time.
 static bool present(vm_t *vm, ram_t *r, uint64_t granule) {
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
+    uint64_t daif = spin_lock_irq(&vm->lock);
     bool ok = vm_ram_present(r, granule) || make_present(vm, r, granule);
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&vm->lock, daif);
     return ok;
 }
 
@@ -90,14 +88,12 @@ bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
         return false;
     }
     // It may have been there all the time: unmapped by a script, or changed at this moment on another core.
-    uint64_t daif = irq_save();
-    spin_lock(&vm->lock);
+    uint64_t daif = spin_lock_irq(&vm->lock);
     if (r->flash != NULL && !r->hidden) {
         map_granule(vm, r, granule); // a device has answered for it
     }
     bool mapped = pgtable_walk(&vm->stage2, ipa).entry & PTE_VALID;
-    spin_unlock(&vm->lock);
-    irq_restore(daif);
+    spin_unlock_irq(&vm->lock, daif);
     return mapped;
 }
 

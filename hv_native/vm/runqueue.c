@@ -12,7 +12,7 @@ runq_t runq;
 
 // The one core it may run on, or -1.
 static int core_of(const vcpu_t *v) {
-    return v->pin >= 0 ? v->pin : v->home;
+    return v->pin >= 0 ? v->pin : v->affinity;
 }
 
 static bool may_run(const vcpu_t *v, unsigned core) {

@@ -23,14 +23,12 @@ extern runq_t runq;
 
 // With this held a vCPU's state may be looked at and changed; it goes with interrupts masked.
 static inline uint64_t runq_lock(void) {
-    uint64_t daif = irq_save();
-    spin_lock(&runq.lock);
+    uint64_t daif = spin_lock_irq(&runq.lock);
     return daif;
 }
 
 static inline void runq_unlock(uint64_t daif) {
-    spin_unlock(&runq.lock);
-    irq_restore(daif);
+    spin_unlock_irq(&runq.lock, daif);
 }
 
 // Without it, as a hint.

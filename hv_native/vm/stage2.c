@@ -24,7 +24,7 @@
 
 // A TLBI by IPA or by VMID acts on the VMID that is current, so make it this VM's for the moment.
 // The order (IPA entries, DSB, then the combined stage-1-and-2 ones, DSB, ISB) is DDI 0487 D5.10.2.
-static void flush(pgtable_t *pt, uint64_t ipa, uint64_t size) {
+static void stage2_flush(pgtable_t *pt, uint64_t ipa, uint64_t size) {
     vm_t *vm = (vm_t *)((char *)pt - offsetof(vm_t, stage2));
     uint64_t daif = irq_save();
     uint64_t before = READ_SYSREG(vttbr_el2), mine = (uint64_t)vm->vmid << 48 | (uint64_t)pt->root;
@@ -72,7 +72,7 @@ static uint64_t attributes(unsigned flags) {
     return attr | (flags & S2_EXEC ? 0 : S2_XN);
 }
 
-static uint64_t *new_table(void) {
+static uint64_t *stage2_new_table(void) {
     uint64_t *t = page_alloc(PAGE_SIZE);
     if (t != NULL) {
         page_zero(t, PAGE_SIZE);
@@ -80,7 +80,7 @@ static uint64_t *new_table(void) {
     return t;
 }
 
-static void free_table(uint64_t *t) {
+static void stage2_free_table(uint64_t *t) {
     page_free(t, PAGE_SIZE);
 }
 
@@ -102,11 +102,11 @@ bool stage2_init(vm_t *vm) {
     }
     page_zero(root, ROOT_BYTES);
     vm->stage2 = (pgtable_t) {
-        .root = root, .root_entries = ROOT_ENTRIES, .flush = flush, .new_table = new_table, .free_table = free_table,
+        .root = root, .root_entries = ROOT_ENTRIES, .flush = stage2_flush, .new_table = stage2_new_table, .free_table = stage2_free_table,
         .permissions = S2_PERMISSIONS | S2_PTE_SOFTWARE,
     };
     dsb_ish();
-    flush(&vm->stage2, 0, BLOCK_1G); // whatever an earlier VM of this VMID left
+    stage2_flush(&vm->stage2, 0, BLOCK_1G); // whatever an earlier VM of this VMID left
     return true;
 }
 

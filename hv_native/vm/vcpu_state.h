@@ -67,7 +67,7 @@ typedef struct vcpu {
     volatile vcpu_state_t state;
     struct pcpu *on;        // the core it is loaded on, or NULL
     int pin;                // the core it must run on, or -1: set by a script
-    int home;               // the same, for the time of a run in the foreground
+    int affinity;           // the same, for the time of a run in the foreground
     struct vcpu *next;      // in one of the scheduler's queues
     bool queued;            // in the one of READY vCPUs
     uint64_t slice_end;     // CNTPCT until which nobody else has a claim to its core

@@ -14,13 +14,13 @@
 #define VGIC_NOBODY 0xFFu
 
 // 32 interrupts, a bit each. INTIDs 0 to 31 exist once a vCPU, the others once a VM. While an
-// interrupt is in a list register (`listed`), `pending` and `active` are there and not here.
+// interrupt is in a list register (`in_lr`), `pending` and `active` are there and not here.
 typedef struct {
     uint32_t enabled, group, edge;      // as the guest set them; edge: GICD_ICFGRn
     uint32_t pending;                   // latched: an edge, a write to GICD_ISPENDRn, an SGI
     uint32_t line;                      // the level of the wire
     uint32_t active;
-    uint32_t listed;
+    uint32_t in_lr;
     uint32_t hw;                        // stands for a physical interrupt, which is active
     uint32_t watched;                   // somebody counts or drops it: vgic_watch
     uint32_t several;                   // GICv2: it has several targets, and whoever can takes it
@@ -73,7 +73,7 @@ typedef struct {
     spinlock_t lock;                    // this and the banks of all vCPUs. No other is taken inside
     uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
     uint32_t touched;                   // banks in which anything was ever deliverable or active
-    uint32_t nudge;                     // vCPUs to tell, once the lock is free; 31:16: of SGIs only
+    uint32_t kick;                      // vCPUs to tell, once the lock is free; 31:16: of SGIs only
     vgic_bank_t spi[VGIC_WORDS - 1];
     vgic_watch_t watch[VGIC_WATCHES];
     vgic_forward_t forward[VGIC_FORWARDS];

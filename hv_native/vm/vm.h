@@ -45,7 +45,7 @@ typedef struct vm {
     hook_ranges_t mmio;
     hook_ranges_t rules;    // those over MMIO; the ranges may be parts of devices', or of several
     hook_t *classes[64];    // exception classes a script asked for
-    hook_t *otherwise;      // the default handler
+    hook_t *fallback;      // the default handler
     spinlock_t lock;
     struct pl011 *console;
     struct pl031 *rtc;
