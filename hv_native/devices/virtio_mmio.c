@@ -7,7 +7,7 @@
 #include "core/cpu.h"
 #include "devices/virtio.h"
 #include "devices/wire.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "memory/native.h"
 #include "vcpu/vcpu.h"
 #include "vm/device.h"
@@ -68,7 +68,7 @@ static bool mark(virtio_t *d, uint32_t what) {
 
 static void tell_boot_core(void) {
     virtio_waiting = true;
-    gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
+    intc->send(INTC_SGI_KICK, pcpus[0].mpidr);
 }
 
 void virtio_kick(virtio_t *d, uint32_t what) {

@@ -2,8 +2,7 @@
 // EL2's interrupts: see irq.h.
 
 #include "core/cpu.h"
-#include "core/platform.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "irq/irq.h"
 
 static void nothing_to_answer(void) {
@@ -22,9 +21,9 @@ static irq_slot_t slots[IRQ_MAX];
 void irq_el2(void);
 
 static void attach(unsigned intid, irq_handler_t fn, void *arg, bool forwarded) {
-    if (intid < IRQ_MAX && platform.gic_version != 0) {
+    if (intid < IRQ_MAX) {
         slots[intid] = (irq_slot_t) { fn, arg, forwarded };
-        gic_enable(intid);
+        intc->enable(intid);
     }
 }
 
@@ -42,14 +41,33 @@ bool irq_is_attached(unsigned intid) {
 
 void irq_detach(unsigned intid) {
     if (intid < IRQ_MAX) {
-        gic_disable(intid);
+        intc->disable(intid);
         slots[intid].fn = NULL;
     }
 }
 
+// Of a controller that is no GIC.
+static void handle_asked(void) {
+    uint32_t iar = intc->ack();
+    if (iar >= INTC_SPURIOUS) {
+        return;
+    }
+    irq_slot_t *s = &slots[iar & (IRQ_MAX - 1)];
+    if (s->fn != NULL) {
+        s->fn(s->arg);
+    }
+    intc->end(iar);
+    if (!s->forwarded) {
+        intc->deactivate(iar);
+    }
+}
+
 void irq_handle(uint32_t iar) {
-    unsigned intid = gic_intid(iar);
-    if (intid >= GIC_SPURIOUS) {
+    unsigned intid = intc_intid(iar);
+    if (intid >= INTC_SPURIOUS) {
+        if (intid == INTC_ASK) {
+            handle_asked();
+        }
         return;
     }
     this_pcpu()->irq_count++;
@@ -57,15 +75,15 @@ void irq_handle(uint32_t iar) {
     if (s->fn != NULL) {
         s->fn(s->arg);
     }
-    gic_drop(iar);
+    intc_end(iar);
     if (!s->forwarded) {
-        gic_deactivate(iar);
+        intc_deactivate(iar);
     }
 }
 
 // One at a time: if another is pending it is taken as soon as we return.
 void irq_dispatch(void) {
-    irq_handle(gic_ack());
+    irq_handle(intc_ack());
 }
 
 // From vectors.S: an interrupt while EL2's own code was running.
@@ -74,14 +92,10 @@ void irq_el2(void) {
 }
 
 void irq_init_core(void) {
-    if (platform.gic_version != 0) {
-        gic_init_core();
-    }
+    intc->init_core();
 }
 
 void irq_init(void) {
-    if (platform.gic_version != 0) {
-        gic_init_distributor();
-        irq_init_core();
-    }
+    intc_init();
+    irq_init_core();
 }

@@ -11,7 +11,7 @@
 #include "core/platform.h"
 #include "core/psci_ids.h"
 #include "core/syndrome.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "irq/irq.h"
 #include "trap/callback.h"
 #include "trap/mmio_decode.h"
@@ -432,15 +432,15 @@ uint64_t trap_saved(guest_regs_t *r) {
 uint64_t irq_fast(guest_regs_t *r) {
     vcpu_t *v = r->vcpu;
     v->irq_exits++;
-    uint32_t iar = gic_ack();
+    uint32_t iar = intc_ack();
     if (LIKELY(iar == platform.virt_timer_irq) && vgic_timer_again(v)) {
-        gic_drop(iar);
+        intc_end(iar);
         return EXIT_RESUME;
     }
-    if (LIKELY(gic_intid(iar) == GIC_SGI_VGIC)) {
+    if (LIKELY(intc_intid(iar) == INTC_SGI_VGIC)) {
         vgic_called();
-        gic_drop(iar);
-        gic_deactivate(iar);
+        intc_end(iar);
+        intc_deactivate(iar);
     } else {
         irq_handle(iar);
     }

@@ -5,7 +5,7 @@
 #include "py/runtime.h"
 #include "core/arch.h"
 #include "core/cpu.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "irq/timer.h"
 #include "vcpu/sched.h"
 #include "vcpu/vcpu.h"
@@ -54,7 +54,7 @@ void sched_settle(vcpu_t *v, exit_t why) {
         runq_add(v);
     }
     if (v->vm->stopping && this_pcpu()->id != 0) {
-        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr); // this may be the last one that it waits for
+        intc->send(INTC_SGI_KICK, pcpus[0].mpidr); // this may be the last one that it waits for
     }
     runq_unlock(daif);
 }

@@ -7,7 +7,7 @@
 #include "core/firmware.h"
 #include "core/platform.h"
 #include "core/syndrome.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "irq/irq.h"
 #include "irq/timer.h"
 #include "memory/mem.h"
@@ -36,7 +36,7 @@ void secondary_main(pcpu_t *p) {
     stage2_init_core();
     vgic_init_core();
     vtimer_init_core();
-    irq_attach(GIC_SGI_KICK, kicked, NULL);
+    irq_attach(INTC_SGI_KICK, kicked, NULL);
     __asm__ volatile ("msr daifclr, #4");
     p->online = true;
     dsb_ish();
@@ -80,7 +80,7 @@ void smp_start(irq_handler_t when_kicked) {
     }
     started = true;
     kicked = when_kicked;
-    irq_attach(GIC_SGI_KICK, kicked, NULL);
+    irq_attach(INTC_SGI_KICK, kicked, NULL);
     for (unsigned id = 1; id < platform.ncpus; id++) {
         start_core(id);
     }

@@ -5,7 +5,7 @@
 
 #include "irq/irq.h"
 
-// Start all other cores, once; when_kicked is what GIC_SGI_KICK does from now on, on any core. Returns when each has answered or a second has passed.
+// Start all other cores, once; when_kicked is what INTC_SGI_KICK does from now on, on any core. Returns when each has answered or a second has passed.
 void smp_start(irq_handler_t when_kicked);
 
 #endif

@@ -11,7 +11,7 @@
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "core/platform.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "irq/irq.h"
 #include "vgic/vgic.h"
 #include "vgic/vgic_lr.h"
@@ -40,7 +40,7 @@ void vgic_release(vgic_bank_t *b, uint32_t mask) {
     mask &= b->hw & ~(b->in_lr | b->active | b->pending | b->line);
     b->hw &= ~mask;
     for (; mask != 0; mask &= mask - 1) {
-        gic_set_active(b->phys[__builtin_ctz(mask)], false);
+        intc->set_active(b->phys[__builtin_ctz(mask)], false);
     }
 }
 
@@ -405,7 +405,7 @@ static void kick_vcpu(vcpu_t *v, bool dirty) {
         if (dirty) {
             v->vgic.dirty = true;
         }
-        gic_send_sgi(GIC_SGI_VGIC, on->mpidr);
+        intc->send(INTC_SGI_VGIC, on->mpidr);
     }
     if (on == NULL || v->state == VCPU_IDLE) {
         vcpu_wake(v); // it sleeps, or is about to
@@ -441,7 +441,7 @@ void vgic_settle_vcpu(vcpu_t *v) {
         return;
     }
     c->asked = true;
-    gic_send_sgi(GIC_SGI_VGIC, c->on->mpidr);
+    intc->send(INTC_SGI_VGIC, c->on->mpidr);
     while (c->asked) {
         vgic_answer();
     }
@@ -715,7 +715,7 @@ void vgic_load(vcpu_t *v) {
     sample_timer(v);
     // The physical timer interrupt of this core is the vCPU's now: active for as long as its own is.
     if ((b->line | b->active) & 1u << VTIMER_INTID) {
-        gic_set_active(b->phys[VTIMER_INTID], true);
+        intc->set_active(b->phys[VTIMER_INTID], true);
         b->hw |= 1u << VTIMER_INTID;
     }
     ich_vmcr_write(c->vmcr);
@@ -737,7 +737,7 @@ void vgic_put(vcpu_t *v) {
     ich_apr_read(c->apr);
     ich_hcr_write(0);
     if (b->hw & 1u << VTIMER_INTID) {
-        gic_set_active(b->phys[VTIMER_INTID], false);
+        intc->set_active(b->phys[VTIMER_INTID], false);
         b->hw &= ~(1u << VTIMER_INTID);
     }
     c->folded = false;
@@ -869,6 +869,6 @@ void vgic_init_core(void) {
     lr_all = (1u << lr_count) - 1;
     ich_hcr_write(0);
     irq_attach(platform.maintenance_irq, maintenance, NULL);
-    irq_attach(GIC_SGI_VGIC, sgi, NULL);
+    irq_attach(INTC_SGI_VGIC, sgi, NULL);
     irq_while_waiting = vgic_answer;
 }

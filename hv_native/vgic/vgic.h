@@ -2,7 +2,7 @@
 // The interrupt controller a guest sees. Everything else injects through this header only, so that
 // a machine without a GIC can put another implementation behind it.
 //
-// Cores talk by an SGI of their own (GIC_SGI_VGIC): a core that gets it brings the list registers of
+// Cores talk by an SGI of their own (INTC_SGI_VGIC): a core that gets it brings the list registers of
 // the vCPU it has loaded up to date. So whoever waits for another core, and has a vCPU loaded, must
 // do so with interrupts on, or call vgic_answer() meanwhile. A device that holds a lock of its own
 // while it sets its line takes that by vgic_outer_lock; no other lock may be held by who calls anything

@@ -3,7 +3,7 @@
 // physical one become it. See vgic.h.
 
 #include "core/arch.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "irq/irq.h"
 #include "vgic/vgic.h"
 #include "vm/vcpu_state.h"
@@ -154,7 +154,7 @@ void vgic_unforward(vm_t *vm, unsigned intid) {
     irq_detach(b->phys[intid % 32]);
     vgic_settle(vm, b, bit);
     if (b->hw & bit) {
-        gic_set_active(b->phys[intid % 32], false);
+        intc->set_active(b->phys[intid % 32], false);
     }
     b->hw &= ~bit;
     b->phys[intid % 32] = 0;

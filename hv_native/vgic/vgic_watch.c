@@ -2,7 +2,7 @@
 // Interrupts that a script watches, as the virtual GIC asks for them (vgic_state.h).
 
 #include "core/cpu.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "vgic/vgic.h"
 #include "vm/vgic_state.h"
 #include "vm/vm.h"
@@ -26,7 +26,7 @@ bool vgic_withheld(vm_t *vm, unsigned intid, bool line) {
     w->hits++;
     if (w->handler != NULL && !w->drop) {
         w->asked |= line ? VGIC_ASKED_LEVEL : VGIC_ASKED_EDGE;
-        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
+        intc->send(INTC_SGI_KICK, pcpus[0].mpidr);
     }
     return w->drop || w->handler != NULL;
 }

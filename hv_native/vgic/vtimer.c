@@ -5,7 +5,7 @@
 #include "core/cpu.h"
 #include "core/platform.h"
 #include "core/syndrome.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "irq/irq.h"
 #include "irq/timer.h"
 #include "vgic/vgic.h"
@@ -72,7 +72,7 @@ static void fired(void *arg) {
         vgic_fired(v, VTIMER_INTID);
     } else {
         WRITE_SYSREG(cntv_ctl_el0, 0);
-        gic_set_active(platform.virt_timer_irq, false);
+        intc->set_active(platform.virt_timer_irq, false);
     }
 }
 
@@ -80,7 +80,7 @@ static void fired(void *arg) {
 // other interrupt changes. A guest that sleeps meanwhile must not depend on that.
 void vtimer_poll(vcpu_t *v) {
     if (vtimer_asserted(v) && vgic_over(v, VTIMER_INTID)) {
-        gic_set_active(platform.virt_timer_irq, true);
+        intc->set_active(platform.virt_timer_irq, true);
         vgic_fired(v, VTIMER_INTID);
     }
 }

@@ -3,7 +3,7 @@
 
 #include "core/cpu.h"
 #include "core/platform.h"
-#include "irq/gic.h"
+#include "irq/intc.h"
 #include "vm/runqueue.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
@@ -73,7 +73,7 @@ void runq_call_sleeper(const vcpu_t *v) {
     if (core >= 0) {
         runq.idle &= ~(1u << core);
         if (core != (int)this_pcpu()->id) {
-            gic_send_sgi(GIC_SGI_KICK, pcpus[core].mpidr);
+            intc->send(INTC_SGI_KICK, pcpus[core].mpidr);
         }
     }
 }
@@ -93,7 +93,7 @@ void runq_ask_python(vcpu_t *v) {
     v->state = VCPU_PYTHON;
     v->next = runq.python;
     runq.python = v;
-    gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
+    intc->send(INTC_SGI_KICK, pcpus[0].mpidr);
 }
 
 // What this core is to run now; NULL: it may sleep, and is called when there is something.
@@ -126,7 +126,7 @@ void runq_awake(void) {
 void runq_stopped(vcpu_t *v) {
     v->state = VCPU_STOPPED;
     if (this_pcpu()->id != 0) {
-        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr);
+        intc->send(INTC_SGI_KICK, pcpus[0].mpidr);
     }
 }
 
@@ -145,7 +145,7 @@ static void stop_all(vm_t *vm) {
         }
     }
     if (vm->running) {
-        gic_send_sgi(GIC_SGI_KICK, pcpus[0].mpidr); // who waits for the VM's end looks again
+        intc->send(INTC_SGI_KICK, pcpus[0].mpidr); // who waits for the VM's end looks again
     }
 }
 
@@ -230,7 +230,7 @@ void vcpu_kick(vcpu_t *v) {
     v->kicked = true;
     pcpu_t *on = v->on;
     if (on != NULL && on != this_pcpu()) {
-        gic_send_sgi(GIC_SGI_KICK, on->mpidr);
+        intc->send(INTC_SGI_KICK, on->mpidr);
     }
 }
 
@@ -239,7 +239,7 @@ void vcpu_wake(vcpu_t *v) {
     if (v->state == VCPU_IDLE) {
         runq_add(v);
     } else if (v->state == VCPU_RUNNING && v->on != NULL && v->on != this_pcpu()) {
-        gic_send_sgi(GIC_SGI_KICK, v->on->mpidr); // it looks at its interrupts on the way back
+        intc->send(INTC_SGI_KICK, v->on->mpidr); // it looks at its interrupts on the way back
     }
     runq_unlock(daif);
 }
