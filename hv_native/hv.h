@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The MicroPython port's interface to hv_native.
 // What the MicroPython port calls.
 #ifndef HV_HV_H
 #define HV_HV_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Assembly offsets.
 // What assembly knows of C's types and constants. The compiler writes it down as offsets.h: this file is
 // compiled to assembly, never linked, and its lines that begin with "offsets:" become #defines
 // (micropython.mk). So no number stands in two places.

@@ -238,7 +238,7 @@ def test_debug_stops_in_a_panic(image):
     status, text = make("debug", f"GDB_ARGS=-batch {over} -ex 'break {where}' -ex continue -ex bt")
     assert status == 0, text
     assert re.search(
-        rf"^#0 .*{where} \(why=.*EL2 stack overflow.*at \S*hv_native/core/fault.c:", text, re.M
+        rf"^#0 .*{where} \(why=.*EL2 stack overflow.*at \S*hv_native/trap/el2_fault.c:", text, re.M
     ), text
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What all native devices have in common: their row (hv_native/devices/device.c), reset, identity."""
+"""What all native devices have in common: their row (hv_native/devices/machine.c), reset, identity."""
 
 import pytest
 from guestcode import run

@@ -26,6 +26,7 @@ OF_THE_PORT = {
     "native_running": "which compiled handler runs, so that a fault or Ctrl-C ends it",
     "native_stopped": "why it ended",
     "native_raise_stopped": "the exception that it becomes",
+    "qstr_find_strn": "MicroPython's (py/qstr.h); the port's own is faster",
     "core_release": "boot/start.S: a core that reset with the boot core waits here",
     "secondary_core": "boot/start.S: where the others begin",
 }

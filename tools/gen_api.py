@@ -6,7 +6,7 @@ python3 tools/gen_api.py            write typings/hv/, docs/api.md, docs/registe
 python3 tools/gen_api.py --check    say what of these is not up to date
 
 The package hv is described by its own docstrings and annotations (modules/hv), registers by their table
-(hv_native/python/sysregs.def), what is written in C by typings/_hv.pyi and typings/machine.pyi.
+(hv_native/core/sysregs.def), what is written in C by typings/_hv.pyi and typings/machine.pyi.
 """
 
 import ast
@@ -188,7 +188,7 @@ def stubs():
     }
     registers = "\n".join(gen_registers.pyi())
     made[STUBS / "hv" / "regs.pyi"] = (
-        LICENCE + MADE.format("hv_native/python/sysregs.def") + registers + "\n"
+        LICENCE + MADE.format("hv_native/core/sysregs.def") + registers + "\n"
     )
     return made
 

@@ -56,7 +56,10 @@ def pieces(top):
     for opcode in opcodes():
         match = re.search(rf"(?ms)^ +ENTRY\({opcode}\).*?(?=^ +ENTRY)", vm)
         match = match or re.search(rf"(?m)^ +.*{opcode}\b.*\n(?:.*\n){{8}}", vm)
-        found[opcode] = (match and match.group(), "hv_native/trap/quick.S does what this case does")
+        found[opcode] = (
+            match and match.group(),
+            "hv_native/trap/quick.S does what this case does",
+        )
     return found
 
 

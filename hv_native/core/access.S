@@ -14,7 +14,7 @@
     .text
 // int peek(uint64_t addr, unsigned size, uint64_t *out), int poke(uint64_t addr, unsigned size,
 // uint64_t value): one access of exactly that size; 0, or the ESR of the fault. A fault returns
-// here with ESR in x0 as if from the instruction (fault.c sets x0 and the return address).
+// here with ESR in x0 as if from the instruction (el2_fault.c sets x0 and the return address).
     .global peek, poke
 peek:
     mov     x3, x0

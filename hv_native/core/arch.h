@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// AArch64 instructions for C.
 // The instructions C has no word for: system registers, barriers, cache maintenance, exclusives.
 #ifndef HV_ARCH_H
 #define HV_ARCH_H

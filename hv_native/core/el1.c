@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Entry at EL1: the image adapted to be a guest.
 // Entered at EL1, as a guest or on a machine without EL2: before anything else runs, the image's own
 // instructions that name EL2's registers are made to name EL1's, which have the same layout where it
 // matters. What only a hypervisor has reads as zero and is not written. hv.VM refuses.

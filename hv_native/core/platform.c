@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Device tree parser.
 // The flattened device tree (DeviceTree Specification v0.4, chapter 5), read in one pass. Reset to
 // prompt is counted in instructions, so nothing is searched twice and only the properties that
 // describe a machine are compared by name.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The machine description.
 // What machine this is: read once from the device tree, with a board's defaults (mpconfigboard.h)
 // where the tree says nothing. Nobody else asks the tree, and nothing in C names a board.
 #ifndef HV_PLATFORM_H

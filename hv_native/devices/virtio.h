@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Virtio devices of a guest (virtio 1.1): 32 slots as on QEMU virt, each empty or with a device whose
-// registers (virtio.c) and queues (virtqueue.c) are here, and whose work is Python's (obj_virtio.c).
+// registers (virtio_mmio.c) and queues (virtqueue.c) are here, and whose work is Python's (obj_virtio.c).
 //
 // Registers are used by any core, under the wire's lock. Queues are looked into by the boot core only: what it
 // reads there a guest may change under its hands, so each thing is read once and then checked.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Entry at EL3: the interrupt controller given to the non-secure side.
 // Entered at EL3 there is no firmware below us: before boot/start.S leaves for EL2, give the
 // non-secure side what only the secure side can give, which is the interrupt controller.
 

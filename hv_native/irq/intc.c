@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Choice of the interrupt controller.
 // Which interrupt controller the machine has: see intc.h. Without one nothing is enabled and nothing comes.
 
 #include "core/platform.h"

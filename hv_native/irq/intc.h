@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Interrupt controller interface.
 // The machine's interrupt controller, as EL2 uses it: one priority, and an end in two halves (priority drop,
 // deactivation) so that a guest can do the second one itself. GICv2 and GICv3 are two implementations; a
 // machine that has another one adds a file and its row in intc.c.

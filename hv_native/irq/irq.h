@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Interrupt dispatch.
 // EL2's own interrupts: which function an INTID runs, on which core.
 #ifndef HV_IRQ_H
 #define HV_IRQ_H

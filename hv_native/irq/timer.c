@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// EL2 timer queue.
 // A sorted list of deadlines a core; the hardware timer is set to the first.
 
 #include "core/arch.h"

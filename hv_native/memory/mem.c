@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Page allocator.
 // A binary buddy allocator. One byte a page says what starts there: nothing free (0), or a free
 // block of 2^(n-1) pages. Only the byte of a block's head is ever looked at, and it is written when
 // the block comes into being, so start-up touches a few bytes, not one for each page of RAM.

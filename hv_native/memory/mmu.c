@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// EL2's own address space.
 // EL2 stage 1 (DDI 0487 D5.2): TTBR0_EL2, 39-bit addresses, 4 KB granule, so the root is one level-1
 // table of 1 GB entries. The image gets 4 KB pages so that each part has its own rights; RAM and
 // devices get the largest blocks that fit. NULL and whatever nobody described stay unmapped.

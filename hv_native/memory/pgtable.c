@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Translation-table operations.
 // Map, unmap and protect as one recursive pass over the tables: at each entry the range either
 // covers it whole and aligned (a leaf can be written), or it is split and the pass goes down.
 // Break-before-make (DDI 0487 D5.10.1): a valid entry is cleared and flushed before another takes

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The boot core's loop.
 // What the boot core does between MicroPython's lines: see boot_core.h.
 
 #include "py/mphal.h"

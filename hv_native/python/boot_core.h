@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The boot core's loop.
 // The boot core, which runs Python: guests' slices between its lines, exits that only Python can finish, and
 // holding a VM so that Python can change it.
 #ifndef HV_BOOT_CORE_H

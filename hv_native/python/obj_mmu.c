@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// _hv's mmu functions.
 // What modules/hv/mmu.py is made of: EL2's own address space.
 
 #include "py/runtime.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// vm.reset().
 // A VM as it was made: see modules/hv/vm.py, VM.reset.
 
 #include "py/runtime.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// vm.stage2's native half.
 // What modules/hv/stage2.py is made of: a script's changes to a VM's IPA space, checked.
 
 #include "py/runtime.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// System register access by encoding.
 // MRS and MSR hold the register in the instruction, so it is written into one page of code that is
 // data while it is changed and code while it is run, never both.
 

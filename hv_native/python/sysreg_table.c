@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// System register table.
 // The register table in ROM and the ways to look into it.
 
 #include <stdio.h>

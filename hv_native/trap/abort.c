@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Stage-2 fault handling and MMIO.
 // Aborts from a guest: RAM that is touched for the first time, devices, and what is nowhere.
 // A load or store whose syndrome is valid (ISV, DDI 0487 D13.2.37 "ISS encoding for a data abort")
 // is described by it; others are decoded from the instruction (mmio_decode.h).

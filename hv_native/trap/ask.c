@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Calls of exits' handlers and their outcomes.
 // Asking a script about an exit, and what its answer does: see ask.h.
 
 #include "core/cpu.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// HVC and SMC handling.
 // HVC and SMC from a guest (SMC Calling Convention, DEN0028): x0 is a function id, or the immediate
 // of an HVC is not 0. To a guest, PSCI answers by either.
 

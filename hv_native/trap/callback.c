@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Python handler calls.
 // Calling a Python handler from an exit: see callback.h. Interrupts are on while it runs, and the
 // guest's FP registers are saved at the first FP instruction EL2 executes, if there is one.
 

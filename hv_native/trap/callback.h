@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Python handler calls.
 // Calling a Python handler from an exit: scalars in, scalars out, and nothing allocated on the way
 // when the numbers fit a small int.
 #ifndef HV_CALLBACK_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Interception of a guest's own exceptions.
 // A guest's own exceptions, by way of EL2: see el1trap.h.
 
 #include "core/arch.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Interception of a guest's own exceptions.
 // Exceptions that a guest takes to its own EL1, seen by EL2 first.
 //
 // ARMv8.0 can neither route them to EL2 with EL1 in use, nor trap a write of VBAR_EL1. So the first

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// EL2's own exceptions and the crash report.
 // EL2's own exceptions: mended (a lazy FP switch, a listed access), or dumped.
 
 #include <string.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// EL2's own exceptions.
 // Exceptions EL2 takes itself. An access made through peek, poke or the patched system-register
 // page may fault and says so; any other fault prints what is known and stops the machine.
 #ifndef HV_EL2_FAULT_H

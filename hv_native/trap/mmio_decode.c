@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// MMIO instruction decoder.
 // DDI 0487 C4.1.4, "Loads and Stores": load/store register immediate pre- and post-indexed, and
 // load/store pair, of general-purpose registers.
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// MMIO instruction decoder.
 // Loads and stores that trap without a syndrome: with write-back, and of two registers.
 #ifndef HV_MMIO_DECODE_H
 #define HV_MMIO_DECODE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Short interpreter for the beginning of Python handlers.
 // The interpreter of quick.h. Each instruction here is completed, or left to MicroPython's VM by `leave`
 // before it has changed anything; what they mean is said by py/vm.c, and offsets.c has the numbers and
 // offsets from the compiler. No case calls a C function, so that there is nothing to save on the way in and out.

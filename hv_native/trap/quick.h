@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Short interpreter for the beginning of Python handlers.
 // The beginning of a Python handler, run in an exit's fast path and without MicroPython's virtual machine.
 // Most handlers compare an offset, add or mask a number and return one; to set up and leave the VM costs
 // many times that. So their bytecode is run here as long as each instruction only needs what is at hand:

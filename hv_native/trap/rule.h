@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Rules.
 // The tier between native code and Python: hooks that count, log, answer, deny or, on a match,
 // promote an exit to a Python handler.
 #ifndef HV_RULE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// System register emulation.
 // MRS, MSR and system instructions that trap (EC 0x18): a hook's, or the machine's own answer.
 
 #include "core/arch.h"

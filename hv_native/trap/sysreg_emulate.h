@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// System register emulation.
 // Trapped system registers that the machine itself answers.
 #ifndef HV_SYSREG_EMULATE_H
 #define HV_SYSREG_EMULATE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Exit dispatch.
 // Exit dispatch: an array of functions by exception class (DDI 0487 D13.2.37), for what has not been
 // finished in trap_fast.c.
 //

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Exit dispatch.
 // From an exit to what is done about it.
 #ifndef HV_TRAP_H
 #define HV_TRAP_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Fast exit paths.
 // Exits that end where they began, with only those registers saved that a C function may change (see
 // vectors.S): calls, device accesses and system registers that C, a rule that always answers, or the
 // beginning of a Python handler can finish. Interrupts are masked all the time. Whatever does not fit is

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
+// EL2's exception vectors.
 // EL2's exception vectors and the world switch.
 //
-// While a guest runs, SP_EL2 points at a guest_regs_t (vcpu.h) on the hypervisor's own stack:
+// While a guest runs, SP_EL2 points at a guest_regs_t (vcpu_state.h) on the hypervisor's own stack:
 // guest_enter put it there, and every exit finds it there again. So an exit saves the guest's
 // registers with no scratch register and no pointer to look up, and C continues right below.
 //
@@ -168,7 +169,7 @@ el2_sync:
     add     x1, sp, #FRAME_SIZE
     str     x1, [sp, #FRAME_SP]
     mov     x0, sp
-    bl      el2_exception               // fault.c: mends it and returns, or does not return
+    bl      el2_exception               // el2_fault.c: mends it and returns, or does not return
     restore_frame
 
 // Behind push_frame's test: x0 = SP - FRAME_SIZE, sp = that + x0. Builds the whole frame on the fault

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// World switch.
 // Into a guest and out of it again: see vectors.S for what happens between.
 
 #include "vcpu/guest_regs.inc"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Scheduling on one core.
 // The scheduler: see sched.h.
 
 #include "py/mphal.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Scheduling on one core.
 // Which vCPU runs where. All vCPUs that could run stand in one queue; each core takes the first it may
 // run, for a slice. The boot core does so while Python waits, so that with one core as with eight the
 // prompt and the guests live side by side.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Secondary core start-up.
 // Bringing up the other cores: see smp.h.
 
 #include <string.h>

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Secondary core start-up.
 // The other cores: brought up when the first guest starts, running guests ever after.
 #ifndef HV_SMP_H
 #define HV_SMP_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// WFI and standby.
 // A vCPU that has nothing to do until an interrupt comes.
 
 #include "vcpu/vcpu.h"

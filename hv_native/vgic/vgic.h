@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Virtual GIC.
 // The interrupt controller a guest sees. Everything else injects through this header only, so that
 // a machine without a GIC can put another implementation behind it.
 //

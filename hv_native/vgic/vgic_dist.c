@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The virtual GIC's register frames.
 // The virtual GIC as a guest's loads and stores see it: the distributor (GICD_*), GICv3's
 // redistributors (GICR_*) and system registers that send SGIs, and GICv2's GICC_DIR. The bit-per-
 // interrupt registers lie alike in all of them (IHI 0048B 4.3, IHI 0069 12.8 to 12.10).

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The virtual GIC's fast paths.
 // The virtual GIC's short ways, for what guests do all the time: the timer's next interrupt, an SGI
 // to oneself, and the distributor's commonest registers. Each does what the long way in vgic.c or
 // vgic_dist.c would have done, or says that it cannot.

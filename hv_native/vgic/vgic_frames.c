@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// The virtual GIC's memory map.
 // Where the virtual GIC's register frames lie in a VM, as on QEMU's virt machine.
 
 #include "core/arch.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// List registers.
 // List registers, the two kinds of them: GICH_* in memory (GICv2, IHI 0048B 5.3), ICH_*_EL2 (GICv3,
 // IHI 0069 12.4). Elsewhere a list register looks like GICv3's.
 #ifndef HV_VGIC_LR_H

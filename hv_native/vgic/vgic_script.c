@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Script access to a guest's interrupts.
 // What scripts do to a guest's interrupts: look at one, watch it, keep it from the guest, or let a
 // physical one become it. See vgic.h.
 

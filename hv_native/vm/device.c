@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Native device registration.
 // How a native device gets its accesses: see device.h.
 
 #include "memory/native.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Native devices.
 // What a native device is: its file, and its row in `devices` (devices/machine.c), which is walked whenever a VM is
 // made, reset or closed.
 #ifndef HV_DEVICE_H

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Lazy FP and SIMD switching.
 // Whose values the FP and SIMD registers hold. They are switched when somebody touches them: EL2
 // runs with CPTR_EL2.TFP set while they are a guest's, a guest runs with it set while they are not
 // its own, and either's first use traps (DDI 0487 D13.2.30).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The 32 vector registers, FPCR and FPSR, to and from fp_state_t (vcpu.h).
+// The 32 vector registers, FPCR and FPSR, to and from fp_state_t (vcpu_state.h).
 
     .arch armv8-a+fp+simd
     .text

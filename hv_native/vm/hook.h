@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Hook tables.
 // What is to happen at an exit: a native device, a rule run in C, or a Python handler. Hooks are
 // found by key (function id, encoding, immediate) in a hash table or by address in a sorted array;
 // both cost the same with one entry or a thousand.

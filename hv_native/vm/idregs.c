@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Guest ID registers.
 // What a guest is told about the core: what it has, but for what is not switched between guests. A
 // Cortex-A53 has nothing to hide, so there the guest reads its ID registers itself.
 

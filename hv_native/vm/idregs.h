@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Guest ID registers.
 // What a guest is told about the core.
 #ifndef HV_IDREGS_H
 #define HV_IDREGS_H

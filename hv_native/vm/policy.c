@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// EL2 register policy.
 // One line a field (named by its lowest bit), with what it must hold and why. "always": EL2 itself needs it, guest or not.
 
 #include "core/arch.h"

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// EL2 register policy.
 // The bits that must hold while a guest runs, so that it cannot leave its machine, and those EL2 needs
 // itself: checked on every value a script gives for these registers, in vm.el2 or in hv.regs. A script
 // is told why, and may insist (unsafe=True).

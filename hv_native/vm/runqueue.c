@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Run queue.
 // Which vCPUs wait for a core, and which for Python: see runqueue.h.
 
 #include "core/cpu.h"

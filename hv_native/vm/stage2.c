@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// Stage-2 translation tables.
 // A VM's stage 2: 40-bit IPA from level 1 with two concatenated tables (DDI 0487 D5.2.6), so the
 // root is 8 KB and 8 KB aligned.
 

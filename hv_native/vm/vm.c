@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Virtual machines: creation, guest RAM, the end.
+// List of virtual machines.
 
 #include <string.h>
 #include "vm/vm.h"

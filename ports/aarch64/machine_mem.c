@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // machine.mem8, mem16, mem32 and mem64: one access of exactly that width per subscript, through
-// hv_native/core/fault.h, so that an address nothing answers at raises instead of ending the machine.
+// hv_native/core/access.h, so that an address nothing answers at raises instead of ending the machine.
 
 #include "py/mphal.h"
 #include "py/runtime.h"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Made by tools/gen_api.py from hv_native/python/sysregs.def.
+# Made by tools/gen_api.py from hv_native/core/sysregs.def.
 """System registers by name, live, on the core that runs Python."""
 
 from typing import Final, Self
