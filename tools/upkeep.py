@@ -33,7 +33,7 @@ SEAMS = {
     "scheduler": ("py/scheduler.c", r"^(static inline )?(void|bool) mp_sched_(lock|unlock|run_pending)\(" + BODY, "sched_state is written by hv_native/trap/callback.c"),
     "pending": ("py/scheduler.c", r"^void mp_handle_pending" + BODY, "callback_events_pending of hv_native/trap/callback.c"),
     "build class": ("py/modbuiltins.c", r"^(static )?mp_obj_t mp_builtin___build_class__\(" + BODY, "ports/aarch64/class_dict.h: its only dictionary"),
-    "banner": ("shared/runtime/pyexec.c", r"^[^\n]*MICROPY_BANNER_MACHINE[^\n]*$", "ports/aarch64/banner.h puts statements into it"),
+    "banner": ("shared/runtime/pyexec.c", r"^[^\n]*MICROPY_BANNER_MACHINE[^\n]*$", "ports/aarch64/pyexec_hooks.h puts statements into it"),
     "help": ("py/builtinhelp.c", r"^(static )?mp_obj_t mp_builtin_help\(" + BODY, "ports/aarch64/help.c calls it by another name"),
     "frozen modules": ("py/frozenmod.c", r"^mp_import_stat_t mp_find_frozen_module\(" + BODY, "ports/aarch64/pack.c wraps it"),
     "nlr": ("py/nlraarch64.c", r"^__asm\(" + r".*?\);", "-ffixed-v8 to -ffixed-v15 of ports/aarch64/Makefile: it does not save d8-d15"),
