@@ -121,6 +121,6 @@ def test_suite_as_native_code(machine, upstream):
 
 def test_benchmarks(machine, upstream):
     said = run(machine, upstream, "run-perfbench.py", "-pd", "-a1", "100", "100")
-    assert "18 tests passed" in said and "failed" not in said
+    assert "24 tests passed" in said and "failed" not in said
     said = run(machine, upstream, "run-internalbench.py", "-t", "-I", "2000")
     assert "65 individual testcases" in said and " -1.000s" not in said
