@@ -185,7 +185,14 @@ TYPED = {
         "",
     ),
     "mem32": ("import machine; machine.mem32[0]", "Fault"),
-    "uctypes at 0": ("import uctypes; uctypes.bytearray_at(0, 4)", ""),
+    "uctypes at 0": (
+        "import uctypes; uctypes.bytearray_at(0, 4)",
+        "Fault: cannot read memory at 0x0",
+    ),
+    "uctypes store": (
+        "import uctypes; uctypes.bytearray_at(16, 4)[0] = 1",
+        "cannot write memory at 0x10",
+    ),
 }
 
 

@@ -227,12 +227,6 @@ static bool mend(el2_frame_t *f) {
     return false;
 }
 
-void el2_exception(el2_frame_t *f) {
-    if (!mend(f)) {
-        panic("an exception in EL2 itself", f);
-    }
-}
-
 // ---- Stack overflow -----------------------------------------------------------------------------
 //
 // MicroPython counts the stack that Python calls take, but not that of functions in C which call
@@ -271,6 +265,29 @@ static bool may_unwind(const el2_frame_t *f) {
     const nlr_buf_t *catcher = MP_STATE_THREAD(nlr_top);
     return this_pcpu() == &pcpus[0] && (!(f->spsr & PSTATE_I) || irqs_masked_by_python) && !raising && catcher != NULL
            && (unwind_floor == 0 || (uintptr_t)catcher < unwind_floor) && nlr_sp(catcher) > (uint64_t)__stack_bottom;
+}
+
+// C that Python called has used an address of a script's (uctypes, a pointer in a structure): that is hv.Fault, where
+// an overflow would be a RuntimeError.
+MP_NORETURN static void abort_raise(uint64_t addr, uint64_t esr, uint64_t pc) {
+    mp_obj_t exception = mp_obj_new_exception_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("cannot %s memory at 0x%lx: %s (EL2's pc is 0x%lx)"),
+        esr & ISS_WNR ? "write" : "read", addr, fault_status_name(esr), pc);
+    raising = false;
+    nlr_raise(exception);
+}
+
+void el2_exception(el2_frame_t *f) {
+    if (mend(f)) {
+        return;
+    }
+    if (FIELD(f->esr, 31, 26) != EC_DABT || !may_unwind(f)) {
+        panic("an exception in EL2 itself", f);
+    }
+    raising = true; // an abort on the way there is the end
+    f->x[0] = f->far;
+    f->x[1] = f->esr;
+    f->x[2] = f->elr;
+    f->elr = (uint64_t)abort_raise;
 }
 
 static bool below_stack(uint64_t sp) {
