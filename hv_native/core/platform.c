@@ -245,37 +245,51 @@ static void root_or_chosen_prop(const node_t *n, unsigned depth, const char *nam
     }
 }
 
+#define NAMES 9
+// The tree has each name once, so most are known by where they are.
+static bool is_name(unsigned which, const char *name, const char *what) {
+    static const char *seen[NAMES];
+    if (name == seen[which]) {
+        return true;
+    }
+    if (!same(name, what)) {
+        return false;
+    }
+    seen[which] = name;
+    return true;
+}
+
 static void found_prop(node_t *n, unsigned depth, const char *name, prop_t p) {
     switch (name[0]) {
         case 'c':
-            if (same(name, "compatible")) {
+            if (is_name(0, name, "compatible")) {
                 n->compatible = p;
             }
             break;
         case 'r':
-            if (same(name, "reg")) {
+            if (is_name(1, name, "reg")) {
                 n->reg = p;
             }
             break;
         case 'i':
-            if (same(name, "interrupts")) {
+            if (is_name(2, name, "interrupts")) {
                 n->interrupts = p;
             }
             break;
         case 'd':
-            if (same(name, "device_type")) {
+            if (is_name(3, name, "device_type")) {
                 n->device_type = p;
             }
             break;
         case 's':
-            if (same(name, "status")) {
+            if (is_name(4, name, "status")) {
                 n->status = p;
-            } else if (depth == 2 && same(name, "stdout-path") && same(n->name, "chosen")) {
+            } else if (depth == 2 && is_name(5, name, "stdout-path") && same(n->name, "chosen")) {
                 stdout_path = (const char *)p.value;
             }
             break;
         case 'm':
-            if (same(name, "method")) {
+            if (is_name(6, name, "method")) {
                 n->method = p;
                 break;
             }
@@ -284,9 +298,9 @@ static void found_prop(node_t *n, unsigned depth, const char *name, prop_t p) {
             root_or_chosen_prop(n, depth, name, p);
             break;
         case '#':
-            if (same(name, "#address-cells")) {
+            if (is_name(7, name, "#address-cells")) {
                 n->address_cells = be32(p.value);
-            } else if (same(name, "#size-cells")) {
+            } else if (is_name(8, name, "#size-cells")) {
                 n->size_cells = be32(p.value);
             }
             break;

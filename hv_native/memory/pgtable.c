@@ -151,12 +151,25 @@ static bool nothing_in(const pass_t *p, uint64_t entry, unsigned level) {
     }
 }
 
+// Pages where nothing is, up to the first where something is: there is nothing to take away.
+static uint64_t fill_pages(const pass_t *p, uint64_t *entry, uint64_t addr) {
+    uint64_t value = leaf(addr + p->offset, p->attr, LAST_LEVEL);
+    for (; addr < p->end && *entry == 0; addr += BIT(12), value += BIT(12)) {
+        set_entry(entry++, value);
+    }
+    return addr;
+}
+
 static bool table_pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t addr, unsigned level) {
     unsigned shift = level_shift(level);
     while (addr < p->end) {
         uint64_t index = (addr >> shift) & (entries - 1);
         uint64_t *entry = &table[index];
         uint64_t next = (addr | (BIT(shift) - 1)) + 1;
+        if (level == LAST_LEVEL && *entry == 0 && (p->op == MAP || p->op == FILL)) {
+            addr = fill_pages(p, entry, addr); // most of what a reset maps
+            continue;
+        }
         if (level == LAST_LEVEL || leaf_fits(p, *entry, addr, level)) {
             entry_apply(p, entry, addr, level);
         } else if (!nothing_in(p, *entry, level)) {
