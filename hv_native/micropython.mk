@@ -11,10 +11,3 @@ CFLAGS_USERMOD += -I$(HV_NATIVE_DIR)
 
 # Names come from the register table too, which the scan for names does not follow by itself.
 QSTR_GLOBAL_DEPENDENCIES += $(HV_NATIVE_DIR)/core/sysregs.def
-
-# offsets.h: what assembly knows of C, as the compiler says (offsets.c).
-$(BUILD)/offsets.h: $(HV_NATIVE_DIR)/offsets.c $(BUILD)/genhdr/qstrdefs.generated.h $(BUILD)/genhdr/moduledefs.h $(BUILD)/genhdr/root_pointers.h
-	$(ECHO) "GEN $@"
-	$(Q)$(CC) $(CFLAGS) $(CFLAGS_USERMOD) -MMD -MP -MT $@ -MF $(BUILD)/offsets.d -S -o $(BUILD)/offsets.s $<
-	$(Q)sed -n 's/^offsets: /#define /p' $(BUILD)/offsets.s >$@.new && mv $@.new $@
--include $(BUILD)/offsets.d

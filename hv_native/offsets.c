@@ -2,7 +2,7 @@
 // Assembly offsets.
 // What assembly knows of C's types and constants. The compiler writes it down as offsets.h: this file is
 // compiled to assembly, never linked, and its lines that begin with "offsets:" become #defines
-// (micropython.mk). So no number stands in two places.
+// (ports/aarch64/Makefile). So no number stands in two places.
 
 #include "py/bc0.h"
 #include "py/objfun.h"
