@@ -34,7 +34,7 @@ typedef struct {
 // The console is chosen when all of the tree has been seen: /chosen may come last.
 static struct {
     uint64_t base;
-    unsigned irq, depth;
+    unsigned irq, kind, depth;
     const char *path[MAX_DEPTH]; // names of the nodes from below the root down
 } uarts[MAX_UARTS];
 static unsigned nuarts;
@@ -167,12 +167,13 @@ static void found_virtio(const node_t *n, const node_t *parent) {
 }
 
 // With secure=on there is a second one, which says status = "disabled".
-static void found_uart(const node_t *n, const node_t *parent) {
+static void found_uart(const node_t *n, const node_t *parent, unsigned kind) {
     if (nuarts == MAX_UARTS || (n->status.len != 0 && n->status.value[0] != 'o')) {
         return;
     }
     uarts[nuarts].base = reg_range(n, parent, 0).base;
     uarts[nuarts].irq = tree_intid(n, 0, platform.uart_irq);
+    uarts[nuarts].kind = kind;
     uarts[nuarts].depth = n - stack;
     for (const node_t *at = n; at > &stack[1]; at--) {
         uarts[nuarts].path[at - stack] = at->name;
@@ -186,7 +187,7 @@ static void found_device(const node_t *n, const node_t *parent) {
             found_virtio(n, parent);
             break;
         case PL011:
-            found_uart(n, parent);
+            found_uart(n, parent, PL011);
             break;
         case GIC_V2:
         case GIC_400:
@@ -431,6 +432,7 @@ static void choose_uart(const uint8_t *fdt) {
         found = is_uart_at(i, stdout_path) ? i : found;
     }
     platform.uart_base = uarts[found].base;
+    platform.uart_compatible = kinds[uarts[found].kind];
     platform.uart_irq = uarts[found].irq;
 }
 
@@ -445,6 +447,7 @@ void platform_init(const void *fdt, unsigned boot_el) {
     platform.model = BOARD_NAME;
     platform.boot_el = boot_el;
     platform.uart_base = BOARD_EARLY_UART;
+    platform.uart_compatible = kinds[PL011];
     platform.uart_irq = BOARD_UART_IRQ;
     // PPI numbers of ARM's base system architecture (DEN0029, 3.6).
     platform.maintenance_irq = 25;

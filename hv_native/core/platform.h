@@ -32,6 +32,7 @@ struct platform {
     unsigned gic_version; // 2, 3, or 0 for none
     range_t gicd, gicc, gich, gicv, gicr;
     uint64_t uart_base; // the PL011 that /chosen names, else the first
+    const char *uart_compatible; // what kind it is, in the tree's words
     unsigned uart_irq;  // GIC INTID
     unsigned maintenance_irq, hyp_timer_irq, virt_timer_irq, phys_timer_irq; // INTIDs
     range_t flash[2];   // CFI flash, size 0 for none

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// PL011 driver (ARM DDI 0183).
+// The console: which UART it is, and what is typed at it. See uart.h.
 
-#include <stdbool.h>
+#include <string.h>
 
 #include "py/mphal.h"
 #include "py/runtime.h"
@@ -11,53 +11,43 @@
 #include "hv_native/irq/irq.h"
 #include "hv_native/trap/callback.h"
 #include "uart.h"
+#include "uart_pl011.h"
 
-enum {
-    UART_DR = 0x00,
-    UART_FR = 0x18,
-    UART_IBRD = 0x24,
-    UART_FBRD = 0x28,
-    UART_LCR_H = 0x2C,
-    UART_CR = 0x30,
-    UART_IFLS = 0x34,
-    UART_IMSC = 0x38,
-    UART_ICR = 0x44,
-};
-
-#define FR_BUSY (1u << 3)
-#define FR_RXFE (1u << 4)
-#define FR_TXFF (1u << 5)
-#define LCR_FEN (1u << 4)
-#define CR_ENABLE (1u << 0 | 1u << 8 | 1u << 9) // UARTEN, TXE, RXE
-#define INT_RX (1u << 4 | 1u << 6) // FIFO level reached, and data waiting for 32 bit times
+static const uart_driver_t *const drivers[] = { &uart_pl011 };
 
 ringbuf_t stdin_ringbuf;
+static const uart_driver_t *uart = &uart_pl011;
 static uint64_t base;
+static uint64_t pl011_base; // the same, if that is what it is; or 0
 static bool rx_held;
 
 void uart_init(void) {
     base = platform.uart_base;
-    // Line speed and format are the loader's, or QEMU's, who has none. The receive FIFO must be on:
-    // without it QEMU hands over one byte per turn of its main loop.
-    write32(base + UART_IMSC, 0);
-    write32(base + UART_ICR, 0x7FF);
-    write32(base + UART_LCR_H, 3 << 5 | LCR_FEN);
-    write32(base + UART_IFLS, 0);
-    write32(base + UART_CR, CR_ENABLE);
+    for (unsigned i = 0; i < ARRAY_LEN(drivers); i++) {
+        if (strcmp(drivers[i]->compatible, platform.uart_compatible) == 0) {
+            uart = drivers[i];
+        }
+    }
+    pl011_base = uart == &uart_pl011 ? base : 0;
+    uart->init(base);
 }
 
 // Clear, then drain: a byte that comes after the clear raises the interrupt anew. The other way round
 // it is lost, and with it every byte after, because only the first one in an empty FIFO raises it.
 static void uart_rx(void *arg) {
-    write32(base + UART_ICR, INT_RX);
-    while (!(read32(base + UART_FR) & FR_RXFE)) {
+    (void)arg;
+    uart->clear(base);
+    for (;;) {
         if (ringbuf_free(&stdin_ringbuf) == 0) {
             // Leave the rest in the FIFO: the sender stops when that is full too.
             rx_held = true;
-            write32(base + UART_IMSC, 0);
+            uart->irq(base, false);
             break;
         }
-        int c = read32(base + UART_DR) & 0xFF;
+        int c = uart->get(base);
+        if (c < 0) {
+            break;
+        }
         if (c == CHAR_CTRL_C) {
             callback_interrupt();
         }
@@ -73,7 +63,7 @@ static void uart_rx(void *arg) {
 void uart_irq_on(void *rx_buffer, size_t size) {
     stdin_ringbuf = (ringbuf_t) { rx_buffer, size, 0, 0 };
     irq_attach(platform.uart_irq, uart_rx, NULL);
-    write32(base + UART_IMSC, INT_RX);
+    uart->irq(base, true);
     mp_uint_t state = mp_hal_irq_save();
     uart_rx(NULL); // what was typed before now
     mp_hal_irq_restore(state);
@@ -83,7 +73,7 @@ void uart_rx_resume(void) {
     if (rx_held) {
         mp_uint_t state = mp_hal_irq_save();
         rx_held = false;
-        write32(base + UART_IMSC, INT_RX);
+        uart->irq(base, true);
         uart_rx(NULL);
         mp_hal_irq_restore(state);
     }
@@ -97,10 +87,20 @@ void uart_rx_poll(void) {
     mp_hal_irq_restore(state);
 }
 
-void uart_tx_char(char c) {
-    while (read32(base + UART_FR) & FR_TXFF) {
+static __attribute__((noinline)) void put_by_driver(char c) {
+    while (!uart->put(base, (uint8_t)c)) {
     }
-    write32(base + UART_DR, (uint8_t)c);
+}
+
+// A guest's console sends each character here: the PL011 is spared the call.
+void uart_tx_char(char c) {
+    uint64_t pl011 = pl011_base;
+    if (UNLIKELY(pl011 == 0)) {
+        put_by_driver(c);
+        return;
+    }
+    while (!pl011_put(pl011, (uint8_t)c)) {
+    }
 }
 
 void uart_tx_strn(const char *str, size_t len) {
@@ -110,7 +110,7 @@ void uart_tx_strn(const char *str, size_t len) {
 }
 
 bool uart_tx_idle(void) {
-    return !(read32(base + UART_FR) & FR_BUSY);
+    return uart->idle(base);
 }
 
 void uart_tx_flush(void) {
@@ -120,11 +120,5 @@ void uart_tx_flush(void) {
 
 void uart_set_format(uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop) {
     uart_tx_flush();
-    write32(base + UART_CR, 0);
-    // The divisor in 64ths; the two registers take effect with the write of LCR_H that follows.
-    uint32_t divisor = (BOARD_UART_CLOCK_HZ * UINT64_C(4) + baudrate / 2) / baudrate;
-    write32(base + UART_IBRD, divisor >> 6);
-    write32(base + UART_FBRD, divisor & 0x3F);
-    write32(base + UART_LCR_H, (bits - 5) << 5 | LCR_FEN | (stop == 2) << 3 | (parity == 2) << 2 | (parity != 0) << 1);
-    write32(base + UART_CR, CR_ENABLE);
+    uart->format(base, baudrate, bits, parity, stop);
 }

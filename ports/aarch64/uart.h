@@ -1,10 +1,25 @@
 // SPDX-License-Identifier: MIT
-// The console: one PL011, sent to by polling, received from by interrupt into stdin_ringbuf.
+// The console: one UART, sent to by polling, received from by interrupt into stdin_ringbuf.
 #ifndef PORT_UART_H
 #define PORT_UART_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+// A kind of UART: its file, and its row in uart.c. base: of its registers. Usable from reset on, MMU or not.
+typedef struct {
+    const char *compatible;                 // the device tree's word for it; core/platform.c knows it too
+    void (*init)(uint64_t base);            // no interrupts; line speed and format as they are
+    bool (*put)(uint64_t base, uint8_t c);  // false: no room now
+    int (*get)(uint64_t base);              // -1: nothing has come
+    void (*irq)(uint64_t base, bool on);    // interrupt, or not, when something comes
+    void (*clear)(uint64_t base);           // what has interrupted; before it is looked what has come
+    bool (*idle)(uint64_t base);            // the last bit has left
+    void (*format)(uint64_t base, uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop); // while idle
+} uart_driver_t;
+
+extern const uart_driver_t uart_pl011;
 
 // Usable from reset on, MMU or not, before any interrupt.
 void uart_init(void);
