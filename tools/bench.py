@@ -48,6 +48,10 @@ ROWS = [
     Row("exits", "hvc_python", "HVC: Python, x1 + x2", 189, "none; Bao in C 189"),
     Row("exits", "hvc_imm_python", "HVC #7: Python"),
     Row("exits", "hvc_python_calls", "HVC: Python, max(x1, x2)"),
+    Row("exits", "hvc_python_triple", "HVC: Python, a triple, the 5,000th", 1080, "21,729 before"),
+    Row(
+        "exits", "hvc_python_exit", "HVC: Python, cpu.exit.esr, the 5,000th", 1200, "31,675 before"
+    ),
     Row("exits", "hvc_viper", "HVC: viper, x1 + x2", 105, "none"),
     Row("exits", "hvc_viper_loop", "HVC: viper, ten times round a loop", 320, "none"),
     Row("exits", "hvc_native", "HVC: native, x1 + x2"),

@@ -102,6 +102,20 @@ static inline void write8(uint64_t addr, uint8_t v) {
 }
 
 // A lock between cores. Hold it with interrupts masked: no ARMv8.1 atomics on a Cortex-A53.
+//
+// All of them, from the outside to the inside: who holds one may take those below it, and no other.
+//
+//   wire_t.lock      a device's state, and the level of its line (devices/wire.h); taken by vgic_outer_lock
+//   flash_t.lock     a flash's mode, and a command under way (devices/flash.c)
+//   vm_t.lock        a VM's stage-2 tables, which RAM is present, PSCI's CPU_ON (vm/vm.h)
+//   vgic_t.lock      the banks of a VM's interrupts (vm/vgic_state.h); who waits for it answers other cores
+//   runq.lock        where each vCPU is: its state and the queues (vm/runqueue.h)
+//   timer's lock     the deadlines of all cores (irq/timer.c); their functions are called without it
+//   mem.lock         free pages (memory/mem.c)
+//   events.lock      the event ring (core/event.c)
+//
+// vgic_t.lock, runq.lock, the timer's, mem's and the events' have none taken inside. vcpu_wake takes runq.lock: it is
+// called when vgic_t.lock has been given back.
 typedef struct {
     uint32_t held;
 } spinlock_t;

@@ -70,6 +70,26 @@ def bound(vm):
     vm.mmio(DEVICE, 0x1000, Device().access)
 
 
+def late(handler):
+    """The handler, where 5,000 objects like those it makes have been made since the last collection."""
+
+    def prepare(vm):
+        gc.collect()
+        for i in range(5000):
+            (i, i, 3)
+        vm.hvc(ADD, handler)
+
+    return prepare
+
+
+def triple(cpu, x1, x2):
+    return (x1, x2, 3)
+
+
+def syndrome(cpu, x1, x2):
+    return cpu.exit.esr & 1
+
+
 # Compiled. The compiler knows the type by its name.
 uint = int
 
@@ -155,6 +175,8 @@ def python():
     report("hvc_python", count("hvc_add", add))
     report("hvc_imm_python", count("hvc_imm", imm))
     report("hvc_python_calls", count("hvc_add", calls))
+    report("hvc_python_triple", count("hvc_add", late(triple)))
+    report("hvc_python_exit", count("hvc_add", late(syndrome)))
     report("mmio_load_python", count("mmio_load", device))
     report("mmio_load_late_python", count("mmio_load_late", device))
     report("mmio_load_post_python", count("mmio_load_post", device))
