@@ -20,6 +20,7 @@ OF_THE_PORT = {
     "stdin_ringbuf": "what is typed, by the name that MicroPython has for it (py/ringbuf.h)",
     "uart_tx_char": "a guest's console is the machine's while it is attached",
     "uart_rx_resume": "and what is typed goes to the guest",
+    "uart_rx_unread": "and what it has not read comes back",
     "exec_fault": "a fault in compiled Python is Python's exception",
     "exec_heap": "compiled handlers: where their code is",
     "exec_size": "the same",

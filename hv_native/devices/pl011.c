@@ -2,6 +2,7 @@
 // The guest's PL011: see pl011.h. Its FIFOs are longer than the real 16 bytes, which a driver cannot
 // see but a fast typist can; the interrupt levels are those of a real one.
 
+#include <string.h>
 #include "devices/pl011.h"
 #include "devices/wire.h"
 #include "memory/native.h"
@@ -18,7 +19,7 @@ enum {
 enum { FR_RXFE = 1 << 4, FR_TXFF = 1 << 5, FR_RXFF = 1 << 6, FR_TXFE = 1 << 7 };
 enum { INT_RX = 1 << 4, INT_TX = 1 << 5, INT_RT = 1 << 6 };
 
-#define RX_SIZE 4096u   // powers of two
+#define RX_SIZE UART_RX_UNREAD // powers of two
 #define TX_SIZE 16384u
 #define DRAIN_AT_ONCE 64u
 
@@ -30,6 +31,7 @@ typedef struct pl011 {
     bool attached;
     volatile uint32_t rx_in, rx_out, tx_in, tx_out;
     uint8_t rx[RX_SIZE], tx[TX_SIZE];
+    uint8_t typed[RX_SIZE / 8]; // a bit for each byte of rx: by a person, since it was attached
 } pl011_t;
 
 static pl011_t *of(const vm_t *vm) {
@@ -214,6 +216,9 @@ void pl011_remove(vm_t *vm) {
 
 void pl011_attach(vm_t *vm, bool attached) {
     pl011_t *p = of(vm);
+    if (attached) {
+        memset(p->typed, 0, sizeof(p->typed));
+    }
     bool all = !attached;
     while (!all) { // the lock, and interrupts masked, for a few at a time
         uint64_t daif = wire_lock(&p->wire);
@@ -237,12 +242,18 @@ size_t pl011_room(const vm_t *vm) {
     return RX_SIZE - (p->rx_in - p->rx_out);
 }
 
-size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
+static void put_rx(pl011_t *p, uint32_t at, uint8_t c, bool typed) {
+    uint8_t bit = (uint8_t)(1u << at % 8), *bits = &p->typed[at % RX_SIZE / 8];
+    p->rx[at % RX_SIZE] = c;
+    *bits = typed ? *bits | bit : *bits & ~bit;
+}
+
+static size_t send(vm_t *vm, const uint8_t *data, size_t len, bool typed) {
     pl011_t *p = of(vm);
     size_t n = 0;
     uint64_t daif = wire_lock(&p->wire);
     while (n < len && pl011_room(vm) > 0) {
-        p->rx[p->rx_in % RX_SIZE] = data[n++];
+        put_rx(p, p->rx_in, data[n++], typed);
         p->rx_in++;
     }
     if (n > 0) {
@@ -250,6 +261,35 @@ size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
     }
     pl011_unlock(p, daif);
     return n;
+}
+
+size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len) {
+    return send(vm, data, len, false);
+}
+
+void pl011_type(vm_t *vm, uint8_t c) {
+    send(vm, &c, 1, true);
+}
+
+// The lock is for the end alone: no vCPU is there to read, and a script is what called. What scripts have sent
+// stays, and moves to the end.
+void pl011_untype(vm_t *vm) {
+    pl011_t *p = of(vm);
+    uint32_t out = p->rx_in;
+    for (uint32_t at = p->rx_in; at-- != p->rx_out;) {
+        uint8_t c = p->rx[at % RX_SIZE];
+        if (p->typed[at % RX_SIZE / 8] & 1u << at % 8) {
+            uart_rx_unread(c);
+        } else {
+            put_rx(p, --out, c, false);
+        }
+    }
+    uint64_t daif = wire_lock(&p->wire);
+    p->rx_out = out;
+    if (rx_empty(p)) {
+        p->ris &= ~(INT_RX | INT_RT);
+    }
+    pl011_unlock(p, daif);
 }
 
 size_t pl011_waiting(const vm_t *vm) {

@@ -21,6 +21,10 @@ bool pl011_attached(const vm_t *vm);
 // Type at the guest: how many bytes it had room for.
 size_t pl011_send(vm_t *vm, const uint8_t *data, size_t len);
 size_t pl011_room(const vm_t *vm);
+// The same of a key typed at the machine's console while it is attached; and, of a VM that is stopped, all such
+// keys that it has not read, back to that console's input, before what was typed since.
+void pl011_type(vm_t *vm, uint8_t c);
+void pl011_untype(vm_t *vm);
 // Take what the guest has printed while it was not attached.
 size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len);
 size_t pl011_waiting(const vm_t *vm);

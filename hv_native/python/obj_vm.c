@@ -296,10 +296,18 @@ static void deadline_passed(timer_t *t) {
     mp_hal_wake();
 }
 
+// The next key for a guest, or -1: what was typed behind a Ctrl-C is none.
+static int guest_key(void) {
+    uint64_t daif = irq_save();
+    int c = MP_STATE_MAIN_THREAD(mp_pending_exception) == MP_OBJ_NULL ? ringbuf_get(&stdin_ringbuf) : -1;
+    irq_restore(daif);
+    return c;
+}
+
 // What is typed goes to the guest as long as it has room. True: the detach key was among it.
 static bool type_at_guest(vm_t *vm, int detach) {
     int c;
-    while (pl011_room(vm) > 0 && (c = ringbuf_get(&stdin_ringbuf)) >= 0) {
+    while (pl011_room(vm) > 0 && (c = guest_key()) >= 0) {
         if (c == detach) {
             return true;
         }
@@ -307,8 +315,7 @@ static bool type_at_guest(vm_t *vm, int detach) {
             mp_sched_keyboard_interrupt(); // typed while it was not yet that
             return false;
         }
-        uint8_t byte = (uint8_t)c;
-        pl011_send(vm, &byte, 1);
+        pl011_type(vm, (uint8_t)c);
     }
     uart_rx_resume();
     return false;
@@ -387,10 +394,15 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     vcpu_t *v = take_end(o);
     mp_obj_t by_handler = take_exception(v);
     raised = raised == MP_OBJ_NULL ? by_handler : raised;
-    if (raised != MP_OBJ_NULL) {
-        nlr_raise(raised);
+    if (raised == MP_OBJ_NULL) {
+        pl011_untype(vm); // lines of a paste behind the one with run()
+        return hv_exit_new(vcpu_object(v), false);
     }
-    return hv_exit_new(vcpu_object(v), false);
+    // Of Ctrl-C: typed at the guest by someone who looked at it, and for no prompt of EL2's.
+    if (!mp_obj_exception_match(raised, MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt))) {
+        pl011_untype(vm);
+    }
+    nlr_raise(raised);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(vm_run_obj, vm_run);
 
@@ -408,6 +420,9 @@ static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
     mp_hal_set_interrupt_char(interrupt_char);
     if (o->vm != NULL) {
         pl011_attach(o->vm, false);
+        if (vm_is_stopped(o->vm)) {
+            pl011_untype(o->vm);
+        }
     }
     if (raised != MP_OBJ_NULL) {
         nlr_raise(raised);

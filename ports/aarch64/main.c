@@ -23,7 +23,7 @@
 
 #define HEAP_MIN (4u << 20)
 #define HEAP_MAX (32u << 20)
-#define STDIN_BUFFER 0x4000
+#define STDIN_BUFFER (0x4000 + UART_RX_UNREAD)
 #define PYTHON_STACK (160u << 10) // the rest of the stack is for C that Python calls, and interrupts
 
 extern char __stack_top[];

@@ -38,7 +38,7 @@ static void uart_rx(void *arg) {
     (void)arg;
     uart->clear(base);
     for (;;) {
-        if (ringbuf_free(&stdin_ringbuf) == 0) {
+        if (ringbuf_free(&stdin_ringbuf) <= UART_RX_UNREAD) {
             // Leave the rest in the FIFO: the sender stops when that is full too.
             rx_held = true;
             uart->irq(base, false);
@@ -85,6 +85,14 @@ void uart_rx_poll(void) {
         uart_rx(NULL);
     }
     mp_hal_irq_restore(state);
+}
+
+// Interrupts may come: they add at the other end, and leave these places free.
+void uart_rx_unread(uint8_t c) {
+    uint16_t at = (stdin_ringbuf.iget == 0 ? stdin_ringbuf.size : stdin_ringbuf.iget) - 1;
+    stdin_ringbuf.buf[at] = c;
+    __asm__ volatile ("" ::: "memory"); // the byte first
+    stdin_ringbuf.iget = at;
 }
 
 static __attribute__((noinline)) void put_by_driver(char c) {

@@ -32,6 +32,9 @@ void uart_tx_char(char c);
 void uart_rx_resume(void);
 // Receive without an interrupt: where interrupts are masked, or there is no GIC.
 void uart_rx_poll(void);
+// A byte taken from stdin_ringbuf goes back, to its front. There is always room for this many.
+#define UART_RX_UNREAD 4096u
+void uart_rx_unread(uint8_t c);
 // Wait until the last bit has left.
 void uart_tx_flush(void);
 bool uart_tx_idle(void);
