@@ -15,7 +15,7 @@ from transcript import play
 
 FOLDER = ROOT / "build/pictures"
 GUEST = ROOT / "build/guests-debian/6.1-cloud"
-# Typed at EL2's prompt. Then at Linux's, while vm.run() lasts; None is Ctrl-C, back to EL2.
+# Typed at EL2's prompt. Then at Linux's, while vm.run() lasts, until Ctrl-C.
 LAUNCH = (
     "import hv",
     'vm = hv.VM("linux", ram="256M")',
@@ -51,8 +51,10 @@ def test_linux_in_pictures(boot, linux):
     screen += [">>> vm.run()", *target.until("/ # ", 60).splitlines()[1:]]
     target.send("uname -a\r")
     screen[-1:] = ("/ # " + target.until("/ # ", 10).rstrip(" #/\n")).splitlines()
-    target.interrupt()
-    screen += ["/ # ^C"]
+    screen += ["/ # ", *target.interrupt().strip("\n").splitlines()]
+    assert (
+        screen[-1] == "KeyboardInterrupt: "
+    )  # Ctrl-C, as it shows: nothing more of it is on the screen
     for line in LOOK:
         screen += [">>> " + line, *play(target, [line])]
     assert any("aarch64 GNU/Linux" in line for line in screen), screen
@@ -66,9 +68,62 @@ def test_linux_in_pictures(boot, linux):
     labels = save("stage2", draw.memory_map(target.repl("vm.stage2.dump()"), "stage 2 of linux"))
     assert "0x000040000000" in labels and any("rwx normal" in label for label in labels)
 
+    assert not any(re.search(r"\d{5} [KM]B", label) for label in labels), labels
+
     labels = save("el2", draw.memory_map(target.repl("hv.mmu.dump()"), "EL2, stage 1"))
     assert any("r-x normal" in label for label in labels)
     assert any(label.endswith("text") for label in labels)
+
+
+@pytest.mark.parametrize(
+    ("size", "says"),
+    [
+        (0x1000, "4 KB"),
+        (0x10_0000, "1 MB"),
+        (0x1800_0000, "384 MB"),
+        (0x4000_0000, "1 GB"),
+        (0x4000_0000 - 0x801_1000, "895.9 MB"),
+        (0x1_8010_0000, "6145 MB"),
+        (0x7FF_F000, "128.0 MB"),
+        (24 * 1024 + 512, "24.5 KB"),
+        (0x30_1000, "3076 KB"),
+        (513, "513 bytes"),
+    ],
+)
+def test_sizes_are_short(size, says):
+    assert draw.size_text(size) == says
+
+
+def test_every_picture_is_on_a_page():
+    pages = "".join(p.read_text() for p in (*(ROOT / "docs").glob("*.md"), ROOT / "README.md"))
+    for picture in (ROOT / "docs/pictures").iterdir():
+        assert f"pictures/{picture.name})" in pages, picture.name
+
+
+def test_no_arrow_runs_through_a_box():
+    picture = (ROOT / "docs/pictures/trap.svg").read_text()
+    number = r'="(\d+)"'
+    boxes = [
+        tuple(map(int, found))
+        for found in re.findall(
+            rf"<rect x{number} y{number} width{number} height{number}", picture
+        )
+    ]
+    lines = [
+        [(int(a), int(b)), (int(c), int(d))]
+        for a, b, c, d in re.findall(
+            rf"<line x1{number} y1{number} x2{number} y2{number}", picture
+        )
+    ]
+    for path in re.findall(r'<path d="(M [^"z]*)" fill="none"', picture):
+        corners = [(int(x), int(y)) for x, y in re.findall(r"(\d+) (\d+)", path)]
+        lines += zip(corners, corners[1:])
+    assert len(boxes) == 7 and len(lines) > 8
+    for (ax, ay), (bx, by) in lines:
+        for x, y, wide, high in boxes:
+            across = min(ax, bx) < x + wide and max(ax, bx) > x
+            down = min(ay, by) < y + high and max(ay, by) > y
+            assert not (across and down), ((ax, ay), (bx, by), (x, y, wide, high))
 
 
 def test_what_is_not_a_dump_is_refused():

@@ -51,10 +51,14 @@ def text(x, y, words, **more):
 
 
 def size_text(size):
-    for shift, unit in ((30, "GB"), (20, "MB"), (10, "KB")):
-        if size >> shift and size % (1 << shift) == 0:
+    """As short as it is exact; else in the largest unit, to a tenth."""
+    units = [
+        (shift, unit) for shift, unit in ((30, "GB"), (20, "MB"), (10, "KB")) if size >> shift
+    ]
+    for shift, unit in units:
+        if size % (1 << shift) == 0 and size >> shift < 10_000:
             return f"{size >> shift} {unit}"
-    return f"{size} bytes"
+    return f"{size / (1 << units[0][0]):.1f} {units[0][1]}" if units else f"{size} bytes"
 
 
 def memory_map(dump, title="memory"):
