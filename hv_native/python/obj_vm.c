@@ -323,6 +323,11 @@ static bool type_at_guest(vm_t *vm, int detach) {
 
 #define NO_KEY (-1)
 
+// In the background, by a reset that takes its turns to zero RAM: hv_vm_report_ended will start it again, or end it.
+static bool is_resetting(const vm_t *vm) {
+    return vm->running && !vm->foreground && vm->ended_by != NULL && vm->ended_by->exit.reason == EXIT_RESET;
+}
+
 // Until the VM has ended or the detach key was typed. Ctrl-C raises, if it is not the guest's. So does a VM that
 // is closed meanwhile: whatever runs while we wait may do that.
 static void wait_for_end(hv_vm_obj_t *o, int detach) {
@@ -335,7 +340,7 @@ static void wait_for_end(hv_vm_obj_t *o, int detach) {
             return;
         }
         irq_disable(); // what ends the VM after this look at it ends the sleep as well
-        stopped = vm_is_stopped(vm);
+        stopped = vm_is_stopped(vm) && !is_resetting(vm);
         if (!stopped && !callback_events_pending()) {
             boot_core_step();
         }
@@ -427,7 +432,7 @@ static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
     if (raised != MP_OBJ_NULL) {
         nlr_raise(raised);
     }
-    if (o->vm->running && vm_is_stopped(o->vm)) {
+    if (o->vm->running && vm_is_stopped(o->vm) && !is_resetting(o->vm)) {
         report_end(o);
     }
     return mp_obj_new_bool(o->vm != NULL && o->vm->running);
