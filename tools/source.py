@@ -11,6 +11,7 @@ of it is copied to build/micropython-own, anew when anything in there has change
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -162,15 +163,24 @@ def _clone(where):
         raise OSError(f"git clone: {lines[-1]}")
 
 
-def _patches():
-    return sorted(PATCHES.glob("*.patch"))
+def _version(tree):
+    """As "1.26"; "" where it cannot be told."""
+    text = (tree / "py/mpconfig.h").read_text() if (tree / "py/mpconfig.h").exists() else ""
+    return ".".join(re.findall(r"^#define MICROPY_VERSION_(?:MAJOR|MINOR) (\d+)", text, re.M))
+
+
+def _patches(tree):
+    """Those for this tree: of each name, the one in the folder of its version if there is one."""
+    for patch in sorted(PATCHES.glob("*.patch")):
+        own = PATCHES / _version(tree) / patch.name
+        yield own if own.exists() else patch
 
 
 def _patch(tree):
     """All of the patches, or OSError that names the first that is not for this tree."""
     # Where git finds no repository around, it takes paths as they are.
     env = os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.resolve().parent)}
-    for patch in _patches():
+    for patch in _patches(tree):
         done = subprocess.run(
             ["git", "apply", "--whitespace=nowarn", patch],
             cwd=tree,
@@ -192,7 +202,9 @@ def _stamp(tree):
 
 def _stamp_of(sha256):
     """What is written into a tree with that hash: the patches count, too."""
-    return " ".join([sha256, *(file_hash(patch)[:16] for patch in _patches())])
+    return " ".join(
+        [sha256, *(file_hash(patch)[:16] for patch in sorted(PATCHES.rglob("*.patch")))]
+    )
 
 
 def _files(top):
