@@ -14,6 +14,10 @@
 #include "exec.h"
 #include "run.h"
 
+#if MICROPY_VERSION >= MICROPY_MAKE_VERSION(1, 28, 0)
+#define mp_obj_fun_get_name mp_obj_fun_bc_get_name
+#endif
+
 // What the emitter knows by number (emitaarch64.h).
 _Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && MICROPY_OBJ_IMMEDIATE_OBJS, "small ints are 2 n + 1");
 _Static_assert((uintptr_t)mp_const_none == 0x06 && (uintptr_t)mp_const_false == 0x0E && (uintptr_t)mp_const_true == 0x1E, "objects");
