@@ -150,7 +150,9 @@ size_t asm_a64_here(asm_a64_t *as);
 #define ASM_MOV_REG_REG asm_a64_mov_reg_reg
 #define ASM_MOV_REG_PCREL asm_a64_mov_reg_pcrel
 
-#define ASM_CLR_REG(as, reg) ASM_MOV_REG_IMM((as), (reg), 0)    // asked for from 1.28 on
+#if MICROPY_VERSION >= MICROPY_MAKE_VERSION(1, 28, 0)
+#define ASM_CLR_REG(as, reg) ASM_MOV_REG_IMM((as), (reg), 0) // py/emitnative.c had its own before
+#endif
 #define ASM_NOT_REG(as, reg) asm_a64_op3(as, ASM_A64_MVN, reg, 0, reg)
 #define ASM_NEG_REG(as, reg) asm_a64_op3(as, ASM_A64_SUB, reg, ASM_A64_REG_ZR, reg)
 #define ASM_LSL_REG_REG(as, rd, rs) asm_a64_op3(as, ASM_A64_LSL, rd, rd, rs)
