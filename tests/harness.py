@@ -31,6 +31,8 @@ from console import CTRL_C, CTRL_D, PROMPT, Console, Gone, Hung, TargetError
 __all__ = ["Gone", "Hung", "ROOT", "Target", "TargetError", "Terminal", "how_long", "in_time"]
 
 ROOT = Path(__file__).resolve().parent.parent
+# MicroPython's source as it is built, patched: the Makefile's MPY_TOP.
+MPY_TOP = ROOT / "build" / ("micropython-own" if os.environ.get("MICROPY_DIR") else "micropython")
 BOOT_SECONDS = 20
 PATIENCE = int(os.environ.get("PATIENCE", 10))  # other work may be going on beside the tests
 

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 
 import pytest
-from harness import ROOT, Target
+from harness import MPY_TOP, ROOT, Target
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +39,7 @@ def frozen(image, tmp_path_factory):
     shutil.copytree(ROOT / "build/QEMU_VIRT", build)  # so that only what differs is built
     command = [
         *("make", "-s", "-C", ROOT / "ports/aarch64", f"BUILD={build}", "PACK=parcel/*"),
+        f"MPY_TOP={MPY_TOP}",
         f"FROZEN_MANIFEST={folder / 'manifest.py'}",
         f"MPY_CROSS={ROOT / 'build/mpy-cross/mpy-cross'}",
     ]

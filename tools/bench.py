@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
 import image_bytes  # noqa: E402
-from harness import Target  # noqa: E402
+from harness import MPY_TOP, Target  # noqa: E402
 
 BENCH = ROOT / "tests/bench"
 BUILD = ROOT / "build/bench"
@@ -250,9 +250,8 @@ def with_main():
     made = ROOT / "build/bench-launch"
     shutil.rmtree(made, ignore_errors=True)
     tool("cp", "-a", ROOT / "build/QEMU_VIRT", made)
-    top = os.environ.get("MICROPY_DIR") or ROOT / "build/micropython"
     tool(
-        *("make", "-s", "-C", ROOT / "ports/aarch64", f"BUILD={made}", f"MPY_TOP={top}"),
+        *("make", "-s", "-C", ROOT / "ports/aarch64", f"BUILD={made}", f"MPY_TOP={MPY_TOP}"),
         f"FROZEN_MANIFEST={BENCH / 'launch/manifest.py'}",
     )
     return made / "firmware.elf"
