@@ -53,7 +53,7 @@ def objects(build):
 
 
 def symbols(built):
-    """(file -> symbols it defines, file -> symbols it needs)."""
+    """(file -> global symbols it defines, file -> those it needs, file -> its static functions)."""
     done = subprocess.run(
         ["aarch64-linux-gnu-nm", "-o", *map(str, built.values())],
         capture_output=True,
@@ -61,8 +61,7 @@ def symbols(built):
         check=True,
     )
     name = {str(path): file for file, path in built.items()}
-    defines = {file: set() for file in built}
-    needs = {file: set() for file in built}
+    defines, needs, statics = ({file: set() for file in built} for _ in range(3))
     for line in done.stdout.splitlines():
         path, _, rest = line.partition(":")
         kind, symbol = rest.split()[-2:]
@@ -70,12 +69,13 @@ def symbols(built):
             needs[name[path]].add(symbol)
         elif kind.isupper():
             defines[name[path]].add(symbol)
-    return defines, needs
+        elif kind == "t" and re.fullmatch(r"[a-z]\w*(\.(part|isra|constprop)\.\d+)*", symbol):
+            statics[name[path]].add(symbol.split(".")[0])
+    return defines, needs, statics
 
 
-def arrows(built):
+def arrows(defines, needs):
     """(from, to) -> symbols, between files of hv_native."""
-    defines, needs = symbols(built)
     home = {symbol: file for file, all_of_it in defines.items() for symbol in all_of_it}
     found = {}
     for file, wanted in needs.items():
@@ -84,12 +84,11 @@ def arrows(built):
     return found
 
 
-def of_the_port(build):
+def of_the_port(build, needs):
     """(file of hv_native, symbol of the port's or of boot/ that it needs)."""
     places = [*build.glob("*.o"), *build.glob("native/*.o"), *build.glob("boot/*.o")]
-    above, _ = symbols({str(o): o for o in places if o.name != "frozen_content.o"})
+    above = symbols({str(o): o for o in places if o.name != "frozen_content.o"})[0]
     theirs = set().union(*above.values())
-    _, needs = symbols(objects(build))
     for file, wanted in sorted(needs.items()):
         for symbol in sorted(wanted & theirs):
             yield file, symbol
@@ -103,21 +102,12 @@ def includes():
                 yield str(path.relative_to(NATIVE)), name
 
 
-def twins(built):
+def twins(statics):
     """Static functions of one name in several files: a backtrace could not tell them apart."""
-    done = subprocess.run(
-        ["aarch64-linux-gnu-nm", "-o", *map(str, built.values())],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    name = {str(path): file for file, path in built.items()}
     homes = {}
-    for line in done.stdout.splitlines():
-        path, _, rest = line.partition(":")
-        kind, symbol = rest.split()[-2:]
-        if kind == "t" and re.fullmatch(r"[a-z]\w*(\.(part|isra|constprop)\.\d+)*", symbol):
-            homes.setdefault(symbol.split(".")[0], set()).add(name[path])
+    for file, names in statics.items():
+        for symbol in names:
+            homes.setdefault(symbol, set()).add(file)
     declared = set()  # inline functions of headers, which some files did not inline
     for path in NATIVE.rglob("*.h"):
         declared |= set(re.findall(r"\b(\w+)\(", path.read_text()))
@@ -165,17 +155,18 @@ def faults(build):
         return
     for folder in sorted({file.split("/")[0] for file in built if "/" in file} - height.keys()):
         yield f"{folder}/ is not in hv_native/floors.txt"
-    calls = arrows(built)
+    defines, needs, statics = symbols(built)
+    calls = arrows(defines, needs)
     for (a, b), names in sorted(calls.items()):
         if floor(b) > floor(a):
             yield f"{a} calls up into {b}: {', '.join(sorted(names))}"
-    for file, symbol in of_the_port(build):
+    for file, symbol in of_the_port(build, needs):
         if symbol not in OF_THE_PORT:
             yield f"{file} calls up into the port: {symbol}"
     for a, b in includes():
         if floor(b) > floor(a):
             yield f"{a} includes {b} from above"
-    for symbol, files in sorted(twins(built).items()):
+    for symbol, files in sorted(twins(statics).items()):
         yield f"static {symbol}() in {', '.join(files)}"
     for circle in circles(calls):
         if {file.split("/")[0] for file in circle} != {MAY_BE_A_CIRCLE}:

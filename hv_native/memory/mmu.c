@@ -118,7 +118,7 @@ static void map_devices(void) {
         }
     }
     mmu_map_device(platform.uart_base, PAGE_SIZE);
-    mmu_map_device(BOARD_EARLY_UART, PAGE_SIZE); // for fault.c
+    mmu_map_device(BOARD_EARLY_UART, PAGE_SIZE); // for el2_fault.c
     if (platform.rtc_base != 0) {
         mmu_map_device(platform.rtc_base, PAGE_SIZE);
     }

@@ -27,7 +27,7 @@ bool mmu_map_device(uint64_t base, uint64_t size);
 // True when [va, va + size) holds code, constants, data or stacks of the hypervisor itself.
 bool mmu_is_image(uint64_t va, uint64_t size);
 
-// The reserve below the boot core's stack (offsets.h). Open a page more of it, or as many as 16 bytes below
+// The reserve below the boot core's stack (core/cpu.h). Open a page more of it, or as many as 16 bytes below
 // sp need; false: it does not reach so far. Close all of it: nothing there may be in use.
 bool mmu_stack_open(uint64_t sp);
 void mmu_stack_close(void);

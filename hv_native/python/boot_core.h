@@ -12,13 +12,13 @@ void boot_core_step(void);
 // From now on guests get a slice now and then even while a script keeps the boot core busy.
 void boot_core_share(void);
 
-// Boot core: those whose work guests can ask for without end do it in turns (sched.c). Begin; false: it is the turn
+// Boot core: those whose work guests can ask for without end do it in turns (boot_core.c). Begin; false: it is the turn
 // of others. Between the two: whether it is time to leave the rest for the next one. End; more: there is some.
 bool boot_core_turn_begin(void);
 bool boot_core_turn_over(void);
 uint64_t boot_core_turn_ends(void);     // by CNTPCT
 void boot_core_turn_end(bool more);
-void boot_core_turn_anew(void);             // outside of turns: others have had theirs
+void boot_core_turn_anew(void);         // outside of turns: others have had theirs
 bool boot_core_turn_of_others(void);
 
 // Start the VM's vCPUs that are not off. The other cores are brought up the first time.

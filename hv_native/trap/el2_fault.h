@@ -21,7 +21,7 @@ extern const mp_obj_type_t mp_type_Fault;
 // In the ARM ARM's words: "translation fault, level 1" (DDI 0487 D13.2.37, DFSC).
 const char *fault_status_name(uint64_t esr);
 
-// Python's stack overflow is an exception (fault.c), but not in the middle of what has to come to its end:
+// Python's stack overflow is an exception (el2_fault.c), but not in the middle of what has to come to its end:
 // what began at a higher address of the stack than this, if it is not 0, is not left.
 extern uintptr_t unwind_floor;
 // machine.disable_irq(): else interrupts are masked where a lock is held.

@@ -108,7 +108,7 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
         return true;
     }
     if (key == KEY(3, 0, 12, 12, 5) && platform.gic_version == 3) {
-        *value = 0x7; // ICC_SRE_EL1: system registers only (gic.c)
+        *value = 0x7; // ICC_SRE_EL1: system registers only (gicv3.c)
         return true;
     }
     if (key == KEY(2, 0, 1, 1, 4)) {

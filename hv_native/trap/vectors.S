@@ -126,7 +126,7 @@ resume_saved:
     stp     x1, x2, [sp, #FRAME_ESR]
 .endm
 
-.macro restore_frame
+.macro restore_frame_but_x0_x1
     ldp     x1, x2, [sp, #FRAME_ELR]
     msr     elr_el2, x1
     msr     spsr_el2, x2
@@ -140,6 +140,10 @@ resume_saved:
     ldp     x16, x17, [sp, #FRAME_X(16)]
     ldp     x18, x19, [sp, #FRAME_X(18)]
     ldp     x29, x30, [sp, #FRAME_X(29)]
+.endm
+
+.macro restore_frame
+    restore_frame_but_x0_x1
     ldp     x0, x1, [sp, #FRAME_X(0)]
     add     sp, sp, #FRAME_SIZE
     exception_return
@@ -202,7 +206,7 @@ el2_sync:
 
 el2_overflow:
     low_frame
-    bl      el2_stack_overflow          // fault.c: returns when it can go on, here or elsewhere
+    bl      el2_stack_overflow          // el2_fault.c: returns when it can go on, here or elsewhere
     b       el2_low_return
 el2_irq_low:
     low_frame
@@ -212,19 +216,7 @@ el2_low_return:
     ldr     x0, [sp, #FRAME_SP]
     ldp     x1, x2, [sp, #FRAME_X(0)]
     stp     x1, x2, [x0, #-16]
-    ldp     x1, x2, [sp, #FRAME_ELR]
-    msr     elr_el2, x1
-    msr     spsr_el2, x2
-    ldp     x2, x3, [sp, #FRAME_X(2)]
-    ldp     x4, x5, [sp, #FRAME_X(4)]
-    ldp     x6, x7, [sp, #FRAME_X(6)]
-    ldp     x8, x9, [sp, #FRAME_X(8)]
-    ldp     x10, x11, [sp, #FRAME_X(10)]
-    ldp     x12, x13, [sp, #FRAME_X(12)]
-    ldp     x14, x15, [sp, #FRAME_X(14)]
-    ldp     x16, x17, [sp, #FRAME_X(16)]
-    ldp     x18, x19, [sp, #FRAME_X(18)]
-    ldp     x29, x30, [sp, #FRAME_X(29)]
+    restore_frame_but_x0_x1
     mov     sp, x0
     ldp     x0, x1, [sp, #-16]
     exception_return
@@ -240,7 +232,7 @@ el2_serror:
     add     x1, sp, #FRAME_SIZE
     str     x1, [sp, #FRAME_SP]
     mov     x0, sp
-    bl      el2_late_abort              // fault.c: whose it is; returns unless it is nobody's
+    bl      el2_late_abort              // el2_fault.c: whose it is; returns unless it is nobody's
     restore_frame
 
 el2_bad:

@@ -2,8 +2,6 @@
 // Scheduling on one core.
 // The scheduler: see sched.h.
 
-#include "py/mphal.h"
-#include "py/runtime.h"
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "irq/intc.h"
@@ -14,8 +12,6 @@
 #include "vm/runqueue.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
-
-// ---- Running on this core -----------------------------------------------------------------------
 
 typedef struct {
     timer_t timer;  // first: its function finds the vCPU behind it

@@ -10,7 +10,7 @@
 // ICC_SGI1R_EL1 and the like: false when key is none of them.
 bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 
-// vgic_dist.c
+// GICD_* as a vCPU reads and writes them, a word at a time.
 uint32_t vgic_dist_read(vcpu_t *v, uint64_t offset);
 void vgic_dist_sgir(vcpu_t *v, uint32_t value);
 void vgic_dist_write(vcpu_t *v, uint64_t offset, uint32_t value);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The run queue: vCPUs that wait for a core, those that wait for Python, cores that sleep.
-// Any core; see the race argued in runqueue.c.
+// Any core; the race is argued beside runq_t.
 #ifndef HV_RUNQUEUE_H
 #define HV_RUNQUEUE_H
 
@@ -23,8 +23,7 @@ extern runq_t runq;
 
 // With this held a vCPU's state may be looked at and changed; it goes with interrupts masked.
 static inline uint64_t runq_lock(void) {
-    uint64_t daif = spin_lock_irq(&runq.lock);
-    return daif;
+    return spin_lock_irq(&runq.lock);
 }
 
 static inline void runq_unlock(uint64_t daif) {

@@ -7,7 +7,7 @@
 #include "core/cpu.h"
 #include "vm/vm.h"
 
-// stage2.c. What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
+// What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
 // the invalid ones), and the VM's RAM fills in only what has none.
 bool stage2_init(vm_t *vm);
 void stage2_free(vm_t *vm);
