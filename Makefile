@@ -78,7 +78,7 @@ debug: ready ## QEMU stopped at reset, under gdb with symbols
 test: all ## build and run every test
 	$(PY) -m pytest $(TESTS)
 
-test-long: all ## Linux's own load on four cores, 20 rounds of it: half an hour and more
+test-long: all ## Linux's own load on four cores, 20 rounds of it, and new fuzz cases: an hour and more
 	$(PY) -m pytest -m long --timeout 3600 $(TESTS)
 
 test-upstream: all ## MicroPython's own tests and benchmarks, on the target
