@@ -74,7 +74,8 @@ el2\tThe EL2 registers it is entered with.
 exit\tHow it last ended in the background.
 console\tThe other end of its PL011.
 load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded and where (hv.loader.Loaded). When it raises there is nothing to run.
-symbol(name)\tThe value of a symbol of the ELF file last loaded; KeyError when it has none such. Of an address: the function or object it is in, as "name+0x10".
+symbol(name)\tThe address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of an address: the function or object it is in, as "name+0x10".
+address(where)\tThe address of a place in the guest: "name", "name+0x10", or an address as it is.
 device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt.
 passthrough(ipa, pa, size=4096, irq=None, unsafe=False)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself (DMA), anybody's: unless `unsafe`.
 flash(ipa, bytes)\tNOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.

@@ -43,6 +43,7 @@ class Loaded:
     kind        "elf", "image" or "flat"; via: "gzip" or "zboot" if it had to be unpacked, else ""
     entry       IPA to start at
     base, end   IPAs, end exclusive; bss included
+    slide       what was added to the addresses of an ELF that is not where it was linked
     page_size, big_endian   what an Image says of itself; 0 where it does not
     dtb, initrd after `linux`: IPA of the device tree; (start, end) or None
     """
@@ -53,6 +54,7 @@ class Loaded:
         self.entry = entry
         self.base = base
         self.end = end
+        self.slide = 0
         self.page_size = 0
         self.big_endian = False
         self.dtb = None
@@ -494,6 +496,8 @@ def _plan_elf(memory, source, at, entry):
     base, end = segments[0].paddr + move, segments[-1].end + move
     entry = elf.physical_entry(source, start, segments) + move if entry is None else entry
     plan = _Plan(memory, Loaded("elf", entry, base, end))
+    if all([segment.vaddr == segment.paddr for segment in segments]):
+        plan.loaded.slide = move  # else its code runs by a map of its own
     segments.sort(key=lambda segment: segment.offset)  # a compressed source goes only forward
     for part in segments:
         plan.add(source, part.offset, part.paddr + move, part.filesz, part.memsz, part.name)

@@ -46,7 +46,7 @@ class VM(Traps):
     """
 
     # What is so until something happens: looked up here, it is not stored into every new VM.
-    _image = None
+    _images = ()  # ELF files: (source, what is added to its addresses)
     _loads = ()  # what reset() does to have it in memory again
     _used = False  # it has run since it was reset
     _flash = ()  # (IPA, bytes)
@@ -93,7 +93,10 @@ class VM(Traps):
             return loaded
 
         loaded = self._startable_by(put, source, at is None)
-        self._image = source
+        if at is None:
+            self._images = ()
+        if loaded.kind == "elf":
+            self._images += ((source, loaded.slide),)
         before = self._loads if at is not None else ()
         self._loads = before + (lambda: self.load(source, at, entry, dtb, cmdline),)
         return loaded
@@ -117,14 +120,18 @@ class VM(Traps):
         self._used = True
 
     def symbol(self, name: str | int):
-        """The value of a symbol of the ELF file last loaded; KeyError when it has none such. Of an
-        address: the function or object it is in, as "name+0x10".
+        """The address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of
+        an address: the function or object it is in, as "name+0x10".
         """
-        from .symbols import at, find
+        from .symbols import at, resolve
 
-        if self._image is None:
-            raise ValueError(f"{self.name} has no symbols: nothing has been loaded")
-        return at(self._image, name) if isinstance(name, int) else find(self._image, name)
+        return at(self, name) if isinstance(name, int) else resolve(self, name)
+
+    def address(self, where: int | str) -> int:
+        """The address of a place in the guest: "name", "name+0x10", or an address as it is."""
+        from .symbols import resolve
+
+        return resolve(self, where)
 
     def device_tree(self, **more):
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
@@ -237,6 +244,7 @@ class VM(Traps):
             return _watched(kernel, lambda bar: linux(self.memory, kernel, tree, initrd, bar))
 
         loaded = self._startable_by(put, kernel, True)
+        self._images = ()
         self._loads = (lambda: self.linux(kernel, initrd, cmdline, dtb),)
         return loaded
 

@@ -30,6 +30,7 @@ class Loaded:
     kind        "elf", "image" or "flat"; via: "gzip" or "zboot" if it had to be unpacked, else ""
     entry       IPA to start at
     base, end   IPAs, end exclusive; bss included
+    slide       what was added to the addresses of an ELF that is not where it was linked
     page_size, big_endian   what an Image says of itself; 0 where it does not
     dtb, initrd after `linux`: IPA of the device tree; (start, end) or None"""
 
@@ -38,6 +39,7 @@ class Loaded:
     entry: Any
     base: Any
     end: Any
+    slide: Any
     page_size: Any
     big_endian: Any
     dtb: Any

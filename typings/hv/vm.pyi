@@ -42,8 +42,10 @@ class VM(Traps):
         dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded
         and where (hv.loader.Loaded). When it raises there is nothing to run."""
     def symbol(self, name: str | int) -> Any:
-        """The value of a symbol of the ELF file last loaded; KeyError when it has none such. Of an
-        address: the function or object it is in, as "name+0x10"."""
+        """The address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of
+        an address: the function or object it is in, as "name+0x10"."""
+    def address(self, where: int | str) -> int:
+        """The address of a place in the guest: "name", "name+0x10", or an address as it is."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
     def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None, unsafe: bool=False) -> None:
