@@ -151,9 +151,17 @@ class VCPU:
         """Every register as after a reset: EL1h, interrupts masked, MMU off."""
     def translate(self, va: int, write: bool = False, el0: bool = False, /) -> tuple[int, int]:
         """The IPA and the machine's address of a guest's address, by both stages. Fault when one refuses."""
-    def inject(self, what: str, where: int = ..., /) -> None:
+    def inject(self, what: str | int, where: int = ..., /) -> None:
         """Give the guest an exception when it next runs: "undefined", "abort" or "fetch" (where: FAR_EL1),
-        "serror"; or "irq", an edge of interrupt `where`, 32 and up."""
+        "svc" or "brk" (where: the immediate), "step", "breakpoint", "watchpoint" (FAR_EL1), "serror"; an int is
+        ESR_EL1 as it is, of any class (where: FAR_EL1). Or "irq", an edge of interrupt `where`, 32 and up."""
+    def read(self, va: int, n: int, /) -> bytes:
+        """The guest's memory at an address of its own, by both stages: fewer bytes where the next one is not
+        mapped or is no RAM. Access rights do not matter, and no device ever notices."""
+    def write(self, va: int, data: Any, /) -> int:
+        """Write there, read-only pages too; how many bytes it was. Caches are as after vm.memory's writes."""
+    def string(self, va: int, /, limit: int = 256) -> str:
+        """The text at an address of the guest's, up to its zero, to what cannot be read, or to `limit` bytes."""
     def dump(self) -> None:
         """Print everything it has, decoded."""
 

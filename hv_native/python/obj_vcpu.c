@@ -438,41 +438,6 @@ static void vcpu_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
-// inject("undefined" | "abort" | "fetch" | "serror", far): the exception is taken when the guest next runs.
-// inject("irq", intid): an edge on the VM's interrupt controller.
-static mp_obj_t vcpu_inject(size_t n_args, const mp_obj_t *args) {
-    vcpu_t *v = hv_vcpu_get_stopped(args[0]);
-    qstr what = mp_obj_str_get_qstr(args[1]);
-    uint64_t far = n_args > 2 ? unbox_u64(args[2]) : v->exit.far;
-    v->moved = true;
-    switch (what) {
-        case MP_QSTR_undefined:
-            vcpu_inject_undefined(v);
-            break;
-        case MP_QSTR_abort:
-            vcpu_inject_abort(v, false, far);
-            break;
-        case MP_QSTR_fetch:
-            vcpu_inject_abort(v, true, far);
-            break;
-        case MP_QSTR_serror:
-            v->moved = false;
-            vcpu_inject_serror(v);
-            break;
-        case MP_QSTR_irq:
-            v->moved = false;
-            if (n_args < 3 || far < 32 || far >= VGIC_LINES) {
-                mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("inject('irq', intid): 32 to %u, of a device"), VGIC_LINES - 1);
-            }
-            vgic_pulse(v->vm, far);
-            break;
-        default:
-            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("cannot inject '%q': undefined, abort, fetch, serror or irq"), what);
-    }
-    return mp_const_none;
-}
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_inject_obj, 2, 3, vcpu_inject);
-
 // reset(pc=0, x0=0): every register as after a reset, EL1h, MMU off.
 static mp_obj_t vcpu_reset_method(size_t n_args, const mp_obj_t *args) {
     vcpu_t *v = hv_vcpu_get_stopped(args[0]);
@@ -558,9 +523,12 @@ static void vcpu_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
 
 static const mp_rom_map_elem_t vcpu_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_dump), MP_ROM_PTR(&vcpu_dump_obj) },
-    { MP_ROM_QSTR(MP_QSTR_inject), MP_ROM_PTR(&vcpu_inject_obj) },
+    { MP_ROM_QSTR(MP_QSTR_inject), MP_ROM_PTR(&hv_vcpu_inject_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&hv_vcpu_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&vcpu_reset_obj) },
+    { MP_ROM_QSTR(MP_QSTR_string), MP_ROM_PTR(&hv_vcpu_string_obj) },
     { MP_ROM_QSTR(MP_QSTR_translate), MP_ROM_PTR(&vcpu_translate_obj) },
+    { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&hv_vcpu_write_obj) },
 };
 static MP_DEFINE_CONST_DICT(vcpu_locals_dict, vcpu_locals);
 

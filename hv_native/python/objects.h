@@ -52,6 +52,11 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj); // obj_virtio.c
+// Methods of _hv.VCPU that have.
+MP_DECLARE_CONST_FUN_OBJ_3(hv_vcpu_read_obj);           // vcpu_memory.c
+MP_DECLARE_CONST_FUN_OBJ_3(hv_vcpu_write_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(hv_vcpu_string_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vcpu_inject_obj);   // vcpu_inject.c
 // Functions of _hv that have.
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_mmu_obj);       // obj_mmu.c
 MP_DECLARE_CONST_FUN_OBJ_1(hv_mmu_run_obj);

@@ -123,7 +123,10 @@ exits\tHow many exits there were, {exception class: count}, interrupts under "ir
 sp_el2\tEL2's stack pointer at its last exit.
 reset(pc=0, x0=0)\tEvery register as after a reset: EL1h, interrupts masked, MMU off.
 translate(va, write=False, el0=False)\tThe IPA and the machine's address of a guest's address, by both stages. Fault when one refuses.
-inject(what, where)\tGive the guest an exception when it next runs: "undefined", "abort" or "fetch" (where: FAR_EL1), "serror"; or "irq", an edge of interrupt `where`, 32 and up.
+inject(what, where)\tGive the guest an exception when it next runs: "undefined", "abort" or "fetch" (where: FAR_EL1), "svc" or "brk" (where: the immediate), "step", "breakpoint", "watchpoint" (FAR_EL1), "serror"; an int is ESR_EL1 as it is, of any class (where: FAR_EL1). Or "irq", an edge of interrupt `where`, 32 and up.
+read(va, n)\tThe guest's memory at an address of its own, by both stages: fewer bytes where the next one is not mapped or is no RAM. Access rights do not matter, and no device ever notices.
+write(va, data)\tWrite there, read-only pages too; how many bytes it was. Caches are as after vm.memory's writes.
+string(va, limit=256)\tThe text at an address of the guest's, up to its zero, to what cannot be read, or to `limit` bytes.
 dump()\tPrint everything it has, decoded.""",
     """\
 Exit\texit = vm.run(), cpu.exit
