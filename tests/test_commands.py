@@ -4,6 +4,7 @@
 import hashlib
 import os
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -210,6 +211,18 @@ def test_serve_is_for_mpremote(served):
     assert "stopped" in make("stop")[1]
     assert not (ROOT / "build/pty").exists()
     assert "nothing to stop" in make("stop")[1]
+
+
+def test_serve_has_a_second_line(served):
+    """hv.serial(1) is the socket that make says; mpremote is on the other line meanwhile."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect("build/line1")
+        line.sendall(b"hello\n")
+        code = "import hv; s = hv.serial(1)\nwhile s.any() < 6: pass\nprint(s.readline()); s.write('there')"
+        assert mpremote("connect", served, "exec", code) == (0, "b'hello\\n'\n")
+        line.settimeout(60)
+        assert line.recv(5, socket.MSG_WAITALL) == b"there"
+    assert "line1" in make("serve")[1]
 
 
 def test_serve_keeps_state_between_calls(served):

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from child import dies_with_parent
 from console import CTRL_D, PROMPT, Console, Gone, Hung, TargetError
+from serve import second_line
 
 BOOT_SECONDS = 30
 QUIT = b"\x01x"  # QEMU's Ctrl-A X
@@ -183,7 +184,7 @@ def main():
             sys.exit(f"elapid: no such file: {path}")
 
     ours, theirs = socket.socketpair()
-    command = [*args.command, "-nographic", "-serial", "mon:stdio"]
+    command = [*args.command, *second_line("run-line1"), "-nographic", "-serial", "mon:stdio"]
     # A session of its own: a Ctrl-C meant for make does not end QEMU behind our back.
     qemu = subprocess.Popen(
         command,

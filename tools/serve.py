@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """QEMU in the background with its serial line on a pseudo-terminal, for mpremote and gdb.
 
-serve.py start COMMAND...           prints the terminal's path, also written to build/pty
+serve.py start COMMAND...           prints the terminal's path, also written to build/pty; the target's hv.serial(1)
+                                    is the socket build/line1
 serve.py stop
 serve.py debug GDB... -- COMMAND... the machine stopped at reset, under gdb
 """
@@ -18,6 +19,22 @@ from say import Stop, say
 
 BUILD = Path("build")
 GDB_PORT = 1234  # what QEMU's -s means
+
+
+def second_line(name):
+    """QEMU's options for a second serial line of the target, hv.serial(1): the socket build/NAME.
+
+    By a relative path: what a socket may be called is short.
+    """
+    chardev = f"socket,id=line1,path={BUILD / name},server=on,wait=off"
+    return [
+        "-chardev",
+        chardev,
+        "-device",
+        "virtio-serial-device",
+        "-device",
+        "virtconsole,chardev=line1",
+    ]
 
 
 class Background:
@@ -70,9 +87,10 @@ class Background:
 def serve(command):
     qemu = Background("pty")
     running = qemu.pid() is not None
-    pty = qemu.start(command)
+    pty = qemu.start([*command, *second_line("line1")])
     if running:
         say("already running; `make stop` ends it")
+    say(f"its second line, hv.serial(1), is {BUILD / 'line1'}")
     print(pty)
 
 

@@ -436,6 +436,18 @@ static void choose_uart(const uint8_t *fdt) {
     platform.uart_irq = uarts[found].irq;
 }
 
+bool platform_uart(unsigned n, uint64_t *base, unsigned *irq, const char **compatible) {
+    for (unsigned i = 0; i < nuarts; i++) {
+        if (uarts[i].base != platform.uart_base && n-- == 0) {
+            *base = uarts[i].base;
+            *irq = uarts[i].irq;
+            *compatible = kinds[uarts[i].kind];
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_fdt(const void *p) {
     return p != NULL && ((uint64_t)p & 7) == 0 && be32_aligned(p) == FDT_MAGIC;
 }

@@ -48,6 +48,9 @@ struct platform {
 
 extern struct platform platform;
 
+// The n-th UART of the tree that is not the console; false: there are not so many of a kind that is known.
+bool platform_uart(unsigned n, uint64_t *base, unsigned *irq, const char **compatible);
+
 // What the tree has at [base, base + size), in pages: only devices compatible with one of `names`, others as well,
 // or not even that all over.
 typedef enum { PLATFORM_ALL, PLATFORM_OTHERS, PLATFORM_UNKNOWN } platform_devices_t;

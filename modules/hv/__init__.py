@@ -54,6 +54,7 @@ _LAZY = {
     "events": "event",
     "Switch": "net",
     "demo": "demo",
+    "serial": "serial",
 }
 
 

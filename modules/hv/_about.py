@@ -37,6 +37,7 @@ poweroff()\tSwitch the machine off, by PSCI SYSTEM_OFF. OSError where there is n
 read(address, size=4)\tLoad `size` bytes, 1, 2, 4 or 8, at an address of EL2, as one access. Fault if it aborts.
 regs\tSystem registers by name, live, on the core that runs Python.\v\v    from hv.regs import HCR_EL2, ESR_EL2\v    HCR_EL2                      # HCR_EL2 0x80000039 (RW=1 AMO=1 IMO=1 FMO=1 VM=1)\v    HCR_EL2.TWI = 1              # read, change one field, write\v    HCR_EL2.read(), HCR_EL2.write(0x80000000)\v    ESR_EL2.decode(0x93820005)   # "EC=0x24 IL=1 ISS=0x1820005"\v    hv.regs.S3_1_C15_C2_1        # any encoding\v\vA register has .name, .enc, .access ("RW", "RO", "WO", or "SYS" for an instruction such as TLBI_ALLE2) and .fields, {name: (high, low)} by the names of the ARM ARM, which are attributes too. HCR_EL2(value) is that number seen and changed by HCR_EL2's fields; int() gives it back.\v\vAn object is made when its name is first asked for. A register that this core does not have raises hv.Fault when it is read or written; write(value, unsafe=True) insists where _hv.msr would refuse.
 RETRY\tFrom a handler: run the instruction again, something has been changed.
+serial(n=None)\tThe machine's n-th serial line, a stream: 0 is the console (machine.UART), then its other UARTs in the device tree's order, then virtio consoles (machine.Serial). Without n: all of them, as a list.
 SERROR\tFrom a handler: an SError becomes pending for the guest (HCR_EL2.VSE).
 SKIP\tFrom a handler: go on behind the instruction, registers as they are.
 STOP\tFrom a handler: the same, but first vm.run() returns.
@@ -394,6 +395,10 @@ Timer.init(*, mode, period, freq, callback=None)\tStart it: period in ms, or fre
 Timer.deinit()\tStop it.
 UART\tThe console as a stream of bytes
 UART.any()\tHow many bytes can be read now.
+Serial\tA serial line of the machine besides the console, as a stream that never blocks: hv.serial(n).
+Serial.any()\tHow many bytes can be read now.
+Serial.irq(handler)\tCall handler(line) soon after something has come or there is room again; None: do not.
+Serial.write(buf, size)\tReturns how many bytes there was room for; None: for none.
 Disk\tA virtio-mmio block device of the machine's, in the order of QEMU's command line.
 RAMDisk\tThe block device behind "/"; it lives until power-off.
 FwCfg\tOne item of QEMU's firmware configuration device, as a read-only file.""",

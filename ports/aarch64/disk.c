@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // machine.Disk(n=0): the machine's own virtio-mmio block devices, in the order of QEMU's command line.
-// Both transports, legacy and modern (virtio 1.1, 4.2 and 5.2). One request at a time, of any length:
-// the device reads and writes the caller's buffer itself, whatever its alignment.
+// Virtio 1.1, 5.2. One request at a time, of any length: the device reads and writes the caller's buffer itself,
+// whatever its alignment.
 
 #include "py/mperrno.h"
 #include "py/mphal.h"
@@ -13,56 +13,27 @@
 #include "hv_native/trap/numbers.h"
 #include "hv_native/vm/owner.h"
 #include "storage.h"
+#include "virtio_driver.h"
 
 #define SECTOR 512
 #define PATIENCE 2 // seconds until Ctrl-C ends a request that is not answered
 
-// Registers of the transport.
-enum {
-    VERSION = 0x04, DEVICE_ID = 0x08,
-    DEVICE_FEATURES = 0x10, DEVICE_FEATURES_SEL = 0x14, DRIVER_FEATURES = 0x20, DRIVER_FEATURES_SEL = 0x24,
-    QUEUE_SEL = 0x30, QUEUE_NUM = 0x38,
-    GUEST_PAGE_SIZE = 0x28, QUEUE_ALIGN = 0x3C, QUEUE_PFN = 0x40, // legacy
-    QUEUE_READY = 0x44, QUEUE_DESC = 0x80, QUEUE_AVAIL = 0x90, QUEUE_USED = 0xA0, // modern
-    QUEUE_NOTIFY = 0x50, INTERRUPT_STATUS = 0x60, INTERRUPT_ACK = 0x64, STATUS = 0x70,
-    CAPACITY = 0x100, // in sectors; the first field of the device's own registers
-};
-
-enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_FEATURES_OK = 8 };
+#define CAPACITY VIRTIO_CONFIG // in sectors
 enum { REQUEST_READ = 0, REQUEST_WRITE = 1, REQUEST_FLUSH = 4 };
-enum { DESC_NEXT = 1, DESC_WRITE = 2 };
 
-#define ID_BLOCK 2
 #define FEATURE_RO BIT(5)
 #define FEATURE_FLUSH BIT(9)
-#define FEATURE_VERSION_1 BIT(32)
 
-#define QUEUE_SIZE 4
-
-// Laid out as the legacy transport has it. What the device writes begins at `used`, in cache lines of
-// its own. The chain of descriptors always begins with the first: avail.ring stays 0.
+// The chain of descriptors always begins with the first: avail.ring stays 0. What the device writes is in cache
+// lines of its own.
 typedef struct {
-    struct {
-        uint64_t addr;
-        uint32_t len;
-        uint16_t flags, next;
-    } desc[QUEUE_SIZE];
-    struct {
-        uint16_t flags, idx, ring[QUEUE_SIZE], event;
-    } avail;
+    virtq_t ring;
+    uint8_t status __attribute__((aligned(CACHE_LINE)));
     struct {
         uint32_t type, reserved;
         uint64_t sector;
-    } header;
-    struct {
-        uint16_t flags, idx;
-        uint32_t ring[QUEUE_SIZE][2];
-        uint16_t event;
-    } used __attribute__((aligned(CACHE_LINE)));
-    uint8_t status;
-} __attribute__((aligned(CACHE_LINE))) queue_t;
-
-_Static_assert(offsetof(queue_t, used) == 2 * CACHE_LINE, "what a QUEUE_ALIGN of CACHE_LINE means");
+    } header __attribute__((aligned(CACHE_LINE)));
+} queue_t;
 
 typedef struct {
     queue_t queue;
@@ -79,16 +50,13 @@ static disk_t *disk_of(mp_obj_t self) {
     return (disk_t *)((char *)MP_OBJ_TO_PTR(self) - offsetof(disk_t, base));
 }
 
-// QEMU gives its devices places from the last to the first.
 void disk_init(void) {
-    disk_t *d = disks;
-    for (unsigned i = platform.nvirtio; i-- > 0 && d < &disks[DISK_MAX];) {
-        if (read32(platform.virtio[i].base + DEVICE_ID) == ID_BLOCK) {
-            d->base.type = &machine_disk_type;
-            d->regs = platform.virtio[i].base;
-            host_claim(d->regs, CAPACITY + 0x100, "a disk of the hypervisor's");
-            d++->irq = platform.virtio[i].irq;
-        }
+    int at;
+    for (unsigned n = 0; n < DISK_MAX && (at = virtio_find(VIRTIO_ID_BLOCK, n)) >= 0; n++) {
+        disks[n].base.type = &machine_disk_type;
+        disks[n].regs = platform.virtio[at].base;
+        disks[n].irq = platform.virtio[at].irq;
+        host_claim(disks[n].regs, VIRTIO_CONFIG + 0x100, "a disk of the hypervisor's");
     }
 }
 
@@ -98,57 +66,16 @@ mp_obj_t disk_object(unsigned n) {
 
 // Only to end the wait; what there is to know is in the queue.
 static void disk_irq(void *arg) {
-    disk_t *d = arg;
-    write32(d->regs + INTERRUPT_ACK, read32(d->regs + INTERRUPT_STATUS));
+    virtio_ack(((disk_t *)arg)->regs);
 }
 
-static void set_address(disk_t *d, unsigned reg, const void *p) {
-    write32(d->regs + reg, (uint64_t)p);
-    write32(d->regs + reg + 4, (uint64_t)p >> 32);
-}
-
-static uint64_t device_features(disk_t *d, unsigned half) {
-    write32(d->regs + DEVICE_FEATURES_SEL, half);
-    return read32(d->regs + DEVICE_FEATURES);
-}
-
-// Virtio 1.1, 3.1.1 and 4.2.4.
 static bool start(disk_t *d) {
-    if (d->started) {
-        return true;
+    if (!d->started) {
+        d->features = virtio_begin(d->regs, FEATURE_RO | FEATURE_FLUSH);
+        virtio_queue(d->regs, 0, &d->queue.ring);
+        irq_attach(d->irq, disk_irq, d);
+        d->started = virtio_go(d->regs);
     }
-    bool modern = read32(d->regs + VERSION) >= 2;
-    queue_t *q = &d->queue;
-    uint32_t status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
-    q->avail.idx = q->used.idx = 0;
-    write32(d->regs + STATUS, 0);
-    write32(d->regs + STATUS, status);
-    d->features = device_features(d, 0) & (FEATURE_RO | FEATURE_FLUSH);
-    if (modern) {
-        d->features |= (device_features(d, 1) << 32) & FEATURE_VERSION_1;
-        status |= STATUS_FEATURES_OK;
-        write32(d->regs + DRIVER_FEATURES_SEL, 1);
-        write32(d->regs + DRIVER_FEATURES, d->features >> 32);
-    }
-    write32(d->regs + DRIVER_FEATURES_SEL, 0);
-    write32(d->regs + DRIVER_FEATURES, d->features);
-    write32(d->regs + STATUS, status);
-    write32(d->regs + QUEUE_SEL, 0);
-    write32(d->regs + QUEUE_NUM, QUEUE_SIZE);
-    if (modern) {
-        set_address(d, QUEUE_DESC, q->desc);
-        set_address(d, QUEUE_AVAIL, &q->avail);
-        set_address(d, QUEUE_USED, &q->used);
-        write32(d->regs + QUEUE_READY, 1);
-    } else {
-        // A "page" of ours need not be the MMU's.
-        write32(d->regs + GUEST_PAGE_SIZE, CACHE_LINE);
-        write32(d->regs + QUEUE_ALIGN, CACHE_LINE);
-        write32(d->regs + QUEUE_PFN, (uint64_t)q / CACHE_LINE);
-    }
-    irq_attach(d->irq, disk_irq, d);
-    write32(d->regs + STATUS, status | STATUS_DRIVER_OK);
-    d->started = (read32(d->regs + STATUS) & status) == status;
     return d->started;
 }
 
@@ -157,8 +84,8 @@ static bool wait(disk_t *d) {
     uint64_t patience = mp_hal_counter() + PATIENCE * mp_hal_counter_hz();
     for (;;) {
         mp_uint_t state = mp_hal_irq_save();
-        cache_clean_poc(&d->queue.used, sizeof(queue_t) - offsetof(queue_t, used));
-        bool done = d->queue.used.idx == d->queue.avail.idx;
+        cache_clean_poc(&d->queue.ring.used, offsetof(queue_t, header) - offsetof(queue_t, ring.used));
+        bool done = d->queue.ring.used.idx == d->queue.ring.avail.idx;
         if (!done) {
             wfi(); // a masked interrupt ends it too
         }
@@ -172,28 +99,29 @@ static bool wait(disk_t *d) {
 // 0 or a negative errno.
 static int request(disk_t *d, uint32_t type, uint64_t sector, void *buf, size_t len) {
     queue_t *q = &d->queue;
+    typeof(q->ring.desc[0]) * desc = q->ring.desc;
     q->header.type = type;
     q->header.sector = sector;
-    q->desc[0].addr = (uint64_t)&q->header;
-    q->desc[0].len = sizeof(q->header);
-    q->desc[0].flags = DESC_NEXT;
-    q->desc[0].next = len != 0 ? 1 : 2;
-    q->desc[1].addr = (uint64_t)buf;
-    q->desc[1].len = len;
-    q->desc[1].flags = type == REQUEST_READ ? DESC_NEXT | DESC_WRITE : DESC_NEXT;
-    q->desc[1].next = 2;
-    q->desc[2].addr = (uint64_t)&q->status;
-    q->desc[2].len = sizeof(q->status);
-    q->desc[2].flags = DESC_WRITE;
+    desc[0].addr = (uint64_t)&q->header;
+    desc[0].len = sizeof(q->header);
+    desc[0].flags = VIRTQ_NEXT;
+    desc[0].next = len != 0 ? 1 : 2;
+    desc[1].addr = (uint64_t)buf;
+    desc[1].len = len;
+    desc[1].flags = type == REQUEST_READ ? VIRTQ_NEXT | VIRTQ_WRITE : VIRTQ_NEXT;
+    desc[1].next = 2;
+    desc[2].addr = (uint64_t)&q->status;
+    desc[2].len = sizeof(q->status);
+    desc[2].flags = VIRTQ_WRITE;
     // Lines that the buffer shares with others go to memory with them, and come back with them: nobody
     // else writes while we wait.
     cache_clean_poc(buf, len);
     dmb_ish();
-    q->avail.idx++;
+    q->ring.avail.idx++;
     cache_clean_poc(q, sizeof(*q));
-    write32(d->regs + QUEUE_NOTIFY, 0);
+    virtio_notify(d->regs, 0);
     if (!wait(d)) {
-        write32(d->regs + STATUS, 0); // it must not write into the buffer any more
+        virtio_stop(d->regs); // it must not write into the buffer any more
         d->started = false;
         return -MP_EIO;
     }

@@ -18,6 +18,7 @@
 #include "machine_port.h"
 #include "prompt.h"
 #include "rom.h"
+#include "serial.h"
 #include "storage.h"
 #include "uart.h"
 
@@ -68,6 +69,7 @@ void main(const void *fdt, unsigned boot_el) {
         mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
         hv_soft_reset();
         mp_hal_deinit();
+        serial_session();
         gc_sweep_all();
         lent_end();
         mp_deinit();

@@ -6,6 +6,7 @@
 #include "hv_native/core/firmware.h"
 #include "hv_native/trap/el2_fault.h"
 #include "machine_port.h"
+#include "serial.h"
 #include "storage.h"
 #include "uart.h"
 
@@ -24,6 +25,7 @@ enum { PWRON_RESET = 1, SOFT_RESET = 5 };
     { MP_ROM_QSTR(MP_QSTR_FwCfg), MP_ROM_PTR(&machine_fwcfg_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RAMDisk), MP_ROM_PTR(&machine_ramdisk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_Serial), MP_ROM_PTR(&machine_serial_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Timer), MP_ROM_PTR(&machine_timer_type) }, \
     { MP_ROM_QSTR(MP_QSTR_PWRON_RESET), MP_ROM_INT(PWRON_RESET) }, \
     { MP_ROM_QSTR(MP_QSTR_SOFT_RESET), MP_ROM_INT(SOFT_RESET) }, \

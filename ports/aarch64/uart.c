@@ -21,13 +21,18 @@ static uint64_t base;
 static uint64_t pl011_base; // the same, if that is what it is; or 0
 static bool rx_held;
 
-void uart_init(void) {
-    base = platform.uart_base;
+const uart_driver_t *uart_driver(const char *compatible) {
     for (unsigned i = 0; i < ARRAY_LEN(drivers); i++) {
-        if (strcmp(drivers[i]->compatible, platform.uart_compatible) == 0) {
-            uart = drivers[i];
+        if (strcmp(drivers[i]->compatible, compatible) == 0) {
+            return drivers[i];
         }
     }
+    return drivers[0];
+}
+
+void uart_init(void) {
+    base = platform.uart_base;
+    uart = uart_driver(platform.uart_compatible);
     pl011_base = uart == &uart_pl011 ? base : 0;
     uart->init(base);
 }

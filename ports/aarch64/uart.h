@@ -20,6 +20,7 @@ typedef struct {
 } uart_driver_t;
 
 extern const uart_driver_t uart_pl011;
+const uart_driver_t *uart_driver(const char *compatible);
 
 // Usable from reset on, MMU or not, before any interrupt.
 void uart_init(void);

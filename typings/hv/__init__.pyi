@@ -20,6 +20,7 @@ from .syndrome import explain as explain
 from .event import events as events
 from .net import Switch as Switch
 from .demo import demo as demo
+from .serial import serial as serial
 from . import block as block
 from . import elf as elf
 from . import event as event
