@@ -22,6 +22,7 @@
 #include "vm/idregs.h"
 #include "vm/policy.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/stage2.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
@@ -155,6 +156,7 @@ void vm_destroy(vm_t *vm) {
     }
     devices_remove(vm);
     stage2_free(vm);
+    rights_free(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         if (vm->vcpu[i] != NULL) {
             forget_vcpu(vm->vcpu[i]);

@@ -162,8 +162,12 @@ bool mmu_unmap(uint64_t va, uint64_t size) {
     return pgtable_unmap(&el2, va, size, 0);
 }
 
+static uint64_t with_attributes(uint64_t entry, uint64_t attr) {
+    return (entry & ~ATTR_MASK) | attr;
+}
+
 bool mmu_protect(uint64_t va, uint64_t size, mmu_type_t type) {
-    return pgtable_protect(&el2, va, size, ATTR_MASK, attributes[type], 0);
+    return pgtable_change(&el2, va, size, with_attributes, attributes[type]);
 }
 
 bool mmu_map_device(uint64_t base, uint64_t size) {

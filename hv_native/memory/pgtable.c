@@ -85,18 +85,23 @@ static uint64_t *descend(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned
 typedef struct {
     pgtable_t *pt;
     uint64_t end;
-    enum { MAP, FILL, UNMAP, PROTECT } op;
+    enum { MAP, FILL, UNMAP, CHANGE } op;
     uint64_t offset;        // MAP, FILL: pa - addr, modulo 2^64
-    uint64_t attr;          // MAP, FILL: attributes; UNMAP: the mark; PROTECT: bits to set
-    uint64_t clear, except; // PROTECT
+    uint64_t attr;          // MAP, FILL: attributes; UNMAP: the mark; CHANGE: for `made`
+    pgtable_made_t made;    // CHANGE
     bool *stale;            // set when TLBs may hold what is no longer there
 } pass_t;
 
-static void entry_protect(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
-    uint64_t old = *entry, value = (old & ~p->clear) | p->attr;
-    if (!(old & PTE_VALID) || (old & p->except) || value == old) {
+static bool stays(const pass_t *p, uint64_t entry) {
+    return !(entry & PTE_VALID) || p->made(entry, p->attr) == entry;
+}
+
+static void entry_change(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
+    uint64_t old = *entry;
+    if (stays(p, old)) {
         return;
     }
+    uint64_t value = p->made(old, p->attr);
     if ((value ^ old) & ~p->pt->permissions) {
         entry_replace(p->pt, entry, addr, level, value);
     } else {
@@ -115,8 +120,8 @@ static void entry_unmap(const pass_t *p, uint64_t *entry, uint64_t addr, unsigne
 }
 
 static void entry_apply(const pass_t *p, uint64_t *entry, uint64_t addr, unsigned level) {
-    if (p->op == PROTECT) {
-        entry_protect(p, entry, addr, level);
+    if (p->op == CHANGE) {
+        entry_change(p, entry, addr, level);
     } else if (p->op == UNMAP) {
         entry_unmap(p, entry, addr, level);
     } else if (p->op == MAP || *entry == 0) {
@@ -133,7 +138,7 @@ static bool leaf_fits(const pass_t *p, uint64_t entry, uint64_t addr, unsigned l
     if (p->op == UNMAP) {
         return true;
     }
-    bool aligned = p->op == PROTECT || ((addr + p->offset) & (size - 1)) == 0;
+    bool aligned = p->op == CHANGE || ((addr + p->offset) & (size - 1)) == 0;
     return aligned && (p->op == MAP || !is_table(entry, level));
 }
 
@@ -144,8 +149,8 @@ static bool nothing_in(const pass_t *p, uint64_t entry, unsigned level) {
             return entry != 0 && !is_table(entry, level);
         case UNMAP:
             return entry == p->attr;
-        case PROTECT:
-            return !(entry & PTE_VALID);
+        case CHANGE:
+            return !is_table(entry, level) && stays(p, entry);
         default:
             return false;
     }
@@ -211,8 +216,8 @@ bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t mark) {
     return pgtable_pass((pass_t) { .pt = pt, .op = UNMAP, .attr = mark }, addr, size);
 }
 
-bool pgtable_protect(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t clear, uint64_t set, uint64_t except) {
-    return pgtable_pass((pass_t) { .pt = pt, .op = PROTECT, .attr = set, .clear = clear, .except = except }, addr, size);
+bool pgtable_change(pgtable_t *pt, uint64_t addr, uint64_t size, pgtable_made_t made, uint64_t how) {
+    return pgtable_pass((pass_t) { .pt = pt, .op = CHANGE, .attr = how, .made = made }, addr, size);
 }
 
 void pgtable_fold(pgtable_t *pt, uint64_t addr) {

@@ -9,8 +9,8 @@
 #include "memory/pgtable.h"
 #include "trap/ask.h"
 #include "trap/callback.h"
-#include "trap/el1trap.h"
 #include "trap/mmio_decode.h"
+#include "trap/perform.h"
 #include "trap/rule.h"
 #include "trap/trap.h"
 #include "vcpu/insn.h"
@@ -44,9 +44,9 @@ static inline access_t access_of_iss(uint64_t esr) {
 }
 
 typedef enum {
-    ACCESS_DONE, ACCESS_NOBODY, ACCESS_DENIED,
-    ACCESS_LEAVE,   // a handler has decided otherwise: see *why
-    ACCESS_GO_ON,   // hooks: ask what is behind them
+    END_DONE, END_NOBODY, END_DENIED,
+    END_LEAVE,      // a handler has decided otherwise: see *why
+    END_GO_ON,      // hooks: ask what is behind them
 } access_end_t;
 
 // One access of at most 8 bytes at v->exit.ipa, as far as the hooks from h down know it.
@@ -59,35 +59,35 @@ static access_end_t ask_hooks(vcpu_t *v, hook_t *h, uint64_t *value, exit_t *why
         bool done;
         *why = trap_ask(v, h, load ? 1 : 2, raw, load, false, &out, &done);
         if (done) {
-            return ACCESS_LEAVE;
+            return END_LEAVE;
         }
         if (out.action != ACTION_PASS) {
             *value = load ? out.x[0] : *value;
-            return ACCESS_DONE;
+            return END_DONE;
         }
     }
     if (verdict == RULE_LATER) {
         *why = EXIT_PYTHON;
-        return ACCESS_LEAVE;
+        return END_LEAVE;
     }
-    return verdict == RULE_ANSWERED ? ACCESS_DONE : verdict == RULE_DENIED ? ACCESS_DENIED : ACCESS_GO_ON;
+    return verdict == RULE_ANSWERED ? END_DONE : verdict == RULE_DENIED ? END_DENIED : END_GO_ON;
 }
 
 static access_end_t access_part(vcpu_t *v, uint64_t *value, exit_t *why) {
     uint64_t ipa = v->exit.ipa;
     hook_t *h = hook_range_find(&v->vm->rules, ipa);
-    access_end_t end = h == NULL ? ACCESS_GO_ON : ask_hooks(v, h, value, why);
-    if (end != ACCESS_GO_ON) {
+    access_end_t end = h == NULL ? END_GO_ON : ask_hooks(v, h, value, why);
+    if (end != END_GO_ON) {
         return end;
     }
     h = hook_range_find(&v->vm->mmio, ipa);
     if (h != NULL && h->kind == HOOK_NATIVE) {
         h->hits++;
         bool aligned = (ipa & (v->exit.size - 1)) == 0;
-        return aligned && h->native(v, h, ipa - h->key, v->exit.size, v->exit.write, value) ? ACCESS_DONE : ACCESS_DENIED;
+        return aligned && h->native(v, h, ipa - h->key, v->exit.size, v->exit.write, value) ? END_DONE : END_DENIED;
     }
-    end = h == NULL ? ACCESS_GO_ON : ask_hooks(v, h, value, why);
-    return end == ACCESS_GO_ON ? ACCESS_NOBODY : end;
+    end = h == NULL ? END_GO_ON : ask_hooks(v, h, value, why);
+    return end == END_GO_ON ? END_NOBODY : end;
 }
 
 // A script's ACTION_SKIP and ACTION_STOP leave the PC to us: one half of a pair completes nothing.
@@ -142,11 +142,11 @@ static exit_t device_access(vcpu_t *v, const access_t *a) {
         v->exit.value = loaded[i] = swap ? insn_swap(loaded[i], a->size) : loaded[i];
         exit_t why = EXIT_RESUME;
         switch (access_part(v, &loaded[i], &why)) {
-            case ACCESS_LEAVE:
+            case END_LEAVE:
                 return left_by_action(v, why);
-            case ACCESS_NOBODY:
+            case END_NOBODY:
                 return nowhere(v, false);
-            case ACCESS_DENIED:
+            case END_DENIED:
                 vcpu_inject_abort(v, false, v->exit.far);
                 return EXIT_RESUME;
             default:
@@ -222,11 +222,12 @@ exit_t abort_slow(vcpu_t *v) {
     if (kind == 1 && vm_ram_missing(v->vm, v->exit.ipa)) {
         return EXIT_MEMORY; // the same again, once a script has made room
     }
+    exit_t why;
+    if (kind == 3 && withheld(v, instruction ? S2_EXEC : v->exit.write && !walk ? S2_WRITE : S2_READ, walk, &why)) {
+        return why;
+    }
     if (walk) {
         return walk_fault(v, instruction);
-    }
-    if (kind == 3 && el1_permission_fault(v, instruction)) {
-        return EXIT_RESUME;
     }
     if (instruction) {
         return nowhere(v, true);

@@ -6,7 +6,6 @@
 #include "core/cpu.h"
 #include "core/syndrome.h"
 #include "memory/mem.h"
-#include "memory/pgtable.h"
 #include "trap/callback.h"
 #include "trap/el1trap.h"
 #include "vcpu/insn.h"
@@ -14,7 +13,7 @@
 #include "vm/el1_state.h"
 #include "vm/hook.h"
 #include "vm/ram.h"
-#include "vm/stage2.h"
+#include "vm/rights.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -23,9 +22,7 @@
 #define VECTOR_BYTES 128u
 #define MDSCR_SS BIT(0)
 
-// How often a page has become writable again: a count in three of the bits left to software.
-#define TURN BIT(56)
-#define TURNS (UINT64_C(7) << 56)
+#define TURNS 7 // so often has a page become writable again when it stays so, and executable too
 
 static uint32_t *host_word(vm_t *vm, uint64_t ipa) {
     return vm_ram(vm, ipa & ~UINT64_C(3), 4);
@@ -108,22 +105,19 @@ static void plant_in_page(vm_t *vm, uint64_t ipa, uint32_t *page) {
 
 // ---- Written or executed ------------------------------------------------------------------------
 
-#define PTE_W BIT(7)
-#define PTE_XN BIT(54)
-
-static void set_page(vm_t *vm, uint64_t page, uint64_t clear, uint64_t set) {
-    pgtable_protect(&vm->stage2, page, PAGE_SIZE, clear, set, S2_PTE_SCRIPT);
-}
+// Rights that only this here withholds: see rights.h.
 
 static void to_code(vm_t *vm, uint64_t page) {
     uint32_t *host = vm_ram(vm, page, PAGE_SIZE);
-    set_page(vm, page, PTE_W | PTE_XN, 0); // first: what is written from now on faults
+    rights_set(vm, RIGHTS_EL1TRAP, page, PAGE_SIZE, S2_WRITE); // first: what is written from now on faults
     plant_in_page(vm, page, host);
 }
 
-static void to_data(vm_t *vm, uint64_t page, uint64_t entry, bool own_code) {
-    bool both = own_code || (entry & TURNS) == TURNS;
-    set_page(vm, page, both ? 0 : PTE_XN | TURNS, PTE_W | (both ? 0 : PTE_XN | ((entry & TURNS) + TURN)));
+static void to_data(vm_t *vm, uint64_t page, bool own_code) {
+    unsigned turns = rights_taken(vm, RIGHTS_TURNS, page);
+    bool both = own_code || turns == TURNS;
+    rights_set(vm, RIGHTS_EL1TRAP, page, PAGE_SIZE, both ? 0 : S2_EXEC);
+    rights_set(vm, RIGHTS_TURNS, page, PAGE_SIZE, both ? turns : turns + 1);
 }
 
 // The page the vCPU executes in.
@@ -132,27 +126,26 @@ static bool executes_in(vcpu_t *v, uint64_t page) {
     return vcpu_translate_va(v, v->exit.pc, false, false, &ipa, NULL) == 0 && ALIGN_DOWN(ipa, PAGE_SIZE) == page;
 }
 
-// v->exit.ipa is where. Somebody else's right withheld is not ours to give.
-bool el1_permission_fault(vcpu_t *v, bool instruction) {
+static bool el1_permission_fault(vcpu_t *v, uint64_t ipa, unsigned needed) {
     vm_t *vm = v->vm;
-    uint64_t page = ALIGN_DOWN(v->exit.ipa, PAGE_SIZE);
-    if (vm->el1 == NULL || !vm->el1->on || vm_ram(vm, page, PAGE_SIZE) == NULL) {
+    uint64_t page = ALIGN_DOWN(ipa, PAGE_SIZE);
+    bool instruction = needed == S2_EXEC;
+    if (vm_ram(vm, page, PAGE_SIZE) == NULL) {
         return false;
     }
     bool own_code = !instruction && executes_in(v, page);
     uint64_t daif = spin_lock_irq(&vm->lock);
-    uint64_t entry = pgtable_walk(&vm->stage2, page).entry;
-    bool ours = (entry & PTE_VALID) && !(entry & S2_PTE_SCRIPT) && (instruction || v->exit.write);
-    if (ours && instruction && (entry & PTE_XN)) {
+    bool ours = rights_taken(vm, RIGHTS_EL1TRAP, page) & needed; // it may have changed on another core
+    if (ours && instruction) {
         to_code(vm, page);
-    } else if (ours && !instruction && !(entry & PTE_W)) {
-        to_data(vm, page, entry, own_code);
+    } else if (ours) {
+        to_data(vm, page, own_code);
     }
     spin_unlock_irq(&vm->lock, daif);
-    if (ours && instruction) {
+    if (instruction) {
         plant_vectors(v);
     }
-    return ours;
+    return true;
 }
 
 // ---- An HVC of ours has been executed -----------------------------------------------------------
@@ -316,10 +309,11 @@ bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why) {
 
 // ---- On and off ---------------------------------------------------------------------------------
 
-static void protect_ram(vm_t *vm, uint64_t clear, uint64_t set) {
+static void protect_ram(vm_t *vm, unsigned taken) {
     uint64_t daif = spin_lock_irq(&vm->lock);
     for (unsigned i = 0; i < vm->nram; i++) {
-        pgtable_protect(&vm->stage2, vm->ram[i].ipa, vm->ram[i].size, clear, set, S2_PTE_SCRIPT);
+        rights_set(vm, RIGHTS_TURNS, vm->ram[i].ipa, vm->ram[i].size, 0);
+        rights_set(vm, RIGHTS_EL1TRAP, vm->ram[i].ipa, vm->ram[i].size, taken);
     }
     spin_unlock_irq(&vm->lock, daif);
 }
@@ -327,7 +321,7 @@ static void protect_ram(vm_t *vm, uint64_t clear, uint64_t set) {
 void el1_rearm(vm_t *vm) {
     if (vm->el1 != NULL && vm->el1->on) {
         vm->el1->nplaces = 0;
-        protect_ram(vm, TURNS, PTE_W | PTE_XN);
+        protect_ram(vm, S2_EXEC);
     }
 }
 
@@ -344,6 +338,7 @@ bool el1_start(vm_t *vm, uint64_t classes, unsigned kinds, void *handler) {
     t->classes = classes;
     t->kinds = kinds;
     t->handler = handler;
+    rights_hooks[RIGHTS_EL1TRAP].fault = el1_permission_fault;
     if (!t->on) {
         t->on = vm->exec_xor_write = true;
         el1_rearm(vm);
@@ -366,7 +361,7 @@ void el1_stop(vm_t *vm) {
         }
     }
     t->nplaces = 0;
-    protect_ram(vm, TURNS | PTE_XN, PTE_W);
+    protect_ram(vm, 0);
 }
 
 void el1_free(vm_t *vm) {

@@ -44,6 +44,5 @@ bool el1_uses(const vm_t *vm, uint64_t imm);
 // Exits. False: not ours.
 bool el1_hvc(vcpu_t *v, unsigned imm, exit_t *why);
 bool el1_step(vcpu_t *v);
-bool el1_permission_fault(vcpu_t *v, bool instruction);
 
 #endif

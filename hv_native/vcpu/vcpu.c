@@ -11,6 +11,7 @@
 #include "vm/el1_state.h"
 #include "vm/fp.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/stage2.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
@@ -176,6 +177,15 @@ static uint64_t at(uint64_t va, bool write, bool el0, bool both) {
     return READ_SYSREG(par_el1);
 }
 
+// What others than the script have taken away of a page (rights.h) is not missing to us.
+static bool only_withheld(vm_t *vm, uint64_t ipa, bool write, uint64_t *pa) {
+    uint64_t daif = spin_lock_irq(&vm->lock);
+    pgwalk_t w = pgtable_walk(&vm->stage2, ipa);
+    spin_unlock_irq(&vm->lock, daif);
+    *pa = (w.entry & PTE_ADDR_MASK) + (ipa & (w.size - 1));
+    return (w.entry & PTE_VALID) && (rights_base(w.entry) & (write ? S2_WRITE : S2_READ));
+}
+
 uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa) {
     uint64_t daif = irq_save();
     vcpu_t *running = this_pcpu()->running;
@@ -194,6 +204,9 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
         par = at(va, write, el0, true);
         fault = par & 1 ? par : 0;
         *pa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
+        if (fault != 0 && v->vm->rights != NULL && only_withheld(v->vm, *ipa, write, pa)) {
+            fault = 0;
+        }
     }
     WRITE_SYSREG(par_el1, par_before);
     WRITE_SYSREG(hcr_el2, hcr);

@@ -9,6 +9,7 @@
 #include "memory/native.h"
 #include "memory/pgtable.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/stage2.h"
 #include "vm/vm.h"
 
@@ -21,7 +22,8 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     r->present_bytes = ALIGN_UP(size / RAM_GRANULE, 32) / 8;
     r->present = native_alloc(r->present_bytes);
     r->lent = lent_alloc(size);
-    if (r->present == NULL || r->lent == NULL) {
+    bool may_run = !vm->exec_xor_write || rights_take(vm, RIGHTS_EL1TRAP, ipa, size, S2_EXEC);
+    if (r->present == NULL || r->lent == NULL || !may_run) {
         native_free(r->present, r->present_bytes);
         lent_free(r->lent);
         return false;
@@ -46,9 +48,8 @@ bool vm_ram_present(const ram_t *r, uint64_t granule) {
 
 static bool map_granule(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t offset = granule * RAM_GRANULE, left = r->size - offset;
-    unsigned rights = S2_READ;
+    unsigned rights = S2_READ | S2_EXEC;
     rights |= r->flash == NULL ? S2_WRITE : 0;
-    rights |= vm->exec_xor_write ? 0 : S2_EXEC;
     return stage2_fill(vm, r->ipa + offset, (uint64_t)r->host + offset, left < RAM_GRANULE ? left : RAM_GRANULE, rights);
 }
 

@@ -15,11 +15,7 @@
 #define ROOT_ENTRIES 1024u
 
 #define S2_MEMATTR(n) ((uint64_t)(n) << 2)  // 0xF normal write-back, 0x5 non-cacheable, 0x1 Device-nGnRE
-#define S2_AP_READ BIT(6)
-#define S2_AP_WRITE BIT(7)
 #define S2_SH_INNER (UINT64_C(3) << 8)
-#define S2_XN BIT(54)
-#define S2_PERMISSIONS (S2_AP_READ | S2_AP_WRITE | S2_XN)
 
 #define TCR_EPD (BIT(7) | BIT(23)) // EPD0, EPD1
 
@@ -124,19 +120,43 @@ void stage2_use(vm_t *vm) {
     WRITE_SYSREG(vttbr_el2, (uint64_t)vm->vmid << 48 | (uint64_t)vm->stage2.root);
 }
 
+typedef bool (*pass_t)(pgtable_t *pt, uint64_t ipa, uint64_t pa, uint64_t size, uint64_t attr);
+
+// A part of it for each set of rights that are withheld there: one, as long as nobody withholds any.
+static bool by_rights(pass_t pass, vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, uint64_t attr) {
+    if (LIKELY(vm->rights == NULL)) {
+        return pass(&vm->stage2, ipa, pa, size, attr);
+    }
+    bool ok = true;
+    for (uint64_t end = ipa + size, to; ok && ipa < end; pa += to - ipa, ipa = to) {
+        to = end;
+        unsigned taken = rights_run(vm, ipa, &to);
+        ok = pass(&vm->stage2, ipa, pa, to - ipa, rights_entry(attr, taken));
+    }
+    return ok;
+}
+
 bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags) {
-    return pgtable_map(&vm->stage2, ipa, pa, size, attributes(flags));
+    return by_rights(pgtable_map, vm, ipa, pa, size, attributes(flags));
 }
 
 bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags) {
-    return pgtable_fill(&vm->stage2, ipa, pa, size, attributes(flags));
+    return by_rights(pgtable_fill, vm, ipa, pa, size, attributes(flags));
 }
 
 bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good) {
     return pgtable_unmap(&vm->stage2, ipa, size, for_good ? S2_PTE_SCRIPT : 0);
 }
 
+static uint64_t with_rights(uint64_t entry, uint64_t attr) {
+    return (entry & ~(S2_PERMISSIONS | S2_PTE_SOFTWARE)) | attr;
+}
+
+static bool protect(pgtable_t *pt, uint64_t ipa, uint64_t pa, uint64_t size, uint64_t attr) {
+    (void)pa;
+    return pgtable_change(pt, ipa, size, with_rights, attr & (S2_PERMISSIONS | S2_PTE_SOFTWARE));
+}
+
 bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags) {
-    return pgtable_protect(&vm->stage2, ipa, size, S2_PERMISSIONS, attributes(flags) & (S2_PERMISSIONS | S2_PTE_SCRIPT),
-        flags & S2_SCRIPT ? 0 : S2_PTE_SCRIPT);
+    return by_rights(protect, vm, ipa, 0, size, attributes(flags));
 }

@@ -5,6 +5,7 @@
 
 #include "core/arch.h"
 #include "core/cpu.h"
+#include "vm/rights.h"
 #include "vm/vm.h"
 
 // What a script maps, protects or unmaps stays as it said: such entries carry a mark (also
@@ -18,19 +19,16 @@ static inline void stage2_leave(const struct pcpu *p) {
     WRITE_SYSREG(vttbr_el2, p->no_stage2);
     isb();
 }
-#define S2_READ 1u
-#define S2_WRITE 2u
-#define S2_EXEC 4u
+// With S2_READ, S2_WRITE and S2_EXEC (rights.h):
 #define S2_DEVICE 8u
 #define S2_NC 16u
-#define S2_SCRIPT 32u                   // set the mark
-#define S2_PTE_SOFTWARE (UINT64_C(15) << 55)    // bits the architecture leaves to software
-#define S2_PTE_SCRIPT BIT(55)           // the mark
-// False: no page left for a table. The VM's lock is held, or it is still being made.
+#define S2_SCRIPT 32u                   // set the mark, S2_PTE_SCRIPT
+// False: no page left for a table. The VM's lock is held, or it is still being made. Rights are those of the script or
+// of RAM: what others take away (rights.h) stays away.
 bool stage2_map(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
 bool stage2_fill(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, unsigned flags);
 bool stage2_unmap(vm_t *vm, uint64_t ipa, uint64_t size, bool for_good);
-// Access rights only. Without S2_SCRIPT, of what no script has said anything about.
+// Access rights only, and the mark.
 bool stage2_protect(vm_t *vm, uint64_t ipa, uint64_t size, unsigned flags);
 
 #endif

@@ -49,6 +49,7 @@ typedef struct vm {
     spinlock_t lock;
     struct pl011 *console;
     struct pl031 *rtc;
+    uint64_t *rights;       // what is taken away from pages (rights.h); NULL: nothing ever was
     struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions
     bool exec_xor_write;    // a page of RAM can be written or executed, not both: el1trap.c
     struct virtio *virtio[VM_MAX_VIRTIO];
