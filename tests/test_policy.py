@@ -176,3 +176,69 @@ print(hex(vm.cpu[0].x[20]))
     # INVALID_PARAMETERS: this machine has one core, however many the real one has.
     assert run(each_target, code, script) == "0xfffffffffffffffe\n"
     assert "CPU#1" not in each_target.monitor("info cpus") or each_target.repl("1 + 1") == "2"
+
+
+EVERY_VALUE = """
+import _hv, _regs, time
+few = (0, (1 << 64) - 1, 0x5555_5555_5555_5555, 0xAAAA_AAAA_AAAA_AAAA)
+for name in _regs.names():
+    try:
+        old = _hv.mrs(name)
+    except Exception:
+        old = 0
+    said = set()
+    for value in few + tuple(old ^ 1 << bit for bit in range(64)):
+        try:
+            _hv.msr(name, value)
+        except (ValueError, hv.Fault) as error:
+            said.add(type(error))
+    print(name, len(said), end=" ")
+time.sleep_ms(1)
+print("slept")
+"""
+
+
+@pytest.mark.parametrize("gic, cpu", [(2, "cortex-a53"), (3, "cortex-a53"), (3, "max")])
+def test_no_value_of_any_register_takes_the_prompt_away(boot, gic, cpu):
+    """Whatever is written without unsafe, to each name of hv.regs: EL2 sleeps and wakes, the prompt
+    answers, and a guest runs."""
+    target = boot(gic=gic, args=["-cpu", cpu])
+    said = target.exec("import hv\n" + EVERY_VALUE, seconds=120)
+    assert said.endswith("slept\n") and said.count(" ") > 700, said
+    assert target.repl("6 * 7") == "42"
+    assert target.exec("hv.demo()", seconds=60)
+    assert target.repl("6 * 7") == "42"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "hv.regs.HCR_EL2.write(1 << 63, 'count')",
+        "hv.regs.HCR_EL2.write(1 << 63, True)",
+        "hv.regs.HCR_EL2.write(1 << 63, unsafe='count')",
+        "hv.regs.HCR_EL2.write(1 << 63, unsafe=1)",
+        "vm.el2.set('HCR_EL2', 0, True)",
+        "vm.el2.set('HCR_EL2', 0, unsafe=[1])",
+        "vm.stage2.map(0x9000000, 0x9000000, 4096, 'rw', None, True)",
+        "vm.stage2.map(0x9000000, 0x9000000, 4096, unsafe=1)",
+        "vm.passthrough(0x9000000, 0x9000000, 4096, None, True)",
+        "vm.passthrough(0x9000000, 0x9000000, unsafe='yes')",
+        "hv.mmu.unmap(0x40200000, 0x1000, True)",
+        "hv.mmu.protect(0x40200000, 0x1000, 'ro', unsafe=2)",
+    ],
+)
+def test_unsafe_is_said_by_name_and_is_true(target, statement):
+    """What may end the machine is not reached by one argument too many, nor by any value that is true."""
+    target.exec("import hv, hv.regs, hv.mmu\nvm = hv.VM('demo', ram='1M')")
+    with pytest.raises(TargetError, match="TypeError"):
+        target.exec(statement)
+    assert target.repl("6 * 7") == "42"
+
+
+def test_time_that_a_script_sets_freezes_nothing(target):
+    """QEMU 7.2 takes CVAL + CNTVOFF for a deadline, and hangs when that wraps into the past."""
+    target.exec("from hv.regs import CNTVOFF_EL2, CNTV_CVAL_EL0, CNTV_CTL_EL0")
+    with pytest.raises(TargetError, match="a VM's own time"):
+        target.exec("CNTVOFF_EL2.write(1)")
+    target.exec("CNTV_CVAL_EL0.write((1 << 64) - 1); CNTV_CTL_EL0.write(1)")
+    assert target.repl("6 * 7") == "42"

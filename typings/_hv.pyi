@@ -51,7 +51,7 @@ def poweroff() -> None:
 def mrs(register: str | int, /) -> int:
     """Read a system register by name or encoding. Fault when this core has no such register."""
 
-def msr(register: str | int, value: int, /, unsafe: bool = False) -> None:
+def msr(register: str | int, value: int, /, *, unsafe: bool = False) -> None:
     """Write a system register. Fault when it is absent; ValueError, with the reason, when EL2 or the
     guest that runs stands on what would change, unless `unsafe`."""
 
@@ -249,7 +249,7 @@ class EL2Registers:
 
     def __getitem__(self, register: str, /) -> int: ...
     def __setitem__(self, register: str, value: int, /) -> None: ...
-    def set(self, register: str, value: int, /, unsafe: bool = False) -> None:
+    def set(self, register: str, value: int, /, *, unsafe: bool = False) -> None:
         """Set one; with `unsafe` whatever it breaks."""
 
 class Rule:

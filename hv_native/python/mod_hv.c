@@ -38,12 +38,23 @@ static mp_obj_t hv_mrs(mp_obj_t reg) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(hv_mrs_obj, hv_mrs);
 
-bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw) {
+// What may end everything is asked for by name, and by nothing that is merely true.
+bool hv_insists(mp_obj_t o) {
+    if (o != mp_const_true && o != mp_const_false) {
+        mp_raise_TypeError(MP_ERROR_TEXT("unsafe= takes True or False"));
+    }
+    return o == mp_const_true;
+}
+
+bool hv_unsafe(size_t n_args, size_t most, mp_map_t *kw) {
     mp_map_elem_t *given = mp_map_lookup(kw, MP_OBJ_NEW_QSTR(MP_QSTR_unsafe), MP_MAP_LOOKUP);
     if (kw->used != (given != NULL)) {
         mp_raise_TypeError(MP_ERROR_TEXT("unsafe= is the only keyword here"));
     }
-    return given != NULL ? unbox_bool(given->value) : n_args > at && unbox_bool(pos[at]);
+    if (n_args > most) {
+        mp_raise_TypeError(MP_ERROR_TEXT("too many arguments: unsafe=True is written with its name"));
+    }
+    return given != NULL && hv_insists(given->value);
 }
 
 void hv_print(const mp_print_t *print, mp_obj_t self, void (*write)(const mp_print_t *to, mp_obj_t self)) {
@@ -72,6 +83,10 @@ static const char *own_register(unsigned enc) {
         { SYSREG_ENC(3, 4, 14, 2, 0), "CNTHP_TVAL_EL2: EL2's own timer" },
         { SYSREG_ENC(3, 4, 14, 2, 1), "CNTHP_CTL_EL2: EL2's own timer" },
         { SYSREG_ENC(3, 4, 14, 2, 2), "CNTHP_CVAL_EL2: EL2's own timer" },
+        { SYSREG_ENC(3, 4, 14, 0, 3), "CNTVOFF_EL2: a VM's own time" },
+        { SYSREG_ENC(1, 3, 7, 4, 1), "DC ZVA: zeroes memory, whoever's it is; hv.write changes it by address" },
+        { SYSREG_ENC(1, 0, 7, 6, 1), "DC IVAC: drops what is in the cache and not yet in memory; DC_CIVAC writes it there first" },
+        { SYSREG_ENC(1, 0, 7, 6, 2), "DC ISW: drops what is in the cache and not yet in memory; DC_CISW writes it there first" },
     };
     for (size_t i = 0; i < ARRAY_LEN(own); i++) {
         if (own[i].enc == enc) {
@@ -83,12 +98,12 @@ static const char *own_register(unsigned enc) {
     return icc ? "ICC_*: EL2's own interrupts" : NULL;
 }
 
-// msr(name or encoding, value, unsafe=False)
+// msr(name or encoding, value, *, unsafe=False)
 static mp_obj_t hv_msr(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
     unsigned enc = sysreg_lookup(pos[0]);
     uint64_t value = unbox_u64(pos[1]);
     el2_reg_t reg = el2_find(enc);
-    if (!hv_unsafe(n_args, pos, 2, kw)) {
+    if (!hv_unsafe(n_args, 2, kw)) {
         const char *own = own_register(enc);
         if (own != NULL) {
             mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s (unsafe=True insists)"), own);

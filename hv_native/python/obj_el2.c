@@ -82,10 +82,10 @@ static mp_obj_t el2_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
     return mp_const_none;
 }
 
-// set(name, value, unsafe=False)
+// set(name, value, *, unsafe=False)
 static mp_obj_t el2_set(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
     hv_el2_obj_t *o = MP_OBJ_TO_PTR(pos[0]);
-    el2_put(hv_vm_get(MP_OBJ_FROM_PTR(o->vm)), index_of(pos[1]), unbox_u64(pos[2]), hv_unsafe(n_args, pos, 3, kw));
+    el2_put(hv_vm_get(MP_OBJ_FROM_PTR(o->vm)), index_of(pos[1]), unbox_u64(pos[2]), hv_unsafe(n_args, 3, kw));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(el2_set_obj, 3, el2_set);

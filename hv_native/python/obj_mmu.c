@@ -50,7 +50,7 @@ static bool all_mapped(uint64_t va, uint64_t size) {
 static mp_obj_t hv_mmu(size_t n_args, const mp_obj_t *args) {
     char op = *mp_obj_str_get_str(args[0]);
     uint64_t va = unbox_u64(args[1]), size = unbox_u64(args[2]), pa = unbox_u64(args[3]);
-    bool unsafe = unbox_bool(args[5]);
+    bool unsafe = hv_insists(args[5]);
     (void)n_args;
     if (size == 0 || (va | pa | size) % PAGE_SIZE != 0 || va >= VA_LIMIT || size > VA_LIMIT - va) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, 0x%lx bytes: must be multiples of 4 KB, not empty and below 2^39"), va, size);

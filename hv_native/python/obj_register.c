@@ -26,8 +26,8 @@ static sysreg_access_t access_of(const register_obj_t *o) {
     return o->base.type == &value_type || o->reg.row == NULL ? SYSREG_RW : o->reg.row->access;
 }
 
-static mp_obj_t call_hv(qstr function, size_t n_args, const mp_obj_t *args) {
-    return mp_call_function_n_kw(mp_load_attr(MP_OBJ_FROM_PTR(&hv_module), function), n_args, 0, args);
+static mp_obj_t call_hv(qstr function, size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    return mp_call_function_n_kw(mp_load_attr(MP_OBJ_FROM_PTR(&hv_module), function), n_args, n_kw, args);
 }
 
 static mp_obj_t encoding(const register_obj_t *o) {
@@ -39,7 +39,7 @@ static uint64_t get(register_obj_t *o) {
         return o->value;
     }
     mp_obj_t enc = encoding(o);
-    return unbox_u64(call_hv(MP_QSTR_mrs, 1, &enc));
+    return unbox_u64(call_hv(MP_QSTR_mrs, 1, 0, &enc));
 }
 
 static void set(register_obj_t *o, mp_obj_t value, bool unsafe) {
@@ -47,8 +47,8 @@ static void set(register_obj_t *o, mp_obj_t value, bool unsafe) {
         o->value = unbox_u64(value);
         return;
     }
-    mp_obj_t args[] = { encoding(o), value, mp_obj_new_bool(unsafe) };
-    call_hv(MP_QSTR_msr, MP_ARRAY_SIZE(args), args);
+    mp_obj_t args[] = { encoding(o), value, MP_OBJ_NEW_QSTR(MP_QSTR_unsafe), mp_obj_new_bool(unsafe) };
+    call_hv(MP_QSTR_msr, 2, 1, args);
 }
 
 // ---- Fields -------------------------------------------------------------------------------------
@@ -100,15 +100,15 @@ static mp_obj_t register_read(mp_obj_t self) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(register_read_obj, register_read);
 
-// write(value, unsafe=False)
+// write(value, *, unsafe=False)
 static mp_obj_t register_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed[] = {
         { MP_QSTR_value, MP_ARG_REQUIRED | MP_ARG_OBJ, { .u_obj = MP_OBJ_NULL } },
-        { MP_QSTR_unsafe, MP_ARG_BOOL, { .u_bool = false } },
+        { MP_QSTR_unsafe, MP_ARG_KW_ONLY | MP_ARG_OBJ, { .u_obj = mp_const_false } },
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed), allowed, args);
-    set(MP_OBJ_TO_PTR(pos_args[0]), args[0].u_obj, args[1].u_bool);
+    set(MP_OBJ_TO_PTR(pos_args[0]), args[0].u_obj, hv_insists(args[1].u_obj));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(register_write_obj, 2, register_write);

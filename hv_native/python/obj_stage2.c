@@ -115,7 +115,7 @@ static mp_obj_t vm_stage2(size_t n_args, const mp_obj_t *args) {
     char op = *mp_obj_str_get_str(args[1]);
     uint64_t ipa = unbox_u64(args[2]), size = unbox_u64(args[3]), pa = 0, start, bytes;
     unsigned flags = unbox_int(args[5]);
-    bool unsafe = unbox_bool(args[6]);
+    bool unsafe = hv_insists(args[6]);
     (void)n_args;
     stage2_check_range(ipa, size);
     if (op == 'm') {

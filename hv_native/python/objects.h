@@ -30,8 +30,10 @@ vcpu_t *hv_vcpu_get_stopped(mp_obj_t self);
 
 // MemoryError that says what was wanted and what is left.
 MP_NORETURN void hv_no_room(const char *what, uint64_t bytes);
-// The argument `unsafe`: by keyword, the only one, or pos[at].
-bool hv_unsafe(size_t n_args, const mp_obj_t *pos, size_t at, mp_map_t *kw);
+// `unsafe` of a function that has no other keyword and takes up to `most` arguments by place; TypeError for another
+// keyword, for more arguments, and for what is not True or False.
+bool hv_unsafe(size_t n_args, size_t most, mp_map_t *kw);
+bool hv_insists(mp_obj_t unsafe);
 
 // ValueError that names the bit and the reason when value breaks the policy (obj_el2.c).
 void hv_policy_check(el2_reg_t reg, uint64_t value, bool guest);

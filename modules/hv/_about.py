@@ -78,7 +78,7 @@ load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Imag
 symbol(name)\tThe address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of an address: the function or object it is in, as "name+0x10".
 address(where)\tThe address of a place in the guest: "name", "name+0x10", or an address as it is.
 device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt.
-passthrough(ipa, pa, size=4096, irq=None, unsafe=False)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself (DMA), anybody's: unless `unsafe`.
+passthrough(ipa, pa, size=4096, irq=None, *, unsafe=False)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself (DMA), anybody's: unless `unsafe`.
 flash(ipa, bytes)\tNOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
 virtio(device, slot=None)\tPlug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device tree of a later load() or linux(): in slot 0 to 31, the first free one by itself.
 block(source, readonly=False, cow=False, legacy=False, slot=None, quota=None)\tPlug in a disk: see hv.block.Block for what `source` may be. cow: writes go to memory, and those beyond `quota` (bytes, or "64M") fail. legacy: with the transport of before virtio 1.0, here and of the others.
@@ -153,7 +153,7 @@ view(ipa, size)\tThe memory itself. Caches are yours to clean().
 clean(ipa, size)\tClean and invalidate the data cache to the point of coherency (D4.4).""",
     """\
 Stage2\tvm.stage2
-What a guest's addresses (IPA) mean on this machine.\fmap(ipa, pa, size, perms=None, type=None, unsafe=False)\tLet the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own, zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal", "nc" (not cached) or "device", the default outside RAM. ValueError when that is the hypervisor's or another VM's, or a device that may write to memory by itself (DMA), unless `unsafe`.
+What a guest's addresses (IPA) mean on this machine.\fmap(ipa, pa, size, perms=None, type=None, *, unsafe=False)\tLet the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own, zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal", "nc" (not cached) or "device", the default outside RAM. ValueError when that is the hypervisor's or another VM's, or a device that may write to memory by itself (DMA), unless `unsafe`.
 unmap(ipa, size)\tTake it away: an access is an exit, or a device's.
 protect(ipa, size, perms)\tChange the rights of what is mapped there: letters of "rwx", or "" for none.
 walk(ipa)\tThe entry for an IPA as (level, entry), or None.
@@ -163,7 +163,7 @@ dump()\tPrint what is mapped. "*": said by a script.""",
 EL2Registers\tvm.el2
 A VM's own HCR_EL2, CPTR_EL2, MDCR_EL2, CNTHCTL_EL2, VTCR_EL2 and HSTR_EL2, in force while it runs.
 
-el2["HCR_EL2"] |= 1 << 26. ValueError, with the reason, for a bit that must stay as it is.\fset(register, value, unsafe=False)\tSet one; with `unsafe` whatever it breaks.""",
+el2["HCR_EL2"] |= 1 << 26. ValueError, with the reason, for a bit that must stay as it is.\fset(register, value, *, unsafe=False)\tSet one; with `unsafe` whatever it breaks.""",
     """\
 Console\tvm.console
 The other end of a guest's PL011, a stream. Nothing blocks: None when there is nothing to read.\fany()\tHow many bytes can be read now.
@@ -202,7 +202,7 @@ enc\tIts encoding, op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2; 0 for a mere layou
 access\t"RW", "RO", "WO", "SYS" for an instruction such as TLBI_ALLE2, "" for a layout.
 fields\t{name: (high bit, low bit)}, by the names of the ARM ARM.
 read()\tIts value, 64 bits.
-write(value, unsafe=False)\tWrite it, with the barriers that needs. ValueError, with the reason, for what EL2 or its guest stands on, unless `unsafe`.
+write(value, *, unsafe=False)\tWrite it, with the barriers that needs. ValueError, with the reason, for what EL2 or its guest stands on, unless `unsafe`.
 decode(value)\tThe fields of a value, or of its own, that are not zero.""",
     """\
 hv.mmu\timport hv.mmu
@@ -211,9 +211,9 @@ hv.mmu: EL2's own address space, where Python lives. Virtual is physical unless 
     hv.mmu.map(0x0A00_0000, 0x0A00_0000, 0x1000, "device")
     hv.mmu.dump()
 
-Types: "data" (read, write), "ro", "code" (read, execute), "nc" (data, not cached), "device". Addresses and sizes are multiples of 4 KB. What the hypervisor itself stands on is refused with a ValueError, unless `unsafe`: then the next thing you see may be a register dump.\fmap(va, pa, size, type='data', unsafe=False)\tMake [pa, pa + size) appear at `va`, where nothing may be mapped yet.
-unmap(va, size, unsafe=False)\tTake it away: what is touched there raises, or is the end.
-protect(va, size, type, unsafe=False)\tChange the type of what is mapped there.
+Types: "data" (read, write), "ro", "code" (read, execute), "nc" (data, not cached), "device". Addresses and sizes are multiples of 4 KB. What the hypervisor itself stands on is refused with a ValueError, unless `unsafe`: then the next thing you see may be a register dump.\fmap(va, pa, size, type='data', *, unsafe=False)\tMake [pa, pa + size) appear at `va`, where nothing may be mapped yet.
+unmap(va, size, *, unsafe=False)\tTake it away: what is touched there raises, or is the end.
+protect(va, size, type, *, unsafe=False)\tChange the type of what is mapped there.
 translate(va, write=False)\tThe physical address, asked of the MMU itself (AT S1E2R or S1E2W); hv.Fault when there is none.
 walk(va)\tThe entry for an address as (level, entry), or None.
 dump()\tPrint what is mapped, and which parts are the image's.""",

@@ -13,17 +13,17 @@ from _hv import mmu, mmu_parts, mmu_run
 from _hv import mmu_translate as _translate
 
 
-def map(va: int, pa: int, size: int, type: str = "data", unsafe: bool = False) -> None:
+def map(va: int, pa: int, size: int, type: str = "data", *, unsafe: bool = False) -> None:
     """Make [pa, pa + size) appear at `va`, where nothing may be mapped yet."""
     mmu("map", va, size, pa, type, unsafe)
 
 
-def unmap(va: int, size: int, unsafe: bool = False) -> None:
+def unmap(va: int, size: int, *, unsafe: bool = False) -> None:
     """Take it away: what is touched there raises, or is the end."""
     mmu("unmap", va, size, 0, "", unsafe)
 
 
-def protect(va: int, size: int, type: str, unsafe: bool = False) -> None:
+def protect(va: int, size: int, type: str, *, unsafe: bool = False) -> None:
     """Change the type of what is mapped there."""
     mmu("protect", va, size, 0, type, unsafe)
 

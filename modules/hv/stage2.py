@@ -32,6 +32,7 @@ class Stage2:
         size: int,
         perms: str | None = None,
         type: str | None = None,
+        *,
         unsafe: bool = False,
     ) -> None:
         """Let the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own,

@@ -149,6 +149,7 @@ class VM(Traps):
         pa: int,
         size: int = 0x1000,
         irq: int | tuple[int, int] | None = None,
+        *,
         unsafe: bool = False,
     ) -> None:
         """Give the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt

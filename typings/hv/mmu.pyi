@@ -13,11 +13,11 @@ from typing import Any
 
 from _hv import mmu as mmu, mmu_parts as mmu_parts, mmu_run as mmu_run
 from _hv import mmu_translate as _translate
-def map(va: int, pa: int, size: int, type: str='data', unsafe: bool=False) -> None:
+def map(va: int, pa: int, size: int, type: str='data', *, unsafe: bool=False) -> None:
     """Make [pa, pa + size) appear at `va`, where nothing may be mapped yet."""
-def unmap(va: int, size: int, unsafe: bool=False) -> None:
+def unmap(va: int, size: int, *, unsafe: bool=False) -> None:
     """Take it away: what is touched there raises, or is the end."""
-def protect(va: int, size: int, type: str, unsafe: bool=False) -> None:
+def protect(va: int, size: int, type: str, *, unsafe: bool=False) -> None:
     """Change the type of what is mapped there."""
 def translate(va: int, write: bool=False) -> int:
     """The physical address, asked of the MMU itself (AT S1E2R or S1E2W); hv.Fault when there is none."""

@@ -21,7 +21,7 @@ class Register:
     def __init__(self, register: str | int, /) -> None: ...
     def read(self) -> int:
         """Its value, 64 bits."""
-    def write(self, value: int, unsafe: bool = False) -> None:
+    def write(self, value: int, *, unsafe: bool = False) -> None:
         """Write it, with the barriers that needs. ValueError, with the reason, for what EL2 or its guest
         stands on, unless `unsafe`."""
     def decode(self, value: int = ..., /) -> str:

@@ -13,7 +13,7 @@ class Stage2:
     """What a guest's addresses (IPA) mean on this machine."""
 
     def __init__(self, vm: Any) -> None: ...
-    def map(self, ipa: int, pa: int | None, size: int, perms: str | None=None, type: str | None=None, unsafe: bool=False) -> None:
+    def map(self, ipa: int, pa: int | None, size: int, perms: str | None=None, type: str | None=None, *, unsafe: bool=False) -> None:
         """Let the guest reach [pa, pa + size) of this machine at `ipa`; pa None: memory of its own,
         zeroed if it is new. perms: letters of "rwx" (default: all; "rw" of a device). type: "normal",
         "nc" (not cached) or "device", the default outside RAM.

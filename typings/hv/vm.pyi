@@ -48,7 +48,7 @@ class VM(Traps):
         """The address of a place in the guest: "name", "name+0x10", or an address as it is."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
-    def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None, unsafe: bool=False) -> None:
+    def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None, *, unsafe: bool=False) -> None:
         """Give the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt
         becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's
         tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself
