@@ -120,7 +120,7 @@ for cpus in (1, 4):
 
 def test_what_the_controller_is_between_two_cpus(each_target):
     """guests/gicsmp: whom an SGI reaches, behind one to oneself too; an SPI with several targets, whose CPU
-    interfaces come and go; frames, banked registers and SGIs over CPU_OFF and CPU_ON.
+    interfaces come and go; frames, banked registers and SGIs over CPU_OFF and CPU_ON; SGIs under way.
     """
     script = """
 with guest(code, ram="16M", cpus=2) as vm:

@@ -91,7 +91,8 @@ ROWS = [
     Row("exits", "timer_wakes", "virtual timer ends a WFI"),
     Row("exits", "sgi_to_self", "SGI to self, GICv2", 250, "KVM 3384, Xen 1097, Bao 776"),
     Row("exits", "sgi_to_self_v3", "SGI to self, GICv3", 250),
-    Row("cores", "sgi_to_core", "SGI to another core, both cores' EL2", 250, "see docs"),
+    Row("cores", "sgi_to_core", "SGI to another core, both EL2s, GICv2", 250, "see docs"),
+    Row("cores", "sgi_to_core_v3", "SGI to another core, both EL2s, GICv3", 250),
     Row("exits", "heap_python", "GC bytes an exit: Python", 0, "none"),
     Row("switch", "vcpu_slice", "time slice, one VM"),
     Row(
@@ -226,19 +227,22 @@ def exits(found):
 
 def cores(found):
     """An SGI from a vCPU on core 0 to one on core 1: what EL2 does for it, on both cores."""
-    count = {}
-    for row in "sgi_to_second_cpu", "sgi_to_second_cpu_empty":
+    both = "sgi_to_second_cpu", "sgi_to_second_cpu_empty"
+    for name, gic in ("sgi_to_core", 2), ("sgi_to_core_v3", 3):
+        count = {}
+        for which, row in enumerate(both):
 
-        def run(target, row=row):
-            target.wait_prompt(60)
-            target.exec(f"import rows\nrows.count({row!r}, cpus=2)", 120)
+            def run(target, which=which):
+                target.wait_prompt(60)
+                script = f"import rows\nboth = {both}\n"
+                target.exec(f"{script}rows.count(both[{which}], cpus=2, both=both)", 120)
 
-        args = ["-initrd", rom()]
-        el2 = [(0x4020_0000, 0x4040_0000)]
-        options = {"kernel": "hypervisor.bin", "smp": 2, "args": args}
-        count[row] = counted(regions=el2, run=run, **options)["region"][0]
-    most, least = count.values()
-    found["sgi_to_core"] = (most - least) / 1000
+            args = ["-initrd", rom()]
+            el2 = [(0x4020_0000, 0x4040_0000)]
+            options = {"kernel": "hypervisor.bin", "smp": 2, "gic": gic, "args": args}
+            count[row] = counted(regions=el2, run=run, **options)["region"][0]
+        most, least = count.values()
+        found[name] = (most - least) / 1000
 
 
 def switch(found):

@@ -247,6 +247,68 @@ static void receivers_v2(void) {
     }
 }
 
+// ---- What is under way --------------------------------------------------------------------------
+
+static void sources(void) {
+    gic_send_sgi(SGI, 1u << cpu_number());
+    told[0] = read8(GICD + GICD_SPENDSGIR + SGI);
+    write8(GICD + GICD_CPENDSGIR + SGI, 1);
+    told[1] = read8(GICD + GICD_SPENDSGIR + SGI);
+}
+
+static void doze(void) {
+    irq_on();
+    __asm__ volatile ("dsb sy\n wfi");
+    irq_off();
+}
+
+// CPU 1 has taken the last one and ended it.
+static void one_more(void) {
+    got[1] = 0;
+    lets_in = true;
+    gic_send_sgi(SGI, 2);
+    WAIT(got[1] == 1);
+    CHECK(got[1], 1);
+    lets_in = false;
+    tell(irq_off);
+    got[1] = 0;
+}
+
+// An SGI is pending as soon as it has been sent, for who looks; and is not any more when that is cleared.
+static void seen_at_once(void) {
+    uint64_t frame = GICR_SGI(1);
+    gic_send_sgi(SGI, 2);
+    if (v3()) {
+        CHECK(read32(frame + GICD_ISPENDR) & 0xFFFF, 1u << SGI);
+        write32(frame + GICD_ICPENDR, 1u << SGI);
+        CHECK(read32(frame + GICD_ISPENDR) & 0xFFFF, 0);
+    } else {
+        tell(sources);
+        CHECK(told[0], 3);
+        CHECK(told[1], 2);
+    }
+    lets_in = true;
+    WAIT(got[1] >= !v3());
+    pause();
+    CHECK(got[1], !v3());
+}
+
+// One that nobody could take until it is enabled ends a WFI then.
+static void enabled_later(void) {
+    uint64_t frame = GICR_SGI(1);
+    write32(frame + GICD_ICENABLER, 1u << SGI);
+    got[1] = 0;
+    lets_in = false;
+    order = doze;
+    gic_send_sgi(SGI, 2);
+    pause();
+    CHECK(got[1], 0);
+    write32(frame + GICD_ISENABLER, 1u << SGI);
+    WAIT(got[1] == 1);
+    CHECK(got[1], 1);
+    WAIT(order == NULL);
+}
+
 // ---- One of several -----------------------------------------------------------------------------
 
 static void came(unsigned at0, unsigned at1) {
@@ -322,7 +384,13 @@ void guest_main(uint64_t x0) {
     gic_init();
     gic_init_cpu();
     frames_stay();
+    for (unsigned i = 0; i < 20; i++) {
+        one_more();
+        seen_at_once();
+    }
     if (v3()) {
+        enabled_later();
+        lets_in = true;
         receivers_v3();
     } else {
         receivers_v2();

@@ -20,6 +20,7 @@ typedef struct pcpu {
     struct vcpu *fp_owner;  // whose FP registers are live on this core; NULL: EL2's own
     struct timer *timers;   // armed on this core, soonest first
     uint64_t irq_count;
+    uint64_t vgic_call;     // what the GIC is told for this core to get INTC_SGI_VGIC
     uint64_t no_stage2;     // VTTBR_EL2 of nobody (stage2.c)
 } pcpu_t;
 

@@ -159,7 +159,7 @@ static uint32_t pl011_load(vcpu_t *v, hook_t *h, uint64_t offset) {
     return pl011_read(h->context, offset);
 }
 
-static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+static uint64_t pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     pl011_t *p = h->context;
     (void)v;
     uint64_t daif = wire_lock(&p->wire);
@@ -170,6 +170,7 @@ static void pl011_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
         pl011_write(p, offset, value);
         pl011_unlock(p, daif);
     }
+    return 0;
 }
 
 // Bytes and halfwords at a register's address are that register, a doubleword is two.

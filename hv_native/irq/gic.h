@@ -33,6 +33,26 @@ static inline void gicv2_deactivate(uint32_t iar) {
     write32(platform.gicc.base + GICC_DIR, iar);
 }
 
+// An SGI to one core: what to write, and where. What that core is told to look at is visible first: a barrier before it
+// is the caller's.
+static inline uint64_t gicv2_sgi(unsigned sgi, uint64_t mpidr) {
+    return 0x10000u << (mpidr & 7) | sgi;
+}
+
+static inline void gicv2_call(uint64_t value) {
+    write32(platform.gicd.base + GICD_SGIR, (uint32_t)value);
+}
+
+// ICC_SGI1R_EL1: Aff3[55:48] Aff2[39:32] INTID[27:24] Aff1[23:16] TargetList[15:0].
+static inline uint64_t gicv3_sgi(unsigned sgi, uint64_t mpidr) {
+    return FIELD(mpidr, 39, 32) << 48 | FIELD(mpidr, 23, 16) << 32 | (uint64_t)sgi << 24 | FIELD(mpidr, 15, 8) << 16
+           | BIT(mpidr & 0xF);
+}
+
+static inline void gicv3_call(uint64_t value) {
+    __asm__ volatile ("msr S3_0_C12_C11_5, %0\n isb" : : "r" (value));
+}
+
 static inline uint32_t gicv3_ack(void) {
     uint64_t iar;
     __asm__ volatile ("mrs %0, S3_0_C12_C12_0" : "=r" (iar)); // ICC_IAR1_EL1

@@ -30,8 +30,8 @@ static void gicv2_set_active(unsigned intid, bool active) {
 }
 
 static void gicv2_send(unsigned sgi, uint64_t mpidr) {
-    dsb_ish(); // what the other core is told to look at is visible first
-    write32(platform.gicd.base + GICD_SGIR, 1u << (16 + (mpidr & 7)) | sgi);
+    dsb_ish();
+    gicv2_call(gicv2_sgi(sgi, mpidr));
 }
 
 static void gicv2_init(void) {

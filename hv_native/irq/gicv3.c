@@ -53,11 +53,8 @@ static void gicv3_set_active(unsigned intid, bool active) {
 }
 
 static void gicv3_send(unsigned sgi, uint64_t mpidr) {
-    dsb_ish(); // what the other core is told to look at is visible first
-    // ICC_SGI1R_EL1: Aff3[55:48] Aff2[39:32] INTID[27:24] Aff1[23:16] TargetList[15:0].
-    uint64_t v = FIELD(mpidr, 39, 32) << 48 | FIELD(mpidr, 23, 16) << 32 | (uint64_t)sgi << 24
-        | FIELD(mpidr, 15, 8) << 16 | BIT(mpidr & 0xF);
-    __asm__ volatile ("msr S3_0_C12_C11_5, %0\n isb" : : "r" (v));
+    dsb_ish();
+    gicv3_call(gicv3_sgi(sgi, mpidr));
 }
 
 static void gicv3_init(void) {

@@ -31,27 +31,33 @@ extern const intc_t *intc;
 extern const intc_t gicv2, gicv3;
 void intc_init(void);
 
-// The three that every interrupt needs stand inline for the two GICs. Another controller shows itself as a
+// Those that every interrupt needs stand inline for the two GICs. Another controller shows itself as a
 // GICv2 whose CPU interface is a page of memory that always says INTC_ASK: so it costs the GICs nothing.
+// v3: intc_is_v3(), which is looked at once where instructions count.
 #define INTC_ASK 1022u
-static inline uint32_t intc_ack(void) {
-    return platform.gic_version == 3 ? gicv3_ack() : gicv2_ack();
+
+static inline bool intc_is_v3(void) {
+    return platform.gic_version == 3;
 }
 
-static inline unsigned intc_intid(uint32_t iar) {
-    return platform.gic_version == 3 ? iar : iar & 0x3FF;
+static inline uint32_t intc_ack(bool v3) {
+    return v3 ? gicv3_ack() : gicv2_ack();
 }
 
-static inline void intc_end(uint32_t iar) {
-    if (platform.gic_version == 3) {
+static inline unsigned intc_intid(bool v3, uint32_t iar) {
+    return v3 ? iar : iar & 0x3FF;
+}
+
+static inline void intc_end(bool v3, uint32_t iar) {
+    if (v3) {
         gicv3_end(iar);
     } else {
         gicv2_end(iar);
     }
 }
 
-static inline void intc_deactivate(uint32_t iar) {
-    if (platform.gic_version == 3) {
+static inline void intc_deactivate(bool v3, uint32_t iar) {
+    if (v3) {
         gicv3_deactivate(iar);
     } else {
         gicv2_deactivate(iar);

@@ -63,7 +63,8 @@ static void handle_asked(void) {
 }
 
 void irq_handle(uint32_t iar) {
-    unsigned intid = intc_intid(iar);
+    bool v3 = intc_is_v3();
+    unsigned intid = intc_intid(v3, iar);
     if (intid >= INTC_SPURIOUS) {
         if (intid == INTC_ASK) {
             handle_asked();
@@ -75,15 +76,15 @@ void irq_handle(uint32_t iar) {
     if (s->fn != NULL) {
         s->fn(s->arg);
     }
-    intc_end(iar);
+    intc_end(v3, iar);
     if (!s->forwarded) {
-        intc_deactivate(iar);
+        intc_deactivate(v3, iar);
     }
 }
 
 // One at a time: if another is pending it is taken as soon as we return.
 void irq_dispatch(void) {
-    irq_handle(intc_ack());
+    irq_handle(intc_ack(intc_is_v3()));
 }
 
 // From vectors.S: an interrupt while EL2's own code was running.

@@ -26,9 +26,10 @@ uint32_t rule_load(vcpu_t *v, hook_t *h, uint64_t offset) {
     return (uint32_t)h->value;
 }
 
-void rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+uint64_t rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     (void)value;
     rule_load(v, h, offset);
+    return 0;
 }
 
 // What a hook is going to do, with nothing changed yet.

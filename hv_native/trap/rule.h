@@ -22,6 +22,6 @@ verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *va
 
 // What a HOOK_ANSWER over addresses does: native_load_t and native_store_t.
 uint32_t rule_load(vcpu_t *v, hook_t *h, uint64_t offset);
-void rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
+uint64_t rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
 
 #endif

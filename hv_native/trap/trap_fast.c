@@ -24,6 +24,7 @@
 #include "vcpu/psci.h"
 #include "vgic/vgic.h"
 #include "vgic/vgic_dist.h"
+#include "vgic/vgic_irq.h"
 #include "vm/fp.h"
 #include "vm/hook.h"
 #include "vm/vcpu_state.h"
@@ -296,6 +297,12 @@ static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, h
     return EXIT_RESUME;
 }
 
+static NOINLINE uint64_t device_load(vcpu_t *v, hook_t *h, uint64_t offset, uint64_t *x) {
+    *x = h->load(v, h, offset);
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
 // A word, to or from a register that is in memory, of what was accessed last, if that is a native device
 // or a rule that answers. An unaligned one is any_access's, which denies it.
 static NOINLINE uint64_t fast_device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
@@ -308,12 +315,10 @@ static NOINLINE uint64_t fast_device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
         return fast_access(v, r, esr, h, ipa);
     }
     if (esr & ISS_WNR) {
-        h->store(v, h, ipa - h->key, (uint32_t)r->x[rt]);
-    } else {
-        r->x[rt] = h->load(v, h, ipa - h->key);
+        skip_instruction();
+        return h->store(v, h, ipa - h->key, (uint32_t)r->x[rt]);
     }
-    skip_instruction();
-    return EXIT_RESUME;
+    return device_load(v, h, ipa - h->key, &r->x[rt]);
 }
 
 // ---- System registers ---------------------------------------------------------------------------
@@ -371,6 +376,17 @@ static NOINLINE uint64_t sysreg_native(vcpu_t *v, guest_regs_t *r, uint64_t esr,
     return EXIT_RESUME;
 }
 
+#define ICC_SGI1R_EL1 SYSREG_KEY(3, 0, 12, 11, 5)
+
+static NOINLINE uint64_t sysreg_sgi(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+    if ((esr & 1) || !gic_is_v3()) {
+        return sysreg_native(v, r, esr, NULL);
+    }
+    vgic_icc_sgi1r(v, reg_get(r, FIELD(esr, 9, 5)));
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
 static NOINLINE uint64_t fast_sysreg(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     unsigned rt = FIELD(esr, 9, 5);
     bool write = !(esr & 1);
@@ -379,6 +395,9 @@ static NOINLINE uint64_t fast_sysreg(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
         return EXIT_SAVE;
     }
     hook_t *h = hook_find(&v->vm->sysreg, key);
+    if (h == NULL && key == ICC_SGI1R_EL1) {
+        return sysreg_sgi(v, r, esr);
+    }
     if (h == NULL || (h->kind == HOOK_TALLY && h->below == NULL)) {
         return sysreg_native(v, r, esr, h);
     }
@@ -430,20 +449,29 @@ uint64_t trap_saved(guest_regs_t *r) {
     return ESR_EC(esr) == EC_DABT_LOWER ? fast_device(r->vcpu, r, esr) : fast_sysreg(r->vcpu, r, esr);
 }
 
+// The rest of what came; and what else there is to do is found after it.
+static NOINLINE uint64_t irq_any(vcpu_t *v, uint32_t iar) {
+    irq_handle(iar);
+    return v->kicked || (this_pcpu()->id == 0 && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
+}
+
+// The two that come all the time leave nothing behind that a guest would have to make way for.
+static inline __attribute__((always_inline)) uint64_t irq_by(vcpu_t *v, bool v3) {
+    uint32_t iar = intc_ack(v3);
+    if (LIKELY(iar == platform.virt_timer_irq) && vgic_timer_again(v)) {
+        intc_end(v3, iar);
+        return EXIT_RESUME;
+    }
+    if (intc_intid(v3, iar) != INTC_SGI_VGIC || !vgic_sgi_arrives(v, v3)) {
+        return irq_any(v, iar);
+    }
+    intc_end(v3, iar);
+    intc_deactivate(v3, iar);
+    return EXIT_RESUME;
+}
+
 uint64_t irq_fast(guest_regs_t *r) {
     vcpu_t *v = r->vcpu;
     v->irq_exits++;
-    uint32_t iar = intc_ack();
-    if (LIKELY(iar == platform.virt_timer_irq) && vgic_timer_again(v)) {
-        intc_end(iar);
-        return EXIT_RESUME;
-    }
-    if (LIKELY(intc_intid(iar) == INTC_SGI_VGIC)) {
-        vgic_called();
-        intc_end(iar);
-        intc_deactivate(iar);
-    } else {
-        irq_handle(iar);
-    }
-    return v->kicked || (this_pcpu()->id == 0 && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
+    return intc_is_v3() ? irq_by(v, true) : irq_by(v, false);
 }

@@ -14,6 +14,7 @@
 #include "irq/intc.h"
 #include "irq/irq.h"
 #include "vgic/vgic.h"
+#include "vgic/vgic_irq.h"
 #include "vgic/vgic_lr.h"
 #include "vgic/vtimer.h"
 #include "vm/runqueue.h"
@@ -128,6 +129,41 @@ static void fold_lrs(vcpu_t *v) {
     }
     c->used = c->latched = 0;
     sample_timer(v);
+}
+
+// ---- SGIs of other cores ------------------------------------------------------------------------
+
+static inline bool any_sent(const vgic_cpu_t *c) {
+    return (c->sent.word[0] | c->sent.word[1]) != 0;
+}
+
+// As a set, of those in one word, a byte for each.
+static uint32_t numbers(uint64_t word) {
+    uint32_t set = 0;
+    for (unsigned i = 0; word != 0; i++, word >>= 8) {
+        set |= word & 0xFF ? 1u << i : 0;
+    }
+    return set;
+}
+
+static uint32_t sent_numbers(const vgic_cpu_t *c) {
+    return numbers(c->sent.word[0]) | numbers(c->sent.word[1]) << 8;
+}
+
+// Into the bank; which they were.
+static NOINLINE uint32_t take_sent(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    uint64_t word[2];
+    uint32_t taken = 0;
+    for (unsigned k = 0; k < 2; k++) {
+        word[k] = __atomic_exchange_n(&c->sent.word[k], 0, __ATOMIC_ACQUIRE);
+        taken |= numbers(word[k]) << k * 8;
+    }
+    for (unsigned i = 0; i < 16 && !gic_is_v3(); i++) {
+        c->sgi_from[i] |= ((const uint8_t *)word)[i];
+    }
+    c->bank.pending |= taken;
+    return taken;
 }
 
 // ---- From the banks into the list registers -----------------------------------------------------
@@ -275,6 +311,9 @@ static void fill_lrs(vcpu_t *v) {
     choice_t active, pending;
     uint32_t vmcr = ich_vmcr_read(), hcr = HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
     active.count = pending.count = pending.shared = 0; // all that has to be set
+    if (any_sent(c)) {
+        take_sent(v);
+    }
     if (c->bank.hw != 0) {
         vgic_release(&c->bank, ~0u);
     }
@@ -399,12 +438,10 @@ void vgic_outer_lock(spinlock_t *lock) {
     }
 }
 
-static void kick_vcpu(vcpu_t *v, bool dirty) {
+static void kick_vcpu(vcpu_t *v) {
     pcpu_t *on = v->vgic.on;
     if (on != NULL && on != this_pcpu()) {
-        if (dirty) {
-            v->vgic.dirty = true;
-        }
+        v->vgic.dirty = true;
         intc->send(INTC_SGI_VGIC, on->mpidr);
     }
     if (on == NULL || v->state == VCPU_IDLE) {
@@ -418,8 +455,7 @@ void vgic_unlock_and_kick(vm_t *vm) {
     spin_unlock(&vm->vgic.lock);
     dmb_ish();
     for (; who != 0; who &= who - 1) {
-        unsigned n = (unsigned)__builtin_ctz(who);
-        kick_vcpu(vm->vcpu[n % 16], n < 16);
+        kick_vcpu(vm->vcpu[__builtin_ctz(who)]);
     }
 }
 
@@ -463,41 +499,30 @@ void vgic_serve(void) {
     vgic_lock(v->vm);
     if (here(v)) {
         v->vgic.dirty = false;
-        v->vgic.sgis = 0;
         refill_lrs(v);
     }
     vgic_unlock_unfolded(v->vm);
 }
 
-// All that other cores did was to send v these.
+// All that other cores did was to send v some.
 static void take_sgis(vcpu_t *v) {
-    vgic_bank_t *b = &v->vgic.bank;
     vgic_lock(v->vm);
-    if (here(v)) {
-        uint32_t sent = v->vgic.sgis & vgic_deliverable(&v->vm->vgic, b);
-        v->vgic.sgis = 0;
-        for (; sent != 0; sent &= sent - 1) {
-            add_to_lr(v, b, (unsigned)__builtin_ctz(sent));
-        }
-    }
+    vgic_collect(v);
     vgic_unlock_unfolded(v->vm);
 }
 
-void vgic_called(void) {
+// Another core's SGI.
+static void core_called(void *arg) {
     vcpu_t *v = this_pcpu()->loaded;
+    (void)arg;
     if (v == NULL) {
         return;
     }
-    if (v->vgic.dirty || v->vgic.asked || v->vgic.folded) {
+    if (v->vgic.called || v->vgic.folded) {
         vgic_serve();
-    } else if (v->vgic.sgis != 0) {
+    } else if (any_sent(&v->vgic)) {
         take_sgis(v);
     }
-}
-
-static void sgi(void *arg) {
-    (void)arg;
-    vgic_called();
 }
 
 // The list registers want attention; if nobody owns them, they must be quiet.
@@ -569,21 +594,21 @@ void vgic_changed(vcpu_t *v, unsigned w, uint32_t mask) {
     }
 }
 
-void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from) {
-    vgic_bank_t *b = &to->vgic.bank;
-    uint32_t bit = 1u << sgi;
-    b->pending |= bit;
+void vgic_send_sgi(vcpu_t *v, unsigned sgi) {
+    v->vgic.bank.pending |= 1u << sgi;
     if (!gic_is_v3()) {
-        to->vgic.sgi_from[sgi] |= (uint8_t)(1u << from->id);
+        v->vgic.sgi_from[sgi] |= (uint8_t)(1u << v->id);
     }
-    if (!(vgic_deliverable(&to->vm->vgic, b) & bit)) {
-        return;
-    }
-    if (here(to)) {
-        deliver_irq(to, b, sgi);
-    } else {
-        to->vgic.sgis |= (uint16_t)bit;
-        to->vm->vgic.kick |= 0x10000u << to->id;
+    vgic_changed(v, 0, 1u << sgi);
+}
+
+void vgic_sgi_to(vcpu_t *to, unsigned sgi, const vcpu_t *from) {
+    vgic_sgi_by(to, sgi, from, gic_is_v3());
+}
+
+void vgic_collect(vcpu_t *v) {
+    if (any_sent(&v->vgic)) {
+        vgic_changed(v, 0, take_sent(v));
     }
 }
 
@@ -710,8 +735,8 @@ void vgic_load(vcpu_t *v) {
     }
     vgic_lock(v->vm);
     c->on = this_pcpu();
+    dmb_ish(); // from here on who sends an SGI calls this core, and what was sent before is seen below
     c->dirty = false;
-    c->sgis = 0;
     sample_timer(v);
     // The physical timer interrupt of this core is the vCPU's now: active for as long as its own is.
     if ((b->line | b->active) & 1u << VTIMER_INTID) {
@@ -770,8 +795,10 @@ static inline bool pending_in(const vcpu_t *v, const vgic_bank_t *b, uint32_t ma
 // In the banks as they are: what is listed is looked at elsewhere.
 static NOINLINE bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running) {
     for (uint32_t banks = v->vm->vgic.touched | 1; banks != 0; banks &= banks - 1) {
-        vgic_bank_t *b = vgic_bank(v, (unsigned)__builtin_ctz(banks));
-        uint32_t mask = vgic_deliverable(&v->vm->vgic, b) & ~(b->active | b->in_lr);
+        unsigned w = (unsigned)__builtin_ctz(banks);
+        vgic_bank_t *b = vgic_bank(v, w);
+        uint32_t sent = w == 0 && any_sent(&v->vgic) ? sent_numbers(&v->vgic) : 0;
+        uint32_t mask = (vgic_deliverable(&v->vm->vgic, b) | (sent & vgic_enabled(&v->vm->vgic, b))) & ~(b->active | b->in_lr);
         if (mask != 0 && pending_in(v, b, mask, vmcr, running)) {
             return true;
         }
@@ -831,6 +858,7 @@ void vgic_reset_vcpu(vcpu_t *v) {
     for (unsigned i = 0; i < 16; i++) {
         c->sgi_from[i] = c->sgi_active_from[i] = 0;
     }
+    c->sent.word[0] = c->sent.word[1] = 0;
     c->asleep = true;
     vgic_reset_interface(v);
 }
@@ -869,6 +897,7 @@ void vgic_init_core(void) {
     lr_all = (1u << lr_count) - 1;
     ich_hcr_write(0);
     irq_attach(platform.maintenance_irq, maintenance, NULL);
-    irq_attach(INTC_SGI_VGIC, sgi, NULL);
+    this_pcpu()->vgic_call = (gic_is_v3() ? gicv3_sgi : gicv2_sgi)(INTC_SGI_VGIC, this_pcpu()->mpidr);
+    irq_attach(INTC_SGI_VGIC, core_called, NULL);
     irq_while_waiting = vgic_answer;
 }

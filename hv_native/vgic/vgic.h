@@ -66,9 +66,6 @@ void vgic_serve(void);
 void vgic_answer(void);                 // the part of it that others wait for
 void vgic_outer_lock(spinlock_t *lock); // spin_lock, and answer meanwhile
 
-// The other cores' SGI.
-void vgic_called(void);
-
 // vtimer.c: the physical interrupt behind v's `intid` fired on this core, v is loaded here.
 void vgic_fired(vcpu_t *v, unsigned intid);
 // The guest has ended its last one, or there was none.
@@ -110,8 +107,11 @@ static inline void vgic_unlock_unfolded(vm_t *vm) {
     }
 }
 
-// An SGI, with the lock held.
-void vgic_send_sgi(vcpu_t *to, unsigned sgi, const vcpu_t *from);
+// v sends itself an SGI, with the lock held; and to another one, without.
+void vgic_send_sgi(vcpu_t *v, unsigned sgi);
+void vgic_sgi_to(vcpu_t *to, unsigned sgi, const vcpu_t *from);
+// With the lock held: the SGIs that others have sent v are in its bank, like all that is pending.
+void vgic_collect(vcpu_t *v);
 
 // The interrupts in mask of a bank, or all of a vCPU's, are in the bank and in no list register until
 // vgic_unlock.
@@ -126,9 +126,13 @@ static inline vgic_bank_t *vgic_bank(vcpu_t *v, unsigned w) {
     return w == 0 ? &v->vgic.bank : &v->vm->vgic.spi[w - 1];
 }
 
-// Pending, enabled, and its group is too.
+// Enabled, and its group is too; and pending as well.
+static inline uint32_t vgic_enabled(const vgic_t *g, const vgic_bank_t *b) {
+    return b->enabled & ((b->group & g->group1) | (~b->group & g->group0));
+}
+
 static inline uint32_t vgic_deliverable(const vgic_t *g, const vgic_bank_t *b) {
-    return (b->pending | (b->line & ~b->edge)) & b->enabled & ((b->group & g->group1) | (~b->group & g->group0));
+    return (b->pending | (b->line & ~b->edge)) & vgic_enabled(g, b);
 }
 
 // vgic_script.c, with the lock held: of a watched interrupt.

@@ -17,13 +17,10 @@ _Static_assert(VM_MAX_CPUS <= 16, "one target list");
 
 // ICC_SGI1R_EL1 and its kin: Aff3 55:48, range 47:44, all others 40, Aff2 39:32, INTID 27:24, Aff1
 // 23:16, list 15:0. group1: which SGIs it is for (IHI 0069 table 4-5, with GICD_CTLR.DS set).
-static void icc_sgi_write(vcpu_t *v, uint64_t value, bool group1) {
+void vgic_icc_sgi(vcpu_t *v, uint64_t value, bool group1) {
     vm_t *vm = v->vm;
     unsigned sgi = (unsigned)FIELD(value, 27, 24);
     uint32_t all = (1u << vm->nvcpus) - 1, targets = 0, wanted = 0;
-    if ((value & 0xFFFFFFFFF0FFFFFF) == 1u << v->id && group1 && vgic_sgi_again(v, sgi)) {
-        return;
-    }
     if (value & BIT(40)) {
         targets = all & ~(1u << v->id);
     } else if (!(value & SGI_OTHER_CLUSTERS)) {
@@ -56,11 +53,11 @@ bool vgic_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
             vgic_deactivate(v, *value & 0xFFFFFF);
             return true;
         case 5: // ICC_SGI1R_EL1
-            icc_sgi_write(v, *value, true);
+            vgic_icc_sgi(v, *value, true);
             return true;
         case 6: // ICC_ASGI1R_EL1
         case 7: // ICC_SGI0R_EL1
-            icc_sgi_write(v, *value, false);
+            vgic_icc_sgi(v, *value, false);
             return true;
         default:
             return false;

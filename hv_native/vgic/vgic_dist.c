@@ -42,6 +42,13 @@ static void frame_settle(const frame_t *f, const vgic_bank_t *b, unsigned w, uin
     }
 }
 
+// What is asked or changed here about private interrupts is about SGIs that are under way, too.
+static void frame_collect(const frame_t *f, unsigned w) {
+    if (w == 0) {
+        vgic_collect(f->owner);
+    }
+}
+
 static vcpu_t *whose(const frame_t *f, unsigned w) {
     return w == 0 ? f->owner : f->by;
 }
@@ -62,6 +69,7 @@ static uint32_t read_bits(const frame_t *f, unsigned reg, unsigned w) {
         return b->group;
     }
     vgic_lock(f->by->vm);
+    frame_collect(f, w);
     frame_settle(f, b, w, ~0u);
     uint32_t value = reg <= ICPENDR ? b->pending | (b->line & ~b->edge) : b->active;
     vgic_unlock(f->by->vm);
@@ -121,6 +129,7 @@ static void write_bits(const frame_t *f, unsigned reg, unsigned w, uint32_t mask
         return;
     }
     vgic_lock(f->by->vm);
+    frame_collect(f, w);
     switch (reg) {
         case IGROUPR:
             frame_settle(f, b, w, mask);
@@ -251,11 +260,15 @@ static void write_icfgr(const frame_t *f, unsigned n, uint32_t mask, uint32_t va
 
 void vgic_send_sgis(vcpu_t *v, uint32_t targets, unsigned sgi) {
     vm_t *vm = v->vm;
-    vgic_lock(vm);
-    for (; targets != 0; targets &= targets - 1) {
-        vgic_send_sgi(vm->vcpu[__builtin_ctz(targets)], sgi, v);
+    uint32_t self = 1u << v->id;
+    for (uint32_t others = targets & ~self; others != 0; others &= others - 1) {
+        vgic_sgi_to(vm->vcpu[__builtin_ctz(others)], sgi, v);
     }
-    vgic_unlock_unfolded(vm);
+    if (targets & self) {
+        vgic_lock(vm);
+        vgic_send_sgi(v, sgi);
+        vgic_unlock_unfolded(vm);
+    }
 }
 
 // GICD_SGIR: filter 25:24 (the list, all others, oneself), list 23:16, INTID 3:0.
@@ -272,6 +285,7 @@ void vgic_dist_sgir(vcpu_t *v, uint32_t value) {
 // GICD_SPENDSGIRn and GICD_CPENDSGIRn: a byte an SGI, a bit a source.
 static uint32_t read_sgi_sources(const frame_t *f, unsigned sgi) {
     vgic_lock(f->by->vm);
+    vgic_collect(f->by);
     vgic_settle(f->by->vm, &f->by->vgic.bank, 0xFFFF);
     const uint8_t *from = &f->by->vgic.sgi_from[sgi];
     uint32_t value = from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 | (uint32_t)from[3] << 24;
@@ -283,6 +297,7 @@ static void write_sgi_sources(const frame_t *f, unsigned sgi, uint32_t value, bo
     vcpu_t *v = f->by;
     uint32_t present = (1u << v->vm->nvcpus) - 1;
     vgic_lock(v->vm);
+    vgic_collect(v);
     vgic_settle(v->vm, &v->vgic.bank, 0xFFFF);
     for (unsigned k = 0; k < 4; k++, sgi++, value >>= 8) {
         uint8_t *from = &v->vgic.sgi_from[sgi];
@@ -309,6 +324,7 @@ static void write_ctlr(vcpu_t *v, uint32_t value) {
     vm_t *vm = v->vm;
     vgic_lock(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vgic_collect(vm->vcpu[i]);
         vgic_settle_vcpu(vm->vcpu[i]);
     }
     vm->vgic.group0 = value & 1 ? ~0u : 0;
@@ -526,10 +542,11 @@ uint32_t vgic_redist_load(vcpu_t *v, hook_t *h, uint64_t offset) {
     return read_redist(&f, offset % GICR_STRIDE);
 }
 
-void vgic_redist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+uint64_t vgic_redist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     (void)h;
     frame_t f = redist_frame(v, offset);
     write_redist(&f, offset % GICR_STRIDE, ~0u, value);
+    return 0;
 }
 
 // GICC_DIR and ICC_DIR_EL1 trap: the interrupt may be in no list register, or in another core's.

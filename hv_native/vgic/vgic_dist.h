@@ -15,12 +15,11 @@ uint32_t vgic_dist_read(vcpu_t *v, uint64_t offset);
 void vgic_dist_sgir(vcpu_t *v, uint32_t value);
 void vgic_dist_write(vcpu_t *v, uint64_t offset, uint32_t value);
 
-// The virtual timer's physical interrupt fired while v ran.
-bool vgic_timer_again(vcpu_t *v);
 // v sends itself an SGI.
 bool vgic_sgi_again(vcpu_t *v, unsigned sgi);
 uint32_t vgic_dist_load(vcpu_t *v, hook_t *h, uint64_t offset);
-void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
+uint64_t vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);     // of GICv3
+uint64_t vgic_dist_store_v2(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
 
 #define GICD_IPA UINT64_C(0x08000000)   // as on QEMU virt
 #define GICC_IPA UINT64_C(0x08010000)
@@ -35,10 +34,13 @@ bool vgic_dist_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool
 bool vgic_redist_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value);
 bool vgic_cpu_access(vcpu_t *v, hook_t *h, uint64_t offset, unsigned size, bool write, uint64_t *value);
 uint32_t vgic_redist_load(vcpu_t *v, hook_t *h, uint64_t offset);
-void vgic_redist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
+uint64_t vgic_redist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
 
 uint32_t vgic_typer(const vm_t *vm);    // GICD_TYPER
 void vgic_deactivate(vcpu_t *v, unsigned intid);
+// A write to ICC_SGI1R_EL1 of GICv3; and to any of the three that send SGIs.
+void vgic_icc_sgi1r(vcpu_t *v, uint64_t value);
+void vgic_icc_sgi(vcpu_t *v, uint64_t value, bool group1);
 // An SGI to the vCPUs in a set, by number.
 void vgic_send_sgis(vcpu_t *v, uint32_t targets, unsigned sgi);
 

@@ -12,6 +12,7 @@
 #include "irq/gic.h"
 #include "vgic/vgic.h"
 #include "vgic/vgic_dist.h"
+#include "vgic/vgic_irq.h"
 #include "vgic/vgic_lr.h"
 #include "vgic/vtimer.h"
 #include "vm/hook.h"
@@ -19,16 +20,7 @@
 #include "vm/vgic_state.h"
 #include "vm/vm.h"
 
-// Its list register is empty: the physical interrupt could not fire before the guest had ended the
-// one in it.
-bool vgic_timer_again(vcpu_t *v) {
-    uint64_t raw = v->vgic.timer_lr;
-    if (raw == 0) {
-        return false;
-    }
-    lr_raw_write(v->vgic.bank.at[VTIMER_INTID], raw);
-    return true;
-}
+#define NOINLINE __attribute__((noinline)) // what is rare makes no room for itself in what is not
 
 bool vgic_sgi_again(vcpu_t *v, unsigned sgi) {
     vgic_cpu_t *c = &v->vgic;
@@ -53,6 +45,30 @@ bool vgic_sgi_again(vcpu_t *v, unsigned sgi) {
     return true;
 }
 
+static NOINLINE void sgir(vcpu_t *v, uint32_t value) {
+    bool to_self = value >> 16 == 0x200 || value >> 16 == 1u << v->id;
+    if (!to_self || !vgic_sgi_again(v, value & 15)) {
+        vgic_dist_sgir(v, value);
+    }
+}
+
+// One target, which is in cluster 0 like everybody: all but INTID 27:24 and the list 15:0 is zero.
+void vgic_icc_sgi1r(vcpu_t *v, uint64_t value) {
+    uint64_t list = value & ~(UINT64_C(0xF) << 24);
+    unsigned id = list == 0 ? 64 : (unsigned)__builtin_ctzll(list), sgi = FIELD(value, 27, 24);
+    if ((list & (list - 1)) == 0 && id < v->vm->nvcpus) {
+        vcpu_t *to = v->vm->vcpu[id];
+        if (to == v && vgic_sgi_again(v, sgi)) {
+            return;
+        }
+        if (to != v && (to->vgic.bank.group >> sgi & 1)) {
+            vgic_sgi_by(to, sgi, v, true);
+            return;
+        }
+    }
+    vgic_icc_sgi(v, value, true);
+}
+
 // GICD_ISENABLERn and GICD_ICENABLERn.
 static inline vgic_bank_t *enables(vcpu_t *v, uint64_t offset) {
     unsigned w = (unsigned)(offset - GICD_ISENABLER) % 0x80 / 4;
@@ -70,16 +86,8 @@ uint32_t vgic_dist_load(vcpu_t *v, hook_t *h, uint64_t offset) {
     return b != NULL ? b->enabled : vgic_dist_read(v, offset);
 }
 
-void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+static NOINLINE void dist_store(vcpu_t *v, uint64_t offset, uint32_t value) {
     vm_t *vm = v->vm;
-    (void)h;
-    if (offset == GICD_SGIR && !gic_is_v3()) {
-        bool to_self = value >> 16 == 0x200 || value >> 16 == 1u << v->id;
-        if (!to_self || !vgic_sgi_again(v, value & 15)) {
-            vgic_dist_sgir(v, value);
-        }
-        return;
-    }
     vgic_bank_t *b = enables(v, offset);
     if (b != NULL) {
         vgic_lock(vm);
@@ -96,4 +104,25 @@ void vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
         vgic_unlock_unfolded(vm);
     }
     vgic_dist_write(v, offset, value);
+}
+
+uint64_t vgic_dist_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+    (void)h;
+    dist_store(v, offset, value);
+    return 0;
+}
+
+// Most SGIs that are written to GICD_SGIR have one target, in the list (bits 23:16, filter 25:24 zero).
+uint64_t vgic_dist_store_v2(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+    uint32_t list = value >> 16;
+    unsigned id = list == 0 ? 32 : (unsigned)__builtin_ctz(list);
+    if (offset != GICD_SGIR) {
+        return vgic_dist_store(v, h, offset, value);
+    }
+    if ((list & (list - 1)) == 0 && id < v->vm->nvcpus && id != v->id) {
+        vgic_sgi_by(v->vm->vcpu[id], value & 15, v, false);
+    } else {
+        sgir(v, value);
+    }
+    return 0;
 }

@@ -26,6 +26,6 @@ bool vgic_add(vm_t *vm) {
         return add(vm, GICD_IPA, GICD_SIZE_V3, vgic_dist_access, vgic_dist_load, vgic_dist_store)
                && add(vm, GICR_IPA, vm->nvcpus * GICR_STRIDE, vgic_redist_access, vgic_redist_load, vgic_redist_store);
     }
-    return add(vm, GICD_IPA, GICD_SIZE_V2, vgic_dist_access, vgic_dist_load, vgic_dist_store) && add(vm, GICC_IPA, GICC_SIZE, vgic_cpu_access, NULL, NULL)
+    return add(vm, GICD_IPA, GICD_SIZE_V2, vgic_dist_access, vgic_dist_load, vgic_dist_store_v2) && add(vm, GICC_IPA, GICC_SIZE, vgic_cpu_access, NULL, NULL)
            && stage2_map(vm, GICC_IPA, platform.gicv.base, PAGE_SIZE, S2_READ | S2_WRITE | S2_DEVICE);
 }

@@ -17,6 +17,7 @@ unsigned vgic_state(vcpu_t *v, unsigned intid, uint8_t *priority, uint8_t *cpu) 
     uint64_t daif = irq_save();
     vgic_lock(v->vm);
     if (intid < 32) {
+        vgic_collect(v);
         vgic_settle_vcpu(v); // its timer's line is known to its core alone
     } else {
         vgic_settle(v->vm, b, 1u << i);

@@ -17,9 +17,10 @@ struct hook;
 // register, which ends as an external abort in the guest. So does an unaligned access, of which a device
 // never hears: with its base and size multiples of 8, [offset, offset + size) is inside of it.
 typedef bool (*native_mmio_t)(struct vcpu *v, struct hook *h, uint64_t offset, unsigned size, bool write, uint64_t *value);
-// The same for an aligned word, which always succeeds: the short way to a device's registers.
+// The same for an aligned word, which always succeeds: the short way to a device's registers. A store is the last that
+// is done for its exit, and so returns what that returns: always 0, EXIT_RESUME.
 typedef uint32_t (*native_load_t)(struct vcpu *v, struct hook *h, uint64_t offset);
-typedef void (*native_store_t)(struct vcpu *v, struct hook *h, uint64_t offset, uint32_t value);
+typedef uint64_t (*native_store_t)(struct vcpu *v, struct hook *h, uint64_t offset, uint32_t value);
 
 typedef enum {
     HOOK_NATIVE, HOOK_PYTHON,

@@ -45,9 +45,19 @@ typedef struct {
     uint64_t timer_lr;                  // the virtual timer's list register, when it is known, or 0
     bool folded;                        // the list registers have been emptied into the banks
     bool asleep;                        // GICR_WAKER.ProcessorSleep
-    volatile uint16_t sgis;             // sent by other cores, not listed yet: nothing else has changed
-    volatile bool dirty;                // another core changed something: fill anew
-    volatile bool asked;                // another core holds the lock and waits for `folded`
+    union {
+        struct {
+            volatile bool dirty;        // another core changed something: fill anew
+            volatile bool asked;        // another core holds the lock and waits for `folded`
+        };
+        uint16_t called;                // either
+    };
+    // SGIs that other vCPUs have sent and nobody has looked at yet: by number, a bit a sender. Set without the lock,
+    // atomically; taken out by vgic_collect with the lock, or by vgic_sgi_arrives on the core where v is loaded.
+    union {
+        uint8_t by[16];
+        volatile uint64_t word[2];
+    } sent;
 } vgic_cpu_t;
 
 // An interrupt that a script watches (vgic_script.c).
@@ -74,7 +84,7 @@ typedef struct {
     spinlock_t lock;                    // this and the banks of all vCPUs. No other is taken inside
     uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
     uint32_t touched;                   // banks in which anything was ever deliverable or active
-    uint32_t kick;                      // vCPUs to tell, once the lock is free; 31:16: of SGIs only
+    uint32_t kick;                      // vCPUs to tell, once the lock is free
     vgic_bank_t spi[VGIC_WORDS - 1];
     vgic_watch_t watch[VGIC_WATCHES];
     vgic_forward_t forward[VGIC_FORWARDS];

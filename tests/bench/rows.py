@@ -11,14 +11,17 @@ ADD = 0xC600_0001
 DEVICE = 0x0B00_0000
 
 
-def count(row, prepare=None, cpus=1):
-    """Instructions for each time, as the guest's function `row` counts them."""
+def count(row, prepare=None, cpus=1, both=None):
+    """Instructions for each time, as the guest's function `row` counts them. both: the rows of two runs of
+    which the difference is taken. Each looks for both, or the difference would be of the symbol table, too.
+    """
     with hv.VM("bench", "16M", cpus) as vm:
         loaded = vm.load("/rom/bench.elf")
+        symbols = {name: vm.symbol(name) for name in both or (row,)}
         if prepare:
             prepare(vm)
         cpu = vm.cpu[0]
-        cpu.reset(loaded.entry, vm.symbol(row))
+        cpu.reset(loaded.entry, symbols[row])
         exit = vm.run()
         if exit.reason != "off":
             raise RuntimeError(f"{row} ended by {exit!r}")
