@@ -12,6 +12,7 @@
 #include "irq/timer.h"
 #include "python/boot_core.h"
 #include "python/objects.h"
+#include "vcpu/debug.h"
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
 #include "vm/stage2.h"
@@ -35,6 +36,7 @@ void hv_init(void) {
         stage2_init_core();
         vgic_init_core();
         vtimer_init_core();
+        debug_init_core();
     }
     irq_enable();
     __asm__ volatile ("msr daifclr, #4"); // SErrors show when they happen

@@ -26,7 +26,12 @@ enum {
 #define PSTATE_SS BIT(21)
 #define PSTATE_NZCV (UINT64_C(0xF) << 28)
 #define PSTATE_DAIF UINT64_C(0x3C0)
-#define MDSCR_TDCC BIT(12)      // of MDSCR_EL1: EL0 has no debugger's channel
+#define PSTATE_D BIT(9)
+#define PSTATE_AIF UINT64_C(0x1C0)
+#define MDSCR_SS BIT(0)         // of MDSCR_EL1: step; EL0 has no debugger's channel; debug exceptions of EL1's own code;
+#define MDSCR_TDCC BIT(12)      // breakpoints and watchpoints are on
+#define MDSCR_KDE BIT(13)
+#define MDSCR_MDE BIT(15)
 #define SCTLR_EE BIT(25)        // of SCTLR_EL1: EL1 is big-endian, EL0 is
 #define SCTLR_E0E BIT(24)
 

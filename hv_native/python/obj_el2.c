@@ -8,6 +8,7 @@
 #include "python/objects.h"
 #include "python/sysreg_table.h"
 #include "trap/numbers.h"
+#include "vcpu/debug.h"
 #include "vm/policy.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
@@ -51,7 +52,7 @@ static void el2_put(vm_t *vm, el2_reg_t reg, uint64_t value, bool unsafe) {
             WRITE_SYSREG(hcr_el2, value | (READ_SYSREG(hcr_el2) & HCR_VSE));
             break;
         case EL2_MDCR:
-            WRITE_SYSREG(mdcr_el2, value);
+            debug_changed(running);
             break;
         case EL2_CNTHCTL:
             WRITE_SYSREG(cnthctl_el2, value);

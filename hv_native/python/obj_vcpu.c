@@ -121,6 +121,7 @@ static mp_obj_t q_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
 static mp_obj_t sysreg_access(vcpu_t *v, mp_obj_t index, mp_obj_t value) {
     unsigned enc = sysreg_lookup(index);
     int i = el1_index(enc);
+    i = i == EL1_MDSCR_EL1 ? -1 : i; // the guest's own is not what is loaded (vcpu/debug.c)
     bool write = value != MP_OBJ_SENTINEL;
     uint64_t number = write ? unbox_u64(value) : 0;
     if (i >= 0 && write) {

@@ -21,6 +21,7 @@
 #include "python/objects.h"
 #include "trap/callback.h"
 #include "trap/numbers.h"
+#include "vcpu/debug.h"
 #include "vgic/vtimer.h"
 #include "vm/ram.h"
 #include "vm/runqueue.h"
@@ -183,6 +184,25 @@ static mp_obj_t vm_flash(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(vm_flash_obj, vm_flash);
+
+// debug("break" or "watch", address, control) -> index or None: one of the core's for the hypervisor; (kind, None, index)
+// gives it back.
+static mp_obj_t vm_debug(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    vm_t *vm = hv_vm_get(args[0]);
+    unsigned kind = mp_obj_str_get_qstr(args[1]) == MP_QSTR_watch ? DEBUG_WATCH : DEBUG_BREAK;
+    uint64_t va = args[2] == mp_const_none ? 0 : unbox_u64(args[2]), number = unbox_u64(args[3]);
+    int index = -1;
+    vm_hold(vm);
+    if (args[2] != mp_const_none) {
+        index = debug_take(vm, kind, va, number);
+    } else if (number < DEBUG_PAIRS) {
+        debug_give(vm, kind, (int)number);
+    }
+    vm_release(vm);
+    return index < 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(index);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vm_debug_obj, 4, 4, vm_debug);
 
 // ---- Running ------------------------------------------------------------------------------------
 
@@ -534,6 +554,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_stage2_run), MP_ROM_PTR(&hv_vm_stage2_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_virtio), MP_ROM_PTR(&hv_vm_virtio_obj) },
     { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&vm_flash_obj) },
+    { MP_ROM_QSTR(MP_QSTR_debug), MP_ROM_PTR(&vm_debug_obj) },
     { MP_ROM_QSTR(MP_QSTR_run), MP_ROM_PTR(&vm_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_start), MP_ROM_PTR(&vm_start_obj) },
     { MP_ROM_QSTR(MP_QSTR_attach), MP_ROM_PTR(&vm_attach_obj) },

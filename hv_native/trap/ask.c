@@ -91,6 +91,7 @@ bool trap_ask_class(vcpu_t *v, hook_t *h, exit_t *why) {
         return false;
     }
     *why = trap_ask(v, h, 1, &v->exit.esr, false, completes(ESR_EC(v->exit.esr)), &out, &done);
+    v->skip |= !done && out.action == ACTION_NONE;
     return done || out.action != ACTION_PASS;
 }
 

@@ -80,7 +80,7 @@ static bool only_a32(uint64_t esr, uint64_t *value) {
 
 static exit_t read_only(vcpu_t *v, uint64_t value) {
     uint64_t esr = v->exit.esr;
-    if ((ESR_EC(esr) == EC_CP14 || ESR_EC(esr) == EC_CP14_64) && (v->mdscr & MDSCR_TDCC)) {
+    if ((ESR_EC(esr) == EC_CP14 || ESR_EC(esr) == EC_CP14_64) && (v->debug.mdscr & MDSCR_TDCC)) {
         vcpu_inject_same(v);
         return EXIT_RESUME;
     }

@@ -9,6 +9,7 @@
 #include "trap/callback.h"
 #include "trap/el1trap.h"
 #include "vcpu/insn.h"
+#include "vcpu/step.h"
 #include "vcpu/vcpu.h"
 #include "vm/el1_state.h"
 #include "vm/hook.h"
@@ -20,7 +21,6 @@
 #define MSR_VBAR_EL1 0xD518C000u    // | Rt
 #define HVC(imm) (0xD4000002u | (imm) << 5)
 #define VECTOR_BYTES 128u
-#define MDSCR_SS BIT(0)
 
 #define TURNS 7 // so often has a page become writable again when it stays so, and executable too
 
@@ -150,17 +150,6 @@ static bool el1_permission_fault(vcpu_t *v, uint64_t ipa, unsigned needed) {
 
 // ---- An HVC of ours has been executed -----------------------------------------------------------
 
-static void set_stepping(vcpu_t *v, bool on) {
-    uint64_t mdscr = vcpu_el1_get(v, EL1_MDSCR_EL1);
-    vcpu_el1_set(v, EL1_MDSCR_EL1, on ? mdscr | MDSCR_SS : mdscr & ~MDSCR_SS);
-    v->regs->pstate = on ? v->regs->pstate | PSTATE_SS : v->regs->pstate & ~PSTATE_SS;
-    if (this_pcpu()->running == v) {
-        uint64_t mdcr = v->vm->el2[EL2_MDCR];
-        WRITE_SYSREG(mdcr_el2, on ? mdcr | MDCR_TDE : mdcr);
-        __asm__ volatile ("msr oslar_el1, xzr\n isb"); // a set OS lock keeps step exceptions away
-    }
-}
-
 static void el1_put(vcpu_t *v, uint64_t ipa, uint32_t word) {
     uint32_t *at = host_word(v->vm, ipa);
     if (at != NULL) {
@@ -189,7 +178,7 @@ static void run_original(vcpu_t *v, unsigned i) {
         v->step_ipa = ipa;
         v->step_word = i;
         el1_put(v, ipa, word);
-        set_stepping(v, true);
+        step_over(v, word);
     }
 }
 
@@ -201,7 +190,7 @@ bool el1_step(vcpu_t *v) {
         el1_put(v, v->step_ipa, HVC(EL1_IMM + v->step_word));
     }
     v->step_ipa = 0;
-    set_stepping(v, false);
+    step_end(v);
     return true;
 }
 

@@ -12,6 +12,7 @@
 #include "trap/rule.h"
 #include "trap/sysreg_emulate.h"
 #include "trap/trap.h"
+#include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic_dist.h"
@@ -102,17 +103,11 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
     if (vtimer_sysreg(v, key, write, value) || vgic_sysreg(v, key, write, value) || el1_state(v, key, write, value)) {
         return true;
     }
-    if (key == KEY(2, 0, 0, 2, 2)) {
-        v->mdscr = write ? *value : v->mdscr;
-        *value = v->mdscr;
+    if (FIELD(key, 21, 20) == 2 && debug_sysreg(v, key, write, value)) {
         return true;
     }
     if (key == KEY(3, 0, 12, 12, 5) && platform.gic_version == 3) {
         *value = 0x7; // ICC_SRE_EL1: system registers only (gicv3.c)
-        return true;
-    }
-    if (key == KEY(2, 0, 1, 1, 4)) {
-        *value = 0x8; // OSLSR_EL1: an OS lock exists, and is not set
         return true;
     }
     if (!write && FIELD(key, 21, 20) == 3 && FIELD(key, 13, 10) == 0 && FIELD(key, 16, 14) == 0) {
@@ -145,7 +140,7 @@ static el0_t el0_permission(vcpu_t *v, uint64_t key, bool write) {
         return EL0_UNDEFINED;
     }
     if (FIELD(key, 21, 20) == 2) {
-        return v->mdscr & MDSCR_TDCC ? EL0_TRAPS : EL0_MAY;
+        return v->debug.mdscr & MDSCR_TDCC ? EL0_TRAPS : EL0_MAY;
     }
     if (is_pmu(key)) {
         bool enable = key == KEY(3, 3, 9, 14, 0);

@@ -17,6 +17,7 @@
 #include "trap/callback.h"
 #include "trap/el1trap.h"
 #include "trap/trap.h"
+#include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/vcpu.h"
 #include "vm/policy.h"
@@ -41,12 +42,22 @@ static exit_t other_slow(vcpu_t *v) {
     return trap_nobody(v, (ec == EC_FP || ec == EC_SVE || ec == EC_SME) && policy_changed(v->vm, EL2_CPTR, ~UINT64_C(0)));
 }
 
-// Debug exceptions are EL2's while a script says so (MDCR_EL2.TDE), or while el1trap.c steps: then the guest's BRK
-// is the guest's.
+// Debug exceptions are EL2's while a script says so (MDCR_EL2.TDE), or while the hypervisor uses them (vcpu/debug.h): then
+// those that are the guest's go on to it. A breakpoint or watchpoint is before its instruction: skipped, it is run.
 static exit_t debug_slow(vcpu_t *v) {
     exit_t why;
-    if (trap_script(v, &why)) {
+    unsigned ec = ESR_EC(v->exit.esr);
+    if (debug_exit(v, &why)) {
         return why;
+    }
+    bool scripts = v->debug.hit || (v->vm->el2[EL2_MDCR] & MDCR_TDE), asked = scripts && trap_script(v, &why);
+    bool hit = ec == EC_BREAKPOINT_LOWER || ec == EC_WATCHPOINT_LOWER;
+    if (asked && !(hit && why == EXIT_RESUME && v->skip)) {
+        return why;
+    }
+    if (asked || v->debug.hit) {
+        debug_pass(v);
+        return EXIT_RESUME;
     }
     if (v->vm->el2[EL2_MDCR] & MDCR_TDE) {
         return EXIT_TRAP;

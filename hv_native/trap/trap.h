@@ -8,6 +8,7 @@
 
 // From vectors.S, interrupts masked. See there for the two sizes of an exit.
 uint64_t trap_fast(guest_regs_t *r);
+uint64_t trap_stepping(guest_regs_t *r);
 uint64_t trap_saved(guest_regs_t *r);
 uint64_t irq_fast(guest_regs_t *r);
 uint64_t trap_slow(guest_regs_t *r, uint64_t why);

@@ -443,6 +443,16 @@ uint64_t trap_fast(guest_regs_t *r) {
     return ec == EC_FP ? floating_point(v) : EXIT_TRAP;
 }
 
+// Of a vCPU that steps. An HVC has been stepped when it comes here (DDI 0487 AArch64.CallHypervisor); FP is done again.
+uint64_t trap_stepping(guest_regs_t *r) {
+    unsigned ec = ESR_EC(READ_SYSREG(esr_el2));
+    if (ec == EC_HVC64 || ec == EC_FP) {
+        return trap_fast(r);
+    }
+    r->vcpu->counts[ec]++;
+    return EXIT_TRAP;
+}
+
 // What returned EXIT_SAVE, once more.
 uint64_t trap_saved(guest_regs_t *r) {
     uint64_t esr = READ_SYSREG(esr_el2) | SAVED;

@@ -22,7 +22,7 @@
 .endm
 
     .section .text.hot.vectors, "ax"
-    .balign 0x800
+    .balign 0x1000
     .global vectors
 vectors:
     // Current EL with SP0: never used.
@@ -46,6 +46,34 @@ vectors:
     entry   guest_irq
     entry   guest_irq
     entry   guest_serror
+
+// The same for a vCPU that steps (vcpu/debug.c): what EL2 does for an instruction takes it out of PSTATE.SS too, and
+// trap_fast, which is counted, does not look at that.
+    .balign 0x800
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_sync
+    entry   el2_irq
+    entry   el2_irq
+    entry   el2_serror
+    .balign 0x80
+    b       guest_sync_stepping
+    entry   guest_irq
+    entry   guest_irq
+    entry   guest_serror
+    entry   guest_sync_stepping
+    entry   guest_irq
+    entry   guest_irq
+    entry   guest_serror
+
+guest_sync_stepping:
+    save_caller_saved
+    mov     x0, sp
+    bl      trap_stepping
+    cbnz    x0, guest_more
+    b       resume_fast
 
 guest_sync:
     save_caller_saved

@@ -13,6 +13,7 @@
 #include "irq/timer.h"
 #include "memory/mem.h"
 #include "memory/mmu.h"
+#include "vcpu/debug.h"
 #include "vcpu/sched.h"
 #include "vcpu/smp.h"
 #include "vgic/vgic.h"
@@ -37,6 +38,7 @@ void secondary_main(pcpu_t *p) {
     stage2_init_core();
     vgic_init_core();
     vtimer_init_core();
+    debug_init_core();
     irq_attach(INTC_SGI_KICK, kicked, NULL);
     __asm__ volatile ("msr daifclr, #4");
     p->online = true;

@@ -5,6 +5,7 @@
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "core/syndrome.h"
+#include "vcpu/debug.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
@@ -30,8 +31,7 @@ void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
     v->regs = r;
     memset(v->el1, 0, sizeof(v->el1));
     v->el1[EL1_SCTLR_EL1] = SCTLR_EL1_RESET;
-    v->mdscr = 0;
-    v->step_ipa = 0;
+    debug_reset(v);
     v->kicked = false;
     memset(&v->exit, 0, sizeof(v->exit));
     vtimer_reset(v);
@@ -98,7 +98,7 @@ exit_t vcpu_run(vcpu_t *v) {
     vm_t *vm = v->vm;
     vcpu_load(v);
     WRITE_SYSREG(hcr_el2, vm->el2[EL2_HCR] | (v->serror ? HCR_VSE : 0));
-    WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR] | (v->step_ipa != 0 ? MDCR_TDE : 0));
+    WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR] | (UNLIKELY(v->debugged) ? debug_enter(v) : 0));
     WRITE_SYSREG(hstr_el2, vm->el2[EL2_HSTR]);
     WRITE_SYSREG(cnthctl_el2, vm->el2[EL2_CNTHCTL]);
     WRITE_SYSREG(cptr_el2, vm->el2[EL2_CPTR] | (p->fp_owner == v ? 0 : CPTR_TFP));
@@ -107,6 +107,9 @@ exit_t vcpu_run(vcpu_t *v) {
     v->on_pending = false;
     exit_t why = guest_enter(v);
     p->running = NULL;
+    if (UNLIKELY(v->debugged)) {
+        debug_leave(v);
+    }
     v->serror = (READ_SYSREG(hcr_el2) & HCR_VSE) != 0;
     WRITE_SYSREG(cptr_el2, CPTR_HOST | (p->fp_owner == NULL ? 0 : CPTR_TFP));
     WRITE_SYSREG(hcr_el2, HCR_HOST);

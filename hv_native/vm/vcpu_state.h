@@ -59,6 +59,28 @@ typedef enum {
     VCPU_PYTHON,    // waits for the boot core to finish its exit
 } vcpu_state_t;
 
+// Breakpoints, then watchpoints: DBGBVR/BCR<n>_EL1, DBGWVR/WCR<n>_EL1. As many as a Cortex-A53 has, and others.
+#define DEBUG_BREAKS 6u
+#define DEBUG_WATCHES 4u
+#define DEBUG_PAIRS (DEBUG_BREAKS + DEBUG_WATCHES)
+typedef struct {
+    uint64_t value, control;
+} debug_pair_t;
+
+// The debug registers as the guest has written them: see vcpu/debug.h.
+typedef struct {
+    debug_pair_t pair[DEBUG_PAIRS];
+    uint32_t mdscr, mdccint, prcr;
+    uint8_t claim;
+    bool oslock, doublelock;
+    bool changed;           // what a core has loaded of them is old
+    bool inactive;          // the guest's own step waits for an ERET to where it counts
+    bool done;              // the hypervisor's step was one of the guest's too
+    bool blind;             // its breakpoints and watchpoints are off for a step
+    bool passing;           // the hypervisor's are, for no other purpose
+    bool hit;               // the exit is of one of the hypervisor's
+} debug_t;
+
 typedef struct vcpu {
     guest_regs_t parked;    // the registers while it does not run
     guest_regs_t *regs;     // &parked, or on a stack
@@ -73,15 +95,21 @@ typedef struct vcpu {
     uint64_t slice_end;     // CNTPCT until which nobody else has a claim to its core
     volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
     volatile bool kicked;   // leave the guest at the next opportunity
+    volatile bool debugged; // debug registers or counters are in use: debug_enter and debug_leave are to be called
     uint64_t sp_el2;        // the hypervisor's stack pointer while the guest ran
     bool moved;             // a handler set the PC or injected an exception: do not advance it
     bool serror;            // a virtual SError is pending (HCR_EL2.VSE)
     bool skip;              // the last handler returned hv.SKIP
+    bool stepping;          // it is to execute one instruction (vcpu/step.h): whose, and from where
+    struct {
+        uint64_t pc, pstate;
+        uint32_t word;
+        bool over;          // what debug_take has set is off meanwhile
+    } step;
     uint64_t step_ipa;      // el1trap.c has put the original instruction there, for one step; or 0
     uint16_t step_word;
     void *asked;            // the handler (handler_t) whose frame this exit has begun in: see callback.h
     uint16_t vmid;
-    uint64_t mdscr;         // MDSCR_EL1 as the guest sees it: the real one is the debugger's
     uint64_t vmpidr;
     exit_info_t exit;
     struct hook *mmio_hit;  // the range of the last MMIO exit
@@ -91,6 +119,7 @@ typedef struct vcpu {
     uint64_t irq_exits;
     vgic_cpu_t vgic;
     vtimer_t vtimer;
+    debug_t debug;
     fp_state_t fp __attribute__((aligned(16)));
 } vcpu_t;
 

@@ -47,6 +47,9 @@ typedef struct vm {
     hook_t *classes[64];    // exception classes a script asked for
     hook_t *fallback;      // the default handler
     spinlock_t lock;
+    debug_pair_t taken[DEBUG_PAIRS];    // breakpoints and watchpoints that the hypervisor has taken (vcpu/debug.h)
+    uint32_t taken_mask;    // which
+    bool debug_el2;         // debug exceptions come to EL2: there are breakpoints at EL0 (debug_changed tells the vCPUs)
     struct pl011 *console;
     struct pl031 *rtc;
     uint64_t *rights;       // what is taken away from pages (rights.h); NULL: nothing ever was

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Debug registers.
+// Breakpoints, watchpoints and the step: the guest's own, and those that the hypervisor takes for a while.
+//
+// A guest's accesses to them always trap (MDCR_EL2.TDA, TDOSA), so what it wrote is in memory (debug_t), goes with
+// the vCPU to any core, and costs nothing until it is in force. A core's own registers are written when such a
+// vCPU enters the guest there (v->debugged). They are nobody else's while MDSCR_EL1, which is switched with each vCPU,
+// has MDE clear: so nothing is saved, and nothing undone.
+//
+// The guest's debug exceptions are its own. While the hypervisor has taken a breakpoint, steps, or wants BRKs, all come to
+// EL2 (MDCR_EL2.TDE), and those that are the guest's go on to its EL1 as they would have without EL2.
+#ifndef HV_DEBUG_H
+#define HV_DEBUG_H
+
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+void debug_init_core(void);
+void debug_reset(vcpu_t *v);    // as after a cold reset; what the hypervisor has taken stays
+
+// From vcpu_run, when v->debugged, v loaded here: what is to be set in MDCR_EL2 besides the VM's own bits.
+uint64_t debug_enter(vcpu_t *v);
+void debug_leave(vcpu_t *v);
+// Something that debug_enter looks at has changed: in force from the next instruction on if v runs here.
+void debug_changed(vcpu_t *v);
+
+// The guest's access to one of these registers. False: it is none of them.
+bool debug_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
+
+// ---- The hypervisor's own -----------------------------------------------------------------------
+
+// A breakpoint (DBGBCR: PMC, BAS) or watchpoint (DBGWCR: PAC, LSC, BAS, MASK) in all vCPUs of a VM, in place of the
+// guest's own if it has that one too. From the top; -1: none is free. The VM is held, does not run, or a vCPU of it
+// that runs here asks. debug_give: the guest's come back.
+enum { DEBUG_BREAK, DEBUG_WATCH };
+int debug_take(vm_t *vm, unsigned kind, uint64_t va, uint64_t control);
+void debug_give(vm_t *vm, unsigned kind, int index);
+
+// One of them was hit: v is before the instruction, v->exit.far is the address that a watchpoint saw. Who lets it go on
+// steps over it (step_over). False: it is nobody's there. Set by insight.
+extern bool (*debug_hit)(vcpu_t *v, unsigned kind, int index, exit_t *why);
+
+// BRKs of the guest come to EL2 while vm->debug_el2: debug_brk says whether it was one of its own. Set by insight.
+extern bool (*debug_brk)(vcpu_t *v, exit_t *why);
+
+bool debug_is_ours(const vcpu_t *v);        // EL2 has v's debug exceptions for this, and not for a script
+bool debug_host_on(const vcpu_t *v);        // what debug_take has set is in force
+bool debug_is_locked(const vcpu_t *v);      // the guest's OS lock, or its double lock
+
+// ---- Exits --------------------------------------------------------------------------------------
+
+// EC 0x30, 0x32, 0x34 and 0x3C, in v->exit. False: it is the guest's, or a script's (v->debug.hit, or TDE).
+bool debug_exit(vcpu_t *v, exit_t *why);
+void debug_pass(vcpu_t *v);     // over the instruction that was hit, without another hit
+
+#endif
