@@ -342,3 +342,156 @@ print(vm.run(60_000).reason, seen)
         "1",
         "stop [(1, 1), (0, 0), (1, 1), (0, 1), (1, 1)]",
     ]
+
+
+# Steps EL0 for ever, hits a breakpoint each time round; x22 counts what has been right, x23 what has not.
+TWO = """
+    adr x0, table
+    msr vbar_el1, x0
+    msr oslar_el1, xzr
+    load x1, 0x8001
+    msr mdscr_el1, x1
+    adr x1, middle
+    add x1, x1, x19, lsl #2             // another place in each VM
+    msr dbgbvr2_el1, x1
+    mov x3, x1
+    mov x1, #0x1e5
+    msr dbgbcr2_el1, x1
+    mov x20, #0
+    mov x22, #0
+    mov x23, #0
+    load x24, 0x200000                  // SPSR_EL1 of EL0: one step
+again:
+    adr x25, middle
+    msr elr_el1, x25
+    msr spsr_el1, x24
+    mov x21, #0
+    eret
+middle:
+    add x20, x20, #1
+    add x20, x20, #1
+    add x20, x20, #1
+    svc #0
+on_exception:
+    mrs x26, esr_el1
+    mrs x27, elr_el1
+    lsr x26, x26, #26
+    cmp x26, #0x15
+    b.eq 3f
+    cmp x26, #0x30
+    b.eq 2f
+    cmp x26, #0x32
+    b.ne bad
+    add x25, x25, #4                    // a step: the next instruction
+    cmp x25, x27
+    b.ne bad
+1:  msr spsr_el1, x24
+    eret
+2:  cmp x27, x3                         // the breakpoint: once, where it is
+    b.ne bad
+    cbnz x21, bad
+    mov x21, #1
+    msr dbgbcr2_el1, xzr
+    b 1b
+3:  cbz x21, bad
+    mov x1, #0x1e5
+    msr dbgbcr2_el1, x1
+    add x22, x22, #1
+    b again
+bad:
+    add x23, x23, #1
+    hvc #0x100
+    .balign 2048
+table:
+    .rept 16
+    .balign 128
+    b on_exception
+    .endr
+"""
+
+
+def test_two_vms_that_move(each_target):
+    """Both use them at once, on all cores in turn, and one with the hypervisor beside it."""
+    script = """
+import time
+a, b = guest(code), guest(code)
+hits = []
+a.exception(0x30, lambda cpu, esr: hits.append(cpu.pc))
+b.cpu[0].x[19] = 2
+def rounds(vm):
+    vm.pause()
+    n = vm.cpu[0].x[22], vm.cpu[0].x[23]
+    vm.start()
+    return n
+def go_on():
+    begin = rounds(a), rounds(b)
+    end = begin
+    while min(end[0][0] - begin[0][0], end[1][0] - begin[1][0]) < 50:
+        assert a.running and b.running and not end[0][1] and not end[1][1], (a.exit, b.exit, end)
+        time.sleep_ms(5)
+        end = rounds(a), rounds(b)
+a.start(), b.start()
+taken = None
+for core in [None] + list(range(hv.platform()["cpus"])) + [None]:
+    a.cpu[0].pin = b.cpu[0].pin = core
+    go_on()
+    if core is not None:
+        b.cpu[0].pin = None
+        go_on()
+    a.pause()
+    if taken is None:
+        taken = a._vm.debug("break", AT["middle"] + 8, 0x1E7)
+    else:
+        a._vm.debug("break", None, taken)
+        taken = None
+    a.start()
+go_on()
+a.pause(), b.pause()
+print(a.cpu[0].x[23], b.cpu[0].x[23], len(hits) > 0, set(hits) == {AT["middle"] + 8})
+"""
+    code, at = link(TWO)
+    assert run(each_target, code, script, AT=at) == "0 0 True True\n"
+
+
+def test_cpu_on(each_target):
+    """A vCPU begins with its OS lock set and nothing armed, whoever had its core before; and has what the hypervisor took."""
+    code = """
+    mov x1, #0x1e3
+    msr dbgbcr0_el1, x1
+    load x1, 0x1234
+    msr dbgbvr0_el1, x1
+    mov x1, #0xa000
+    msr mdscr_el1, x1
+    load x0, 0xc4000003                 // PSCI CPU_ON
+    mov x1, #1
+    adr x2, second
+    mov x3, #0
+    hvc #0
+    b .
+second:
+    mrs x1, oslsr_el1
+    mrs x2, mdscr_el1
+    mrs x3, dbgbcr0_el1
+    mrs x4, dbgbvr0_el1
+place:
+    nop
+    hvc #0x100
+"""
+    script = """
+hits = []
+for reset in (False, True):
+    vm = guest(code, cpus=2) if not reset else vm
+    if reset:
+        vm.reset()
+        vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+        vm.cpu[0].reset(0x4008_0000)
+    else:
+        vm.exception(0x30, lambda cpu, esr: hits.append((cpu.id, hex(cpu.pc))))
+        vm._vm.debug("break", AT["place"], 0x1E7)
+    print(vm.run(60_000).reason, [hex(vm.cpu[1].x[n]) for n in (1, 2, 3, 4)], hits)
+"""
+    code, at = link(code)
+    hits = [(1, hex(at["place"]))]
+    assert run(each_target, code, script, AT=at).splitlines() == [
+        f"stop ['0xa', '0x0', '0x0', '0x0'] {hits * n}" for n in (1, 2)
+    ]

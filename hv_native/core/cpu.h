@@ -22,7 +22,7 @@ typedef struct pcpu {
     uint64_t irq_count;
     uint64_t vgic_call;     // what the GIC is told for this core to get INTC_SGI_VGIC
     uint64_t no_stage2;     // VTTBR_EL2 of nobody (stage2.c)
-    struct vcpu *debug_owner;   // whose breakpoints and watchpoints are in this core's registers (vcpu/debug.c)
+    uint64_t debug_version; // of the breakpoints and watchpoints in this core's registers (vcpu/debug.c)
 } pcpu_t;
 
 // A stack is STACK_SIZE bytes, aligned so that this bit of an address in it is set and the bit of an address in

@@ -178,7 +178,7 @@ static void run_original(vcpu_t *v, unsigned i) {
         v->step_ipa = ipa;
         v->step_word = i;
         el1_put(v, ipa, word);
-        step_over(v, word);
+        step_begin(v, word, true);
     }
 }
 

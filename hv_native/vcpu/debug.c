@@ -140,11 +140,15 @@ static void write_pairs(const debug_pair_t *p) {
 }
 
 static void load_pairs(vcpu_t *v) {
+    static uint64_t versions;
     pcpu_t *p = this_pcpu();
-    if (p->debug_owner == v && !v->debug.changed) {
+    if (v->debug.changed) {
+        v->debug.version = __atomic_add_fetch(&versions, 1, __ATOMIC_RELAXED);
+        v->debug.changed = false;
+    }
+    if (p->debug_version == v->debug.version) {
         return;
     }
-    v->debug.changed = false;
     debug_pair_t out[DEBUG_PAIRS];
     memset(out, 0, sizeof(out));
     if (!v->debug.blind && (guest_mdscr(&v->debug) & MDSCR_MDE)) {
@@ -156,7 +160,7 @@ static void load_pairs(vcpu_t *v) {
         }
     }
     write_pairs(out);
-    p->debug_owner = v;
+    p->debug_version = v->debug.version;
 }
 
 // Who changes something for a vCPU that is on another core sets `debugged` last: it is looked at first here.
@@ -202,7 +206,7 @@ void debug_init_core(void) {
 void debug_reset(vcpu_t *v) {
     memset(&v->debug, 0, sizeof(v->debug));
     v->debug.oslock = v->debug.changed = true;
-    v->debugged = true; // debug_enter looks whether there is anything
+    v->debugged |= v->vm->taken_mask != 0 || v->vm->debug_el2;
 }
 
 // ---- The guest's accesses -----------------------------------------------------------------------

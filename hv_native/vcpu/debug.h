@@ -37,7 +37,7 @@ int debug_take(vm_t *vm, unsigned kind, uint64_t va, uint64_t control);
 void debug_give(vm_t *vm, unsigned kind, int index);
 
 // One of them was hit: v is before the instruction, v->exit.far is the address that a watchpoint saw. Who lets it go on
-// steps over it (step_over). False: it is nobody's there. Set by insight.
+// steps over it (step_begin). False: it is nobody's there. Set by insight.
 extern bool (*debug_hit)(vcpu_t *v, unsigned kind, int index, exit_t *why);
 
 // BRKs of the guest come to EL2 while vm->debug_el2: debug_brk says whether it was one of its own. Set by insight.

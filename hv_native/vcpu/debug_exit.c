@@ -125,7 +125,7 @@ void debug_pass(vcpu_t *v) {
     v->regs->pc = v->exit.pc;
     insn_fetch(v, v->exit.pc, 4, &word); // not to be had: then it is not run either
     v->debug.passing = true;
-    step_over(v, (uint32_t)word);
+    step_begin(v, (uint32_t)word, true);
 }
 
 // What insight and el1trap.c have begun they end themselves.

@@ -11,10 +11,10 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-static void begin(vcpu_t *v, uint32_t word, bool over) {
+void step_begin(vcpu_t *v, uint32_t word, bool over) {
     guest_regs_t *r = v->regs;
     v->step.pc = r->pc;
-    v->step.pstate = r->pstate;
+    v->step.pstate = v->stepping ? (r->pstate & ~PSTATE_AIF) | (v->step.pstate & PSTATE_AIF) : r->pstate;
     v->step.word = word;
     v->step.over = over;
     v->debug.changed |= over && v->vm->taken_mask != 0;
@@ -23,14 +23,6 @@ static void begin(vcpu_t *v, uint32_t word, bool over) {
     // vector: it is masked, which the guest is not to see.
     r->pstate |= PSTATE_SS | PSTATE_AIF;
     debug_changed(v);
-}
-
-void step_begin(vcpu_t *v, uint32_t word) {
-    begin(v, word, false);
-}
-
-void step_over(vcpu_t *v, uint32_t word) {
-    begin(v, word, true);
 }
 
 // What was stepped has ended in an exception that EL1 has taken. Interrupts were masked, so it was the instruction's own:
@@ -73,7 +65,8 @@ void step_end(vcpu_t *v) {
     } else if (v->regs->pc == v->step.pc) {
         v->regs->pstate = (v->regs->pstate & ~PSTATE_AIF) | aif;
     } else if (has_trapped(v)) {
-        vcpu_el1_set(v, EL1_SPSR_EL1, (vcpu_el1_get(v, EL1_SPSR_EL1) & ~(PSTATE_AIF | PSTATE_SS)) | aif);
+        uint64_t ss = v->step.pstate & PSTATE_SS ? 0 : PSTATE_SS; // unless the guest stepped itself
+        vcpu_el1_set(v, EL1_SPSR_EL1, (vcpu_el1_get(v, EL1_SPSR_EL1) & ~(PSTATE_AIF | ss)) | aif);
     } else {
         unmask(v);
     }

@@ -6,9 +6,8 @@
 #include "vm/vcpu_state.h"
 
 // From its next entry v executes one instruction, with interrupts held back, and leaves by EC_STEP_LOWER. v's exit is
-// being handled on this core, or it is on none. word: the instruction. step_over: what debug_take has set is off for it.
-void step_begin(vcpu_t *v, uint32_t word);
-void step_over(vcpu_t *v, uint32_t word);
+// being handled on this core, or it is on none. word: the instruction. over: what debug_take has set is off for it.
+void step_begin(vcpu_t *v, uint32_t word, bool over);
 // It has, or it has left in another way before that: as it was.
 void step_end(vcpu_t *v);
 

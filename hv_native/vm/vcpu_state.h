@@ -73,7 +73,8 @@ typedef struct {
     uint32_t mdscr, mdccint, prcr;
     uint8_t claim;
     bool oslock, doublelock;
-    bool changed;           // what a core has loaded of them is old
+    uint64_t version;       // of what belongs in a core's registers, this vCPU's: no other number is the same
+    bool changed;           // and that is old
     bool inactive;          // the guest's own step waits for an ERET to where it counts
     bool done;              // the hypervisor's step was one of the guest's too
     bool blind;             // its breakpoints and watchpoints are off for a step
