@@ -14,6 +14,7 @@
 #include "trap/callback.h"
 #include "trap/el2_fault.h"
 #include "trap/quick.h"
+#include "trap/words.h"
 #include "vm/vcpu_state.h"
 
 #define VALUE(name, value) __asm__ volatile ("\noffsets: " #name " %c0" : : "i" ((int64_t)(value)))
@@ -54,6 +55,11 @@ void offsets(void) {
     SAME(QUICK_VM);
     OFFSET(HANDLER_FRAME, handler_t, frame);
     OFFSET(HANDLER_TOP, handler_t, top);
+    OFFSET(HANDLER_NARGS, handler_t, nargs);
+    OFFSET(HANDLER_CODE, handler_t, code);
+    OFFSET(VCPU_OBJECT, vcpu_t, object);
+    SAME(EXIT_TRAP);
+    SAME(NATIVE_ROUNDS);
     OFFSET(STATE_IP, mp_code_state_t, ip);
     OFFSET(STATE, mp_code_state_t, state);
     OFFSET(FUN_BC_CONTEXT, mp_obj_fun_bc_t, context);

@@ -5,7 +5,8 @@ import shutil
 import subprocess
 
 import pytest
-from harness import MPY_TOP, ROOT, Target
+from guestcode import run
+from harness import MPY_TOP, ROOT, Target, TargetError
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,8 @@ def frozen(image, tmp_path_factory):
         "@micropython.native\ndef add(a, b):\n"
         "    try:\n        return a + b\n"
         "    except TypeError:\n        return 'no sum'\n"
+        "@micropython.viper\ndef peek(cpu, p: ptr32) -> uint:\n    return uint(p[0])\n"
+        "@micropython.viper\ndef after(n: int) -> int:\n    return n\n"
     )
     (folder / "parcel").mkdir()
     (folder / "parcel/__init__.py").write_text("from .inner import Inner\n")
@@ -94,6 +97,26 @@ def test_frozen_native_code_runs_where_it_is(frozen):
     assert frozen.eval("compiled.triple(14)") == 42
     assert frozen.eval("list(compiled.each(2))") == [("item", 0, 0), ("item", 1, 3)]
     assert frozen.eval("(compiled.add(1, 2), compiled.add(1, None))") == (3, "no sum")
+
+
+def test_a_bad_pointer_in_frozen_code_is_an_exception(frozen):
+    """Called by Python, and as the handler of an exit."""
+    frozen.exec("import compiled")
+    fault = "cannot read 4 bytes at 0x10: translation fault, level 2, in compiled function 'peek'"
+    with pytest.raises(TargetError, match=fault):
+        frozen.exec("compiled.peek(None, 0x10)")
+    script = """
+vm = guest(code)
+vm.hvc(0xc600_0001, compiled.peek)
+vm.cpu[0].x[1] = 0x10
+try:
+    vm.run()
+except hv.Fault as error:
+    print(error)
+print(hex(vm.cpu[0].pc))
+"""
+    code = "load x0, 0xc6000001\n hvc #0\n hvc #0x100"
+    assert run(frozen, code, script).splitlines() == [fault, "0x40080004"]
 
 
 # Each is made at run time, so it is looked for among the strings of the image, in its own pool.

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 
 import pytest
-from guestcode import run
+from guestcode import link, run
 from harness import CTRL_C, ROOT, Hung, TargetError
 
 # Both ways of each operation, with operands that fit in place, that do not, and that are no ints at all.
@@ -166,6 +166,51 @@ print(loops(1000) == plain(1000))
     buf[4:8], buf[20:24] = buf[20:24], buf[4:8]
     assert lines[2] == str(list(buf))
     assert lines[3] == "True"
+
+
+# Viper functions without calls, which have their variables and their stack in registers, against the same as bytecode.
+# The numbers stay below 2**62.
+LEAVES = """
+SHAPES = (
+    ("a", "t = 0\\nfor i in range(a):\\n for j in range(i):\\n  t += i ^ j\\nreturn t"),
+    ("a", "t = 0\\nfor i in range(a):\\n for j in range(5):\\n  for k in range(j):\\n   t += i + j * k\\nreturn t"),
+    ("a", "t = 0\\nfor i in range(a, 3, -2):\\n t = t * 3 + i & 0xFFFF\\nreturn t"),
+    ("a, b", "t = 0\\nfor i in range(b, a):\\n if i == 7:\\n  continue\\n if i == 30:\\n  break\\n t += i\\nelse:\\n t -= 1\\nreturn t"),
+    ("a, b", "while a and b:\\n if a > b:\\n  a -= b\\n else:\\n  b -= a\\nreturn a + b"),
+    ("a, b", "return (a if a > b else b) * 3 + (b if a > 5 else 9)"),
+    ("a, b", "return (a and b) + (a or b) - (1 if not a else 2)"),
+    ("a, b", "a, b = b, a\\nreturn a * 10 - b"),
+    ("a, b", "c = a\\na = b\\nb = c\\nd = a\\na, b, c = c, a, b\\nreturn a + 10 * b + 100 * c + 1000 * d"),
+    ("a, b, c", "return -a + ~b - (a - b) * (b - c) * (c - a) + (a << 3) + (b >> 1)"),
+    ("a, b, c, d", "e = a + b\\nf = c * d\\ng = e - f\\nh = g ^ a\\nfor i in range(e):\\n h += f\\n f = g - h & 0xFF\\nreturn h + e * f - g"),
+    ("a, b, c, d, e", "f = a + b + c + d + e\\nfor i in range(f):\\n f += i & e\\nreturn f"),
+    ("a, b, c, d, e, f, g", "h = a\\nwhile h > 0:\\n h -= 1\\n g += b + c * d - e + f\\nreturn g + h"),
+    ("a, b, c, d, e, f, g, h, i", "j = a\\nfor k in range(b):\\n j += c * d + e - f + g * h - i\\nreturn j"),
+    ("a, b", "t = 0\\ni = a\\nwhile i > 0 and t < 1000 or i == 3:\\n t += i if i & 1 else b\\n i -= 1\\nreturn t"),
+    ("a, b", "return int(a < b) * 4 + int(a == b) * 2 + int(a >= b)"),
+    ("a", "t = u = v = w = a\\nfor i in range(3):\\n t += u; u += v; v += w; w += t\\nreturn t + u + v + w"),
+    ("a", "t = 0\\nfor i in range(600):\\n t += a ^ i\\nreturn t"),
+    ("a", "return a + (1 << 40) + 0x1234_5678_9ABC"),
+)
+wrong = 0
+for names, text in SHAPES:
+    count = names.count(",") + 1
+    typed = ", ".join(name + ": int" for name in names.split(", "))
+    scope = {}
+    body = "\\n".join(" " + line for line in text.split("\\n"))
+    exec(f"def plain({names}):\\n{body}\\n@micropython.viper\\ndef made({typed}) -> int:\\n{body}\\n", scope)
+    for first in (0, 1, 2, 3, 7, 12, 40):
+        for step in (0, 1, 5):
+            args = [(first + step * i * i) % 41 for i in range(count)]
+            if scope["plain"](*args) != scope["made"](*args):
+                wrong += 1
+                print(text, args, scope["plain"](*args), scope["made"](*args))
+print("wrong", wrong)
+"""
+
+
+def test_viper_functions_without_calls(target):
+    assert target.exec(LEAVES, 60) == "wrong 0\n"
 
 
 def test_nothing_is_writable_and_executable(target):
@@ -470,6 +515,190 @@ print("wrong", wrong)
 
 def test_handlers_take_words_or_objects(each_target):
     assert run(each_target, CALL, HANDLERS).splitlines() == ["wrong 0"]
+
+
+# All of the guest's registers, but x0, which is the answer, through handlers of each kind.
+KEPT = (
+    "\n".join(f"    mov x{n}, #{1000 + n}" for n in range(1, 31))
+    + """
+    load x0, 0xc6000001
+    hvc #0
+    hvc #0x100
+"""
+)
+
+KEEPING = """
+@micropython.viper
+def number(cpu, x1: uint, x2: uint, x3: uint, x4: uint, x5: uint, x6: uint) -> uint:
+    return x1 + x6
+@micropython.viper
+def loops(cpu, x1: uint, x2: uint) -> uint:
+    for i in range(1000):
+        x1 += x2
+    return x1
+@micropython.native
+def objects(cpu, x1, x2, x3, x4, x5):
+    a = x1 + x2
+    b = x3 + x4
+    c = a - b
+    return c + x5
+@micropython.native
+def rounds(cpu, x1, x2):
+    for i in range(1000):
+        x1 += x2
+    return x1
+@micropython.native
+def calls(cpu, x1):
+    return max(x1, 7)
+@micropython.native
+def nothing(cpu, x1):
+    x1 += 1
+@micropython.native
+def three(cpu, x1, x2):
+    return x1, x2, 5
+@micropython.native
+def large(cpu, x1, x2):
+    return x1 << 60
+@micropython.native
+def constant(cpu):
+    return 0x1234_5678_9abc_def0_1234
+class Device:
+    total = 0
+    @micropython.native
+    def add(self, cpu, x1):
+        return x1 + 1
+    @micropython.native
+    def count(self, cpu, x1):
+        self.total += x1
+        return self.total
+def cell():
+    n = 0
+    @micropython.native
+    def count(cpu, x1):
+        nonlocal n
+        n += x1
+        return max(n, 0)
+    return count
+
+device = Device()
+vm = guest(code)
+cpu = vm.cpu[0]
+for name, handler, want in (
+    ("number", number, (1001 + 1006,)),
+    ("loops", loops, (1001 + 1002 * 1000,)),
+    ("objects", objects, (1001 + 1002 - 1003 - 1004 + 1005,)),
+    ("rounds", rounds, (1001 + 1002 * 1000,)),
+    ("calls", calls, (1001,)),
+    ("nothing", nothing, (0xc600_0001,)),
+    ("three", three, (1001, 1002, 5)),
+    ("large", large, (1001 << 60 & (1 << 64) - 1,)),
+    ("constant", constant, (0x5678_9abc_def0_1234,)),
+    ("add", device.add, (1002,)),
+    ("count", device.count, (1001,)),
+    ("count again", device.count, (2002,)),
+    ("cell", cell(), (1001,)),
+):
+    vm.hvc(0xc600_0001, handler)
+    for smc in (False, True):
+        if smc and name in ("count", "count again", "cell"):
+            continue
+        vm.smc(0xc600_0001, handler)
+        at = 0x4008_0000 + len(code) - 12
+        for n in range(1, 31):
+            cpu.x[n] = 0
+        vm.memory[instruction : instruction + 4] = bytes((3 if smc else 2, 0, 0, 0xd4))
+        vm.memory.clean(instruction, 4)
+        cpu.pc = 0x4008_0000
+        vm.run()
+        got = [cpu.x[n] for n in range(31)]
+        if got != list(want) + list(range(1000 + len(want), 1031)):
+            print(name, smc, got)
+print("done", device.total)
+"""
+
+
+def test_no_handler_changes_other_registers(each_target):
+    code, names = link(KEPT.replace("    hvc #0\n", "call:\n    hvc #0\n"))
+    assert run(each_target, code, KEEPING, 60, instruction=names["call"]) == "done 2002\n"
+
+
+DEVICES = """
+NUMBERS = (0, 5, (1 << 62) - 1, 1 << 62, (1 << 64) - 1)
+def tried(load, store, mrs, msr):
+    with guest(code) as vm:
+        cpu = vm.cpu[0]
+        vm.mmio(0x0b00_0000, 0x1000, load)
+        vm.mmio(0x0c00_0000, 0x1000, store)
+        vm.sysreg("ACTLR_EL1", mrs)
+        vm.sysreg("AFSR0_EL1", msr)
+        for n in NUMBERS:
+            cpu.pc = 0x4008_0000
+            cpu.x[4] = n
+            vm.run()
+            yield cpu.x[2], cpu.x[3], cpu.x[20], cpu.x[6]
+
+@micropython.viper
+def v_load(cpu, offset: uint, value) -> uint:
+    if value is None:
+        return (offset << 4) | uint(0xFFFF_8000)
+    return offset
+@micropython.viper
+def v_store(cpu, offset: uint, value: uint) -> uint:
+    return offset
+@micropython.viper
+def v_mrs(cpu, value) -> uint:
+    if value is None:
+        return uint(0x1234)
+    return uint(1)
+@micropython.viper
+def v_msr(cpu, value: uint) -> uint:
+    return value
+@micropython.native
+def n_load(cpu, offset, value):
+    if value is None:
+        return (offset << 4) | 0xFFFF_8000
+    return offset
+@micropython.native
+def n_store(cpu, offset, value):
+    return offset
+@micropython.native
+def n_mrs(cpu, value):
+    if value is None:
+        return 0x1234
+    return 1
+@micropython.native
+def n_msr(cpu, value):
+    return value
+def b_load(cpu, offset, value):
+    return (offset << 4) | 0xFFFF_8000
+def b_store(cpu, offset, value):
+    return offset
+def b_mrs(cpu, value):
+    return 0x1234
+def b_msr(cpu, value):
+    return value
+expected = list(tried(b_load, b_store, b_mrs, b_msr))
+print(len(set(expected)))
+for functions in (v_load, v_store, v_mrs, v_msr), (n_load, n_store, n_mrs, n_msr):
+    if list(tried(*functions)) != expected:
+        print(functions, expected, list(tried(*functions)))
+"""
+
+
+def test_devices_and_registers_by_each_kind(each_target):
+    code = """
+    load x1, 0x0b000000
+    ldrsh x2, [x1, #4]
+    ldrb w3, [x1, #9]
+    ldr x20, [x1, #24]
+    load x1, 0x0c000000
+    str x4, [x1, #8]
+    strh w4, [x1, #12]
+    mrs x6, actlr_el1
+    msr afsr0_el1, x4
+    hvc #0x100
+"""
+    assert run(each_target, code, DEVICES, 60) == "1\n"
 
 
 def test_a_viper_device_and_system_register(each_target):

@@ -14,6 +14,7 @@
 #include "trap/el1trap.h"
 #include "trap/numbers.h"
 #include "trap/rule.h"
+#include "trap/shortest.h"
 #include "vm/hook.h"
 #include "vm/vm.h"
 
@@ -31,6 +32,7 @@ static hook_t *new_hook(uint64_t key, hook_kind_t kind) {
 
 static handler_t *keep_handler(hv_vm_obj_t *o, mp_obj_t fun, unsigned max) {
     handler_t *handler = handler_new(fun, -1, max);
+    handler->call = shortest_call(handler);
     mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(handler));
     return handler;
 }

@@ -190,6 +190,7 @@ handler_t *handler_new(mp_obj_t fun, int nargs, unsigned max) {
     h->cache = MP_STATE_VM(map_lookup_cache);
     h->top = h->frame == NULL ? NULL : &h->frame->state[h->frame->n_state];
     words_prepare(h, plain);
+    h->call = NULL;
     return h;
 }
 
@@ -238,7 +239,8 @@ static quick_t handler_start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t
     static const quick_t not = { QUICK_VM, 0 };
     mp_obj_t *at = quick_begin(v, h);
     if (at == NULL) {
-        return words_call(v, h, n, raw, load);
+        // What a native function could not do then, it cannot now.
+        return h->words == WORDS_NATIVE ? not : words_call(v, h, n, raw, load);
     }
     unsigned given = 0;
     for (; given < h->nargs && given < n; given++) {

@@ -8,9 +8,12 @@
 #include "py/bc.h"
 #include "vm/vcpu_state.h"
 
+struct handler;
+typedef uint64_t (*handler_call_t)(vcpu_t *v, guest_regs_t *r, struct handler *h);
+
 // A Python handler. If it is a plain function, a method or a closure of one, it has a frame of its own
 // that is used again for each exit, with everything in it that does not change from call to call.
-typedef struct {
+typedef struct handler {
     mp_obj_t fun;
     uint8_t nargs;      // besides cpu
     uint8_t nfixed;     // arguments before cpu: self, or what a closure closes over
@@ -18,11 +21,12 @@ typedef struct {
     const byte *entry;  // its first instruction
     mp_obj_t *top;      // behind the frame's first argument, from where they go downwards; NULL: do not use
     const uint8_t *cache;   // py/map.c's, for quick.S
-    // A viper function that takes machine words (words.h):
+    handler_call_t call;    // for an HVC: shortest.h
+    // A compiled function (words.h):
     uint8_t words;      // words_t
-    uint8_t objects;    // a bit for each argument behind cpu that is an object all the same
-    const void *code;   // its entry for words, and the function itself
-    mp_obj_t viper;
+    uint8_t objects;    // viper: a bit for each argument behind cpu that is an object all the same
+    const void *code;   // its entry for that, and the function itself
+    mp_obj_t compiled;
     mp_obj_t fixed[];
 } handler_t;
 

@@ -4,6 +4,7 @@
 #ifndef HV_TRAP_H
 #define HV_TRAP_H
 
+#include "trap/callback.h"
 #include "vm/vcpu_state.h"
 
 // From vectors.S, interrupts masked. See there for the two sizes of an exit.
@@ -12,6 +13,11 @@ uint64_t trap_stepping(guest_regs_t *r);
 uint64_t trap_saved(guest_regs_t *r);
 uint64_t irq_fast(guest_regs_t *r);
 uint64_t trap_slow(guest_regs_t *r, uint64_t why);
+
+// Ways to a handler of an HVC (handler_call_t): the short interpreter, a viper function that loops, any compiled one.
+uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t call_words_watched(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t call_words(vcpu_t *v, guest_regs_t *r, handler_t *h);
 
 // Finish, on the boot core, an exit that another core could not (EXIT_PYTHON): v is parked.
 exit_t trap_finish(vcpu_t *v);

@@ -34,12 +34,12 @@
 
 // ---- Calls --------------------------------------------------------------------------------------
 
-// What a viper function has answered. While one with loops ran, interrupts were on.
-static uint64_t after_words(vcpu_t *v) {
-    return v->kicked || callback_events_pending() ? EXIT_IRQ : EXIT_RESUME;
+// What a viper function has answered. If that took long, interrupts were on.
+static inline uint64_t after_words(vcpu_t *v) {
+    return UNLIKELY(words_were_long()) && (v->kicked || callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
 }
 
-static NOINLINE uint64_t call_words_watched(vcpu_t *v, guest_regs_t *r, handler_t *h) {
+uint64_t call_words_watched(vcpu_t *v, guest_regs_t *r, handler_t *h) {
     uint64_t got;
     if (this_pcpu()->id != 0 || !words_watch(v, h, (uint64_t)MP_OBJ_FROM_PTR(v->object), r->x, &got)) {
         return EXIT_TRAP;
@@ -48,10 +48,7 @@ static NOINLINE uint64_t call_words_watched(vcpu_t *v, guest_regs_t *r, handler_
     return after_words(v);
 }
 
-static NOINLINE uint64_t call_words_any(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
-    if (h->words == WORDS_WATCHED && !smc) {
-        return call_words_watched(v, r, h);
-    }
+uint64_t call_words(vcpu_t *v, guest_regs_t *r, handler_t *h) {
     quick_t got = words_call(v, h, 7, &r->x[1], false);
     if (got.what == QUICK_VM) {
         return EXIT_TRAP;
@@ -59,23 +56,11 @@ static NOINLINE uint64_t call_words_any(vcpu_t *v, guest_regs_t *r, handler_t *h
     if (got.what == QUICK_VALUE) {
         r->x[0] = got.value;
     }
-    if (smc) {
-        skip_instruction();
-    }
     return after_words(v);
 }
 
-// Numbers for a number: nothing of Python's is touched, so any core will do.
-static NOINLINE uint64_t call_words(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
-    if (UNLIKELY(h->words != WORDS_PLAIN || smc)) {
-        return call_words_any(v, r, h, smc);
-    }
-    r->x[0] = words_enter(h, (uint64_t)MP_OBJ_FROM_PTR(v->object), r->x);
-    return EXIT_RESUME;
-}
-
-static NOINLINE uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc, mp_obj_t *at) {
-    at = quick_begin_at(v, h, at);
+uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h) {
+    mp_obj_t *at = quick_begin_at(v, h, h->top);
     if (at == NULL) {
         return EXIT_TRAP;
     }
@@ -92,15 +77,16 @@ static NOINLINE uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h, bo
     } else if (!quick_answered(v, h, got.what, false)) {
         return EXIT_TRAP;
     }
-    if (smc) {
-        skip_instruction();
-    }
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t call_python(vcpu_t *v, guest_regs_t *r, handler_t *h, bool smc) {
-    mp_obj_t *at = h->top;
-    return at == NULL ? call_words(v, r, h, smc) : call_quick(v, r, h, smc, at);
+// An SMC has not been passed yet.
+static NOINLINE uint64_t smc_python(vcpu_t *v, guest_regs_t *r, handler_t *h) {
+    uint64_t why = h->top == NULL ? call_words(v, r, h) : call_quick(v, r, h);
+    if (why != EXIT_TRAP) {
+        skip_instruction();
+    }
+    return why;
 }
 
 static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted, bool smc) {
@@ -133,7 +119,8 @@ static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t 
         h->hits++;
         r->x[0] = h->value;
     } else {
-        return h->kind == HOOK_PYTHON ? call_python(v, r, h->handler, smc) : EXIT_TRAP;
+        handler_t *handler = h->handler;
+        return h->kind != HOOK_PYTHON ? EXIT_TRAP : smc ? smc_python(v, r, handler) : handler->call(v, r, handler);
     }
     if (smc) {
         skip_instruction();
@@ -177,7 +164,12 @@ static inline uint64_t load_done(guest_regs_t *r, uint64_t esr, unsigned rt, uin
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
+// Viper functions that cannot be left, whatever core this is; then any that is compiled.
+static inline bool words_simple(const handler_t *h) {
+    return h->words == WORDS_PLAIN || h->words == WORDS_OBJECTS;
+}
+
+static NOINLINE uint64_t load_compiled(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
     quick_t got = words_call(v, h, 1, &offset, true);
     if (got.what == QUICK_VM) {
         return EXIT_TRAP;
@@ -186,7 +178,42 @@ static NOINLINE uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, ha
     return after_words(v);
 }
 
-static NOINLINE uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+// A native function without arguments in front of cpu, with up to two of an exit. MP_OBJ_NULL: it was given up.
+static inline mp_obj_t call_native_two(vcpu_t *v, const handler_t *h, mp_obj_t a, mp_obj_t b) {
+    const mp_obj_t args[] = { MP_OBJ_FROM_PTR(v->object), a, b };
+    return native_enter(h, 1u + h->nargs, args, native_quick_table);
+}
+
+static inline bool native_simple(const handler_t *h) {
+    return h->words == WORDS_NATIVE && h->nfixed == 0;
+}
+
+static NOINLINE uint64_t load_native(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
+    mp_obj_t got = call_native_two(v, h, MP_OBJ_NEW_SMALL_INT((mp_int_t)offset), mp_const_none);
+    if (!mp_obj_is_small_int(got)) {
+        return EXIT_TRAP;
+    }
+    return load_done(r, esr, FIELD(esr, 20, 16), (uint64_t)MP_OBJ_SMALL_INT_VALUE(got));
+}
+
+static NOINLINE uint64_t store_native(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+    mp_obj_t got = call_native_two(v, h, MP_OBJ_NEW_SMALL_INT((mp_int_t)offset), MP_OBJ_NEW_SMALL_INT((mp_int_t)value));
+    if (!mp_obj_is_small_int(got) && got != mp_const_none) {
+        return EXIT_TRAP;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
+    if (!words_simple(h)) {
+        return native_simple(h) ? load_native(v, r, esr, h, offset) : load_compiled(v, r, esr, h, offset);
+    }
+    uint64_t got = words_enter_three(h, (uint64_t)MP_OBJ_FROM_PTR(v->object), words_number(h, 0, offset), words_none(h, 1));
+    return load_done(r, esr, FIELD(esr, 20, 16), got);
+}
+
+static NOINLINE uint64_t store_compiled(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
     if (words_call(v, h, 2, (const uint64_t[]) { offset, value }, false).what == QUICK_VM) {
         return EXIT_TRAP;
     }
@@ -194,10 +221,19 @@ static NOINLINE uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, u
     return after_words(v);
 }
 
-static NOINLINE uint64_t load_python(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
-    mp_obj_t *at = quick_begin(v, h);
+static NOINLINE uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+    if (!words_simple(h) || !words_fits(h, 1, value)) {
+        return native_simple(h) && quick_fits(value) ? store_native(v, h, offset, value) : store_compiled(v, h, offset, value);
+    }
+    words_enter_three(h, (uint64_t)MP_OBJ_FROM_PTR(v->object), words_number(h, 0, offset), words_number(h, 1, value));
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, mp_obj_t *at, uint64_t offset) {
+    at = quick_begin_at(v, h, at);
     if (at == NULL) {
-        return load_words(v, r, esr, h, offset);
+        return EXIT_TRAP;
     }
     if (h->nargs > 0) {
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)offset);
@@ -209,12 +245,9 @@ static NOINLINE uint64_t load_python(vcpu_t *v, guest_regs_t *r, uint64_t esr, h
     return quick_answered(v, h, got.what, true) ? load_done(r, esr, FIELD(esr, 20, 16), got.value) : EXIT_TRAP;
 }
 
-static NOINLINE uint64_t store_python(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
-    mp_obj_t *at = quick_begin(v, h);
-    if (at == NULL) {
-        return store_words(v, h, offset, value);
-    }
-    if (!quick_fits(value)) {
+static NOINLINE uint64_t store_quick(vcpu_t *v, handler_t *h, mp_obj_t *at, uint64_t offset, uint64_t value) {
+    at = quick_begin_at(v, h, at);
+    if (at == NULL || !quick_fits(value)) {
         return EXIT_TRAP;
     }
     if (h->nargs > 0) {
@@ -288,7 +321,12 @@ static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, h
         h->hits++;
         value = h->value;
     } else {
-        return write ? store_python(v, h->handler, offset, value) : load_python(v, r, esr, h->handler, offset);
+        handler_t *handler = h->handler;
+        mp_obj_t *at = handler->top;
+        if (at == NULL) {
+            return write ? store_words(v, handler, offset, value) : load_words(v, r, esr, handler, offset);
+        }
+        return write ? store_quick(v, handler, at, offset, value) : load_quick(v, r, esr, handler, at, offset);
     }
     if (!write) {
         return load_done(r, esr, rt, value);
@@ -323,7 +361,7 @@ static NOINLINE uint64_t fast_device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
 
 // ---- System registers ---------------------------------------------------------------------------
 
-static NOINLINE uint64_t sysreg_words(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
+static NOINLINE uint64_t sysreg_compiled(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
     uint64_t value = reg_get(r, rt);
     quick_t got = words_call(v, h, write, &value, !write);
     if (got.what == QUICK_VM) {
@@ -336,13 +374,23 @@ static NOINLINE uint64_t sysreg_words(vcpu_t *v, guest_regs_t *r, unsigned rt, b
     return after_words(v);
 }
 
-static NOINLINE uint64_t sysreg_python(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
+static NOINLINE uint64_t sysreg_words(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
     uint64_t value = reg_get(r, rt);
-    mp_obj_t *at = quick_begin(v, h);
-    if (at == NULL) {
-        return sysreg_words(v, r, rt, write, h);
+    if (!words_simple(h) || !words_fits(h, 0, value)) {
+        return sysreg_compiled(v, r, rt, write, h);
     }
-    if (write && !quick_fits(value)) {
+    uint64_t got = words_enter_three(h, (uint64_t)MP_OBJ_FROM_PTR(v->object), write ? words_number(h, 0, value) : words_none(h, 0), 0);
+    if (!write) {
+        reg_set(r, rt, got);
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
+static NOINLINE uint64_t sysreg_quick(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h, mp_obj_t *at) {
+    uint64_t value = reg_get(r, rt);
+    at = quick_begin_at(v, h, at);
+    if (at == NULL || (write && !quick_fits(value))) {
         return EXIT_TRAP;
     }
     if (h->nargs > 0) {
@@ -357,6 +405,11 @@ static NOINLINE uint64_t sysreg_python(vcpu_t *v, guest_regs_t *r, unsigned rt, 
     }
     skip_instruction();
     return EXIT_RESUME;
+}
+
+static inline uint64_t sysreg_python(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h) {
+    mp_obj_t *at = h->top;
+    return at == NULL ? sysreg_words(v, r, rt, write, h) : sysreg_quick(v, r, rt, write, h, at);
 }
 
 static NOINLINE uint64_t sysreg_native(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *counted) {

@@ -108,6 +108,7 @@ guest_more:
 // exceptions.
 guest_slow:
     save_callee_saved
+    .global guest_slow_saved
 guest_slow_saved:
     mrs     x2, elr_el2
     mrs     x3, spsr_el2

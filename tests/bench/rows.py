@@ -122,6 +122,21 @@ def viper_device(vm):
         return offset
 
 
+def viper_actlr(vm):
+    @vm.sysreg("ACTLR_EL1")
+    @micropython.viper
+    def actlr(cpu, value: uint) -> uint:
+        return uint(5)
+
+
+def native_device(vm):
+    @vm.mmio(DEVICE, 0x1000)
+    @micropython.native
+    def device(cpu, offset, value):
+        if value is None:
+            return 0x600D
+
+
 def native_code(vm):
     @vm.hvc(ADD)
     @micropython.native
@@ -197,6 +212,10 @@ def compiled():
     report("hvc_bytecode_loop", count("hvc_add", bytecode_loop))
     report("mmio_load_viper", count("mmio_load", viper_device))
     report("mmio_store_viper", count("mmio_store", viper_device))
+    report("sysreg_read_viper", count("sysreg_read", viper_actlr))
+    report("sysreg_write_viper", count("sysreg_write", viper_actlr))
+    report("mmio_load_native", count("mmio_load", native_device))
+    report("mmio_store_native", count("mmio_store", native_device))
 
 
 # Loops: EL2's instructions for each iteration, in each kind of code.

@@ -12,7 +12,6 @@
 #include "asmaarch64.h"
 
 #define CALLERS(reg) ((reg) >= 19 && (reg) <= 30)
-#define LOCALS_MASK (UINT32_C(0x1F) << 19)
 
 void asm_a64_op(asm_a64_t *as, uint32_t word) {
     uint8_t *at = mp_asm_base_get_cur_to_write_bytes(&as->base, 4);
@@ -34,11 +33,8 @@ void asm_a64_end_pass(asm_a64_t *as) {
     as->polled = !last && as->polls;
     as->touched = !last && as->memory;
     as->named = !last && as->names;
-    as->saved = last ? 0 : as->used;
-    if (as->leaf) {
-        // Without calls it has its locals where nobody misses what was there; a loop may make one after all.
-        as->saved = as->polled ? UINT32_C(1) << ASM_A64_REG_LR : 0;
-    }
+    // Without calls it has its locals where nobody misses what was there.
+    as->saved = last || as->leaf ? 0 : as->used;
     as->used = 0;
     as->calls = as->polls = as->memory = as->names = false;
     as->cset_at = SIZE_MAX;
@@ -80,7 +76,7 @@ static void move_sp(asm_a64_t *as, uint32_t op, size_t by) {
 void asm_a64_entry(asm_a64_t *as, size_t locals) {
     int first, second;
     size_t save = first_pair(as, &first, &second), room = (locals * 8 + 15) & ~(size_t)15;
-    as->cset_at = as->result_at = as->compared.end = SIZE_MAX;
+    as->cset_at = as->result_at = as->copied_at = as->compared.end = as->slots = SIZE_MAX;
     as->frame = save + room;
     bool both = first >= 0 && as->frame <= 496;
     as->locals = both ? save : 0;
@@ -182,7 +178,7 @@ void asm_a64_result_to(asm_a64_t *as, int rd) {
     if (as->base.pass == MP_ASM_PASS_EMIT) {
         as->base.code_base[as->base.code_offset - 4] |= (uint8_t)rd; // Rd is in the low five bits, and is 0
     }
-    as->result_at = SIZE_MAX;
+    as->result_at = as->copied_at = SIZE_MAX;
 }
 
 void asm_a64_mov_reg_reg(asm_a64_t *as, int rd, int rn) {
@@ -244,6 +240,7 @@ static void memory(asm_a64_t *as, uint32_t load, int rt, int rn, int64_t offset,
 void asm_a64_load(asm_a64_t *as, int rt, int rn, int64_t offset, unsigned size) {
     uses(as, rt);
     memory(as, 1, rt, rn, offset, size);
+    as->result_at = rt == 0 ? as->base.code_offset : as->result_at; // Rt is where Rd is
 }
 
 void asm_a64_store(asm_a64_t *as, int rt, int rn, int64_t offset, unsigned size) {
@@ -257,17 +254,32 @@ static uint32_t indexed(int rt, int rn, int rm, unsigned size) {
 void asm_a64_load_index(asm_a64_t *as, int rt, int rn, int rm, unsigned size) {
     uses(as, rt);
     asm_a64_op(as, indexed(rt, rn, rm, size) | 1 << 22);
+    as->result_at = rt == 0 ? as->base.code_offset : as->result_at;
 }
 
 void asm_a64_store_index(asm_a64_t *as, int rt, int rn, int rm, unsigned size) {
     asm_a64_op(as, indexed(rt, rn, rm, size));
 }
 
+int asm_a64_slot(const asm_a64_t *as, size_t local) {
+    return local >= as->slots && local - as->slots < 4 ? 4 + (int)(local - as->slots) : -1;
+}
+
 void asm_a64_load_local(asm_a64_t *as, int rt, size_t local) {
+    int slot = asm_a64_slot(as, local);
+    if (slot >= 0) {
+        asm_a64_mov_reg_reg(as, rt, slot);
+        return;
+    }
     asm_a64_load(as, rt, ASM_A64_REG_SP, (int64_t)(as->locals + local * 8), 3);
 }
 
 void asm_a64_store_local(asm_a64_t *as, int rt, size_t local) {
+    int slot = asm_a64_slot(as, local);
+    if (slot >= 0) {
+        asm_a64_mov_reg_reg(as, slot, rt);
+        return;
+    }
     asm_a64_store(as, rt, ASM_A64_REG_SP, (int64_t)(as->locals + local * 8), 3);
 }
 

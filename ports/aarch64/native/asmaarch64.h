@@ -4,7 +4,12 @@
 //
 // Registers of a compiled function (AAPCS64, IHI 0055: x19 to x28 belong to the caller):
 //  x0 to x3    values on their way, arguments and results of calls
-//  x9 to x13   local variables of a function that calls nothing, so that it need not save any
+// in a function that calls nothing, so that it need not save any:
+//  x4 to x7    the first words of its state: the stack, where loops have their counters
+//  x8          the function object, as it was given
+//  x9 to x13   local variables
+//  x14         how often it may still go round a loop before it looks whether something is pending
+//
 //  x16, x17    the assembler's own
 //  x19 to x23  local variables of the others
 //  x26         where to look whether something is pending, in functions with loops
@@ -36,7 +41,10 @@ typedef struct _asm_a64_t {
     bool calls, polls, memory, names;       // what this pass has met: calls, loops, pointers, names
     bool leaf, polled, touched, named;      // the pass before; leaf: no calls
     size_t frame, locals;   // bytes in all, and where the first local is
+    size_t slots;           // the local that is in x4; SIZE_MAX: none is
     size_t result_at;       // behind the last operation whose result is in x0 alone
+    size_t copied_at;       // behind the last copy into x0, of this register, which is as it was
+    int copied_from;
     size_t cset_at;         // behind the last CSET of x0, to take it back when a branch follows
     asm_a64_cond_t cset;
     struct {
@@ -88,6 +96,8 @@ void asm_a64_store(asm_a64_t *as, int rt, int rn, int64_t offset, unsigned size)
 void asm_a64_load_index(asm_a64_t *as, int rt, int rn, int rm, unsigned size);
 void asm_a64_store_index(asm_a64_t *as, int rt, int rn, int rm, unsigned size);
 
+// The register where a word of the state is; -1: it is in memory.
+int asm_a64_slot(const asm_a64_t *as, size_t local);
 void asm_a64_load_local(asm_a64_t *as, int rt, size_t local);
 void asm_a64_store_local(asm_a64_t *as, int rt, size_t local);
 void asm_a64_local_address(asm_a64_t *as, int rd, size_t local);

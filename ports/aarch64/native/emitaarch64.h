@@ -2,7 +2,9 @@
 // What the native emitter does better for A64 than by its generic way. Included by py/emitnative.c, as patched
 // by ports/aarch64/patches, among whose functions these belong.
 //
-// - A viper function has an entry that takes machine words: viper.h.
+// - A viper function has an entry that takes machine words, a native one an entry for calls that may be given up:
+//   compiled.h.
+// - A viper function that calls nothing has its variables and the beginning of its stack in registers.
 // - A native function takes its arguments itself when there are as many as it has names, none of them special.
 // - Arithmetic and comparisons of small ints are done in place; the call is for what does not fit.
 // - A branch backward looks whether Ctrl-C was typed, or a function is scheduled.
@@ -10,27 +12,32 @@
 // Small ints are 2 n + 1, None, False and True numbers of their own: MICROPY_OBJ_REPR_A, with
 // MICROPY_OBJ_IMMEDIATE_OBJS. exec.c asserts it.
 
-#include "ports/aarch64/native/viper.h"
+#include "ports/aarch64/native/compiled.h"
 
 #define A64_OBJ_NONE UINT64_C(0x06)
 #define A64_OBJ_FALSE UINT64_C(0x0E)
 #define A64_OBJ_TRUE UINT64_C(0x1E)
 #define A64_ARGS 7 // in registers, x0 to x6
-#define A64_LEAF_POLL 14
-#define A64_LEAF_TABLE 15
+#define A64_FUN 8 // the function object, until something is called
+#define A64_ROUNDS 14
 
 // Labels that are reserved at the beginning of each function: 0 to 3 are the generic emitter's.
 #define A64_LABEL_STOP(emit) ((emit)->exit_label + 4)
 
 // ---- Entries ------------------------------------------------------------------------------------
 
-static void a64_load_fun_table(emit_t *emit, int reg, int fun, size_t fun_table_off) {
-    ASM_LOAD_REG_REG_OFFSET(emit->as, reg, fun, OFFSETOF_OBJ_FUN_BC_CONTEXT);
+// In a function that has need of it.
+static void a64_load_names(emit_t *emit, int fun) {
     #if MICROPY_PERSISTENT_CODE_SAVE
     if (emit->as->named) {
-        ASM_LOAD_REG_REG_OFFSET(emit->as, REG_QSTR_TABLE, reg, OFFSETOF_MODULE_CONTEXT_QSTR_TABLE);
+        ASM_LOAD_REG_REG_OFFSET(emit->as, REG_QSTR_TABLE, fun, OFFSETOF_OBJ_FUN_BC_CONTEXT);
+        ASM_LOAD_REG_REG_OFFSET(emit->as, REG_QSTR_TABLE, REG_QSTR_TABLE, OFFSETOF_MODULE_CONTEXT_QSTR_TABLE);
     }
     #endif
+}
+
+static void a64_load_fun_table(emit_t *emit, int reg, int fun, size_t fun_table_off) {
+    ASM_LOAD_REG_REG_OFFSET(emit->as, reg, fun, OFFSETOF_OBJ_FUN_BC_CONTEXT);
     ASM_LOAD_REG_REG_OFFSET(emit->as, reg, reg, OFFSETOF_MODULE_CONTEXT_OBJ_TABLE);
     ASM_LOAD_REG_REG_OFFSET(emit->as, reg, reg, fun_table_off);
 }
@@ -114,10 +121,7 @@ static void a64_viper_wrapper(emit_t *emit, scope_t *scope, size_t fun_table_off
     }
     ASM_MOV_REG_REG(as, 19, 0);
     ASM_MOV_REG_REG(as, 20, REG_ARG_4);
-    bool named = as->named;
-    as->named = false;
     a64_load_fun_table(emit, REG_FUN_TABLE, 0, fun_table_off);
-    as->named = named;
     size_t wrong = a64_check_args(emit, n), right = asm_a64_b_later(as);
     asm_a64_to_here(as, wrong);
     ASM_MOV_REG_REG(as, REG_ARG_1, REG_ARG_2);
@@ -136,7 +140,7 @@ static void a64_viper_wrapper(emit_t *emit, scope_t *scope, size_t fun_table_off
     if (n > A64_ARGS) {
         asm_a64_op_imm12(as, ASM_A64_ADD_IMM, 7, ASM_A64_REG_SP, A64_ARGS * 8);
     }
-    ASM_MOV_REG_REG(as, 8, 19);
+    ASM_MOV_REG_REG(as, A64_FUN, 19);
     asm_a64_bl(as, raw);
     a64_word_to_obj(emit, scope->scope_flags >> MP_SCOPE_FLAG_VIPERRET_POS);
     if (room != 0) {
@@ -194,15 +198,19 @@ static void emit_native_aarch64_viper_entry(emit_t *emit, scope_t *scope, size_t
     // Before them: the function and the globals of before, or the function alone, or nothing.
     emit->stack_start = emit->code_state_start
         + (NEED_GLOBAL_EXC_HANDLER(emit) ? 2 : scope->scope_flags & MP_SCOPE_FLAG_HASCONSTS ? 1 : 0);
-    ASM_ENTRY(as, emit->stack_start + emit->n_state - in_regs, NULL);
+    // Behind the four arguments there is room in registers for what would be in memory.
+    bool slots = as->leaf && scope->num_pos_args <= 4;
+    int in_memory = emit->n_state - in_regs;
+    ASM_ENTRY(as, emit->stack_start + (slots && in_memory <= 4 ? 0 : in_memory), NULL);
+    as->slots = slots ? (size_t)emit->stack_start : SIZE_MAX;
     if (!as->leaf) {
-        a64_load_fun_table(emit, REG_FUN_TABLE, 8, fun_table_off);
+        a64_load_names(emit, A64_FUN);
+        a64_load_fun_table(emit, REG_FUN_TABLE, A64_FUN, fun_table_off);
     } else if (as->polled) {
-        a64_load_fun_table(emit, A64_LEAF_TABLE, 8, fun_table_off);
-        ASM_LOAD_REG_REG_OFFSET(as, A64_LEAF_POLL, A64_LEAF_TABLE, MP_F_NATIVE_PENDING);
+        ASM_MOV_REG_IMM(as, A64_ROUNDS, COMPILED_ROUNDS);
     }
     if (NEED_FUN_OBJ(emit)) {
-        ASM_MOV_LOCAL_REG(as, LOCAL_IDX_FUN_OBJ(emit), 8);
+        ASM_MOV_LOCAL_REG(as, LOCAL_IDX_FUN_OBJ(emit), A64_FUN);
     }
     a64_viper_arguments(emit, scope);
     emit_native_global_exc_entry(emit);
@@ -227,8 +235,11 @@ static void a64_native_arguments(emit_t *emit, scope_t *scope) {
 static void emit_native_aarch64_native_entry(emit_t *emit, scope_t *scope, size_t fun_table_off) {
     asm_a64_t *as = emit->as;
     emit->stack_start = emit->code_state_start + SIZEOF_CODE_STATE;
+    // Three words, which COMPILED_ENTRY knows: behind them the table is the caller's choice.
+    a64_load_fun_table(emit, 16, 0, fun_table_off);
     ASM_ENTRY(as, emit->stack_start + emit->n_state, NULL);
-    a64_load_fun_table(emit, REG_FUN_TABLE, 0, fun_table_off);
+    ASM_MOV_REG_REG(as, REG_FUN_TABLE, 16);
+    a64_load_names(emit, 0);
     ASM_MOV_LOCAL_REG(as, LOCAL_IDX_FUN_OBJ(emit), 0);
 
     bool plain = scope->num_kwonly_args == 0
@@ -257,16 +268,34 @@ static void emit_native_aarch64_native_entry(emit_t *emit, scope_t *scope, size_
 
 // ---- Branches -----------------------------------------------------------------------------------
 
+// In a function that calls nothing, which has its variables where a call would lose them: it counts.
+static void a64_count_back(emit_t *emit, mp_uint_t label) {
+    asm_a64_t *as = emit->as;
+    asm_a64_op_imm12(as, ASM_A64_SUBS_IMM, A64_ROUNDS, A64_ROUNDS, 1);
+    asm_a64_b_cond(as, ASM_A64_NE, label);
+    asm_a64_op(as, 0xF81F0FFE); // STR x30, [sp, #-16]!
+    a64_load_fun_table(emit, 16, A64_FUN, mp_emit_common_use_const_obj(emit->emit_common, MP_OBJ_FROM_PTR(&mp_fun_table)));
+    asm_a64_load(as, 16, 16, 8 * MP_F_NATIVE_POLL, 3);
+    asm_a64_op(as, 0xD63F0000 | 16 << 5); // BLR
+    asm_a64_op(as, 0xF84107FE); // LDR x30, [sp], #16
+    ASM_MOV_REG_IMM(as, A64_ROUNDS, COMPILED_ROUNDS);
+    asm_a64_cbz(as, REG_RET, label, false);
+    ASM_JUMP(as, A64_LABEL_STOP(emit));
+}
+
 // To a label that has been passed. Two instructions when nothing is pending, and all that matters is in memory
 // or in registers that the call keeps.
 static void a64_jump_back(emit_t *emit, mp_uint_t label) {
     asm_a64_t *as = emit->as;
-    int pending = as->leaf ? A64_LEAF_POLL : ASM_A64_REG_POLL, table = as->leaf ? A64_LEAF_TABLE : REG_FUN_TABLE;
     as->polls = true;
+    if (as->leaf) {
+        a64_count_back(emit, label);
+        return;
+    }
     as->used |= UINT32_C(1) << ASM_A64_REG_LR | UINT32_C(1) << ASM_A64_REG_POLL;
-    asm_a64_op(as, 0x79C00000 | pending << 5 | 16); // LDRSH w16
+    asm_a64_op(as, 0x79C00000 | ASM_A64_REG_POLL << 5 | 16); // LDRSH w16
     asm_a64_cbz(as, 16, label, true);
-    asm_a64_load(as, 16, table, 8 * MP_F_NATIVE_POLL, 3);
+    asm_a64_load(as, 16, REG_FUN_TABLE, 8 * MP_F_NATIVE_POLL, 3);
     asm_a64_op(as, 0xD63F0000 | 16 << 5); // BLR
     if (emit->do_viper_types) {
         asm_a64_cbz(as, REG_RET, label, false);
@@ -335,35 +364,79 @@ static void emit_native_aarch64_is_true(emit_t *emit) {
 
 // ---- The stack ----------------------------------------------------------------------------------
 
+static int a64_slot(emit_t *emit, int position) {
+    return asm_a64_slot(emit->as, emit->stack_start + position);
+}
+
 // What is in memory stays there.
 static bool emit_native_aarch64_dup_top(emit_t *emit) {
+    asm_a64_t *as = emit->as;
     stack_info_t *top = peek_stack(emit, 0);
     vtype_kind_t vtype = top->vtype;
     if (top->kind != STACK_VALUE) {
+        as->result_at = SIZE_MAX; // in x0, but not for one alone
         return false;
     }
+    int slot = a64_slot(emit, emit->stack_size - 1);
     need_reg_single(emit, REG_TEMP0, 0);
     emit_native_mov_reg_state(emit, REG_TEMP0, emit->stack_start + emit->stack_size - 1);
+    if (slot >= 0) {
+        as->result_at = as->copied_at = asm_a64_here(as);
+        as->copied_from = slot;
+    }
     emit_post_push_reg(emit, vtype, REG_TEMP0);
     return true;
 }
 
-// If the last instruction was an operation that made the top of the stack, let it make it in `reg`, the register of a
-// variable.
-static void emit_native_aarch64_result_to(emit_t *emit, int reg) {
+// If the last instruction was an operation that made the top of the stack in x0, let it make it in `reg`.
+static bool a64_made_in(emit_t *emit, int reg) {
     asm_a64_t *as = emit->as;
     stack_info_t *top = peek_stack(emit, 0);
     if (top->kind != STACK_REG || top->data.u_reg != REG_RET || as->result_at != asm_a64_here(as) || as->base.suppress) {
-        return;
+        return false;
     }
     for (int i = 0; i < emit->stack_size - 1; i++) {
         stack_info_t *si = &emit->stack_info[i];
         if (si->kind == STACK_REG && (si->data.u_reg == REG_RET || si->data.u_reg == reg)) {
-            return;
+            return false;
         }
     }
     asm_a64_result_to(as, reg);
-    top->data.u_reg = reg;
+    return true;
+}
+
+// In the register of a variable.
+static void emit_native_aarch64_result_to(emit_t *emit, int reg) {
+    if (a64_made_in(emit, reg)) {
+        peek_stack(emit, 0)->data.u_reg = reg;
+    }
+}
+
+// In that of its place on the stack, in front of a label, where nobody asks for x0.
+static void emit_native_aarch64_settle_top(emit_t *emit) {
+    int slot = emit->stack_size == 0 ? -1 : a64_slot(emit, emit->stack_size - 1);
+    if (slot >= 0 && a64_made_in(emit, slot)) {
+        peek_stack(emit, 0)->kind = STACK_VALUE;
+    }
+}
+
+// The top of the stack, popped, in a register that is only read.
+static void a64_pop_operand(emit_t *emit, vtype_kind_t *vtype, int *reg, int other) {
+    asm_a64_t *as = emit->as;
+    stack_info_t *top = peek_stack(emit, 0);
+    int slot = a64_slot(emit, emit->stack_size - 1);
+    if (top->kind == STACK_VALUE && slot >= 0) {
+        *reg = slot;
+    } else if (top->kind == STACK_REG && top->data.u_reg == REG_RET && as->copied_at == asm_a64_here(as) && !as->base.suppress) {
+        as->base.code_offset -= 4;
+        as->copied_at = as->result_at = SIZE_MAX;
+        *reg = as->copied_from;
+    } else {
+        emit_pre_pop_reg_flexible(emit, vtype, reg, other, other);
+        return;
+    }
+    *vtype = top->vtype;
+    emit_pre_pop_discard(emit);
 }
 
 // ---- Operations on words ------------------------------------------------------------------------
@@ -458,12 +531,12 @@ static bool a64_word_op(emit_t *emit, mp_binary_op_t op) {
     int rhs = REG_ARG_3, lhs = REG_ARG_2;
     if (by_imm) {
         emit_pre_pop_discard(emit);
-        emit_pre_pop_reg_flexible(emit, &vtype_lhs, &lhs, REG_ARG_3, REG_ARG_3);
+        a64_pop_operand(emit, &vtype_lhs, &lhs, REG_ARG_3);
         need_reg_single(emit, REG_ARG_3, 0);
     } else {
-        emit_pre_pop_reg_flexible(emit, &vtype_rhs, &rhs, -1, -1);
+        a64_pop_operand(emit, &vtype_rhs, &rhs, -1);
         lhs = rhs == REG_ARG_2 ? REG_ARG_3 : REG_ARG_2;
-        emit_pre_pop_reg_flexible(emit, &vtype_lhs, &lhs, rhs, rhs);
+        a64_pop_operand(emit, &vtype_lhs, &lhs, rhs);
     }
     // Read before it is written, whichever they are.
     int result = compare ? ASM_A64_REG_ZR : REG_RET;
@@ -491,6 +564,7 @@ static void emit_native_aarch64_negate(emit_t *emit, uint32_t op) {
     need_reg_single(emit, REG_RET, 0);
     // Not in place: the register may be that of a variable.
     asm_a64_op3(emit->as, op, REG_RET, ASM_A64_REG_ZR, reg);
+    emit->as->result_at = asm_a64_here(emit->as);
     emit_post_push_reg(emit, vtype, REG_RET);
 }
 

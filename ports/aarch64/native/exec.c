@@ -75,6 +75,10 @@ uintptr_t native_pending(void) {
         mp_handle_pending(true);
         return 0;
     }
+    if (native_stopped.why == NATIVE_STOP_NOT) {
+        native_stopped.why = NATIVE_STOP_LONG;
+        native_takes_long();
+    }
     if (MP_STATE_THREAD(mp_pending_exception) == MP_OBJ_NULL) {
         return 0;
     }
@@ -84,43 +88,51 @@ uintptr_t native_pending(void) {
 
 // ---- Faults -------------------------------------------------------------------------------------
 
-// What the object at p is the code of, as the garbage collector has it: MP_OBJ_NULL if nothing is.
-static mp_obj_fun_bc_t *function_of(const void *code) {
+// The function whose code is the nearest that begins at or below `code`, where the code is written: a linear look
+// at all objects. Frozen functions are objects, too, with their code in the image.
+static mp_obj_fun_bc_t *function_at(uintptr_t code) {
+    mp_obj_fun_bc_t *best = NULL;
     for (uintptr_t p = exec_heap; p < exec_heap + exec_size; p += MICROPY_BYTES_PER_GC_BLOCK) {
         mp_obj_fun_bc_t *fun = (mp_obj_fun_bc_t *)p;
         const mp_obj_type_t *type = fun->base.type;
-        if ((type == &mp_type_fun_viper || type == &mp_type_fun_native || type == &mp_type_native_gen_wrap) && fun->bytecode == code
-            && gc_nbytes(fun) != 0) {
-            return fun;
+        if ((type == &mp_type_fun_viper || type == &mp_type_fun_native || type == &mp_type_native_gen_wrap)
+            && (uintptr_t)fun->bytecode <= code && (best == NULL || fun->bytecode > best->bytecode) && gc_nbytes(fun) != 0) {
+            best = fun;
         }
     }
-    return NULL;
+    return best;
+}
+
+extern char __frozen_code_start[], __frozen_code_end[];
+
+// Where code that runs at pc is written; 0: that is no compiled code.
+static uintptr_t written_at(uintptr_t pc) {
+    if (pc - EXEC_BASE < exec_size) {
+        return pc - EXEC_BASE + exec_heap;
+    }
+    return pc >= (uintptr_t)__frozen_code_start && pc < (uintptr_t)__frozen_code_end ? pc : 0;
 }
 
 static qstr name_of(uintptr_t pc) {
-    uintptr_t p = (pc - EXEC_BASE + exec_heap) & ~(uintptr_t)(MICROPY_BYTES_PER_GC_BLOCK - 1);
-    while (p > exec_heap && gc_nbytes((void *)p) == 0) {
-        p -= MICROPY_BYTES_PER_GC_BLOCK;
-    }
-    mp_obj_fun_bc_t *fun = function_of((const void *)p);
+    mp_obj_fun_bc_t *fun = function_at(written_at(pc));
     if (fun == NULL) {
         return MP_QSTR_;
     }
     if (fun->base.type == &mp_type_fun_viper) {
-        return fun->context->constants.qstr_table[((const viper_head_t *)p)->name];
+        return fun->context->constants.qstr_table[((const viper_head_t *)fun->bytecode)->name];
     }
     return mp_obj_fun_get_name(MP_OBJ_FROM_PTR(fun));
 }
 
 static MP_NORETURN void fault_at(uintptr_t pc, uint64_t far, uint64_t esr) {
-    uint32_t instruction = *(const uint32_t *)(pc - EXEC_BASE + exec_heap);
+    uint32_t instruction = *(const uint32_t *)written_at(pc);
     unsigned size = 1u << (instruction >> 30);
     mp_raise_msg_varg(&mp_type_Fault, MP_ERROR_TEXT("cannot %s %u byte%s at 0x%lx: %s, in compiled function '%q'"),
         esr & BIT(6) ? "write" : "read", size, size == 1 ? "" : "s", far, fault_status_name(esr), name_of(pc));
 }
 
 bool exec_fault(uint64_t *x, uint64_t *elr, uint64_t esr, uint64_t far) {
-    if (*elr - EXEC_BASE >= exec_size || FIELD(esr, 31, 26) != 0x25) {
+    if (written_at(*elr) == 0 || FIELD(esr, 31, 26) != 0x25) {
         return false;
     }
     if (native_running != NULL) {

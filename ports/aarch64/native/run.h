@@ -5,9 +5,12 @@
 #define ELAPID_RUN_H
 
 #include "py/obj.h"
-#include "viper.h"
+#include "compiled.h"
 
-typedef enum { NATIVE_STOP_NOT, NATIVE_STOP_PENDING, NATIVE_STOP_FAULT } native_why_t;
+typedef enum {
+    NATIVE_STOP_NOT, NATIVE_STOP_PENDING, NATIVE_STOP_FAULT,
+    NATIVE_STOP_LONG,       // it goes on, for longer than interrupts should be masked: they are on now
+} native_why_t;
 
 typedef struct {
     native_why_t why;
@@ -16,6 +19,7 @@ typedef struct {
 
 extern const viper_head_t *native_running; // while it runs; NULL: none does
 extern native_stop_t native_stopped;
+void native_takes_long(void); // the exit's code: from now on interrupts are to be on
 
 MP_NORETURN void native_raise_stopped(void);
 
