@@ -78,11 +78,11 @@ debug: ready ## QEMU stopped at reset, under gdb with symbols
 test: all ## build and run every test
 	$(PY) -m pytest $(TESTS)
 
-test-long: all ## Linux's own load on four cores, 20 rounds of it, and new fuzz cases: an hour and more
+test-long: all ## Linux's own load on four cores, 20 rounds of it, new fuzz cases, all of MicroPython's tests: an hour and more
 	$(PY) -m pytest -m long --timeout 3600 $(TESTS)
 
-test-upstream: all ## MicroPython's own tests and benchmarks, on the target
-	$(PY) -m pytest -s tests/test_upstream.py
+test-upstream: all ## all of MicroPython's own tests and benchmarks, on the target; `make test` has a sample
+	$(PY) -m pytest -s -m "long or not long" tests/test_upstream.py
 
 bench: all ## what things cost, in instructions, against the budgets; BENCH=--quick, --update, or groups
 	@$(PY) tools/bench.py $(BENCH)

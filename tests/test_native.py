@@ -429,6 +429,22 @@ print(next(g), g.send("a"), g.send("b"), g.throw(ValueError("v")), g.close())
     ]
 
 
+def test_raise(target):
+    """Without an exception it is refused where it is compiled; what one is raised from is ignored."""
+    script = """
+for kind in "native", "viper":
+    for text in "raise", "raise KeyError('a') from ValueError('b')":
+        scope = {}
+        try:
+            exec(f"@micropython.{kind}\\ndef f(n):\\n try:\\n  int('x')\\n except ValueError as e:\\n  {text}\\n", scope)
+            scope["f"](5)
+        except Exception as error:
+            print(repr(error))
+"""
+    refused = "NotImplementedError('compiled code cannot raise without naming the exception',)"
+    assert target.exec(script).splitlines() == [refused, "KeyError('a',)"] * 2
+
+
 # ---- As handlers --------------------------------------------------------------------------------
 
 CALL = """

@@ -87,15 +87,6 @@ def run(machine, upstream, script, option, *arguments, seconds=500):
     return done.stdout
 
 
-def test_suite(machine, upstream):
-    exclude = [word for file in listed(excluded=True) for word in ("-e", f"^{re.escape(file)}$")]
-    said = run(machine, upstream, "run-tests.py", "-t", "-d", *BOARD, *MORE, *exclude)
-    passed, failed, skipped = outcomes(said)
-    assert not failed
-    assert len([file for file in passed if file.split("/")[0] in BOARD]) >= PERFORMED
-    assert skipped == listed(excluded=False)
-
-
 def outcomes(said):
     """The files that passed, failed, were skipped."""
     lines = re.findall(r"(?m)^(pass|FAIL|skip|lrge) +(\S+)", said)
@@ -105,18 +96,60 @@ def outcomes(said):
     )
 
 
+AS_NATIVE = ("--via-mpy", "--emit", "native")
+
+
+def whole(machine, upstream, folders, how=(), seconds=1000):
+    """All files of the folders: those that passed. None may fail, and what is skipped is what is listed."""
+    exclude = [word for file in listed(excluded=True) for word in ("-e", f"^{re.escape(file)}$")]
+    said = run(
+        machine, upstream, "run-tests.py", "-t", *how, "-d", *folders, *exclude, seconds=seconds
+    )
+    passed, failed, skipped = outcomes(said)
+    assert not failed
+    expected = listed(False, native=bool(how))
+    assert skipped == {file for file in expected if file.split("/")[0] in folders}
+    return passed
+
+
+@pytest.mark.long
+def test_suite(machine, upstream):
+    passed = whole(machine, upstream, (*BOARD, *MORE))
+    assert len([file for file in passed if file.split("/")[0] in BOARD]) >= PERFORMED
+
+
+@pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_suite_as_native_code(machine, upstream):
     """All of it once more, each file compiled by mpy-cross to native code."""
-    exclude = [word for file in listed(excluded=True) for word in ("-e", f"^{re.escape(file)}$")]
-    how = ("--via-mpy", "--emit", "native", "-d", *BOARD, "stress")
-    said = run(machine, upstream, "run-tests.py", "-t", *how, *exclude, seconds=3000)
+    passed = whole(machine, upstream, (*BOARD, "stress"), AS_NATIVE, 3000)
+    assert len(passed) >= PERFORMED_AS_NATIVE
+
+
+def sample(machine, upstream, every, first, how=(), always=()):
+    """Every so many-th file of each folder, the same at any time, and those that are named. The whole is what
+    `make test-upstream` and `make test-long` run.
+    """
+    files = set()
+    for folder in (*BOARD, "stress") if how else (*BOARD, *MORE):
+        names = sorted(f"{folder}/{file.name}" for file in (upstream / folder).glob("*.py"))
+        files |= {*names[first::every], *(name for name in names if name.startswith(always))}
+    files -= listed(excluded=True)
+    said = run(machine, upstream, "run-tests.py", "-t", *how, *sorted(files))
     passed, failed, skipped = outcomes(said)
     assert not failed
-    assert len(passed) >= PERFORMED_AS_NATIVE
-    folders = (*BOARD, "stress")
-    expected = {file for file in listed(False, native=True) if file.split("/")[0] in folders}
-    assert skipped == expected
+    assert skipped == listed(False, native=bool(how)) & files
+    assert passed == files - skipped
+    print(len(passed))
+
+
+def test_sample(machine, upstream):
+    sample(machine, upstream, 6, 0)
+
+
+def test_sample_as_native_code(machine, upstream):
+    """And all that is about native code."""
+    sample(machine, upstream, 9, 1, AS_NATIVE, ("micropython/native", "micropython/viper"))
 
 
 def test_benchmarks(machine, upstream):
