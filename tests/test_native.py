@@ -436,7 +436,7 @@ for kind in "native", "viper":
     for text in "raise", "raise KeyError('a') from ValueError('b')":
         scope = {}
         try:
-            exec(f"@micropython.{kind}\\ndef f(n):\\n try:\\n  int('x')\\n except ValueError as e:\\n  {text}\\n", scope)
+            exec(f"@micropython.{kind}\\ndef f(n):\\n try:\\n  unknown\\n except NameError:\\n  {text}\\n", scope)
             scope["f"](5)
         except Exception as error:
             print(repr(error))
