@@ -7,7 +7,7 @@ import time
 
 import pytest
 from console import CTRL_C
-from harness import ROOT, Target
+from harness import ROOT, Hung, Target
 
 RECURSION = "RuntimeError: maximum recursion depth exceeded"
 
@@ -124,6 +124,10 @@ TYPED = {
         "class A:\n  def __str__(self):\n    while True: pass\n  __repr__ = __str__\nraise Exception(A())",
         CTRL_C,
     ),
+    "a width": ("'%1000000000d' % 1", "MemoryError"),
+    "a width of format": ("'{:1000000000}'.format('x')", "MemoryError"),
+    "dice": ("import random; print(random.randrange(1 << 40) >> 40)", "0"),
+    "dice, all": ("import random; random.randint(1 - (1 << 63), (1 << 63) - 1)", ""),
     # What the prompt itself needs.
     "interrupts off": ("import machine; machine.disable_irq()", ""),
     "interrupts off, then deep": (
@@ -196,6 +200,35 @@ TYPED = {
 }
 
 
+# C that does not return, or not in an hour.
+ENDLESS = {
+    "power": "a = 10 ** 1000\na ** a",
+    "power, modulo": "a = 10 ** 4000\npow(3, a, a + 1)",
+    "text of a number": "a = 7 ** 30000\nfor i in range(10): a = a * a\nstr(a)",
+    "number of a text": "int('9' * 3000000)",
+    "quotient": "(1 << 16000000) // ((1 << 8000000) + 1)",
+    "constants of the compiler": "7 ** 40000000",
+    "factorial": "import math; math.factorial(2000000)",
+    "sum": "sum(range(1 << 60))",
+    "largest": "max(range(1 << 60))",
+    "any": "any(map(lambda x: 0, range(1 << 60)))",
+    "next": "next(filter(lambda x: 0, range(1 << 60)))",
+    "in a range": "-1 in iter(range(1 << 60))",
+    "in pairs": "-1 in zip(range(1 << 60), enumerate(range(1 << 60)))",
+    "a deque of all": "import collections; collections.deque(range(1 << 60), 5)",
+    "re, exponential": "import re; re.match('(a|a)*b', 'a' * 40)",
+    "re, to the sixth": "import re; re.match('a*a*a*a*a*a*b', 'a' * 400)",
+    "tuples of tuples": "a = b = ()\na = (a,); b = (b,)\nfor i in range(60): a = (a, a); b = (b, b)\na == b",
+    "hash of tuples": "a = ()\nfor i in range(60): a = (a, a)\nhash(a)",
+    "lists of lists": "a = [1]; b = [1]\nfor i in range(60): a = [a, a]; b = [b, b]\na < b",
+    "find": "('a' * 4000000).find('a' * 2000000 + 'b')",
+    "time": "import time; time.mktime((-1 << 60, 1, 1 << 60, 0, 0, 0, 0, 0))",
+    "sort": "sorted([1] * 700000)",
+    "print": "while True: print('x' * 4000000)",
+    "line": "import framebuf as f; f.FrameBuffer(bytearray(9), 3, 3, f.GS8).line(-(1 << 30), 0, 1 << 30, 5, 1)",
+}
+
+
 @pytest.fixture(params=[(2, 1), (3, 4)], ids=["gicv2-1", "gicv3-4"], scope="module")
 def machine(request):
     gic, smp = request.param
@@ -234,6 +267,23 @@ def test_prompt_lives(machine, name):
         assert "Error" not in machine.repl("L = None")
     assert machine.repl("6 * 7") == "42"
     machine.soft_reset()
+    assert machine.repl("6 * 7") == "42"
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_ctrl_c_in_c(machine, name):
+    """Ctrl-C ends what C is at work on. In constants that the compiler computes, or in C that is left in pieces,
+    it may take another one."""
+    type_in(machine, ENDLESS[name])
+    machine.until("\n")  # the last line's
+    for _ in range(20):
+        machine.send(CTRL_C)
+        try:
+            answer = machine.wait_prompt(0.3)
+            break
+        except Hung:
+            pass
+    assert "KeyboardInterrupt" in answer
     assert machine.repl("6 * 7") == "42"
 
 
@@ -318,3 +368,46 @@ def test_the_report_of_an_overflow_has_addresses_and_a_way_out(boot):
     assert (
         len(re.findall(r" 402[0-9a-f]{5}\b", report.partition("addresses on the stack")[2])) >= 8
     )
+
+
+SEEDED = "[84, 81, 9, 97, 72, 13] 9 b"
+
+
+def test_dice_of_64_bits(machine):
+    """The right values, evenly spread, from the smallest range to all of a machine word; the numbers a seed
+    gives within 32 bits are upstream's."""
+    script = """
+import random
+random.seed(3)
+print([random.randrange(100) for _ in range(6)], random.randint(5, 9), random.choice("abcdef"))
+def parts(make, low, high):
+    "How many of 800 fall into each eighth, and whether all are where they should be."
+    got = [make() for _ in range(800)]
+    eighth = [0] * 8
+    for n in got:
+        eighth[(n - low) * 8 // (high - low)] += 1
+    assert min(eighth) > 50 and max(eighth) < 160, eighth
+    return got
+for bits in (10, 31, 32, 33, 40, 62):
+    for n in (1 << bits, (1 << bits) + (1 << bits - 1)):
+        parts(lambda: random.randrange(n), 0, n)
+        parts(lambda: random.randrange(-n, n), -n, n)
+        parts(lambda: random.randint(1 - n, n), 1 - n, n + 1)
+        if bits < 62:  # as far as len() tells
+            parts(lambda: random.choice(range(n)), 0, n)
+        for step in (3, -3):
+            first, last = (-n, n) if step > 0 else (n, -n)
+            assert not {(x - first) % 3 for x in parts(lambda: random.randrange(first, last, step), -n - 3, n + 3)} - {0}
+most = (1 << 63) - 1
+parts(lambda: random.randint(-most, most), -most, most + 1)
+parts(lambda: random.randrange(-most, most), -most, most)
+parts(lambda: random.randrange(-most, most, 1 << 32), -most, most)
+for bad in ((0,), (-5,), (3, 3), (4, 3), (3, 4, -1), (4, 3, 1), (1, 2, 0)):
+    try:
+        random.randrange(*bad)
+        print("taken", bad)
+    except ValueError:
+        pass
+"""
+    seeded, *more = machine.exec(script, seconds=60).splitlines()
+    assert seeded == SEEDED and not more, more

@@ -19,6 +19,7 @@
 #include "core/syndrome.h"
 #include "irq/timer.h"
 #include "trap/callback.h"
+#include "trap/el2_fault.h"
 #include "trap/numbers.h"
 #include "trap/quick.h"
 #include "trap/words.h"
@@ -321,6 +322,7 @@ void callback_raised(vcpu_t *v, mp_obj_t exception) {
 void callback_interrupt(void) {
     if (handler_since != 0 && timer_now() - handler_since >= timer_freq() / 20) {
         mp_sched_keyboard_interrupt();
+        el2_interrupt_late();
         MP_STATE_VM(sched_state) = MP_SCHED_PENDING; // callback() sets right what was locked
     }
 }

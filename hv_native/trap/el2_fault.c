@@ -13,6 +13,7 @@
 #include "core/platform.h"
 #include "core/syndrome.h"
 #include "irq/irq.h"
+#include "irq/timer.h"
 #include "memory/mmu.h"
 #include "memory/pgtable.h"
 #include "trap/el2_fault.h"
@@ -274,6 +275,49 @@ MP_NORETURN static void abort_raise(uint64_t addr, uint64_t esr, uint64_t pc) {
         esr & ISS_WNR ? "write" : "read", addr, fault_status_name(esr), pc);
     raising = false;
     nlr_raise(exception);
+}
+
+// ---- Ctrl-C in C --------------------------------------------------------------------------------
+//
+// Python looks for a Ctrl-C between its own instructions: not in the product of two vast numbers, in sum(range(1 << 60))
+// or in a regular expression. One that has waited for half a second is raised from an interrupt, where C is at work that
+// computes and leaves nothing half done: link.ld says which. Elsewhere it waits for the next interrupt that finds it there.
+
+extern const char __leave_start[], __leave_end[];
+bool el2_leave_wanted;
+static timer_t leave_timer;
+
+static bool interrupt_waits(void) {
+    return MP_STATE_THREAD(mp_pending_exception) == MP_OBJ_FROM_PTR(&MP_STATE_VM(mp_kbd_exception));
+}
+
+static void leave_soon(timer_t *t) {
+    el2_leave_wanted = interrupt_waits();
+    if (el2_leave_wanted) {
+        timer_arm(t, timer_now() + timer_freq() / 1000, leave_soon);
+    }
+}
+
+void el2_interrupt_late(void) {
+    if (!leave_timer.armed) {
+        timer_arm(&leave_timer, timer_now() + timer_freq() / 2, leave_soon);
+    }
+}
+
+MP_NORETURN static void interrupt_raise(void) {
+    mp_obj_t exception = MP_STATE_THREAD(mp_pending_exception);
+    MP_STATE_THREAD(mp_pending_exception) = MP_OBJ_NULL;
+    raising = false;
+    nlr_raise(exception);
+}
+
+// Of an interrupt's frame only x0 to x19, x29, x30, ELR and SPSR are there; its SP is where the frame ends.
+void el2_leave(el2_frame_t *f) {
+    el2_leave_wanted = false;
+    if (interrupt_waits() && f->elr >= (uint64_t)__leave_start && f->elr < (uint64_t)__leave_end && may_unwind(f)) {
+        raising = true;
+        f->elr = (uint64_t)interrupt_raise;
+    }
 }
 
 void el2_exception(el2_frame_t *f) {

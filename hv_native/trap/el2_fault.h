@@ -24,6 +24,8 @@ const char *fault_status_name(uint64_t esr);
 // Python's stack overflow is an exception (el2_fault.c), but not in the middle of what has to come to its end:
 // what began at a higher address of the stack than this, if it is not 0, is not left.
 extern uintptr_t unwind_floor;
+// Ctrl-C was typed, and Python is to look at it. Where it does not within half a second, it is in C that does not end.
+void el2_interrupt_late(void);
 // machine.disable_irq(): else interrupts are masked where a lock is held.
 extern bool irqs_masked_by_python;
 

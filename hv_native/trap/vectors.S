@@ -193,8 +193,15 @@ resume_saved:
 
 el2_irq:
     push_frame el2_irq_low
-    bl      irq_el2
+    adrp    x0, el2_leave_wanted        // a Ctrl-C that Python does not look at: el2_fault.c
+    ldrb    w0, [x0, #:lo12:el2_leave_wanted]
+    cbnz    w0, 2f
+1:  bl      irq_el2
     restore_frame
+
+2:  mov     x0, sp
+    bl      el2_leave
+    b       1b
 
 el2_sync:
     push_frame el2_overflow

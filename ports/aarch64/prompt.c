@@ -19,7 +19,7 @@
 MP_REGISTER_ROOT_POINTER(void *line_reserve);
 
 // For pyexec_hooks.h, which only pyexec.c is to see.
-void prompt_before_exec(bool raw);
+void prompt_before_exec(bool raw, bool read);
 void prompt_after_exec(void *exception);
 
 // Taken when the first script or line is to run: reset to prompt is counted in instructions.
@@ -48,8 +48,12 @@ static void take_reserve(void) {
     heap_is_new = false;
 }
 
-void prompt_before_exec(bool raw) {
+// What has been read whole may be long in the compiler, which computes constants: Ctrl-C is for it from there on.
+void prompt_before_exec(bool raw, bool read) {
     in_raw_exec = raw;
+    if (read) {
+        mp_hal_set_interrupt_char(CHAR_CTRL_C);
+    }
     if (booted) {
         take_reserve();
     }

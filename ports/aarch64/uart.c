@@ -10,6 +10,7 @@
 #include "hv_native/core/platform.h"
 #include "hv_native/irq/irq.h"
 #include "hv_native/trap/callback.h"
+#include "hv_native/trap/el2_fault.h"
 #include "uart.h"
 #include "uart_pl011.h"
 
@@ -58,6 +59,7 @@ static void uart_rx(void *arg) {
         }
         if (c == mp_interrupt_char) {
             mp_sched_keyboard_interrupt();
+            el2_interrupt_late();
             continue;
         }
         ringbuf_put(&stdin_ringbuf, c);
