@@ -10,7 +10,13 @@ from harness import ROOT
 
 GUESTS = "insn,mmio,psci,virtqueue,stage1,a32"
 CASES = {GUESTS: 12, "files": 30, "typed": 10}  # of each kind, on each machine
-FIRST = {"gicv2-smp1": 0, "gicv3-smp1": 32, "gicv2-smp4": 64, "gicv3-smp4": 96}  # session.spread
+FIRST = {
+    "gicv2-smp1": 0,
+    "gicv3-smp1": 32,
+    "gicv2-smp4": 64,
+    "gicv3-smp4": 96,
+    "max": 128,
+}  # session.spread
 
 
 def fuzz(kinds, *options):

@@ -21,6 +21,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), *(str(Path(__file__).resol
 import files  # noqa: E402
 import programs  # noqa: E402
 import typed  # noqa: E402
+from console import CTRL_A, CTRL_C, RAW_PROMPT  # noqa: E402
 from harness import Gone, Hung, Target  # noqa: E402
 from session import STREAK, Fault, Session, spread  # noqa: E402
 
@@ -83,13 +84,26 @@ class Typed:
             try:
                 target.send(line)
                 time.sleep(0.01)
-                target.line.friendly(15)
-                target.at_prompt = True
+                self.back(target)
                 session.stopped()
             except (Hung, Gone) as error:
                 raise Fault(f"after {line!r}: {session.verdict(error)}") from None
         session.close_typed()
         return "lines"
+
+    def back(self, target):
+        """To the prompt, as a person: Ctrl-C until it is there. C may be left in pieces, each by one."""
+        for _ in range(60):
+            target.send(CTRL_C + CTRL_C + CTRL_A)
+            try:
+                target.line.until(RAW_PROMPT, 0.3)
+                break
+            except Hung:
+                pass
+        else:
+            raise Hung("no prompt after 60 times Ctrl-C")
+        target.line.leave_raw()
+        target.at_prompt = True
 
 
 RUNNERS = {**dict.fromkeys(GUESTS, Guests), "files": Files, "typed": Typed}

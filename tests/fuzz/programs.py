@@ -36,13 +36,13 @@ class Echo(Device):
         r.write(r.read(4096))
 lan = hv.Switch()
 
-def _devices(vm):
-    vm.rng()
-    vm.block(64 << 10)
-    vm.block(bytes(8 << 10), cow=True)
-    vm.net(lan)
-    vm.virtio_console()
-    vm.virtio(Echo())
+def _devices(vm, legacy):
+    vm.rng(legacy=legacy)
+    vm.block(64 << 10, legacy=legacy)
+    vm.block(bytes(8 << 10), cow=True, legacy=legacy)
+    vm.net(lan, legacy=legacy)
+    vm.virtio_console(legacy=legacy)
+    vm.virtio(Echo(legacy))
     vm.flash(0, "512K")
     vm.mmio(0x0B00_0000, 0x1000, lambda cpu, offset, value: 5)
     vm.rule("mmio", 0x0B00_1000, "shadow")
@@ -72,7 +72,7 @@ def one(parts, cpus, x, sysreg, pstate, ms, back, devices=False, trace=False, se
     try:
         vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
         if devices:
-            _devices(vm)
+            _devices(vm, devices == "legacy")
         if trace:
             vm.trap_el1_exceptions("all", lambda cpu, esr, vector: None)
         for at, data in _unpack(parts):
@@ -197,8 +197,8 @@ DEVICES = (
     (0, (0, 1, 2, 4, 0xAAA, 0x554, 0x55, 0x1000, 0x7_FFF8), 0x8_0000),  # flash
     (0x0B00_0000, (0, 4, 8, 0xFF8, 0xFFC, 0x1000), 0x2000),  # handlers
 )
-# ICC_*, ICV_*, CNTP_*, CNTV_CTL, debug, PMU, ID registers, implementation defined, cache and TLB.
-REGISTERS = (0xD518C000, 0xD518CB00, 0xD5184600, 0xD51BE200, 0xD51BE320, 0xD5100000, 0xD5100200, 0xD51B9C00,
+# ICC_*, ICV_*, CNTP_*, CNTV_*, debug, PMU, ID registers, implementation defined, cache and TLB.
+REGISTERS = (0xD518C000, 0xD518CB00, 0xD5184600, 0xD51BE200, 0xD51BE300, 0xD5100000, 0xD5100200, 0xD51B9C00,
              0xD51BE800, 0xD5180000, 0xD518B000, 0xD51BF000, 0xD5087000, 0xD5088000)  # fmt: skip
 
 # opc1, coprocessor, CRn, CRm, opc2
@@ -317,6 +317,7 @@ def value(dice):
         1 << dice.randrange(32),
         dice.randrange(64),
         dice.choice(ODD),
+        dice.choice((MASK, MASK - 1, 1 << 63, dice.getrandbits(64))),
     )
     return dice.choice(some)
 
@@ -380,6 +381,9 @@ def mmio(dice, machine):
                 *load(2, value(dice)),
                 a64.access(dice, 0, 1),
             ]
+        if dice.random() < 0.1:  # CNTV_CVAL_EL0, then CNTV_CTL_EL0
+            at = dice.choice((MASK, MASK, value(dice)))
+            return [*load(0, at), 0xD51BE340, *load(1, dice.choice((1, 3, 0))), 0xD51BE321]
         if dice.random() < 0.8:
             word = (
                 dice.choice(REGISTERS) | dice.getrandbits(6) << 5 | dice.getrandbits(1) << 21 | 1
@@ -442,7 +446,7 @@ def psci(dice, machine):
 def virtqueue(dice, machine):
     """Drivers whose rings are anything: loops, nowhere, indirect in indirect, kicked while another vCPU
     writes them."""
-    legacy = False
+    legacy = dice.random() < 0.3
     rings = RAM + 0x10_0000
     slot = dice.randrange(6)
     base = 0x0A00_0000 + slot * 0x200
@@ -458,6 +462,7 @@ def virtqueue(dice, machine):
         CODE + 0x1F000,
     )
     lengths = (0, 1, 4, 16, 64, 512, 528, 1024, 4096, 0x1_0000, 0xFFFF_FFFF, 0x8000_0000)
+    pages = (4096, 4096, 4096, 16, 1, 0, 3, 0x8000_0000, 0xFFFF_FFFF)
 
     def descriptor():
         flags = dice.choice((0, 1, 1, 2, 3, 3, 4, 5, 6, dice.getrandbits(16)))
@@ -489,6 +494,8 @@ def virtqueue(dice, machine):
         (rings + 0x8000, headers),
         (rings + 0xC000, table),
     ]
+    if legacy:
+        parts.append((rings + 16 * 16, available))  # behind the table, of a queue of 16
 
     def put(offset, number):
         return [*load(0, base + offset), *load(1, number), 0xB9000001]
@@ -513,8 +520,18 @@ def virtqueue(dice, machine):
             where = where if dice.random() < 0.9 else dice.choice(places) & MASK
             steps += [put(at, where & 0xFFFF_FFFF), put(at + 4, where >> 32)]
         steps += [put(0x44, 1), put(0x70, 15), put(0x50, queue)]
-        if legacy:
-            steps = [put(0x28, 4096), put(0x3C, 4096), put(0x40, rings >> 12), *steps]
+        if legacy:  # no ready bit: what is written last is where the ring is
+            steps = [
+                *steps[:5],
+                put(0x20, dice.choice((0, 0, 0xFFFF_FFFF))),
+                put(0x70, 3),
+                put(0x28, dice.choice(pages)),
+            ]
+            steps += [put(0x30, queue), put(0x38, size), put(0x3C, dice.choice(pages))]
+            steps += [
+                put(0x40, dice.choice((rings >> 12, rings >> 12, 0, value(dice) & 0xFFFF_FFFF)))
+            ]
+            steps += [put(0x70, 7), put(0x50, queue)]
         if dice.random() < 0.2:
             steps.pop(dice.randrange(len(steps)))
         return steps
@@ -550,7 +567,7 @@ def virtqueue(dice, machine):
 
     actions = [driver(), *[dice.choice((driver, scribbler))() for _ in range(dice.randrange(3))]]
     begin = [*vectors(), *floats(), *mmu(0x00FF)]
-    return Case(actions, begin=begin, again=dice.choice((1, 5, 50)), parts=[*identity(), *parts], devices=True, x=[],
+    return Case(actions, begin=begin, again=dice.choice((1, 5, 50)), parts=[*identity(), *parts], devices="legacy" if legacy else True, x=[],
                 sysreg=[], pstate=0x3C5, ms=40, back=dice.random() < 0.5)  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from guestcode import SCRIPT, link
 from harness import ROOT, Gone, Hung, Target, TargetError
 
 MACHINES = [{"gic": gic, "smp": smp} for smp in (1, 4) for gic in (2, 3)]
+MACHINES += [{"gic": gic, "smp": 2, "args": ["-cpu", "max"]} for gic in (3, 2)]
 STREAK = 32  # cases on a machine before the next kind of machine has its turn
 
 # Sleeps until its timer fires, acknowledges, counts: loops at 0x40100000, ticks behind.

@@ -5,12 +5,14 @@ Left out is what is said to stop the machine or to change it under itself: power
 memory by address, hv.mmu, and `unsafe`.
 """
 
+import gen_registers
+
 VALUES = """
 0 1 -1 2 7 32 255 4096 0x4000_0000 0x4008_0000 0x0900_0000 0x0a00_0000 1<<31 1<<32 1<<40 1<<63 1<<64 -1<<63 10**40
 None True '' 'x' 'x'*5000 b'' b'abc' bytes(4096) bytearray(100) 1.5 float('nan') float('inf') -0.0 1j
 () (1,2) [] [1]*100 {} {'a':1} set() object() range(10) ... lambda:0 lambda*a:1 lambda*a:1/0 print hv vm cpu irq int str
 vm.memory vm.cpu vm.console hv.STOP hv.PASS hv.VM vm.run '64M' '1K' '-1' '0' 'rw' 'rwx' 'HCR_EL2' 'ACTLR_EL1' 'const'
-'count' 'log' 'shadow' 'deny' 'mmio' 'hvc' 'all' 'irq' 'abort' memoryview(b'abc') vm.memory.view(0x40000000,64) iter([1])
+range(1<<60) iter(range(1<<60)) 7**30000 1<<100000 deep pair wide itself 'a'*40 '(a|a)*b' '('*4000 '['*9999 '%999999999d' 1e300 'count' 'log' 'shadow' 'deny' 'mmio' 'hvc' 'all' 'irq' 'abort' memoryview(b'abc') vm.memory.view(0x40000000,64) iter([1])
 """.split()
 
 CALLS = """
@@ -22,9 +24,9 @@ cpu.dump irq.set irq.pulse irq.watch irq.unwatch hv.VM hv.explain hv.read hv.eve
 hv.net.Switch hv.block.Block hv.block.store hv.loader.identify hv.platform hv.virtio.Device hv.initrd repr str len iter next
 list tuple sorted hash int float bytes bytearray memoryview dict set sum min max abs divmod pow round chr ord hex bin dir
 help type isinstance getattr setattr hasattr id zip map filter enumerate reversed eval compile open
-json.dumps json.loads struct.pack struct.unpack struct.calcsize re.compile re.match binascii.hexlify binascii.crc32
-hashlib.sha256 deflate.DeflateIO array.array collections.deque collections.OrderedDict collections.namedtuple heapq.heappush
-io.BytesIO io.StringIO random.randrange random.getrandbits random.choice math.sqrt math.factorial cmath.exp
+json.dumps json.loads time.sleep time.sleep_ms machine.lightsleep machine.time_pulse_us machine.idle sys.stdin.read struct.pack struct.unpack struct.calcsize re.compile re.match re.search re.sub binascii.hexlify binascii.crc32
+hashlib.sha256 deflate.DeflateIO array.array heapq.heapify uctypes.bytes_at uctypes.sizeof framebuf.FrameBuffer cryptolib.aes any all collections.deque collections.OrderedDict collections.namedtuple heapq.heappush
+io.BytesIO io.StringIO random.randrange random.randint random.uniform random.seed random.getrandbits random.choice math.sqrt math.factorial cmath.exp
 time.sleep_us time.localtime time.mktime machine.Timer machine.Signal machine.UART machine.RTC machine.Disk
 os.listdir os.stat os.mkdir os.remove os.rename os.chdir vfs.VfsFat vfs.VfsRom vfs.mount vfs.umount select.poll
 micropython.schedule micropython.const micropython.opt_level micropython.stack_use micropython.mem_info gc.threshold
@@ -37,6 +39,28 @@ vm.stop_time cpu.pin cpu.fpcr vm.console vm.name cpu.x
 """.split()
 
 FORMS = (
+    "hv.regs.{register}.write({})",
+    "hv.regs.{register}",
+    "hv.regs.{register}.read()",
+    "cpu.sysreg['{register}']={}",
+    "vm.el2['{register}']={}",
+    "{}**{}",
+    "{}//{}",
+    "{}<<{}",
+    "{}%{}",
+    "repr({})[:9]",
+    "json.dumps({})[:9]",
+    "sorted([{},{},{}],key=lambda x:{})",
+    "{}=={}",
+    "for x in {}: y={}",
+    "hash(({},{}))",
+    "random.choice({})",
+    "'{{}}'.format({})",
+    "machine.Timer(-1,period={},callback={}).deinit()",
+    "machine.UART(0).read({})",
+    "select.poll().poll({})",
+    "os.urandom({})[:4]",
+    "framebuf.FrameBuffer(bytearray(99),9,9,5).line({},{},{},{},{})",
     "a=[];a.append(a);{}==a",
     "(lambda f:f(f))(lambda f:f(f))",
     "'%s'%({},)",
@@ -63,6 +87,7 @@ FORMS = (
 
 # The guest asks for everything: a call, a device, a register.
 BEGIN = """
+import framebuf, cryptolib, uctypes, sys
 import hv, json, struct, re, binascii, hashlib, deflate, array, collections, heapq, io, random, math, cmath, time, machine
 import os, vfs, select, micropython, gc, hv.regs, hv.fdt, hv.block, hv.net, hv.loader, hv.virtio, hv.passthrough
 from hv.regs import HCR_EL2, SCTLR_EL2, MIDR_EL1
@@ -71,15 +96,17 @@ vm.memory[0x4008_0000:0x4008_0018] = bytes.fromhex("21 01 00 d4 20 10 38 d5 03 0
 vm.cpu[0].reset(0x4008_0000)
 vm.cpu[0].x[8] = 0x0b00_0000
 cpu, irq = vm.cpu[0], vm.irq(40)
+deep, pair, wide, itself = [], (), [1], []
+itself.append(itself)
+for n in range(5000): deep, pair = [deep], (pair, n)
+for n in range(60): wide = [wide, wide]
 """
 
 KEYS = (b"\x1b[A", b"\x1b[B", b"\x1b[C", b"\x1b[D", b"\x1b[H", b"\x1b[F", b"\x1b[3~", b"\x1b", b"\t", b"\t\t", b"\x7f",
         b"\x08", b"\x0b", b"\x15", b"\x17", b"\x02", b"\x06", b"\x10", b"\x0e", b"\xe6", b"\x00", b"\xff",
         b"import ", b"vm.", b"hv.", b"(", b"'", b"\\", b"\"\"\"", b"\r")  # fmt: skip
 
-# What Python cannot end while it is in C, or what holds the prompt for longer than a case may take: vast
-# numbers to the power of vast numbers, sleeps.
-SLOW = ("time.sleep", "vm.attach", "sys.stdin", "input")
+REGISTERS = sorted(row.name for row in gen_registers.rows())
 
 
 def value(dice):
@@ -98,7 +125,9 @@ def line(dice):
         return dice.choice(
             (f"{place}={value(dice)}", place, f"{place}=vm.cpu[0].x[3]", f"del {place}")
         )
-    form = dice.choice(FORMS)
+    form = dice.choice(FORMS).replace("{register}", dice.choice(REGISTERS))
+    if "{{}}" in form:
+        return form.replace("{{}}", "{:999999999}").replace("({})", f"({value(dice)})")
     while "{}" in form:
         form = form.replace("{}", value(dice), 1)
     return form
