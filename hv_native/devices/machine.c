@@ -14,6 +14,7 @@
 #include "memory/mem.h"
 #include "memory/native.h"
 #include "trap/el1trap.h"
+#include "trap/insight.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
@@ -172,6 +173,9 @@ void vm_destroy(vm_t *vm) {
     hook_ranges_clear(&vm->mmio, release_hook);
     hook_ranges_clear(&vm->rules, release_hook);
     el1_free(vm);
+    if (vm->breaks != NULL) {
+        trap_insight->free(vm);
+    }
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }
@@ -185,4 +189,7 @@ void vm_ram_zero(vm_t *vm) {
     }
     vm->zeroed = 0;
     el1_rearm(vm);
+    if (vm->breaks != NULL) {
+        trap_insight->rearm(vm);
+    }
 }

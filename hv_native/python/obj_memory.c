@@ -8,6 +8,7 @@
 #include "py/objarray.h"
 #include "py/runtime.h"
 #include "core/arch.h"
+#include "insight/breaks.h"
 #include "memory/lent.h"
 #include "python/objects.h"
 #include "trap/numbers.h"
@@ -60,26 +61,38 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
     if (!mp_obj_is_type(index, &mp_type_slice)) {
         uint8_t *p = host_of(vm, unbox_u64(index), 1);
         cache_clean_poc(p, 1);
+        uint64_t ipa = unbox_u64(index);
         if (value == MP_OBJ_SENTINEL) {
-            return MP_OBJ_NEW_SMALL_INT(*p);
+            uint8_t byte = *p;
+            breaks_show(vm, ipa, 1, &byte);
+            return MP_OBJ_NEW_SMALL_INT(byte);
         }
-        *p = (uint8_t)unbox_int(value);
+        uint8_t byte = (uint8_t)unbox_int(value);
+        breaks_open(vm, ipa, 1);
+        *p = byte;
         cache_written(p, 1);
+        breaks_close(vm, ipa, 1);
         return mp_const_none;
     }
     uint64_t size, ipa = slice_range(vm, index, &size);
     uint8_t *p = host_of(vm, ipa, size);
     if (value == MP_OBJ_SENTINEL) {
         cache_clean_poc(p, size);
-        return mp_obj_new_bytes(p, size);
+        vstr_t copy;
+        vstr_init_len(&copy, size);
+        memcpy(copy.buf, p, size);
+        breaks_show(vm, ipa, size, copy.buf);
+        return mp_obj_new_bytes_from_vstr(&copy);
     }
     mp_buffer_info_t buf;
     mp_get_buffer_raise(value, &buf, MP_BUFFER_READ);
     if (buf.len != size) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%lu bytes do not fit memory of %lu"), (uint64_t)buf.len, size);
     }
+    breaks_open(vm, ipa, size);
     memmove(p, buf.buf, size);
     cache_written(p, size);
+    breaks_close(vm, ipa, size);
     return mp_const_none;
 }
 

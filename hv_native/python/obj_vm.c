@@ -549,6 +549,8 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_rule), MP_ROM_PTR(&hv_vm_rule_obj) },
     { MP_ROM_QSTR(MP_QSTR_irq), MP_ROM_PTR(&hv_vm_irq_obj) },
     { MP_ROM_QSTR(MP_QSTR_el1), MP_ROM_PTR(&hv_vm_el1_obj) },
+    { MP_ROM_QSTR(MP_QSTR_breakpoint), MP_ROM_PTR(&hv_vm_breakpoint_obj) },
+    { MP_ROM_QSTR(MP_QSTR_ipa_of), MP_ROM_PTR(&hv_vm_ipa_of_obj) },
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&hv_vm_reset_obj) },
     { MP_ROM_QSTR(MP_QSTR_stage2), MP_ROM_PTR(&hv_vm_stage2_obj) },
     { MP_ROM_QSTR(MP_QSTR_stage2_run), MP_ROM_PTR(&hv_vm_stage2_run_obj) },

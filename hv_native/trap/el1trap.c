@@ -8,6 +8,8 @@
 #include "memory/mem.h"
 #include "trap/callback.h"
 #include "trap/el1trap.h"
+#include "trap/insight.h"
+#include "vcpu/a64.h"
 #include "vcpu/insn.h"
 #include "vcpu/step.h"
 #include "vcpu/vcpu.h"
@@ -158,23 +160,13 @@ static void el1_put(vcpu_t *v, uint64_t ipa, uint32_t word) {
     }
 }
 
-// What the guest had there. Usual first instructions are done here; others are put back, stepped over, and
+// What the guest had there. Most are done by software; others are put back, stepped over, and
 // replaced again (el1_step).
 static void run_original(vcpu_t *v, unsigned i) {
-    guest_regs_t *r = v->regs;
     uint32_t word = v->vm->el1->word[i];
-    uint64_t sp = vcpu_el1_get(v, EL1_SP_EL1), ipa;
-    r->pc = v->exit.pc;
-    bool el1h = (r->pstate & 0x1F) == PSTATE_EL1H;
-    if ((word & 0xFC000000) == 0x14000000) { // B
-        r->pc += (uint64_t)((int64_t)((uint64_t)word << 38) >> 36);
-    } else if (word == 0xD503201F) { // NOP
-        r->pc += 4;
-    } else if (el1h && (word & 0xBFC003FF) == 0x910003FF) { // ADD or SUB SP, SP, #imm12
-        uint64_t imm = FIELD(word, 21, 10);
-        vcpu_el1_set(v, EL1_SP_EL1, word & BIT(30) ? sp - imm : sp + imm);
-        r->pc += 4;
-    } else if (vcpu_translate_va(v, r->pc, false, false, &ipa, NULL) == 0) {
+    uint64_t ipa;
+    v->regs->pc = v->exit.pc;
+    if (!a64_run(v, word) && vcpu_translate_va(v, v->regs->pc, false, false, &ipa, NULL) == 0) {
         v->step_ipa = ipa;
         v->step_word = i;
         el1_put(v, ipa, word);
@@ -188,6 +180,9 @@ bool el1_step(vcpu_t *v) {
     }
     if (v->vm->el1->on) {
         el1_put(v, v->step_ipa, HVC(EL1_IMM + v->step_word));
+    }
+    if (v->vm->breaks != NULL) {
+        trap_insight->written(v->vm, v->step_ipa, 4); // a breakpoint stood over it
     }
     v->step_ipa = 0;
     step_end(v);

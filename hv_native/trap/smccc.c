@@ -7,6 +7,7 @@
 #include "trap/ask.h"
 #include "trap/callback.h"
 #include "trap/el1trap.h"
+#include "trap/insight.h"
 #include "trap/rule.h"
 #include "trap/trap.h"
 #include "vcpu/insn.h"
@@ -33,14 +34,17 @@ static bool call_ask_python(vcpu_t *v, hook_t *h, exit_t *why) {
 exit_t call_slow(vcpu_t *v) {
     guest_regs_t *r = v->regs;
     bool hvc = ESR_EC(v->exit.esr) == EC_HVC64;
-    uint64_t imm = hvc ? v->exit.esr & 0xFFFF : 0;
+    exit_t why;
+    if (hvc && (v->exit.esr & 0xFFFF) == BREAK_IMM && v->vm->breaks != NULL && trap_insight->hit(v, &why)) {
+        return why;
+    }
+    uint64_t imm = hvc ? v->exit.esr & 0xFFFF : 0; // of what stood there, if it was planted
     const hook_table_t *t = imm != 0 ? &v->vm->imm : hvc ? &v->vm->hvc : &v->vm->smc;
     hook_t *h = hook_find(t, imm != 0 ? imm : (uint32_t)r->x[0]);
     uint64_t value = r->x[1];
     v->exit.value = value;
     v->exit.write = true;
     r->pc = v->exit.pc;
-    exit_t why;
     if (imm >= EL1_IMM && el1_hvc(v, imm, &why)) {
         return why;
     }

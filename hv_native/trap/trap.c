@@ -16,6 +16,7 @@
 #include "trap/ask.h"
 #include "trap/callback.h"
 #include "trap/el1trap.h"
+#include "trap/insight.h"
 #include "trap/trap.h"
 #include "vcpu/debug.h"
 #include "vcpu/insn.h"
@@ -67,7 +68,8 @@ static exit_t debug_slow(vcpu_t *v) {
 }
 
 static exit_t step_slow(vcpu_t *v) {
-    return el1_step(v) ? EXIT_RESUME : debug_slow(v);
+    exit_t why = EXIT_RESUME;
+    return el1_step(v) || (trap_insight != NULL && trap_insight->stepped(v, &why)) ? why : debug_slow(v);
 }
 
 // Those that EL1 has itself, unless a script sends them here.
@@ -122,13 +124,25 @@ static exit_t(*const slow[64])(vcpu_t * v) = {
 static exit_t after_exit(vcpu_t *v, exit_t why) {
     if (why == EXIT_RESUME) {
         if (v->kicked) {
-            return EXIT_KICK;
-        }
-        if (this_pcpu()->id == 0 && callback_events_pending()) {
-            return EXIT_EVENT;
+            why = EXIT_KICK;
+        } else if (this_pcpu()->id == 0 && callback_events_pending()) {
+            why = EXIT_EVENT;
         }
     }
+    if (UNLIKELY(v->stepping) && why != EXIT_RESUME && trap_insight != NULL) {
+        trap_insight->left(v);
+    }
     return why;
+}
+
+// By what has trapped in it the step is over; it is not to be taken for done when the exit has not moved the PC.
+static exit_t dispatch(vcpu_t *v) {
+    unsigned ec = ESR_EC(v->exit.esr);
+    if (LIKELY(!v->stepping) || ec == EC_STEP_LOWER || trap_insight == NULL) {
+        return slow[ec](v);
+    }
+    trap_insight->left(v);
+    return trap_finish(v);
 }
 
 uint64_t trap_slow(guest_regs_t *r, uint64_t why) {
@@ -146,7 +160,7 @@ uint64_t trap_slow(guest_regs_t *r, uint64_t why) {
         if (ESR_EC(v->exit.esr) == EC_HVC64) {
             v->exit.pc -= 4; // alone among traps, HVC leaves the PC behind the instruction
         }
-        why = slow[ESR_EC(v->exit.esr)](v);
+        why = dispatch(v);
     } else if (why == EXIT_IRQ) {
         why = EXIT_RESUME;
     }
@@ -154,5 +168,7 @@ uint64_t trap_slow(guest_regs_t *r, uint64_t why) {
 }
 
 exit_t trap_finish(vcpu_t *v) {
-    return slow[ESR_EC(v->exit.esr)](v);
+    exit_t why = slow[ESR_EC(v->exit.esr)](v);
+    v->brk.seen &= v->regs->pc == v->brk.pc;
+    return why;
 }

@@ -15,6 +15,7 @@
 #include "irq/intc.h"
 #include "irq/irq.h"
 #include "trap/callback.h"
+#include "trap/insight.h"
 #include "trap/mmio_decode.h"
 #include "trap/quick.h"
 #include "trap/sysreg_emulate.h"
@@ -130,6 +131,9 @@ static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t 
 
 static NOINLINE uint64_t smc_or_immediate(vcpu_t *v, guest_regs_t *r, uint64_t imm) {
     bool smc = imm == 0;
+    if (UNLIKELY(imm == BREAK_IMM) && v->vm->breaks != NULL) {
+        return trap_insight->fast(v, r);
+    }
     return fast_call(v, r, smc ? &v->vm->smc : &v->vm->imm, smc ? (uint32_t)r->x[0] : imm, smc, smc);
 }
 

@@ -32,6 +32,9 @@ void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
     memset(v->el1, 0, sizeof(v->el1));
     v->el1[EL1_SCTLR_EL1] = SCTLR_EL1_RESET;
     debug_reset(v);
+    v->step_ipa = v->brk.ipa = 0;
+    v->stepping = v->brk.seen = false;
+    v->exclusive.at = NULL;
     v->kicked = false;
     memset(&v->exit, 0, sizeof(v->exit));
     vtimer_reset(v);

@@ -107,6 +107,18 @@ typedef struct vcpu {
         uint32_t word;
         bool over;          // what debug_take has set is off meanwhile
     } step;
+    struct {                // LDXR by software (vcpu/a64.c): what it has read, where; at NULL: none
+        void *at;
+        uint64_t value;
+        uint8_t size;
+    } exclusive;
+    struct {                // breakpoints (insight/breaks.c)
+        bool seen;          // the one at `pc` has been, and the instruction there is still to be done
+        uint64_t pc, sp;
+        uint64_t ipa;       // what stood there has been put back, for one step; or 0
+        bool held;          // with the other vCPUs held
+        bool alone;         // and it is to leave when it has been stepped
+    } brk;
     uint64_t step_ipa;      // el1trap.c has put the original instruction there, for one step; or 0
     uint16_t step_word;
     void *asked;            // the handler (handler_t) whose frame this exit has begun in: see callback.h

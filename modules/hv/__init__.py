@@ -34,6 +34,7 @@ from .vm import VM
 
 # What it is made of, and nobody needs to name: the tab key does not offer it (ports/aarch64/complete.c).
 _built_of = (
+    "breaks",
     "elf",
     "event",
     "progress",

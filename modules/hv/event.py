@@ -25,7 +25,8 @@ def events() -> list:
             enc = (key >> 20) << 14 | (key >> 14 & 7) << 11 | (key >> 10 & 15) << 7
             what = sysreg(enc | (key >> 1 & 15) << 3 | key >> 17 & 7)[0]
         else:
-            what = f"{ {0x16: 'hvc', 0x17: 'smc'}.get(ec, 'mmio') } {key:#x}"
+            kind = {0x16: "hvc", 0x17: "smc", 0x3C: "break"}.get(ec, "mmio")
+            what = f"{kind} {key:#x}"
         us = ticks * 1_000_000 // frequency
         got.append(Event(us, vmid, cpu, what, write, value, pc, lost))
     return got

@@ -51,6 +51,7 @@ class VM(Traps):
     _used = False  # it has run since it was reset
     _flash = ()  # (IPA, bytes)
     _nodes = ()  # of the device tree
+    _breaks = ()  # hv.breaks.Breakpoint
     _failed = None  # what could not be loaded: there is nothing to run
 
     def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
@@ -340,6 +341,37 @@ class VM(Traps):
     @stop_time.setter
     def stop_time(self, stops):
         self._vm.stop_time = stops
+
+    def on(
+        self,
+        where: int | str | None = None,
+        f=None,
+        *,
+        ret=None,
+        when=None,
+        count: int = 1,
+        once: bool = False,
+        action: str | None = None,
+        ipa: int | None = None,
+        pid: int | None = None,
+    ):
+        """A breakpoint: f(cpu) is called before the guest executes what is at `where`, "name", "name+0x10" or an
+        address of its kernel, or at the physical address ipa=. A decorator without f. The guest goes on when f returns
+        None, behind the instruction with hv.SKIP; hv.STOP stops the VM there. Any number of them, on all vCPUs, unseen
+        by the guest.
+
+        when(cpu): only if that is true. count: from this hit on. once: one time. ret(cpu): called when the function
+        that begins there returns. action: without Python, "count", "log" (hv.events()) or "stop".
+        pid: of a program: where its TTBR0_EL1 or CONTEXTIDR_EL1 is that.
+        Returns a Breakpoint: hits, off(), on(), remove().
+        """
+        from .breaks import on
+
+        return on(self, where, f, ret, when, count, once, action, ipa, pid)
+
+    def breaks(self) -> tuple:
+        """All that vm.on() has made, and not been removed."""
+        return self._breaks
 
     def irq(self, intid: int, cpu: int = 0) -> _hv.IRQ:
         """Interrupt `intid` of the guest's controller, 0 to 287; below 32 that of vCPU `cpu`.

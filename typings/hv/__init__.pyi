@@ -22,6 +22,7 @@ from .net import Switch as Switch
 from .demo import demo as demo
 from .serial import serial as serial
 from . import block as block
+from . import breaks as breaks
 from . import elf as elf
 from . import event as event
 from . import fdt as fdt

@@ -98,6 +98,18 @@ class VM(Traps):
         """Whether its virtual counter stands still while it is stopped (it does, unless set False)."""
     @stop_time.setter
     def stop_time(self, stops: Any) -> Any: ...
+    def on(self, where: int | str | None=None, f: Any=None, *, ret: Any=None, when: Any=None, count: int=1, once: bool=False, action: str | None=None, ipa: int | None=None, pid: int | None=None) -> Any:
+        """A breakpoint: f(cpu) is called before the guest executes what is at `where`, "name", "name+0x10" or an
+        address of its kernel, or at the physical address ipa=. A decorator without f. The guest goes on when f returns
+        None, behind the instruction with hv.SKIP; hv.STOP stops the VM there. Any number of them, on all vCPUs, unseen
+        by the guest.
+
+        when(cpu): only if that is true. count: from this hit on. once: one time. ret(cpu): called when the function
+        that begins there returns. action: without Python, "count", "log" (hv.events()) or "stop".
+        pid: of a program: where its TTBR0_EL1 or CONTEXTIDR_EL1 is that.
+        Returns a Breakpoint: hits, off(), on(), remove()."""
+    def breaks(self) -> tuple:
+        """All that vm.on() has made, and not been removed."""
     def irq(self, intid: int, cpu: int=0) -> _hv.IRQ:
         """Interrupt `intid` of the guest's controller, 0 to 287; below 32 that of vCPU `cpu`.
 

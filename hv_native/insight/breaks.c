@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: MIT
+// Breakpoints in guests: see breaks.h.
+
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/event.h"
+#include "core/syndrome.h"
+#include "insight/breaks.h"
+#include "insight/places.h"
+#include "trap/callback.h"
+#include "trap/quick.h"
+#include "trap/insight.h"
+#include "trap/trap.h"
+#include "vcpu/a64.h"
+#include "vcpu/insn.h"
+#include "vcpu/step.h"
+#include "vcpu/vcpu.h"
+#include "vm/el1_state.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+static void (*hold_vm)(vm_t *vm), (*release_vm)(vm_t * vm);
+
+// ---- Stepping over ------------------------------------------------------------------------------
+
+static uint64_t stack_of(vcpu_t *v) {
+    return vcpu_el1_get(v, (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0);
+}
+
+// The breakpoint at the PC has been; what stands there has not.
+static void set_seen(vcpu_t *v) {
+    v->brk.seen = true;
+    v->brk.pc = v->regs->pc;
+    v->brk.sp = stack_of(v);
+}
+
+static bool take_seen(vcpu_t *v) {
+    bool seen = v->brk.seen && v->brk.pc == v->regs->pc && v->brk.sp == stack_of(v);
+    v->brk.seen &= !seen;
+    return seen;
+}
+
+// Whether another vCPU may execute the same at this moment.
+static bool has_others(const vm_t *vm) {
+    return cpus_online > 1 && vm->nvcpus > 1;
+}
+
+// The step is over, or v has left before: what is planted is in its place again. Boot core, if others are held.
+static void end_step(vcpu_t *v) {
+    place_t *p = place_at(v->vm, v->brk.ipa);
+    step_end(v);
+    v->brk.ipa = 0;
+    if (p != NULL) {
+        place_write(v->vm, p, p->planted);
+    }
+    if (v->brk.held) {
+        v->brk.held = false;
+        release_vm(v->vm);
+    }
+}
+
+// An exit in the middle: by the instruction itself, an interrupt, or because others want this core.
+static void left_step(vcpu_t *v) {
+    if (v->brk.ipa != 0) {
+        end_step(v);
+        if (v->regs->pc == v->step.pc) {
+            set_seen(v);
+        }
+    }
+}
+
+static bool stepped(vcpu_t *v, exit_t *why) {
+    if (v->brk.ipa == 0) {
+        return false;
+    }
+    end_step(v);
+    *why = v->brk.alone ? EXIT_KICK : EXIT_RESUME;
+    return true;
+}
+
+static void hold_others(vcpu_t *v) {
+    if (has_others(v->vm)) {
+        irq_enable(); // who is to leave may wait for this core
+        hold_vm(v->vm);
+        irq_disable();
+        v->brk.held = true;
+    }
+}
+
+// By the core itself, with what stood there put back. Where other vCPUs are to be held the boot core does that; on
+// another core the exit is finished there.
+static exit_t step_over(vcpu_t *v, const place_t *p) {
+    uint64_t ipa = p->hook.key;
+    if (has_others(v->vm) && this_pcpu()->id != 0) {
+        set_seen(v);
+        return EXIT_PYTHON;
+    }
+    hold_others(v);
+    p = place_at(v->vm, ipa);
+    if (p == NULL) { // interrupts were on
+        return EXIT_RESUME;
+    }
+    v->brk.ipa = ipa;
+    place_write(v->vm, p, p->original);
+    step_begin(v, p->original);
+    if (this_pcpu()->running == v) {
+        return EXIT_RESUME;
+    }
+    v->brk.alone = true; // it is not running here, its exit is being finished for another core: for one step, it does
+    exit_t why = vcpu_run(v);
+    v->brk.alone = false;
+    left_step(v);
+    return why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ ? EXIT_RESUME : why;
+}
+
+// ---- A hit --------------------------------------------------------------------------------------
+
+static uint64_t count_hit(brk_t *b) {
+    uint64_t n;
+    uint32_t failed;
+    __asm__ volatile ("1: ldxr %0, [%2]\n add %0, %0, #1\n stxr %w1, %0, [%2]\n cbnz %w1, 1b"
+        : "=&r" (n), "=&r" (failed) : "r" (&b->hits) : "memory");
+    return n;
+}
+
+#define TTBR_BADDR UINT64_C(0xFFFFFFFFFFFE)
+
+static bool in_space(vcpu_t *v, uint64_t space) {
+    return (vcpu_el1_get(v, EL1_TTBR0_EL1) & TTBR_BADDR) == space || vcpu_el1_get(v, EL1_CONTEXTIDR_EL1) == space;
+}
+
+static bool is_about(vcpu_t *v, const brk_t *b) {
+    return b->on && (b->cpu < 0 || b->cpu == (int)v->id) && (!b->match_sp || b->sp == stack_of(v)) && (!b->match_space || in_space(v, b->space));
+}
+
+static void log_break(const vcpu_t *v, const brk_t *b) {
+    event_log(&(event_t) { .key = b->ipa, .pc = v->regs->pc, .value = v->regs->x[0], .cpu = v->id, .ec = EC_BRK64, .vmid = v->vmid });
+}
+
+// In this order several at one place decide.
+typedef enum { GO_ON, GO_SKIP, GO_STOP, GO_ELSEWHERE, GO_LEAVE } go_t;
+
+static go_t ask_function(vcpu_t *v, brk_t *b, exit_t *why) {
+    outcome_t out;
+    v->moved = v->skip = false;
+    if (!callback(v, b->handler, 0, NULL, false, &out)) {
+        callback_raised(v, out.exception);
+        *why = EXIT_RAISED;
+        return GO_LEAVE;
+    }
+    if (v->moved) {
+        *why = out.action == ACTION_STOP ? EXIT_STOP : EXIT_RESUME;
+        return GO_ELSEWHERE;
+    }
+    *why = EXIT_RESUME;
+    switch (out.action) {
+        case ACTION_STOP:
+            return GO_STOP;
+        case ACTION_SKIP:
+            return GO_SKIP;
+        case ACTION_UNDEFINED:
+            vcpu_inject_undefined(v);
+            return GO_ELSEWHERE;
+        case ACTION_ABORT:
+            vcpu_inject_abort(v, true, v->regs->pc);
+            return GO_ELSEWHERE;
+        case ACTION_SERROR:
+            vcpu_inject_serror(v);
+            return GO_ON;
+        default:
+            return GO_ON;
+    }
+}
+
+static go_t do_break(vcpu_t *v, brk_t *b, exit_t *why) {
+    if (count_hit(b) < b->from) {
+        return GO_ON;
+    }
+    if (b->once) {
+        b->on = false;
+    }
+    switch (b->action) {
+        case BREAK_LOG:
+            log_break(v, b);
+            return GO_ON;
+        case BREAK_STOP:
+            return GO_STOP;
+        case BREAK_PYTHON:
+            return ask_function(v, b, why);
+        default:
+            return GO_ON;
+    }
+}
+
+static bool wants_python(vcpu_t *v, const place_t *p) {
+    for (const brk_t *b = p->first; b != NULL; b = b->next) {
+        if (b->action == BREAK_PYTHON && is_about(v, b) && b->hits + 1 >= b->from) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// All that are at p. GO_ON: the instruction is next. Otherwise *why is the end of the exit, or of this much of it.
+static go_t do_place(vcpu_t *v, place_t *p, exit_t *why) {
+    go_t end = GO_ON;
+    if (this_pcpu()->id != 0 && wants_python(v, p)) {
+        v->exit.pc = v->regs->pc; // where it is finished
+        *why = EXIT_PYTHON;
+        return GO_LEAVE;
+    }
+    for (brk_t *b = p->first; b != NULL; b = b->next) { // it stays where it is also when a function removes it
+        go_t go = is_about(v, b) ? do_break(v, b, why) : GO_ON;
+        if (go == GO_LEAVE || go == GO_ELSEWHERE) {
+            if (*why == EXIT_RAISED) {
+                set_seen(v);
+            }
+            return go;
+        }
+        end = go > end ? go : end;
+    }
+    if (end == GO_STOP) {
+        set_seen(v);
+        *why = EXIT_STOP;
+    } else if (end == GO_SKIP) {
+        insn_skip(v, v->regs->pc, ESR_IL);
+        *why = EXIT_RESUME;
+    }
+    return end;
+}
+
+static place_t *place_here(vcpu_t *v, uint64_t pc) {
+    uint64_t ipa;
+    return vcpu_translate_va(v, pc, false, false, &ipa, NULL) != 0 ? NULL : place_at(v->vm, ipa);
+}
+
+// From a load-exclusive on, until its store: what is planted on the way is met here.
+static exit_t go_through(vcpu_t *v) {
+    exit_t why = EXIT_RESUME;
+    for (unsigned n = 0; n < SEQUENCE && v->exclusive.at != NULL; n++) {
+        uint64_t pc = v->regs->pc, word;
+        place_t *p = place_here(v, pc);
+        if (p != NULL && !take_seen(v)) {
+            if (do_place(v, p, &why) != GO_ON) {
+                return why;
+            }
+            p = place_here(v, pc);
+        }
+        word = p != NULL ? p->original : 0;
+        if (p == NULL && !insn_fetch(v, pc, 4, &word)) {
+            break;
+        }
+        if (!a64_run(v, (uint32_t)word)) {
+            if (p != NULL) {
+                set_seen(v);
+            }
+            break;
+        }
+    }
+    v->exclusive.at = NULL;
+    return EXIT_RESUME;
+}
+
+// The instruction that stands at p, at v->regs->pc. False: it is an HVC of the guest's, which is to be handled as that.
+static bool go_over(vcpu_t *v, const place_t *p, exit_t *why) {
+    uint32_t word = p->original;
+    *why = EXIT_RESUME;
+    if (a64_run(v, word)) {
+        *why = v->exclusive.at == NULL ? EXIT_RESUME : go_through(v);
+    } else if ((word & ~IMM16) == HVC(0) && ESR_EC(v->exit.esr) == EC_HVC64) {
+        v->exit.esr = (v->exit.esr & ~UINT64_C(0xFFFF)) | FIELD(word, 20, 5);
+        return false;
+    } else if ((word & ~IMM16) == BRK(0)) { // the guest's: by EL2's leave, or its own
+        v->exit.esr = (uint64_t)EC_BRK64 << 26 | ESR_IL | FIELD(word, 20, 5);
+        if (FIELD(word, 20, 5) == BREAK_IMM) {
+            vcpu_inject_same(v);
+        } else {
+            *why = trap_finish(v);
+        }
+    } else {
+        *why = step_over(v, p);
+    }
+    return true;
+}
+
+static bool hit(vcpu_t *v, exit_t *why) {
+    uint64_t pc = v->regs->pc = v->exit.pc;
+    place_t *p = place_here(v, pc);
+    *why = EXIT_RESUME;
+    if (p == NULL) {
+        uint64_t word; // another core may have taken it away meanwhile
+        return insn_fetch(v, pc, 4, &word) && word != HVC(BREAK_IMM) && word != BRK(BREAK_IMM);
+    }
+    v->exit.ipa = p->hook.key;
+    if (!take_seen(v)) {
+        if (do_place(v, p, why) != GO_ON) {
+            return true;
+        }
+        p = place_here(v, pc); // a function may have taken it away
+        if (p == NULL) {
+            return true;
+        }
+    }
+    return go_over(v, p, why);
+}
+
+// ---- In the fast path ---------------------------------------------------------------------------
+
+// Stage 1 of the guest, which is live here: what pc is.
+static inline uint64_t live_ipa(uint64_t pc) {
+    uint64_t before = READ_SYSREG(par_el1);
+    __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (pc));
+    uint64_t par = READ_SYSREG(par_el1);
+    WRITE_SYSREG(par_el1, before);
+    return par & 1 ? ~UINT64_C(0) : (par & UINT64_C(0xFFFFFFFFF000)) | (pc & 0xFFF);
+}
+
+static __attribute__((noinline)) bool fast_function(vcpu_t *v, brk_t *b) {
+    handler_t *h = b->handler;
+    mp_obj_t *at = quick_begin(v, h);
+    if (at == NULL || !quick_answered(v, h, quick_run(h, at).what, false)) {
+        return false;
+    }
+    count_hit(b);
+    return true;
+}
+
+static uint64_t fast(vcpu_t *v, guest_regs_t *r) {
+    uint64_t pc = READ_SYSREG(elr_el2) - 4;
+    place_t *p = place_at(v->vm, live_ipa(pc));
+    if (p == NULL || p->counted == NULL || (v->brk.seen && v->brk.pc == pc)) {
+        return EXIT_TRAP;
+    }
+    if (p->counted->action == BREAK_COUNT) {
+        count_hit(p->counted);
+    } else if (!fast_function(v, p->counted)) {
+        return EXIT_TRAP;
+    }
+    // ELR_EL2 is behind it already.
+    if (p->original != NOP) {
+        r->x[p->original & 31] = r->x[p->original >> 16 & 31];
+    }
+    return EXIT_RESUME;
+}
+
+// ---- Beginning and end --------------------------------------------------------------------------
+
+static void rearm(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        left_step(vm->vcpu[i]);
+        vm->vcpu[i]->brk.seen = false;
+    }
+    for (unsigned i = 0; i < vm->nram && vm->breaks != NULL; i++) {
+        breaks_close(vm, vm->ram[i].ipa, vm->ram[i].size);
+    }
+}
+
+static const insight_t breaks = {
+    .fast = fast, .hit = hit, .stepped = stepped, .left = left_step, .rearm = rearm, .written = breaks_close, .free = places_free,
+};
+
+void breaks_init(void (*hold)(vm_t *vm), void (*release)(vm_t *vm)) {
+    hold_vm = hold;
+    release_vm = release;
+    trap_insight = &breaks;
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+// Planting, and what others than the guest's own fetches see of it: see breaks.h.
+
+#include "core/arch.h"
+#include "insight/places.h"
+#include "memory/native.h"
+#include "vcpu/a64.h"
+#include "vm/ram.h"
+#include "vm/vm.h"
+
+// ---- In memory ----------------------------------------------------------------------------------
+
+void place_write(vm_t *vm, const place_t *p, uint32_t word) {
+    volatile uint32_t *at = vm_ram(vm, p->hook.key, 4);
+    if (at != NULL && *at != word) {
+        *at = word;
+        cache_written((const void *)at, 4);
+    }
+}
+
+// What the fast path can do, where x19 to x29 are still the guest's.
+static void decide(place_t *p) {
+    const brk_t *b = p->first;
+    uint32_t word = p->original;
+    bool move = (word & 0xFFE0FFE0) == 0xAA0003E0 && (word & 31) != 31 && (word >> 16 & 31) != 31; // MOV Xd, Xm
+    bool simple = word == NOP || (move && FIELD(word, 4, 0) - 19u > 10 && FIELD(word, 20, 16) - 19u > 10);
+    bool plain = b != NULL && b->next == NULL && b->on && !b->once && !b->match_sp && !b->match_space && b->cpu < 0 && b->from <= 1 && !b->el0;
+    bool quick = plain && simple && p->inside == 0 && p->begins == 0 && (b->action == BREAK_COUNT || b->action == BREAK_PYTHON);
+    p->counted = quick ? p->first : NULL;
+}
+
+// Called for each place in [ipa, ipa + size).
+typedef void (*each_t)(vm_t *vm, place_t *p, void *arg);
+
+static void each_place(vm_t *vm, uint64_t ipa, uint64_t size, each_t f, void *arg) {
+    const hook_table_t *t = &vm->breaks->table;
+    uint64_t first = ALIGN_DOWN(ipa, 4), length = ALIGN_UP(ipa + size, 4) - first;
+    if (t->slot == NULL) {
+        return;
+    }
+    for (uint64_t at = 0; at < length && length / 4 <= t->mask; at += 4) {
+        place_t *p = place_at(vm, first + at);
+        if (p != NULL) {
+            f(vm, p, arg);
+        }
+    }
+    for (uint32_t i = 0; i <= t->mask && length / 4 > t->mask; i++) {
+        if (t->slot[i] != NULL && t->slot[i]->key - first < length) {
+            f(vm, (place_t *)t->slot[i], arg);
+        }
+    }
+}
+
+static void open_place(vm_t *vm, place_t *p, void *arg) {
+    (void)arg;
+    place_write(vm, p, p->original);
+}
+
+static void close_place(vm_t *vm, place_t *p, void *arg) {
+    (void)arg;
+    const uint32_t *at = vm_ram(vm, p->hook.key, 4);
+    if (at != NULL && *at != p->planted) {
+        p->original = *at;
+        decide(p);
+        place_write(vm, p, p->planted);
+    }
+}
+
+typedef struct {
+    uint64_t ipa, size;
+    uint8_t *copy;
+} shown_t;
+
+static void show_place(vm_t *vm, place_t *p, void *arg) {
+    const shown_t *s = arg;
+    (void)vm;
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t at = p->hook.key + i - s->ipa;
+        if (at < s->size) {
+            s->copy[at] = (uint8_t)(p->original >> 8 * i);
+        }
+    }
+}
+
+void breaks_open(vm_t *vm, uint64_t ipa, uint64_t size) {
+    if (vm->breaks != NULL) {
+        each_place(vm, ipa, size, open_place, NULL);
+    }
+}
+
+void breaks_close(vm_t *vm, uint64_t ipa, uint64_t size) {
+    if (vm->breaks != NULL) {
+        each_place(vm, ipa, size, close_place, NULL);
+    }
+}
+
+void breaks_show(vm_t *vm, uint64_t ipa, uint64_t size, void *copy) {
+    if (vm->breaks != NULL) {
+        each_place(vm, ipa, size, show_place, &(shown_t) { ipa, size, copy });
+    }
+}
+
+// ---- Planting -----------------------------------------------------------------------------------
+
+static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
+    place_t *p = place_at(vm, ipa);
+    const uint32_t *at = vm_ram(vm, ipa, 4);
+    if (p != NULL || at == NULL) {
+        return p;
+    }
+    p = native_alloc(sizeof(place_t));
+    if (p == NULL) {
+        return NULL;
+    }
+    hook_t *old;
+    p->hook.key = ipa;
+    p->planted = el0 ? BRK(BREAK_IMM) : HVC(BREAK_IMM);
+    cache_clean_poc(at, 4);
+    p->original = *at;
+    if (!hook_add(&vm->breaks->table, &p->hook, &old)) {
+        native_free(p, sizeof(place_t));
+        return NULL;
+    }
+    place_write(vm, p, p->planted);
+    return p;
+}
+
+static void drop_place(vm_t *vm, place_t *p) {
+    if (p->first == NULL && p->inside == 0) {
+        place_write(vm, p, p->original);
+        hook_remove(&vm->breaks->table, p->hook.key);
+        native_free(p, sizeof(place_t));
+    }
+}
+
+static uint32_t original_at(vm_t *vm, uint64_t ipa) {
+    const place_t *p = place_at(vm, ipa);
+    const uint32_t *at = p == NULL ? vm_ram(vm, ipa, 4) : &p->original;
+    return at == NULL ? 0 : *at;
+}
+
+// Between a load-exclusive and its store an exit is the end of the attempt: of a loop that tries until it succeeds there
+// would be none. So what begins it is planted too, and the sequence is done by software from there.
+static uint64_t sequence_of(vm_t *vm, uint64_t ipa) {
+    uint64_t page = ALIGN_DOWN(ipa, PAGE_SIZE);
+    for (uint64_t at = ipa; at > page && ipa - at < 4 * SEQUENCE;) {
+        at -= 4;
+        uint32_t word = original_at(vm, at);
+        if (a64_is_load_exclusive(word)) {
+            return at;
+        }
+        if (a64_is_store_exclusive(word)) {
+            break;
+        }
+    }
+    return 0;
+}
+
+static bool tie_sequence(vm_t *vm, place_t *p, bool el0) {
+    uint64_t begins = p->begins != 0 ? 0 : sequence_of(vm, p->hook.key);
+    if (begins == 0) {
+        return true;
+    }
+    place_t *start = make_place(vm, begins, el0);
+    if (start == NULL) {
+        return false;
+    }
+    p->begins = begins;
+    start->inside++;
+    decide(start);
+    return true;
+}
+
+bool break_add(vm_t *vm, brk_t *b) {
+    if (vm->breaks == NULL) {
+        vm->breaks = native_alloc(sizeof(breaks_t));
+        if (vm->breaks == NULL) {
+            return false;
+        }
+    }
+    place_t *p = make_place(vm, b->ipa, b->el0);
+    if (p == NULL) {
+        return false;
+    }
+    if (!tie_sequence(vm, p, b->el0)) {
+        drop_place(vm, p);
+        return false;
+    }
+    b->next = p->first;
+    p->first = b;
+    vm->debug_el2 |= b->el0;
+    decide(p);
+    return true;
+}
+
+void break_changed(vm_t *vm, brk_t *b) {
+    place_t *p = place_at(vm, b->ipa);
+    if (p != NULL) {
+        decide(p);
+    }
+}
+
+static void untie(vm_t *vm, place_t *p) {
+    place_t *start = p->begins == 0 ? NULL : place_at(vm, p->begins);
+    p->begins = 0;
+    if (start != NULL) {
+        start->inside--;
+        decide(start);
+        drop_place(vm, start);
+    }
+    drop_place(vm, p);
+}
+
+// b->next stays: who goes through the list at this moment goes on.
+void break_remove(vm_t *vm, brk_t *b, bool in_handler) {
+    place_t *p = place_at(vm, b->ipa);
+    brk_t **at = &p->first;
+    while (*at != b) {
+        at = &(*at)->next;
+    }
+    *at = b->next;
+    b->on = false;
+    decide(p);
+    if (p->first == NULL) {
+        untie(vm, p);
+    }
+    if (in_handler) {
+        b->gone = true;
+        b->ipa = (uint64_t)vm->breaks->graves;
+        vm->breaks->graves = b;
+    } else {
+        native_free(b, sizeof(brk_t));
+    }
+}
+
+void breaks_bury(vm_t *vm) {
+    while (vm->breaks != NULL && vm->breaks->graves != NULL) {
+        brk_t *b = vm->breaks->graves;
+        vm->breaks->graves = (brk_t *)b->ipa;
+        native_free(b, sizeof(brk_t));
+    }
+}
+
+static void free_place(hook_t *h) {
+    place_t *p = (place_t *)h;
+    while (p->first != NULL) {
+        brk_t *b = p->first;
+        p->first = b->next;
+        native_free(b, sizeof(brk_t));
+    }
+    native_free(p, sizeof(place_t));
+}
+
+void places_free(vm_t *vm) {
+    if (vm->breaks != NULL) {
+        breaks_bury(vm);
+        hook_clear(&vm->breaks->table, free_place);
+        native_free(vm->breaks, sizeof(breaks_t));
+        vm->breaks = NULL;
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Where breakpoints are planted in a guest's memory.
+#ifndef HV_PLACES_H
+#define HV_PLACES_H
+
+#include "insight/breaks.h"
+#include "trap/insight.h"
+#include "vm/hook.h"
+
+#define IMM16 (0xFFFFu << 5)
+#define HVC(imm) (0xD4000002u | (imm) << 5)
+#define BRK(imm) (0xD4200000u | (imm) << 5)
+#define NOP 0xD503201Fu
+#define SEQUENCE 16u        // instructions from a load-exclusive to its store, at most
+
+typedef struct place {
+    hook_t hook;            // its key, the IPA, is what the table knows it by
+    uint32_t original, planted;
+    brk_t *first;           // NULL: it is only here to begin a sequence of exclusives by software
+    unsigned inside;        // places between this load-exclusive and its store
+    uint64_t begins;        // this one is such a place: where the load-exclusive is; or 0
+    brk_t *counted;         // all there is to do is to count this one, or to ask its function, and then to do a NOP
+                            // or a move of registers that are at hand in the fast path
+} place_t;
+
+typedef struct breaks {
+    hook_table_t table;
+    brk_t *graves;          // removed, and to be freed
+} breaks_t;
+
+static inline place_t *place_at(const vm_t *vm, uint64_t ipa) {
+    return vm->breaks == NULL ? NULL : (place_t *)hook_find(&vm->breaks->table, ipa);
+}
+
+// What is in memory there.
+void place_write(vm_t *vm, const place_t *p, uint32_t word);
+void places_free(vm_t *vm);
+
+#endif

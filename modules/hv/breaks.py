@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Breakpoints in guests: vm.on() and what is made of it."""
+
+from .traps import number
+
+_ACTIONS = {"count": 0, "log": 1, "stop": 2}
+_PYTHON = 3
+
+
+def on(vm, where, f, ret, when, count, once, action, ipa, pid):
+    if (where is None) == (ipa is None):
+        raise TypeError("a breakpoint is at a place of the guest's, or at ipa=")
+    if action is not None and action not in _ACTIONS:
+        raise ValueError(f"no action {action!r}: count, log, stop")
+    for value in (f, ret, when):
+        if value is not None and not callable(value):
+            raise TypeError(f"a function of a breakpoint is called with the cpu, not {value!r}")
+    if number(count, "count=") < 1:
+        raise ValueError(
+            f"count= is the number of the first hit that counts, from 1 on, not {count}"
+        )
+    if action is not None and f is not None:
+        raise TypeError("a breakpoint has a function or an action=")
+
+    def make(f):
+        return Breakpoint(vm, where, f, ret, when, count, once, action, ipa, pid)
+
+    return make if f is None and ret is None and action is None else make(f)
+
+
+class Breakpoint:
+    """A breakpoint: hits, on(), off(), remove(). As a decorator vm.on() leaves it under the function's name."""
+
+    def __init__(self, vm, where, f, ret, when, count, once, action, ipa, pid):
+        self.where = (
+            f"ipa {ipa:#x}" if where is None else where if isinstance(where, str) else hex(where)
+        )
+        self._vm, self._f, self._when, self._ret = vm, f, when, ret
+        self._once, self._count, self._hits = once, count, 0
+        self._space = None if pid is None else number(pid, "pid=")
+        self._back = {}  # where it returns to: what is planted there
+        self._inside = set()  # stack pointers of those that have not returned
+        el0 = pid is not None
+        if ipa is None:
+            ipa = find(vm, where, self._space)
+        self._plant = lambda *how: vm._vm.breakpoint(ipa, el0, *how, None, self._space, None)
+        if when is not None or ret is not None:
+            self._action = _ACTIONS.get(action)
+            self._b = self._plant(_PYTHON, self._entered, 1, False)
+        elif action is not None:
+            self._b = self._plant(_ACTIONS[action], None, count, once)
+        else:
+            self._b = self._plant(_PYTHON, f, count, once)
+        vm._breaks = vm._breaks + (self,)
+
+    def __call__(self, cpu):
+        return self._f(cpu)
+
+    @property
+    def hits(self) -> int:
+        """How often the guest has come by, `when` held."""
+        return self._b.hits if self._when is None else self._hits
+
+    def on(self) -> None:
+        """Again, after off()."""
+        self._b.on = True
+
+    def off(self) -> None:
+        """It does and counts nothing until on()."""
+        self._b.on = False
+
+    def remove(self) -> None:
+        """Take it away: the guest's instruction is in its place again."""
+        self._b.remove()
+        for back in self._back.values():
+            back.remove()
+        self._back = {}
+        self._vm._breaks = tuple([b for b in self._vm._breaks if b is not self])
+
+    def _entered(self, cpu):
+        # With when= or ret=: Python decides.
+        if self._when is not None and not self._when(cpu):
+            return None
+        self._hits += 1
+        hits = self._b.hits if self._when is None else self._hits
+        if hits < self._count:
+            return None
+        if self._once:
+            self._b.on = False
+        if self._ret is not None:
+            self._await(cpu)
+        if self._action == 2:
+            from _hv import STOP
+
+            return STOP
+        return self._f(cpu) if self._f is not None else None
+
+    def _await(self, cpu):
+        # Its return: the same stack pointer, at the address in x30. What is planted there stays for the next call.
+        back = cpu.x[30]
+        if back not in self._back:
+            el0 = self._space is not None
+            ipa = cpu.translate(back, False, el0)[0]
+            self._back[back] = self._vm._vm.breakpoint(
+                ipa, el0, _PYTHON, self._returned, 1, False, None, self._space, None
+            )
+        self._inside.add(cpu.sp)
+
+    def _returned(self, cpu):
+        sp = cpu.sp
+        if sp in self._inside:
+            self._inside.remove(sp)
+            return self._ret(cpu)
+        return None
+
+    def __repr__(self):
+        if self not in self._vm._breaks:
+            return f"<Breakpoint {self.where}: removed>"
+        off = "" if self._b.on else ", off"
+        return f"<Breakpoint {self.where}: {self.hits} hit{'' if self.hits == 1 else 's'}{off}>"
+
+
+def find(vm, where, space=None):
+    """The IPA of a place of a guest."""
+    va = vm.address(where)
+    ipa = vm._vm.ipa_of(va)
+    if ipa is None:
+        raise ValueError(
+            f"{where if isinstance(where, str) else hex(where)}: no cpu of {vm.name} maps it now (ipa= says where it is)"
+        )
+    return ipa

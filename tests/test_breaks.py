@@ -1,0 +1,335 @@
+# SPDX-License-Identifier: MIT
+"""Breakpoints: planted in a guest's code, found in C, stepped over without being seen or slipped past."""
+
+import pytest
+from guestcode import link, run
+
+# A function with what kernels' functions begin with, called x20 times; x28 is its sum.
+LOOP = """
+    mov x28, #0
+    mov x20, #100
+    mov x29, #0
+1:  mov x0, x20
+    bl double
+    add x28, x28, x0
+    subs x20, x20, #1
+    b.ne 1b
+    hvc #0x100
+    .balign 64
+double:
+    mov x9, x30
+    nop
+    stp x29, x30, [sp, #-16]!
+    mov x29, sp
+    add x0, x0, x0
+    ldp x29, x30, [sp], #16
+    ret
+"""
+
+
+def guest(source):
+    code, names = link(source)
+    return {"source": code, "at": names}
+
+
+def test_a_function_at_each_instruction(each_target):
+    """At each instruction of a function by turns: called each time, the guest computes what it does without."""
+    code, at = link(LOOP)
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+def go():
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    exit = vm.run(60_000)
+    return exit.reason, cpu.x[28], hex(cpu.sp), hex(cpu.x[29])
+before = go()
+for n in range(7):
+    seen = []
+    bp = vm.on(at["double"] + 4 * n, lambda cpu: seen.append(cpu.x[20]))
+    counted = vm.on(ipa=at["double"] + 4 * n, action="count")
+    print(n, go() == before, len(seen), seen[:2], bp.hits, counted.hits, vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] == code)
+    bp.remove()
+    counted.remove()
+print(before, vm.breaks(), bp)
+"""
+    lines = run(each_target, code, script, 60, at=at).splitlines()
+    assert lines[:7] == [f"{n} True 100 [100, 99] 100 100 True" for n in range(7)]
+    assert lines[7].startswith("('stop', 10100, '0x40070000', '0x0') () <Breakpoint")
+    assert lines[7].endswith(": removed>")
+
+
+def test_what_it_does(target):
+    """Stop, count, once, when and ret; a function that moves the guest; one that removes its breakpoint; one that raises."""
+    code, at = link(LOOP)
+    script = """
+import hv
+vm = guest(code)
+cpu = vm.cpu[0]
+def go():
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    return vm.run(60_000).reason, cpu.x[28]
+start = at["double"]
+stop = vm.on(start, action="stop", count=3)
+exit = vm.run(60_000)
+print(exit.reason, cpu.pc == start, cpu.x[20], stop.hits, vm.breaks())
+print(vm.run(60_000).reason, cpu.x[20], stop.hits)
+stop.off()
+print(vm.run(60_000).reason, cpu.x[28], stop.hits)
+stop.on(), stop.remove()
+bp = vm.on(start, lambda cpu: hv.STOP, once=True)
+print(go(), cpu.x[20], bp.hits, vm.run(60_000).reason, cpu.x[28])
+bp.remove()
+seen, came = [], []
+bp = vm.on(start, lambda cpu: seen.append(cpu.x[0]), when=lambda cpu: cpu.x[20] % 10 == 0, count=2, ret=lambda cpu: came.append(cpu.x[0]))
+print(go(), seen, came, bp.hits)
+bp.remove()
+@vm.on(start)
+def twice(cpu):
+    cpu.x[0] = 1
+    cpu.pc = cpu.x[30]
+print(go(), twice.hits)
+twice.remove()
+@vm.on(start)
+def gone(cpu):
+    gone.remove()
+print(go(), vm.breaks())
+@vm.on(start)
+def bad(cpu):
+    raise OSError("bad")
+try:
+    go()
+except OSError as e:
+    print(e, cpu.pc == start, bad.hits)
+bad.off()
+print(vm.run(60_000).reason, cpu.x[28], vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] == code)
+bad.remove()
+log = vm.on(start + 8, action="log", count=99)
+print(go(), [(e.pc == start + 8, e.what, e.value) for e in hv.events()])
+vm.close()
+try:
+    log.hits
+except ValueError as e:
+    print(e)
+"""
+    lines = run(target, code, script, 60, at=at).splitlines()
+    begins = at["double"]
+    assert lines == [
+        f"stop True 98 3 (<Breakpoint {begins:#x}: 3 hits>,)",
+        "stop 97 4",
+        "stop 10100 4",
+        "('stop', 0) 100 1 stop 10100",
+        "('stop', 10100) [90, 80, 70, 60, 50, 40, 30, 20, 10] [180, 160, 140, 120, 100, 80, 60, 40, 20] 10",
+        "('stop', 100) 100",
+        "('stop', 10100) ()",
+        "bad True 1",
+        "stop 10100 True",
+        f"('stop', 10100) [(True, 'break {begins + 8:#x}', 2), (True, 'break {begins + 8:#x}', 1)]",
+        "this VM has been closed",
+    ]
+
+
+# Instructions that software does not do, or that trap; a program at EL0; the guest's own HVC and BRK with our immediate.
+ODD = """
+    adr x0, vectors_at
+    msr vbar_el1, x0
+    mov x0, #3 << 20
+    msr cpacr_el1, x0
+    isb
+    mov x28, #0
+    mov x20, #20
+again:
+    fmov d0, #1.0
+    mrs x1, midr_el1
+    msr tpidr_el1, x20
+    ldr x2, =0xB000000
+here:
+    str w20, [x2]
+    ldr w3, [x2]
+    hvc #0xE100
+    brk #0xE100
+    svc #5
+    mov x0, #0x84000000
+    hvc #0
+    add x28, x28, x0
+    smc #0
+    msr daifset, #2
+    mrs x4, daif
+    msr daifclr, #2
+    isb
+    tlbi vmalle1
+    dsb sy
+    dc civac, x29
+    wfe
+    .word 0
+    adr x5, lock
+3:  ldaxr w6, [x5]
+    add w6, w6, #1
+middle:
+    add w6, w6, #0
+    stlxr w7, w6, [x5]
+    cbnz w7, 3b
+    subs x20, x20, #1
+    b.ne again
+the_end:
+    ldr w27, lock
+    hvc #0x100
+    .balign 8
+lock: .word 0
+    .balign 2048
+vectors_at:
+    .rept 16
+    .balign 128
+    b on_exception
+    .endr
+on_exception:
+    add x26, x26, #1
+    mrs x24, esr_el1
+    mrs x25, elr_el1
+    lsr x24, x24, #26
+    cmp x24, #0x15
+    b.eq 1f
+    add x25, x25, #4
+    msr elr_el1, x25
+1:  eret
+"""
+
+
+def test_odd_instructions(each_target):
+    """At each of instructions that trap, fault, synchronise or exclude: once each time, and nothing is different."""
+    code, at = link(ODD)
+    script = """
+import hv
+vm = guest(code)
+cpu = vm.cpu[0]
+seen = []
+vm.mmio(0xB00_0000, 0x1000, lambda cpu, offset, value: 7 if value is None else seen.append(value))
+vm.hvc(imm=0xE100, handler=lambda cpu: seen.append("own"))
+def go():
+    seen.clear()
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    vm.memory[at["lock"] : at["lock"] + 4] = bytes(4)
+    exit = vm.run(60_000)
+    return exit.reason, hex(cpu.pc), [cpu.x[n] for n in (0, 1, 3, 4, 20, 26, 27, 28)], len(seen)
+before = go()
+wrong = []
+for place in range(at["again"], at["the_end"], 4):
+    bp = vm.on(ipa=place, action="count")
+    got, after = go(), bp.hits
+    if got != before or after != 20:
+        wrong.append((hex(place), after, got))
+    bp.remove()
+print(before, wrong)
+# All of them at once, and their vectors; a function at every third.
+handled = []
+bps = [vm.on(ipa=place, action="count") for place in range(at["again"], at["the_end"], 4)]
+fs = [vm.on(ipa=place, f=lambda cpu: handled.append(cpu.pc)) for place in range(at["again"], at["the_end"], 12)]
+vs = [vm.on(ipa=at["vectors_at"] + 0x200, action="count"), vm.on(ipa=at["on_exception"], action="count")]
+print(go() == before, {bp.hits for bp in bps}, {bp.hits for bp in fs}, len(handled) == 20 * len(fs), [bp.hits for bp in vs])
+text = vm.memory[0x4008_0000 : 0x4008_0000 + len(code)]
+print(text[: at["lock"] - 0x4008_0000] == code[: at["lock"] - 0x4008_0000])
+"""
+    lines = run(each_target, code, script, 60, at=at).splitlines()
+    assert lines[0].startswith("('stop', ") and lines[0].endswith(" []"), lines[0]
+    assert lines[1:] == ["True {20} {20} True [60, 60]", "True"]
+
+
+# Four vCPUs in one function, 50 times each, and a lock that all want.
+MANY = """
+    mov x19, #3
+    adr x21, stacks
+1:  ldr x0, =0xC4000003         // PSCI CPU_ON
+    mov x1, x19
+    adr x2, other
+    mov x3, x19
+    hvc #0
+    subs x19, x19, #1
+    b.ne 1b
+    mov x0, #0
+other:
+    mov x22, x0
+    adr x21, stacks
+    add x21, x21, x0, lsl #8
+    mov sp, x21
+    mov x0, #3 << 20
+    msr cpacr_el1, x0
+    isb
+    mov x20, #50
+2:  bl work
+    subs x20, x20, #1
+    b.ne 2b
+    adr x5, done
+3:  ldaxr w6, [x5]
+    add w6, w6, #1
+    stlxr w7, w6, [x5]
+    cbnz w7, 3b
+    cbnz x22, 5f
+4:  ldar w6, [x5]
+    cmp w6, #4
+    b.ne 4b
+    hvc #0x100
+5:  wfi
+    b 5b
+    .balign 64
+work:
+    mov x9, x30
+    nop
+    stp x29, x30, [sp, #-16]!
+    fmov d0, x20
+    adr x5, lock
+6:  ldaxr w6, [x5]
+    add w6, w6, #1
+between:
+    add w6, w6, #1
+    stlxr w7, w6, [x5]
+    cbnz w7, 6b
+    fmov x1, d0
+    ldp x29, x30, [sp], #16
+    ret
+    .balign 64
+lock: .word 0
+    .balign 64
+done: .word 0
+    .balign 4096
+    .space 256
+stacks:
+    .space 1024
+"""
+
+
+@pytest.mark.parametrize("gic", [2, 3])
+def test_four_cpus(boot, gic):
+    """200 calls by four vCPUs are 200 hits, at every instruction; what the function does is right."""
+    target = boot(gic=gic, smp=4)
+    code, at = link(MANY)
+    script = """
+vm = guest(code, cpus=4)
+cpu = vm.cpu[0]
+def go():
+    vm.reset()
+    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+    cpu.pc = 0x4008_0000
+    exit = vm.run(60_000)
+    return exit.reason, int.from_bytes(vm.memory[at["lock"] : at["lock"] + 4], "little")
+print(go())
+end = at["work"] + 12 * 4
+seen = []
+for place in range(at["work"], end + 4, 4):
+    tries = 0
+    bp = vm.on(ipa=place, action="count")
+    got = go()
+    if got != ("stop", 400) or (bp.hits != 200 and not (at["work"] + 20 <= place <= at["work"] + 36 and bp.hits >= 200)):
+        print(hex(place), got, bp.hits)
+    bp.remove()
+f = vm.on(at["work"], lambda cpu: seen.append(cpu.id))
+g = vm.on(at["work"] + 12, action="count")
+h = vm.on(at["between"], lambda cpu: seen.append(cpu.id))
+print(go(), f.hits, g.hits, h.hits >= 200, {n: seen.count(n) >= 100 for n in range(4)})
+"""
+    lines = run(target, code, script, 300, at=at).splitlines()
+    assert lines == [
+        "('stop', 400)",
+        "('stop', 400) 200 200 True {0: True, 1: True, 2: True, 3: True}",
+    ]

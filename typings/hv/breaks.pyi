@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/breaks.py.
+"""Breakpoints in guests: vm.on() and what is made of it."""
+
+from typing import Any
+
+from .traps import number as number
+def on(vm: Any, where: Any, f: Any, ret: Any, when: Any, count: Any, once: Any, action: Any, ipa: Any, pid: Any) -> Any: ...
+
+class Breakpoint:
+    """A breakpoint: hits, on(), off(), remove(). As a decorator vm.on() leaves it under the function's name."""
+
+    where: Any
+    def __init__(self, vm: Any, where: Any, f: Any, ret: Any, when: Any, count: Any, once: Any, action: Any, ipa: Any, pid: Any) -> None: ...
+    @property
+    def hits(self) -> int:
+        """How often the guest has come by, `when` held."""
+    def on(self) -> None:
+        """Again, after off()."""
+    def off(self) -> None:
+        """It does and counts nothing until on()."""
+    def remove(self) -> None:
+        """Take it away: the guest's instruction is in its place again."""
+
+def find(vm: Any, where: Any, space: Any=None) -> Any:
+    """The IPA of a place of a guest."""
