@@ -173,10 +173,8 @@ middle:
     subs x20, x20, #1
     b.ne again
 the_end:
-    ldr w27, lock
+    ldr w27, [x5]
     hvc #0x100
-    .balign 8
-lock: .word 0
     .balign 2048
 vectors_at:
     .rept 16
@@ -193,6 +191,8 @@ on_exception:
     add x25, x25, #4
     msr elr_el1, x25
 1:  eret
+    .balign 4096
+lock: .word 0
 """
 
 
@@ -288,11 +288,11 @@ between:
     fmov x1, d0
     ldp x29, x30, [sp], #16
     ret
-    .balign 64
+    .balign 4096
 lock: .word 0
     .balign 64
 done: .word 0
-    .balign 4096
+    .balign 256
     .space 256
 stacks:
     .space 1024
@@ -332,4 +332,74 @@ print(go(), f.hits, g.hits, h.hits >= 200, {n: seen.count(n) >= 100 for n in ran
     assert lines == [
         "('stop', 400)",
         "('stop', 400) 200 200 True {0: True, 1: True, 2: True, 3: True}",
+    ]
+
+
+# Reads its own text, sums it; writes an instruction of it anew; calls it.
+READS = """
+    adr x1, double
+    mov x2, #8
+    mov x28, #0
+1:  ldr w3, [x1], #4
+    add x28, x28, x3
+    subs x2, x2, #1
+    b.ne 1b
+    adr x1, double
+    ldp w26, w27, [x1]
+    ldrh w25, [x1, #2]
+    mov x0, #5
+    bl double
+    mov x19, x0
+    ldr w4, other
+    str w4, [x1, #4]            // SUB for ADD
+    dc cvau, x1
+    dsb ish
+    ic ivau, x1
+    dsb ish
+    isb
+    ldr w5, [x1, #4]
+    cmp w4, w5
+    cset x24, eq
+    mov x0, #5
+    bl double
+    mov x20, x0
+    hvc #0x100
+other: sub x0, x0, #1
+    .balign 64
+double:
+    nop
+    add x0, x0, x0
+    nop
+    nop
+    ret
+    .balign 64
+"""
+
+
+def test_hidden_and_kept(each_target):
+    """A guest that reads its text finds its own; what it writes there it finds, and executes, and is counted at still."""
+    code, at = link(READS)
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+def go():
+    cpu.reset(0x4008_0000)
+    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+    return vm.run(60_000).reason, [hex(cpu.x[n]) for n in (19, 20, 24, 25, 26, 27, 28)]
+before = go()
+bps = [vm.on(at["double"] + 4 * n, action="count") for n in range(5)]
+print(go() == before, [bp.hits for bp in bps], before[1][:3])
+vm.reset()
+print(go() == before, [bp.hits for bp in bps])
+vm.memory[at["double"] + 1] = 0x20
+print(hex(vm.memory[at["double"] + 1]), vm.memory[at["double"] : at["double"] + 4] == b"\\x1f\\x20\\x03\\xd5")
+for bp in bps: bp.remove()
+print(go() == before, vm.memory[at["double"] : at["double"] + 4] == b"\\x1f\\x20\\x03\\xd5", vm.breaks())
+"""
+    lines = run(each_target, code, script, 60, at=at).splitlines()
+    assert lines == [
+        "True [2, 2, 2, 2, 2] ['0xa', '0x4', '0x1']",
+        "True [4, 4, 4, 4, 4]",
+        "0x20 True",
+        "True True ()",
     ]

@@ -6,6 +6,7 @@
 #include "memory/native.h"
 #include "vcpu/a64.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/vm.h"
 
 // ---- In memory ----------------------------------------------------------------------------------
@@ -100,7 +101,39 @@ void breaks_show(vm_t *vm, uint64_t ipa, uint64_t size, void *copy) {
     }
 }
 
+static void on_load(vm_t *vm, uint64_t ipa, unsigned size, uint8_t *data) {
+    breaks_show(vm, ipa, size, data);
+}
+
+static void on_store(vm_t *vm, uint64_t ipa, uint64_t size, bool after) {
+    if (after) {
+        breaks_close(vm, ipa, size);
+    } else {
+        breaks_open(vm, ipa, size);
+    }
+}
+
 // ---- Planting -----------------------------------------------------------------------------------
+
+static void count_place(vm_t *vm, place_t *p, void *arg) {
+    (void)vm;
+    (void)p;
+    ++*(unsigned *)arg;
+}
+
+static void drop_place(vm_t *vm, place_t *p) {
+    if (p->first == NULL && p->inside == 0) {
+        uint64_t page = ALIGN_DOWN(p->hook.key, PAGE_SIZE);
+        unsigned left = 0;
+        place_write(vm, p, p->original);
+        hook_remove(&vm->breaks->table, p->hook.key);
+        native_free(p, sizeof(place_t));
+        each_place(vm, page, PAGE_SIZE, count_place, &left);
+        if (left == 0) {
+            rights_give(vm, RIGHTS_BREAK, page, PAGE_SIZE);
+        }
+    }
+}
 
 static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
     place_t *p = place_at(vm, ipa);
@@ -121,16 +154,13 @@ static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
         native_free(p, sizeof(place_t));
         return NULL;
     }
+    // Executed as it is, read and written as it was.
+    if (!rights_take(vm, RIGHTS_BREAK, ALIGN_DOWN(ipa, PAGE_SIZE), PAGE_SIZE, S2_READ | S2_WRITE)) {
+        drop_place(vm, p);
+        return NULL;
+    }
     place_write(vm, p, p->planted);
     return p;
-}
-
-static void drop_place(vm_t *vm, place_t *p) {
-    if (p->first == NULL && p->inside == 0) {
-        place_write(vm, p, p->original);
-        hook_remove(&vm->breaks->table, p->hook.key);
-        native_free(p, sizeof(place_t));
-    }
 }
 
 static uint32_t original_at(vm_t *vm, uint64_t ipa) {
@@ -173,6 +203,8 @@ static bool tie_sequence(vm_t *vm, place_t *p, bool el0) {
 
 bool break_add(vm_t *vm, brk_t *b) {
     if (vm->breaks == NULL) {
+        rights_hooks[RIGHTS_BREAK].load = on_load;
+        rights_hooks[RIGHTS_BREAK].store = on_store;
         vm->breaks = native_alloc(sizeof(breaks_t));
         if (vm->breaks == NULL) {
             return false;

@@ -9,6 +9,7 @@
 #include "vcpu/vcpu.h"
 #include "vm/el1_state.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -528,7 +529,8 @@ static uint64_t translated(vcpu_t *v, uint64_t va, bool write) {
     bool el0 = insn_at_el0(v);
     if (UNLIKELY(this_pcpu()->running != v)) {
         uint64_t ipa, pa = 0, fault = vcpu_translate_va(v, va, write, el0, &ipa, &pa);
-        return fault != 0 ? 1 : pa & ~UINT64_C(0xFFF); // of an unknown type
+        bool withheld = fault == 0 && v->vm->rights != NULL && rights_takers(v->vm, ipa, write ? S2_WRITE : S2_READ) != 0;
+        return fault != 0 || withheld ? 1 : pa & ~UINT64_C(0xFFF); // of an unknown type
     }
     uint64_t before = READ_SYSREG(par_el1), par;
     if (el0 && write) {
