@@ -12,6 +12,7 @@
 #include "trap/insight.h"
 #include "trap/trap.h"
 #include "vcpu/a64.h"
+#include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/step.h"
 #include "vcpu/vcpu.h"
@@ -102,7 +103,7 @@ static exit_t step_over(vcpu_t *v, const place_t *p) {
     }
     v->brk.ipa = ipa;
     place_write(v->vm, p, p->original);
-    step_begin(v, p->original);
+    step_begin(v, p->original, true);
     if (this_pcpu()->running == v) {
         return EXIT_RESUME;
     }
@@ -283,7 +284,7 @@ static bool go_over(vcpu_t *v, const place_t *p, exit_t *why) {
     return true;
 }
 
-static bool hit(vcpu_t *v, exit_t *why) {
+static bool place_hit(vcpu_t *v, exit_t *why) {
     uint64_t pc = v->regs->pc = v->exit.pc;
     place_t *p = place_here(v, pc);
     *why = EXIT_RESUME;
@@ -302,6 +303,10 @@ static bool hit(vcpu_t *v, exit_t *why) {
         }
     }
     return go_over(v, p, why);
+}
+
+static bool brk_hit(vcpu_t *v, exit_t *why) {
+    return v->vm->breaks != NULL && (v->exit.esr & 0xFFFF) == BREAK_IMM && place_hit(v, why);
 }
 
 // ---- In the fast path ---------------------------------------------------------------------------
@@ -356,11 +361,12 @@ static void rearm(vm_t *vm) {
 }
 
 static const insight_t breaks = {
-    .fast = fast, .hit = hit, .stepped = stepped, .left = left_step, .rearm = rearm, .written = breaks_close, .free = places_free,
+    .fast = fast, .hit = place_hit, .stepped = stepped, .left = left_step, .rearm = rearm, .written = breaks_close, .free = places_free,
 };
 
 void breaks_init(void (*hold)(vm_t *vm), void (*release)(vm_t *vm)) {
     hold_vm = hold;
     release_vm = release;
     trap_insight = &breaks;
+    debug_brk = brk_hit;
 }

@@ -5,6 +5,7 @@
 #include "insight/places.h"
 #include "memory/native.h"
 #include "vcpu/a64.h"
+#include "vcpu/debug.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
 #include "vm/vm.h"
@@ -220,7 +221,12 @@ bool break_add(vm_t *vm, brk_t *b) {
     }
     b->next = p->first;
     p->first = b;
-    vm->debug_el2 |= b->el0;
+    if (b->el0 && !vm->debug_el2) {
+        vm->debug_el2 = true;
+        for (unsigned i = 0; i < vm->nvcpus; i++) {
+            debug_changed(vm->vcpu[i]);
+        }
+    }
     decide(p);
     return true;
 }

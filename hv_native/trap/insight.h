@@ -10,7 +10,7 @@
 #define BREAK_IMM 0xE100u   // of its HVCs at EL1, its BRKs at EL0
 typedef struct {
     uint64_t (*fast)(vcpu_t *v, guest_regs_t *r);   // such an HVC, as trap_fast has it
-    bool (*hit)(vcpu_t *v, exit_t *why);            // such an HVC or BRK. False: the guest's own, by v->exit.esr
+    bool (*hit)(vcpu_t *v, exit_t *why);            // such an HVC. False: the guest's own, by v->exit.esr
     bool (*stepped)(vcpu_t *v, exit_t *why);        // false: nobody's here
     void (*left)(vcpu_t *v);                        // an exit while v was stepping
     void (*rearm)(vm_t *vm);                        // RAM is new

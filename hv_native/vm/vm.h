@@ -54,7 +54,6 @@ typedef struct vm {
     struct pl031 *rtc;
     uint64_t *rights;       // what is taken away from pages (rights.h); NULL: nothing ever was
     struct breaks *breaks;  // NULL until a script plants a breakpoint
-    bool debug_el2;         // debug exceptions come to EL2: there are breakpoints at EL0
     struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions
     bool exec_xor_write;    // a page of RAM can be written or executed, not both: el1trap.c
     struct virtio *virtio[VM_MAX_VIRTIO];
