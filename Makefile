@@ -6,7 +6,7 @@ SMP       ?= 1#          cores
 MEM       ?= 128M#       RAM
 ROM       ?= #           a folder of the host that the target sees as /rom, read-only
 DISK      ?= #           /disk of the target: a folder of the host, read-only, or a FAT image file
-BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards
+BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards: RPI3, ZCU102, VERSAL run the same image
 FROZEN_MANIFEST ?= #     what is frozen into the image; see docs/scripts.md
 PACK      ?= #           patterns of frozen modules that are kept deflated
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
@@ -36,23 +36,33 @@ DISK_PATH = $(subst $(comma),$(comma)$(comma),$(abspath $(DISK)))
 DISK_FILE = $(if $(wildcard $(DISK)/.),readonly=on$(comma)file=fat:,cache=unsafe$(comma)file=)$(DISK_PATH)
 DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 	-drive if=none$(comma)id=disk$(comma)format=raw$(comma)$(DISK_FILE))
-TARGET = $(QEMU) -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 \
-	-smp $(SMP) -m $(MEM) -nic none -kernel $(KERNEL) $(DISK_ARGS) $(QEMU_ARGS)
+VIRT = -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 -smp $(SMP) -m $(MEM)
+# Other boards run the image that is built for this one: a device tree makes the difference.
+BOARDS = ports/aarch64/boards
+IMAGE = $(if $(wildcard $(BOARDS)/$(BOARD)/mpconfigboard.mk),$(BOARD),QEMU_VIRT)
+DTB = $(patsubst $(BOARDS)/%.dts,build/boards/%.dtb,$(wildcard $(BOARDS)/$(BOARD)/board.dts))
+-include $(BOARDS)/$(BOARD)/machine.mk
+BOARD_TARGET = $(MACHINE) -kernel hypervisor.bin $(if $(ROM),-initrd build/rom.romfs) $(DTB:%=-dtb %)
+TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DISK_ARGS)) -nic none $(QEMU_ARGS)
 
 .PHONY: all setup run linux repl serve stop debug test test-long test-upstream bench fuzz check format pictures clean distclean help
-.PHONY: ready
+.PHONY: ready command image
 
 all: setup ## build hypervisor.elf and hypervisor.bin
-	+@PYTHONDONTWRITEBYTECODE=1 $(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(BOARD) MPY_TOP=$(MPY_TOP) \
+	+@PYTHONDONTWRITEBYTECODE=1 $(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(IMAGE) MPY_TOP=$(MPY_TOP) \
 		FROZEN_MANIFEST=$(abspath $(or $(FROZEN_MANIFEST),ports/aarch64/boards/manifest.py)) PACK="$(PACK)"
 	+@$(MAKE) -s -C guests OUT=$(abspath build/guests)
-	@for kind in elf bin; do cmp -s build/$(BOARD)/firmware.$$kind hypervisor.$$kind || \
-		cp build/$(BOARD)/firmware.$$kind hypervisor.$$kind; done
+	@for kind in elf bin; do cmp -s build/$(IMAGE)/firmware.$$kind hypervisor.$$kind || \
+		cp build/$(IMAGE)/firmware.$$kind hypervisor.$$kind; done
 
 setup: ## install what is missing: host packages, .venv, MicroPython's source
 	@python3 tools/setup.py
 
-ready: all
+build/boards/%.dtb: $(BOARDS)/%.dts
+	@mkdir -p $(@D)
+	@dtc -I dts -O dtb -o $@ $<
+
+ready: all $(DTB)
 	$(if $(ROM),@$(PY) -m mpremote romfs --no-mpy --output build/rom.romfs build $(ROM))
 
 run: ready ## build, start QEMU, run SCRIPT on the target, stay at its >>> (Ctrl-A X ends)
@@ -68,6 +78,12 @@ repl: ready ## the target's REPL alone
 
 serve: ready ## QEMU in the background; prints the pty for mpremote, also in build/pty
 	@$(PY) tools/serve.py start $(TARGET)
+
+command: ready ## QEMU's command line
+	@echo $(TARGET)
+
+image: all $(DTB) ## an SD card's image for BOARD, build/boards/BOARD.img
+	@$(PY) tools/card.py $(BOARDS)/$(BOARD) $(DTB)
 
 stop: ## end what `make serve` started
 	@$(PY) tools/serve.py stop

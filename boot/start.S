@@ -147,7 +147,9 @@ halt:
     b       halt
 
 // A core that reset together with the boot core (EL3 firmware would have held it back) waits here
-// for core_release to point at its context; PSCI's CPU_ON enters at secondary_core instead.
+// for core_release to point at its context; PSCI's CPU_ON enters at secondary_core instead. So does one that
+// firmware had left in a spin table (firmware.c).
+    .global park
 park:
     mrs     x1, CurrentEL
     cmp     x1, #2 << 2

@@ -29,6 +29,7 @@ OF_THE_PORT = {
     "native_raise_stopped": "the exception that it becomes",
     "qstr_find_strn": "MicroPython's (py/qstr.h); the port's own is faster",
     "core_release": "boot/start.S: a core that reset with the boot core waits here",
+    "park": "boot/start.S: where a core waits that firmware had in a spin table",
     "secondary_core": "boot/start.S: where the others begin",
 }
 # One MicroPython module's types and methods name each other, as in every port.

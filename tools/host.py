@@ -16,6 +16,7 @@ NEEDS = (
     ("qemu-system-aarch64", ("qemu-system-arm", "ipxe-qemu")),
     ("gdb-multiarch", ("gdb-multiarch",)),
     ("dtc", ("device-tree-compiler",)),
+    ("mformat", ("mtools",)),  # make image
     ("make", ("make",)),
     ("gcc", ("gcc",)),  # mpy-cross runs on the host
     ("/usr/include/stdio.h", ("libc6-dev",)),

@@ -97,6 +97,12 @@ static inline void write64(uint64_t addr, uint64_t v) {
     __asm__ volatile ("str %x0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
 }
 
+static inline uint32_t read8(uint64_t addr) {
+    uint32_t v;
+    __asm__ volatile ("ldrb %w0, [%1]" : "=r" (v) : "r" (addr) : "memory");
+    return v;
+}
+
 static inline void write8(uint64_t addr, uint8_t v) {
     __asm__ volatile ("strb %w0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
 }

@@ -6,7 +6,7 @@
 #include "core/platform.h"
 #include "core/psci_ids.h"
 
-extern char secondary_core[];
+extern char secondary_core[], park[];
 extern volatile uint64_t core_release;
 
 int64_t firmware_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3) {
@@ -35,8 +35,27 @@ void firmware_system_reset(void) {
     firmware_call(PSCI_SYSTEM_RESET, 0, 0, 0);
 }
 
+// DeviceTree Specification, 3.8.1: each looks at its own word, which may be in memory that is no one's.
+void firmware_gather_cores(void) {
+    for (unsigned id = 1; id < platform.ncpus; id++) {
+        if (platform.release[id] != 0) {
+            write64(platform.release[id], (uint64_t)park);
+        }
+    }
+    dsb_sy();
+    sev();
+}
+
+static bool spins(uint64_t mpidr) {
+    unsigned id = 1;
+    while (id < platform.ncpus && platform.mpidr[id] != mpidr) {
+        id++;
+    }
+    return id < platform.ncpus && platform.release[id] != 0;
+}
+
 int64_t firmware_cpu_on(uint64_t mpidr, void *pcpu) {
-    if (platform.conduit != CONDUIT_NONE) {
+    if (platform.conduit != CONDUIT_NONE && !spins(mpidr)) {
         return firmware_call(PSCI_CPU_ON_64, mpidr, (uint64_t)secondary_core, (uint64_t)pcpu);
     }
     // The core waits in boot/start.S with its caches off.

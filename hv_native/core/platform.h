@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PLATFORM_MAX_RAM 4
+#define PLATFORM_MAX_RAM 8
+#define PLATFORM_MAX_RESERVED 16
+#define PLATFORM_MAX_UARTS 8
 #define PLATFORM_MAX_CPUS 8
 #define PLATFORM_MAX_VIRTIO 32
 
@@ -18,6 +20,17 @@ typedef struct {
     uint64_t base, size; // bytes
 } range_t;
 
+// One of the machine's UARTs. Drivers: core/uart_out.c for what is said before there are any and in a fault report,
+// the port's for the rest.
+typedef enum { UART_PL011, UART_8250, UART_BCM2835_AUX, UART_CADENCE, UART_IMX, UART_KINDS } uart_kind_t;
+typedef struct {
+    uint64_t base;
+    unsigned irq;       // INTID, 0 for none
+    uart_kind_t kind;
+    uint8_t shift;      // 8250: register n is at n << shift; others: 0
+    uint8_t width;      // accesses are of so many bytes: 4 or 1
+} platform_uart_t;
+
 struct platform {
     const char *model;
     unsigned boot_el;   // the exception level we were entered at: 2, 3, or 1 (el1.c)
@@ -26,14 +39,18 @@ struct platform {
     unsigned nram;
     range_t ram[PLATFORM_MAX_RAM];
     uint64_t ram_base, ram_size; // the first range, and the sum of all
+    unsigned nreserved;
+    range_t reserved[PLATFORM_MAX_RESERVED]; // RAM that firmware keeps, as the tree says
+    uint32_t no_map;    // bit n: reserved[n] may not even be mapped
     unsigned ncpus;
     uint64_t mpidr[PLATFORM_MAX_CPUS]; // affinity bits only
+    uint64_t release[PLATFORM_MAX_CPUS]; // where a core that firmware left in a spin table looks, or 0
     conduit_t conduit;
     unsigned gic_version; // 2, 3, or 0 for none
     range_t gicd, gicc, gich, gicv, gicr;
-    uint64_t uart_base; // the PL011 that /chosen names, else the first
-    const char *uart_compatible; // what kind it is, in the tree's words
-    unsigned uart_irq;  // GIC INTID
+    unsigned nuarts;
+    platform_uart_t uart[PLATFORM_MAX_UARTS]; // in the tree's order
+    const platform_uart_t *console; // the one that /chosen names, else the first
     unsigned maintenance_irq, hyp_timer_irq, virt_timer_irq, phys_timer_irq; // INTIDs
     range_t flash[2];   // CFI flash, size 0 for none
     uint64_t rtc_base;  // PL031, 0 for none
@@ -48,8 +65,8 @@ struct platform {
 
 extern struct platform platform;
 
-// The n-th UART of the tree that is not the console; false: there are not so many of a kind that is known.
-bool platform_uart(unsigned n, uint64_t *base, unsigned *irq, const char **compatible);
+// The n-th UART of the tree that is not the console; NULL: there are not so many of a kind that is known.
+const platform_uart_t *platform_uart(unsigned n);
 
 // What the tree has at [base, base + size), in pages: only devices compatible with one of `names`, others as well,
 // or not even that all over.

@@ -143,10 +143,11 @@ void mem_init(void) {
     for (unsigned i = 0; i < ORDERS; i++) {
         mem.list[i].next = mem.list[i].prev = &mem.list[i];
     }
-    // The table itself goes right behind the image.
-    mem.state = (uint8_t *)__image_end;
-    uint64_t image_end = (uint64_t)__image_end + ALIGN_UP(mem.npages, PAGE_SIZE);
-    range_t reserved[4];
+    // The table itself goes right behind the image, or behind a tree that lies there (platform.c).
+    bool tree_behind = platform.fdt == __image_end;
+    mem.state = (uint8_t *)__image_end + (tree_behind ? ALIGN_UP(platform.fdt_size, PAGE_SIZE) : 0);
+    uint64_t image_end = (uint64_t)mem.state + ALIGN_UP(mem.npages, PAGE_SIZE);
+    range_t reserved[3 + PLATFORM_MAX_RESERVED];
     unsigned n = 0;
     n = reserve(reserved, n, (uint64_t)__image_start, image_end - (uint64_t)__image_start);
     if (platform.fdt != NULL) {
@@ -154,6 +155,9 @@ void mem_init(void) {
     }
     if (platform.initrd_end > platform.initrd_start) {
         n = reserve(reserved, n, platform.initrd_start, platform.initrd_end - platform.initrd_start);
+    }
+    for (unsigned i = 0; i < platform.nreserved; i++) {
+        n = reserve(reserved, n, platform.reserved[i].base, platform.reserved[i].size);
     }
     for (unsigned i = 0; i < platform.nram; i++) {
         range_t r = platform.ram[i];

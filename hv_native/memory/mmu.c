@@ -87,9 +87,9 @@ static void map_between(const char *start, const char *end, mmu_type_t type) {
     mmu_map((uint64_t)start, (uint64_t)start, (uint64_t)end - (uint64_t)start, type);
 }
 
-// RAM, all but the 2 MB the image lies in; the device tree before it is RAM like any other.
+// RAM, all but the 2 MB the image lies in, and address 0; the device tree before it is RAM like any other.
 static void map_ram(range_t r) {
-    uint64_t start = ALIGN_UP(r.base, PAGE_SIZE), end = ALIGN_DOWN(r.base + r.size, PAGE_SIZE);
+    uint64_t start = ALIGN_UP(r.base == 0 ? 1 : r.base, PAGE_SIZE), end = ALIGN_DOWN(r.base + r.size, PAGE_SIZE);
     uint64_t image = (uint64_t)__image_start, after = ALIGN_UP((uint64_t)__image_end, BLOCK_2M);
     if (start <= image && image < end) {
         mmu_map(start, start, image - start, MMU_DATA);
@@ -97,6 +97,17 @@ static void map_ram(range_t r) {
     }
     if (start < end) {
         mmu_map(start, start, end - start, MMU_DATA);
+    }
+}
+
+// What firmware keeps and says not to map: not even a speculative read may go there (DeviceTree Specification, 3.5.4).
+static void unmap_firmware(void) {
+    for (unsigned i = 0; i < platform.nreserved; i++) {
+        range_t r = platform.reserved[i];
+        if (platform.no_map & 1u << i) {
+            uint64_t start = ALIGN_DOWN(r.base, PAGE_SIZE);
+            mmu_unmap(start, ALIGN_UP(r.base + r.size, PAGE_SIZE) - start);
+        }
     }
 }
 
@@ -117,7 +128,9 @@ static void map_devices(void) {
             mmu_map_device(gic[i]->base, gic[i]->size);
         }
     }
-    mmu_map_device(platform.uart_base, PAGE_SIZE);
+    for (unsigned i = 0; i < platform.nuarts; i++) {
+        mmu_map_device(platform.uart[i].base, PAGE_SIZE);
+    }
     mmu_map_device(BOARD_EARLY_UART, PAGE_SIZE); // for el2_fault.c
     if (platform.rtc_base != 0) {
         mmu_map_device(platform.rtc_base, PAGE_SIZE);
@@ -145,6 +158,7 @@ void mmu_init(void) {
     for (unsigned i = 0; i < platform.nram; i++) {
         map_ram(platform.ram[i]);
     }
+    unmap_firmware();
     map_image();
     map_devices();
     mmu_enable(NULL);

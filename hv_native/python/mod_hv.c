@@ -173,7 +173,7 @@ static mp_obj_t hv_platform(void) {
     PUT(ram_base, box_u64(platform.ram_base));
     PUT(ram_size, box_u64(platform.ram_size));
     PUT(gic, MP_OBJ_NEW_SMALL_INT(platform.gic_version));
-    PUT(uart, box_u64(platform.uart_base));
+    PUT(uart, box_u64(platform.console->base));
     PUT(rtc, box_u64(platform.rtc_base));
     PUT(fw_cfg, box_u64(platform.fwcfg_base));
     PUT(fdt, box_u64((uint64_t)platform.fdt));

@@ -11,6 +11,7 @@
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "core/platform.h"
+#include "core/uart_out.h"
 #include "core/syndrome.h"
 #include "irq/irq.h"
 #include "irq/timer.h"
@@ -70,43 +71,54 @@ MP_NORETURN void fault_raise(uint64_t addr, unsigned size, uint64_t esr, bool wr
 
 // ---- The dump -----------------------------------------------------------------------------------
 
-#define UART_FR_TXFF BIT(5)
-
-// To a PL011 as it is, without Python, which the console may lead to (os.dupterm). An address that the
-// device tree was wrong about may never be ready.
-static void put(uint64_t base, char c) {
-    for (unsigned i = 0; i < 1000000 && (read32(base + 0x18) & UART_FR_TXFF); i++) {
+// To a UART as it is, without Python, which the console may lead to (os.dupterm). One that the device tree was
+// wrong about, or that nobody has switched on, may never be ready.
+static void put(const platform_uart_t *u, char c) {
+    for (unsigned i = 0; i < 1000000 && !uart_out(u, (uint8_t)c); i++) {
     }
-    write32(base, (uint8_t)c);
 }
 
-static void report_strn(void *base, const char *str, size_t len) {
+static void report_strn(void *uart, const char *str, size_t len) {
     for (; len > 0; len--, str++) {
         if (*str == '\n') {
-            put((uint64_t)base, '\r');
+            put(uart, '\r');
         }
-        put((uint64_t)base, *str);
+        put(uart, *str);
     }
 }
 
 static mp_print_t report = { NULL, report_strn };
 
-// The console, and then the board's own UART, if that is another one and not somewhere in RAM: a report on a
-// wrong console is seen by nobody, or is itself a fault, which comes by here again.
+static const platform_uart_t boards_own = { .base = BOARD_EARLY_UART, .kind = UART_PL011, .width = 4 };
+
+static bool in_ram(uint64_t addr) {
+    for (unsigned i = 0; i < platform.nram; i++) {
+        if (addr - platform.ram[i].base < platform.ram[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static const platform_uart_t *uart_number(unsigned i) {
+    if (i == 0) {
+        return platform.console;
+    }
+    return i <= platform.nuarts ? &platform.uart[i - 1] : &boards_own;
+}
+
+// The console, then every other UART, and the board's own if the tree does not have it: a report on a wrong
+// console is seen by nobody, or is itself a fault, which comes by here again.
 static bool next_uart(void) {
     static unsigned next;
-    static uint64_t uarts[2];
-    uarts[0] = platform.uart_base;
-    uarts[1] = BOARD_EARLY_UART;
-    for (; next < ARRAY_LEN(uarts); next++) {
-        uint64_t base = uarts[next];
-        bool ram = false;
-        for (unsigned i = 0; i < platform.nram; i++) {
-            ram |= base - platform.ram[i].base < platform.ram[i].size;
+    while (next <= platform.nuarts + 1) {
+        const platform_uart_t *u = uart_number(next++);
+        bool said = false;
+        for (unsigned i = 0; i + 1 < next; i++) {
+            said |= uart_number(i)->base == u->base;
         }
-        if (base != 0 && !ram && (next == 0 || base != uarts[0])) {
-            report.data = (void *)base;
-            next++;
+        if (u->base != 0 && !said && !in_ram(u->base)) {
+            report.data = (void *)u;
             return true;
         }
     }

@@ -60,6 +60,11 @@ static const char *ram_owner(const vm_t *vm, uint64_t pa, uint64_t size) {
             return NULL;
         }
     }
+    for (unsigned i = 0; i < p->nreserved; i++) {
+        if (overlaps(pa, size, p->reserved[i].base, p->reserved[i].size)) {
+            return "memory that firmware keeps";
+        }
+    }
     uint64_t fdt = ALIGN_DOWN((uint64_t)p->fdt, PAGE_SIZE), fdt_end = ALIGN_UP((uint64_t)p->fdt + p->fdt_size, PAGE_SIZE);
     uint64_t initrd = ALIGN_DOWN(p->initrd_start, PAGE_SIZE), initrd_end = ALIGN_UP(p->initrd_end, PAGE_SIZE);
     if (overlaps(pa, size, fdt, fdt_end - fdt)) {
@@ -106,7 +111,7 @@ const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size) {
             return "the real interrupt controller";
         }
     }
-    if (overlaps(pa, size, p->uart_base, PAGE_SIZE)) {
+    if (overlaps(pa, size, p->console->base, PAGE_SIZE)) {
         return "the console's UART";
     }
     return vm != NULL ? device_owner(pa, size) : NULL;

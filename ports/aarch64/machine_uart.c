@@ -53,8 +53,8 @@ static void mp_machine_uart_init_helper(machine_uart_obj_t *self, size_t n_args,
     self->parity = parity == mp_const_none ? 0 : mp_obj_get_int(parity) & 1 ? 1 : 2;
     self->timeout = args[ARG_timeout].u_int;
     self->timeout_char = args[ARG_timeout_char].u_int;
-    if (baudrate > 0) {
-        uart_set_format(baudrate, self->bits, self->parity, self->stop);
+    if (baudrate > 0 && !uart_set_format(baudrate, self->bits, self->parity, self->stop)) {
+        mp_raise_ValueError(MP_ERROR_TEXT("this UART's clock is not known: speed and format stay as the boot loader set them"));
     }
 }
 

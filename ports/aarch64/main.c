@@ -8,6 +8,7 @@
 #include "shared/readline/readline.h"
 #include "shared/runtime/gchelper.h"
 #include "shared/runtime/softtimer.h"
+#include "hv_native/core/firmware.h"
 #include "hv_native/core/platform.h"
 #include "hv_native/hv.h"
 #include "hv_native/memory/lent.h"
@@ -44,6 +45,7 @@ static void heap_init(void) {
 void main(const void *fdt, unsigned boot_el) {
     platform_init(fdt, boot_el);
     uart_init();
+    firmware_gather_cores();
     mmu_init();
     mem_init();
     hv_init();

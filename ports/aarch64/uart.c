@@ -1,56 +1,53 @@
 // SPDX-License-Identifier: MIT
 // The console: which UART it is, and what is typed at it. See uart.h.
 
-#include <string.h>
-
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "shared/readline/readline.h"
 #include "hv_native/core/arch.h"
 #include "hv_native/core/platform.h"
+#include "hv_native/core/uart_out.h"
 #include "hv_native/irq/irq.h"
 #include "hv_native/trap/callback.h"
 #include "hv_native/trap/el2_fault.h"
 #include "uart.h"
 #include "uart_pl011.h"
 
-static const uart_driver_t *const drivers[] = { &uart_pl011 };
+static const uart_driver_t *const drivers[UART_KINDS] = {
+    [UART_PL011] = &uart_pl011, [UART_8250] = &uart_8250, [UART_BCM2835_AUX] = &uart_bcm2835_aux, [UART_CADENCE] = &uart_cadence,
+    [UART_IMX] = &uart_imx,
+};
 
 ringbuf_t stdin_ringbuf;
-static const uart_driver_t *uart = &uart_pl011;
-static uint64_t base;
-static uint64_t pl011_base; // the same, if that is what it is; or 0
+static const uart_driver_t *driver;
+static const platform_uart_t *line;
+static uint64_t pl011_base; // its base, if a PL011 is what it is; or 0
 static bool rx_held;
 
-const uart_driver_t *uart_driver(const char *compatible) {
-    for (unsigned i = 0; i < ARRAY_LEN(drivers); i++) {
-        if (strcmp(drivers[i]->compatible, compatible) == 0) {
-            return drivers[i];
-        }
-    }
-    return drivers[0];
+const uart_driver_t *uart_driver(uart_kind_t kind) {
+    return drivers[kind];
 }
 
 void uart_init(void) {
-    base = platform.uart_base;
-    uart = uart_driver(platform.uart_compatible);
-    pl011_base = uart == &uart_pl011 ? base : 0;
-    uart->init(base);
+    line = platform.console;
+    driver = drivers[line->kind];
+    pl011_base = line->kind == UART_PL011 ? line->base : 0;
+    driver->init(line);
 }
 
 // Clear, then drain: a byte that comes after the clear raises the interrupt anew. The other way round
 // it is lost, and with it every byte after, because only the first one in an empty FIFO raises it.
 static void uart_rx(void *arg) {
     (void)arg;
-    uart->clear(base);
+    driver->clear(line);
     for (;;) {
         if (ringbuf_free(&stdin_ringbuf) <= UART_RX_UNREAD) {
             // Leave the rest in the FIFO: the sender stops when that is full too.
             rx_held = true;
-            uart->irq(base, false);
+            driver->irq(line, false);
             break;
         }
-        int c = uart->get(base);
+        int c = driver->get(line);
         if (c < 0) {
             break;
         }
@@ -69,8 +66,8 @@ static void uart_rx(void *arg) {
 
 void uart_irq_on(void *rx_buffer, size_t size) {
     stdin_ringbuf = (ringbuf_t) { rx_buffer, size, 0, 0 };
-    irq_attach(platform.uart_irq, uart_rx, NULL);
-    uart->irq(base, true);
+    irq_attach(line->irq, uart_rx, NULL);
+    driver->irq(line, true);
     mp_uint_t state = mp_hal_irq_save();
     uart_rx(NULL); // what was typed before now
     mp_hal_irq_restore(state);
@@ -80,7 +77,7 @@ void uart_rx_resume(void) {
     if (rx_held) {
         mp_uint_t state = mp_hal_irq_save();
         rx_held = false;
-        uart->irq(base, true);
+        driver->irq(line, true);
         uart_rx(NULL);
         mp_hal_irq_restore(state);
     }
@@ -103,7 +100,7 @@ void uart_rx_unread(uint8_t c) {
 }
 
 static __attribute__((noinline)) void put_by_driver(char c) {
-    while (!uart->put(base, (uint8_t)c)) {
+    while (!uart_out(line, (uint8_t)c)) {
     }
 }
 
@@ -125,7 +122,7 @@ void uart_tx_strn(const char *str, size_t len) {
 }
 
 bool uart_tx_idle(void) {
-    return uart->idle(base);
+    return driver->idle(line);
 }
 
 void uart_tx_flush(void) {
@@ -133,7 +130,11 @@ void uart_tx_flush(void) {
     }
 }
 
-void uart_set_format(uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop) {
+bool uart_set_format(uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop) {
+    if (driver->format == NULL) {
+        return false;
+    }
     uart_tx_flush();
-    uart->format(base, baudrate, bits, parity, stop);
+    driver->format(line, baudrate, bits, parity, stop);
+    return true;
 }

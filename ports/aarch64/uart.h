@@ -6,21 +6,22 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "hv_native/core/platform.h"
 
-// A kind of UART: its file, and its row in uart.c. base: of its registers. Usable from reset on, MMU or not.
+// A kind of UART: its file, and its row in uart.c. Usable from reset on, MMU or not.
 typedef struct {
-    const char *compatible;                 // the device tree's word for it; core/platform.c knows it too
-    void (*init)(uint64_t base);            // no interrupts; line speed and format as they are
-    bool (*put)(uint64_t base, uint8_t c);  // false: no room now
-    int (*get)(uint64_t base);              // -1: nothing has come
-    void (*irq)(uint64_t base, bool on);    // interrupt, or not, when something comes
-    void (*clear)(uint64_t base);           // what has interrupted; before it is looked what has come
-    bool (*idle)(uint64_t base);            // the last bit has left
-    void (*format)(uint64_t base, uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop); // while idle
+    const char *compatible;                             // the device tree's word for it; core/platform.c knows more
+    void (*init)(const platform_uart_t *u);             // no interrupts; line speed and format as they are
+    int (*get)(const platform_uart_t *u);               // -1: nothing has come
+    void (*irq)(const platform_uart_t *u, bool on);     // interrupt, or not, when something comes
+    void (*clear)(const platform_uart_t *u);            // what has interrupted; before it is looked what has come
+    bool (*idle)(const platform_uart_t *u);             // the last bit has left
+    // While idle. NULL: the clock that the divisor counts is not known, so speed and format stay the loader's.
+    void (*format)(const platform_uart_t *u, uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop);
 } uart_driver_t;
 
-extern const uart_driver_t uart_pl011;
-const uart_driver_t *uart_driver(const char *compatible);
+extern const uart_driver_t uart_pl011, uart_8250, uart_bcm2835_aux, uart_cadence, uart_imx;
+const uart_driver_t *uart_driver(uart_kind_t kind);
 
 // Usable from reset on, MMU or not, before any interrupt.
 void uart_init(void);
@@ -40,7 +41,7 @@ void uart_rx_unread(uint8_t c);
 void uart_tx_flush(void);
 bool uart_tx_idle(void);
 
-// 5 to 8 data bits; parity 0 none, 1 odd, 2 even; 1 or 2 stop bits.
-void uart_set_format(uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop);
+// 5 to 8 data bits; parity 0 none, 1 odd, 2 even; 1 or 2 stop bits. False: this UART stays as it was.
+bool uart_set_format(uint32_t baudrate, unsigned bits, unsigned parity, unsigned stop);
 
 #endif

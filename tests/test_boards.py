@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""One hypervisor.bin on machines that are not QEMU's virt: other UARTs, interrupt controllers, ways to start cores."""
+
+import re
+import shlex
+import subprocess
+
+import pytest
+from guestcode import built, run
+from harness import ROOT, Target
+from test_smp import storm
+
+# What hv.platform() says there.
+BOARDS = {
+    "ZCU102": {"cpus": 4, "gic": 2, "ram_base": 0, "uart": 0xFF00_0000, "psci": True},
+    "VERSAL": {"cpus": 2, "gic": 3, "ram_base": 0, "uart": 0xFF00_0000, "psci": True},
+}
+
+
+def command(board):
+    """QEMU's command line, as `make run BOARD=...` would have it."""
+    make = ["make", "-s", "--no-print-directory", "-o", "all", "command", f"BOARD={board}"]
+    done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
+    return shlex.split(done.stdout)
+
+
+@pytest.fixture(scope="module", params=BOARDS)
+def board(request, image):
+    machine = Target(command=command(request.param))
+    machine.name = request.param
+    machine.boot()
+    yield machine
+    machine.close()
+
+
+def test_machine(board):
+    found = board.eval("__import__('hv').platform()")
+    assert {key: found[key] for key in BOARDS[board.name]} == BOARDS[board.name]
+
+
+def test_input(board):
+    """Typed bytes come by the UART's own interrupt, more than its FIFO holds, and Ctrl-C ends a loop."""
+    line = "len('" + "x" * 300 + "')"
+    assert board.repl(line) == "300"
+    board.repl("while True: print('on and on')")
+    board.send(b"\r")
+    board.until("\non and on\n")
+    assert "KeyboardInterrupt" in board.interrupt()
+
+
+def test_mpremote(board):
+    board.mpremote("cp", "build/guests/hello.elf", ":hello.elf")
+    text = board.mpremote("run", "examples/launch_guest.py")
+    assert "python: the guest asks for" in text and "<Exit off" in text
+
+
+def test_interrupt_controller(board):
+    """The same checks as on virt: each register, the timers, SGIs and targets."""
+    script = """
+for cpus in (1, 4):
+    with guest(code, ram="16M", cpus=cpus) as vm:
+        print(vm.run().reason)
+"""
+    text = run(board, built("gictest"), script, seconds=60)
+    verdicts = re.findall(r"gictest: (\d+) checks, (\d+) failed\noff\n", text)
+    assert [failed for checks, failed in verdicts if int(checks) > 400] == ["0", "0"], text
+    script = """
+with guest(code, ram="16M", cpus=2) as vm:
+    print(vm.run(timeout_ms=120_000).reason)
+"""
+    text = run(board, built("gicsmp"), script, seconds=150)
+    found = re.search(r"gicsmp: (\d+) checks, (\d+) failed\noff\n", text)
+    assert found and int(found[1]) > 90 and found[2] == "0", text
+
+
+def test_storm_on_all_cores(board):
+    """More vCPUs than cores: SGIs, WFI, both timers; none lost, none doubled."""
+    storm(board, rounds=2048)
+    storm(board, timers=100, rounds=100, cpus=8)
+
+
+def test_card(image, tmp_path):
+    """An SD card's image: the kernel on it finds the tree behind itself when the loader hands over none."""
+    make = ["make", "-s", "--no-print-directory", "-o", "all", "image", "BOARD=RPI3"]
+    subprocess.run(make, cwd=ROOT, check=True, capture_output=True)
+    card = ROOT / "build/boards/RPI3.img"
+    assert card.read_bytes()[510:512] == b"\x55\xaa"
+    copy = ["mcopy", "-i", f"{card}@@1M", "::kernel8.img", "::config.txt", "::README.txt", tmp_path]
+    subprocess.run(copy, check=True)
+    assert "kernel=kernel8.img" in (tmp_path / "config.txt").read_text()
+    kernel = str(tmp_path / "kernel8.img")
+    machine = Target(command=["qemu-system-aarch64", "-machine", "raspi3b", "-kernel", kernel])
+    try:
+        machine.boot()
+        assert machine.eval("__import__('hv').platform()['model']") == "Raspberry Pi 3"
+    finally:
+        machine.close()
