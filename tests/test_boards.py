@@ -85,8 +85,8 @@ def test_card(image, tmp_path):
     subprocess.run(make, cwd=ROOT, check=True, capture_output=True)
     card = ROOT / "build/boards/RPI3.img"
     assert card.read_bytes()[510:512] == b"\x55\xaa"
-    copy = ["mcopy", "-i", f"{card}@@1M", "::kernel8.img", "::config.txt", "::README.txt", tmp_path]
-    subprocess.run(copy, check=True)
+    names = ("::kernel8.img", "::config.txt", "::README.txt")
+    subprocess.run(["mcopy", "-i", f"{card}@@1M", *names, tmp_path], check=True)
     assert "kernel=kernel8.img" in (tmp_path / "config.txt").read_text()
     kernel = str(tmp_path / "kernel8.img")
     machine = Target(command=["qemu-system-aarch64", "-machine", "raspi3b", "-kernel", kernel])
