@@ -16,13 +16,13 @@ static const struct {
 };
 
 bool uart_out_room(const platform_uart_t *u) {
-    return (uart_read(u, kinds[u->kind].status) & kinds[u->kind].mask) == kinds[u->kind].room;
+    return (uart_reg_read(u, kinds[u->kind].status) & kinds[u->kind].mask) == kinds[u->kind].room;
 }
 
 bool uart_out(const platform_uart_t *u, uint8_t c) {
     if (!uart_out_room(u)) {
         return false;
     }
-    uart_write(u, kinds[u->kind].data, c);
+    uart_reg_write(u, kinds[u->kind].data, c);
     return true;
 }

@@ -10,12 +10,12 @@
 #include "core/platform.h"
 
 // Register n of a UART whose registers are spaced as the tree says.
-static inline uint32_t uart_read(const platform_uart_t *u, unsigned n) {
+static inline uint32_t uart_reg_read(const platform_uart_t *u, unsigned n) {
     uint64_t at = u->base + ((uint64_t)n << u->shift);
     return u->width == 1 ? read8(at) : read32(at);
 }
 
-static inline void uart_write(const platform_uart_t *u, unsigned n, uint32_t value) {
+static inline void uart_reg_write(const platform_uart_t *u, unsigned n, uint32_t value) {
     uint64_t at = u->base + ((uint64_t)n << u->shift);
     if (u->width == 1) {
         write8(at, (uint8_t)value);

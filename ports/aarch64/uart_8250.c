@@ -14,28 +14,28 @@ enum { RBR = 0, IER = 1, IIR = 2, FCR = 2, MCR = 4, LSR = 5, DW_USR = 31 };
 #define LSR_TEMT (1u << 6)
 
 static void ns_init(const platform_uart_t *u) {
-    uart_write(u, IER, 0);
-    uart_write(u, FCR, FCR_ENABLE);
-    uart_write(u, MCR, MCR_LINES);
+    uart_reg_write(u, IER, 0);
+    uart_reg_write(u, FCR, FCR_ENABLE);
+    uart_reg_write(u, MCR, MCR_LINES);
 }
 
 static int ns_get(const platform_uart_t *u) {
-    return uart_read(u, LSR) & LSR_DR ? (int)(uart_read(u, RBR) & 0xFF) : -1;
+    return uart_reg_read(u, LSR) & LSR_DR ? (int)(uart_reg_read(u, RBR) & 0xFF) : -1;
 }
 
 static void ns_irq(const platform_uart_t *u, bool on) {
-    uart_write(u, IER, on ? IER_RX : 0);
+    uart_reg_write(u, IER, on ? IER_RX : 0);
 }
 
 // Reading what has come ends the interrupt; the one that only DW_apb_uart has ends by its status register.
 static void ns_clear(const platform_uart_t *u) {
-    if ((uart_read(u, IIR) & 0xF) == IIR_BUSY) {
-        uart_read(u, DW_USR);
+    if ((uart_reg_read(u, IIR) & 0xF) == IIR_BUSY) {
+        uart_reg_read(u, DW_USR);
     }
 }
 
 static bool ns_idle(const platform_uart_t *u) {
-    return uart_read(u, LSR) & LSR_TEMT;
+    return uart_reg_read(u, LSR) & LSR_TEMT;
 }
 
 const uart_driver_t uart_8250 = { .compatible = "ns16550a", .init = ns_init, .get = ns_get, .irq = ns_irq, .clear = ns_clear, .idle = ns_idle };
