@@ -76,6 +76,9 @@ ROWS = [
     Row("exits", "mmio_load_method", "load: a method that counts", 500),
     Row("exits", "mmio_load_late_python", "load into x20: Python", 500),
     Row("exits", "mmio_load_post_python", "post-indexed load: Python"),
+    Row("exits", "watch_neighbour", "watch: a store beside it", 250, "by hand 29,932"),
+    Row("exits", "watch_hit_counted", "watch: a store to it, counted"),
+    Row("exits", "watch_hit_python", "watch: a store to it, Python", 800, "by hand 3,128"),
     Row("exits", "sysreg_write_python", "MSR: Python", 500),
     Row("exits", "sysreg_read_python", "MRS: Python", 500),
     Row("exits", "sysreg_native", "MSR, native"),
@@ -223,7 +226,10 @@ def symbol(image, name):
 
 
 def exits(found):
-    rows("rows.run('native', 'rules', 'python', 'compiled', 'loops', 'gic', 'allocation')", found)
+    rows(
+        "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'loops', 'gic', 'allocation')",
+        found,
+    )
     found["heap_python"] = max(v for k, v in found.items() if k.startswith("heap_"))
     other = {}
     rows("rows.run('gic')", other, gic=3)

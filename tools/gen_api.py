@@ -34,6 +34,7 @@ PAGES = (
     ("EL2Registers", "_hv.pyi", "EL2Registers", "vm.el2"),
     ("Console", "_hv.pyi", "Console", "vm.console"),
     ("Rule", "_hv.pyi", "Rule", "rule = vm.rule(...)"),
+    ("Watch", "hv/watch.pyi", "Watch", "w = vm.watch(...)"),
     ("IRQ", "_hv.pyi", "IRQ", "irq = vm.irq(intid)"),
     ("Register", "hv/regs.pyi", "Register", "from hv.regs import HCR_EL2"),
     ("hv.mmu", "hv/mmu.pyi", None, "import hv.mmu"),

@@ -76,6 +76,11 @@ ROW(gicd_isenabler_write, DISTRIBUTOR "\n mov w1, #2", "str w1, [x2, #0x104]")
 ROW(pl011_out, UART, "str w3, [x2]")
 ROW(pl011_flags, UART, "ldr w1, [x2, #0x18]")
 
+// In RAM beside the guest: a script watches 0x40201008.
+#define WATCHED "mov x2, #0x1000\n movk x2, #0x4020, lsl #16\n mov w1, #5"
+ROW(watch_neighbour, WATCHED, "str w1, [x2, #64]")
+ROW(watch_hit, WATCHED, "str w1, [x2, #8]")
+
 // Nothing but instructions: what one costs tells whether the counter counts them.
 ROW(hundred_nops, "nop", ".rept 100\n nop\n .endr")
 

@@ -53,6 +53,7 @@ static inline bool pstate_is_legal(uint64_t pstate) {
 #define ISS_WNR BIT(6)
 #define ISS_KIND UINT64_C(0x3C)         // of fault, without the level
 #define ISS_TRANSLATION UINT64_C(0x04)
+#define ISS_PERMISSION UINT64_C(0x0C)
 
 // The key of a system register in vm_t.sysreg: the ISS of its trap, less Rt and direction.
 #define ISS_SYSREG_KEY UINT64_C(0x3FFC1E)

@@ -9,6 +9,7 @@
 #include "vm/device.h"
 #include "vm/hook.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/stage2.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
@@ -122,20 +123,25 @@ static void flash_set_command(flash_t *f, uint8_t code) {
 // Programming clears bits; only erasing sets them.
 static void flash_program(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {
     uint8_t *p = vm_ram(f->vm, f->ram->ipa + offset, size);
+    rights_store(f->vm, f->ram->ipa + offset, size, false, BY_DEVICE);
     for (unsigned i = 0; p != NULL && i < size; i++) {
         p[i] &= value >> 8 * i;
     }
     if (p != NULL) {
         cache_written(p, size);
     }
+    rights_store(f->vm, f->ram->ipa + offset, size, true, BY_DEVICE);
 }
 
 static void flash_erase(flash_t *f, uint64_t offset) {
-    uint8_t *p = vm_ram(f->vm, f->ram->ipa + ALIGN_DOWN(offset, FLASH_SECTOR), FLASH_SECTOR);
+    uint64_t ipa = f->ram->ipa + ALIGN_DOWN(offset, FLASH_SECTOR);
+    uint8_t *p = vm_ram(f->vm, ipa, FLASH_SECTOR);
+    rights_store(f->vm, ipa, FLASH_SECTOR, false, BY_DEVICE);
     if (p != NULL) {
         memset(p, 0xFF, FLASH_SECTOR);
         cache_written(p, FLASH_SECTOR);
     }
+    rights_store(f->vm, ipa, FLASH_SECTOR, true, BY_DEVICE);
 }
 
 static void flash_command(flash_t *f, uint64_t offset, unsigned size, uint64_t value) {

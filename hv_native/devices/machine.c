@@ -15,6 +15,7 @@
 #include "memory/native.h"
 #include "trap/el1trap.h"
 #include "trap/insight.h"
+#include "trap/watch.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
@@ -176,6 +177,7 @@ void vm_destroy(vm_t *vm) {
     if (vm->breaks != NULL) {
         trap_insight->free(vm);
     }
+    watch_free(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }

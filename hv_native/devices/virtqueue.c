@@ -186,10 +186,14 @@ void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, 
         return;
     }
     uint32_t at = r.q.next_used % r.q.num;
+    vm_ram_written(d->vm, &r.used->ring[at], 8, false);
+    vm_ram_written(d->vm, &r.used->idx, 2, false);
     r.used->ring[at].id = head;
     r.used->ring[at].len = written;
     dmb_ish(); // the entry before the index
     r.used->idx = r.q.next_used + 1;
+    vm_ram_written(d->vm, &r.used->ring[at], 8, true);
+    vm_ram_written(d->vm, &r.used->idx, 2, true);
     virtio_sync(d, r.used, sizeof(used_t) + 8 * r.q.num);
     uint64_t daif = virtio_lock(d);
     if (d->epoch == epoch) {

@@ -197,6 +197,7 @@ static bool pgtable_pass(pass_t p, uint64_t addr, uint64_t size) {
     bool stale = false;
     p.end = addr + size;
     p.stale = &stale;
+    p.pt->changes++;
     bool ok = table_pass(&p, p.pt->root, p.pt->root_entries, addr, 1);
     if (stale) {
         p.pt->flush(p.pt, addr, size);
@@ -236,6 +237,7 @@ void pgtable_fold(pgtable_t *pt, uint64_t addr) {
         }
     }
     if ((t[0] & PTE_ADDR_MASK & (BIT(21) - 1)) == 0) {
+        pt->changes++;
         entry_replace(pt, entry, ALIGN_DOWN(addr, BIT(21)), 2, t[0] & ~PTE_TABLE);
     }
 }

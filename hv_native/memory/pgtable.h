@@ -22,6 +22,7 @@ struct pgtable {
     void (*flush)(pgtable_t *pt, uint64_t addr, uint64_t size);
     uint64_t *(*new_table)(void);       // one zeroed page, or NULL
     void (*free_table)(uint64_t *table);
+    uint32_t changes;       // of entries, so that what has been looked up can be kept as long as it is the same
     uint64_t permissions;   // the bits that may change without break-before-make
 };
 

@@ -201,6 +201,7 @@ static void serve_python(mp_sched_node_t *node) {
     }
     boot_core_serve_python();
     hv_irq_serve();
+    hv_watch_serve();
     hv_vm_report_ended();
     boot_core_turn_end(runq_python_waits() || hv_vm_any_ended());
 }

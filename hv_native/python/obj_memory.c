@@ -13,6 +13,7 @@
 #include "python/objects.h"
 #include "trap/numbers.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/vm.h"
 
 typedef struct {
@@ -68,10 +69,10 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
             return MP_OBJ_NEW_SMALL_INT(byte);
         }
         uint8_t byte = (uint8_t)unbox_int(value);
-        breaks_open(vm, ipa, 1);
+        rights_store(vm, unbox_u64(index), 1, false, BY_SCRIPT);
         *p = byte;
         cache_written(p, 1);
-        breaks_close(vm, ipa, 1);
+        rights_store(vm, unbox_u64(index), 1, true, BY_SCRIPT);
         return mp_const_none;
     }
     uint64_t size, ipa = slice_range(vm, index, &size);
@@ -89,10 +90,10 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
     if (buf.len != size) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%lu bytes do not fit memory of %lu"), (uint64_t)buf.len, size);
     }
-    breaks_open(vm, ipa, size);
+    rights_store(vm, ipa, size, false, BY_SCRIPT);
     memmove(p, buf.buf, size);
     cache_written(p, size);
-    breaks_close(vm, ipa, size);
+    rights_store(vm, ipa, size, true, BY_SCRIPT);
     return mp_const_none;
 }
 

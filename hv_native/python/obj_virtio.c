@@ -49,6 +49,7 @@ typedef struct request {
     uint16_t nread, n;  // pieces to be read; all
     uint16_t room;      // for so many
     bool done;
+    bool viewed;        // it writes where it was shown, by itself
     cursor_t read, write;
     piece_t piece[];
 } request_t;
@@ -78,7 +79,7 @@ static mp_obj_t pop_request(port_t *port, unsigned queue) {
     r->nread = c.nread;
     r->n = c.n;
     r->written = 0;
-    r->done = false;
+    r->done = r->viewed = false;
     r->read = (cursor_t) { 0, 0, c.read_bytes };
     r->write = (cursor_t) { c.nread, 0, c.write_bytes };
     memcpy(r->piece, c.piece, sizeof(r->piece[0]) * c.n);
@@ -112,7 +113,9 @@ static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t le
         uint32_t n;
         uint8_t *at = next_piece(r, c, len - done, &n);
         if (c == &r->write) {
+            vm_ram_written(device_of(r->port)->vm, at, n, false);
             memcpy(at, buf + done, n);
+            vm_ram_written(device_of(r->port)->vm, at, n, true);
         } else {
             memcpy(buf + done, at, n);
         }
@@ -163,6 +166,10 @@ static mp_obj_t views(request_t *r, cursor_t *c, uint64_t left) {
     while (left != 0) {
         uint32_t n;
         uint8_t *at = next_piece(r, c, left, &n);
+        if (c == &r->write) {
+            vm_ram_written(vm, at, n, false);
+            r->viewed = true;
+        }
         mp_obj_list_append(list, mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, n, at));
         left -= n;
     }
@@ -191,6 +198,9 @@ static mp_obj_t request_done(mp_obj_t self) {
         r->done = true;
         for (unsigned i = r->nread; i < r->n; i++) {
             virtio_sync(d, r->piece[i].at, r->piece[i].len);
+            if (r->viewed) {
+                vm_ram_written(d->vm, r->piece[i].at, r->piece[i].len, true);
+            }
         }
         if (r->written != 0) {
             icache_invalidate(); // it may be code; that the guest's own caches are clean is its care, as with any device

@@ -42,6 +42,8 @@ void hv_policy_check(el2_reg_t reg, uint64_t value, bool guest);
 void hv_forget(hv_vm_obj_t *o, void *handler);
 // obj_irq.c; boot core: ask the handlers of interrupts that wait for them.
 void hv_irq_serve(void);
+// obj_watch.c; boot core: tell handlers of devices' accesses to what is watched, and say what pages are hot.
+void hv_watch_serve(void);
 
 // Methods of _hv.VM that have files of their own.
 MP_DECLARE_CONST_FUN_OBJ_1(hv_latency_obj);
@@ -52,6 +54,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_el1_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_watch_obj);  // obj_watch.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_breakpoint_obj); // obj_break.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_ipa_of_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c

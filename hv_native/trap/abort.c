@@ -36,11 +36,15 @@ static inline uint64_t extend(uint64_t value, unsigned size, bool sign, bool wid
     return wide ? value : (uint32_t)value;
 }
 
-static inline access_t access_of_iss(uint64_t esr) {
-    return (access_t) {
-               .size = 1u << FIELD(esr, 23, 22), .write = (esr & ISS_WNR) != 0, .sign = (esr & ISS_SSE) != 0,
-                   .wide = (esr & ISS_SF) != 0, .rt = FIELD(esr, 20, 16), .rt2 = NO_REGISTER,
-    };
+// What device_access looks at.
+static inline void access_of_iss(uint64_t esr, access_t *a) {
+    a->size = (uint8_t)(1u << FIELD(esr, 23, 22));
+    a->write = (esr & ISS_WNR) != 0;
+    a->sign = (esr & ISS_SSE) != 0;
+    a->wide = (esr & ISS_SF) != 0;
+    a->rt = FIELD(esr, 20, 16);
+    a->rt2 = NO_REGISTER;
+    a->write_back = false;
 }
 
 typedef enum {
@@ -238,7 +242,7 @@ exit_t abort_slow(vcpu_t *v) {
         return EXIT_RESUME;
     }
     if (esr & ISS_ISV) {
-        a = access_of_iss(esr);
+        access_of_iss(esr, &a);
     } else if (!decode_access(v, &a)) {
         if (hook_range_find(&v->vm->mmio, v->exit.ipa) == NULL) {
             return nowhere(v, false);

@@ -8,6 +8,7 @@
 #include "memory/pgtable.h"
 #include "trap/mmio_decode.h"
 #include "trap/perform.h"
+#include "vcpu/a64.h"
 #include "vcpu/insn.h"
 #include "vcpu/vcpu.h"
 #include "vm/el1_state.h"
@@ -81,7 +82,7 @@ static found_t find_part(job_t *j, uint64_t va, unsigned bytes, bool known) {
     return p->host == NULL ? NOT_RAM : FOUND;
 }
 
-static found_t find(job_t *j, uint64_t va, unsigned bytes, bool known) {
+static found_t find_parts(job_t *j, uint64_t va, unsigned bytes, bool known) {
     j->nparts = 0;
     j->bytes = bytes;
     found_t found = find_part(j, va, bytes, known);
@@ -132,7 +133,7 @@ static void read_memory(job_t *j) {
 
 static void before_write(job_t *j) {
     for (part_t *p = j->part; p < j->part + j->nparts; p++) {
-        rights_store(j->v->vm, p->ipa, p->bytes, false);
+        rights_store(j->v->vm, p->ipa, p->bytes, false, BY_SCRIPT);
     }
     dmb_ish(); // stores with release too
 }
@@ -142,7 +143,7 @@ static void after_write(job_t *j) {
         if (j->uncached) {
             cache_clean_poc(p->host, p->bytes);
         }
-        rights_store(j->v->vm, p->ipa, p->bytes, true);
+        rights_store(j->v->vm, p->ipa, p->bytes, true, BY_SCRIPT);
     }
 }
 
@@ -155,21 +156,26 @@ static void write_memory(job_t *j) {
     after_write(j);
 }
 
-// What owners say. False: not now.
-static bool agreed(job_t *j, bool write) {
-    unsigned at = 0;
-    for (part_t *p = j->part; p < j->part + j->nparts; at += p->bytes, p++) {
-        for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
-            exit_t why = EXIT_RESUME;
-            if (rights_hooks[owner].access != NULL
-                && !rights_hooks[owner].access(j->v, p->va, p->ipa, p->bytes, write, j->old + at, j->now + at, &why)) {
-                j->why = why;
-                return false;
-            }
-            j->why = why == EXIT_RESUME ? j->why : why;
+static bool agree(job_t *j, const part_t *p, unsigned bytes, unsigned at, bool write) {
+    for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
+        exit_t why = EXIT_RESUME;
+        if (rights_hooks[owner].access != NULL
+            && !rights_hooks[owner].access(j->v, p->va, p->ipa, bytes, write, j->old + at, j->now + at, &why)) {
+            j->why = why;
+            return false;
         }
+        j->why = why == EXIT_RESUME ? j->why : why;
     }
     return true;
+}
+
+// What owners say. False: not now. Two pages that are one behind the other are one access.
+static bool agreed(job_t *j, bool write) {
+    const part_t *p = j->part;
+    if (j->nparts == 1 || p[0].ipa + p[0].bytes == p[1].ipa) {
+        return agree(j, p, j->bytes, 0, write);
+    }
+    return agree(j, p, p->bytes, 0, write) && agree(j, p + 1, p[1].bytes, p->bytes, write);
 }
 
 // Compare and swap, with acquire and release: the guest's may have had either.
@@ -375,12 +381,6 @@ static bool store_exclusive(job_t *j, const job_t *had) {
     return true;
 }
 
-// TODO
-static bool load_exclusive(job_t *j) {
-    (void)j;
-    return false;
-}
-
 static uint64_t atomic_value(const access_t *a, uint64_t was, uint64_t with) {
     unsigned shift = 64 - 8 * a->size;
     int64_t s = (int64_t)(was << shift), t = (int64_t)(with << shift);
@@ -477,6 +477,77 @@ static bool plain(job_t *j) {
     return true;
 }
 
+// Who withholds these rights of a page gives them up, for good: what the guest does there cannot be followed.
+static void give_up(vm_t *vm, uint64_t ipa, unsigned rights) {
+    uint64_t page = ALIGN_DOWN(ipa, PAGE_SIZE);
+    for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
+        uint64_t daif = spin_lock_irq(&vm->lock);
+        unsigned taken = rights_taken(vm, owner, page);
+        if ((taken & rights) && owner != RIGHTS_EL1TRAP) {
+            rights_set(vm, owner, page, PAGE_SIZE, taken & ~rights);
+        }
+        spin_unlock_irq(&vm->lock, daif);
+        if ((taken & rights) && rights_hooks[owner].gave_up != NULL) {
+            rights_hooks[owner].gave_up(vm, page, rights);
+        }
+    }
+}
+
+// What is between a load- and a store-exclusive is done here, for each exit ends the exclusive access of a machine: the
+// store that follows would fail for ever. v is behind the load. False: the store has to wait.
+#define AHEAD 64 // instructions
+
+static bool run_to_store(job_t *had) {
+    vcpu_t *v = had->v;
+    for (unsigned n = 0; n < AHEAD; n++) {
+        uint64_t word;
+        access_t a;
+        if (!insn_fetch(v, v->regs->pc, 4, &word)) {
+            return true; // it will fault by itself
+        }
+        if (!decode_word(v, v->regs->pc, (uint32_t)word, &a) || a.kind != ACCESS_EXCLUSIVE) {
+            if (!a64_run(v, (uint32_t)word)) {
+                // WFE, CLREX and barriers: they wait for something, or store nothing. What else it is goes on without us.
+                if ((word & 0xFFFFF000) != 0xD5032000 && (word & 0xFFFFF000) != 0xD5033000) {
+                    give_up(v->vm, had->part[0].ipa, S2_READ | S2_WRITE);
+                }
+                return true;
+            }
+        } else if (a.write) {
+            job_t j = { .v = v, .a = &a, .uncached = had->uncached };
+            uint64_t load = v->exit.pc;
+            if (find_parts(&j, a.va, a.bytes, false) != FOUND) {
+                return true;
+            }
+            v->exit.pc = v->regs->pc;
+            bool done = store_exclusive(&j, had), again = j.why == EXIT_PYTHON || j.why == EXIT_RAISED;
+            if (done) {
+                insn_complete(v);
+            }
+            v->exit.pc = again ? load : v->exit.pc;
+            had->why = j.why == EXIT_RESUME ? had->why : j.why;
+            return !again;
+        } else {
+            return true; // another load: this one was for nothing
+        }
+    }
+    return true;
+}
+
+// All of it or nothing, so that it can be done again from its beginning when the store has to wait for Python.
+static bool load_exclusive(job_t *j) {
+    guest_regs_t before = *j->v->regs;
+    if (!plain(j)) {
+        return false;
+    }
+    insn_complete(j->v);
+    if (run_to_store(j)) {
+        return true;
+    }
+    *j->v->regs = before;
+    return false;
+}
+
 static bool do_access(job_t *j) {
     switch (j->a->kind) {
         case ACCESS_EXCLUSIVE:
@@ -491,6 +562,9 @@ static bool do_access(job_t *j) {
 }
 
 static void complete(vcpu_t *v, const access_t *a) {
+    if (a->kind == ACCESS_EXCLUSIVE && !a->write) {
+        return; // it has gone on from there
+    }
     if (a->write_back) {
         decode_write_back(v, a);
     }
@@ -534,7 +608,7 @@ bool perform(vcpu_t *v, bool iss, exit_t *why) {
     v->regs->pc = v->exit.pc;
     for (unsigned done = 0, n; done < a.bytes; done += n) {
         n = a.bytes - done < CHUNK ? a.bytes - done : CHUNK;
-        found_t found = find(&j, a.va + done, n, ((a.va + done) ^ v->exit.far) << 8 == 0);
+        found_t found = find_parts(&j, a.va + done, n, iss && ((a.va + done) ^ v->exit.far) << 8 == 0);
         if (found == NOT_RAM) {
             return false;
         }
@@ -559,18 +633,6 @@ static bool takers_at(vm_t *vm, uint64_t ipa, unsigned needed, unsigned *owners)
     return !(entry & PTE_VALID) || (rights_base(entry) & needed) != 0; // gone meanwhile: it may try again
 }
 
-// The MMU has to read the guest's tables itself: who withholds that gives it up, for this page and for good.
-static void let_walk(vm_t *vm, uint64_t ipa) {
-    uint64_t page = ALIGN_DOWN(ipa, PAGE_SIZE), daif = spin_lock_irq(&vm->lock);
-    for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
-        unsigned taken = rights_taken(vm, owner, page);
-        if (taken & S2_READ) {
-            rights_set(vm, owner, page, PAGE_SIZE, taken & ~S2_READ);
-        }
-    }
-    spin_unlock_irq(&vm->lock, daif);
-}
-
 bool withheld(vcpu_t *v, unsigned needed, bool walk, exit_t *why) {
     vm_t *vm = v->vm;
     uint64_t ipa = v->exit.ipa;
@@ -580,7 +642,8 @@ bool withheld(vcpu_t *v, unsigned needed, bool walk, exit_t *why) {
     }
     *why = EXIT_RESUME;
     if (walk) {
-        let_walk(vm, ipa);
+        bool read = owners != 0;
+        give_up(vm, ipa, read ? S2_READ : S2_WRITE); // the MMU itself has to read its tables; or to note an access there
         return true;
     }
     for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {

@@ -20,6 +20,7 @@
 #include "trap/quick.h"
 #include "trap/sysreg_emulate.h"
 #include "trap/trap.h"
+#include "trap/watch.h"
 #include "trap/words.h"
 #include "vcpu/insn.h"
 #include "vcpu/psci.h"
@@ -297,11 +298,19 @@ static NOINLINE uint64_t native_device(vcpu_t *v, guest_regs_t *r, uint64_t esr,
     return EXIT_RESUME;
 }
 
+// A permission fault of such a one.
+static NOINLINE uint64_t withheld_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, unsigned rt) {
+    if ((esr & (ISS_ISV | ISS_CM | ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != (ISS_ISV | ISS_PERMISSION) || v->vm->watches == NULL) {
+        return EXIT_TRAP;
+    }
+    return not_saved(esr, rt) ? EXIT_SAVE : watch_fast(v, r, esr);
+}
+
 static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
     unsigned rt = FIELD(esr, 20, 16);
     // A translation fault of one load or store, not of a walk, with all there is to know in the syndrome.
     if ((esr & (ISS_ISV | ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != (ISS_ISV | ISS_TRANSLATION)) {
-        return EXIT_TRAP;
+        return withheld_access(v, r, esr, rt);
     }
     if (not_saved(esr, rt)) {
         return EXIT_SAVE;

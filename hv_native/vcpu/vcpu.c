@@ -184,7 +184,7 @@ static uint64_t at(uint64_t va, bool write, bool el0, bool both) {
 }
 
 // What others than the script have taken away of a page (rights.h) is not missing to us.
-static bool only_withheld(vm_t *vm, uint64_t ipa, bool write, uint64_t *pa) {
+static __attribute__((noinline)) bool only_withheld(vm_t *vm, uint64_t ipa, bool write, uint64_t *pa) {
     uint64_t daif = spin_lock_irq(&vm->lock);
     pgwalk_t w = pgtable_walk(&vm->stage2, ipa);
     spin_unlock_irq(&vm->lock, daif);
@@ -206,8 +206,10 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
         *ipa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
     }
     if (fault == 0 && pa != NULL) {
-        vm_ram_fault(v->vm, *ipa); // RAM nobody has touched yet is RAM all the same
         par = at(va, write, el0, true);
+        if ((par & 1) && vm_ram_fault(v->vm, *ipa)) { // RAM nobody has touched yet is RAM all the same
+            par = at(va, write, el0, true);
+        }
         fault = par & 1 ? par : 0;
         *pa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
         if (fault != 0 && v->vm->rights != NULL && only_withheld(v->vm, *ipa, write, pa)) {

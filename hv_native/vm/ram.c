@@ -108,6 +108,15 @@ void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size) {
     return r == NULL || size > r->size - (ipa - r->ipa) ? NULL : r->host + (ipa - r->ipa);
 }
 
+void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after) {
+    for (unsigned i = 0; vm->rights != NULL && i < vm->nram; i++) {
+        uint64_t offset = (uint64_t)place - (uint64_t)vm->ram[i].host;
+        if (offset < vm->ram[i].size) {
+            rights_store_slow(vm, vm->ram[i].ipa + offset, size, after, BY_DEVICE);
+        }
+    }
+}
+
 bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size) {
     for (unsigned i = 0; i < vm->nram; i++) {
         uint64_t offset = (uint64_t)place - (uint64_t)vm->ram[i].host;

@@ -12,6 +12,8 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 // The same in two steps, for what is long: where it is, and, of a part of that, that it is there.
 void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size);
 bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
+// A device is about to write to it there, or (after) has: rights.h.
+void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after);
 // Somebody may keep the address of RAM at ipa: see lent.h.
 void vm_show_ram(vm_t *vm, uint64_t ipa);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.

@@ -149,6 +149,12 @@ unsigned rights_takers(const vm_t *vm, uint64_t ipa, unsigned needed) {
     return owners;
 }
 
+bool rights_only(const vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned needed) {
+    const unsigned all = 1 | 1 << PER_OWNER | 1 << 2 * PER_OWNER | 1 << 3 * PER_OWNER;
+    uint64_t end;
+    return vm->rights != NULL && (tree_get(vm, ipa, &end) & (all * needed)) == needed << PER_OWNER * owner;
+}
+
 unsigned rights_run(const vm_t *vm, uint64_t ipa, uint64_t *end) {
     uint64_t at, last = *end;
     unsigned taken = by_all(tree_get(vm, ipa, &at));
@@ -217,14 +223,14 @@ void rights_give(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size) {
 
 // ---- Who writes in C ----------------------------------------------------------------------------
 
-void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after) {
+void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsigned but) {
     for (uint64_t end = ipa + size, at = ipa, to; at < end; at = to) {
         uint64_t daif = spin_lock_irq(&vm->lock);
         taken_t taken = tree_get(vm, at, &to);
         spin_unlock_irq(&vm->lock, daif);
         to = to < end ? to : end;
         for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++, taken >>= PER_OWNER) {
-            if ((taken & S2_WRITE) && rights_hooks[owner].store != NULL) {
+            if ((taken & S2_WRITE) && !(but >> owner & 1) && rights_hooks[owner].store != NULL) {
                 rights_hooks[owner].store(vm, at, to - at, after);
             }
         }

@@ -43,6 +43,8 @@ bool rights_set(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, uns
 // What it has taken of a page, and which owners (a bit for each) have taken one of `needed`. The VM's lock is held.
 unsigned rights_taken(const vm_t *vm, rights_owner_t owner, uint64_t ipa);
 unsigned rights_takers(const vm_t *vm, uint64_t ipa, unsigned needed);
+// Whether it has taken `needed`, and nobody else has. The same.
+bool rights_only(const vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned needed);
 void rights_free(vm_t *vm);
 
 // What all owners have taken, alike from ipa on to *end (not beyond the one given).
@@ -64,7 +66,7 @@ typedef struct {
     // has taken. True: it has given that back, so that the guest may try again. False: it keeps it, and the access is
     // performed for the guest (trap/perform.h); not of S2_EXEC, which has to be given.
     bool (*fault)(vcpu_t *v, uint64_t ipa, unsigned needed);
-    // [ipa, ipa + size) of one page, which is at va for v, is about to be accessed for v, with these bytes in it before and
+    // [ipa, ipa + size), which is at va for v, is about to be accessed for v, with these bytes in it before and
     // after; those of a load are alike. False: not now, and v leaves the guest in front of the instruction with *why. True:
     // go on, and let v leave behind it if *why is not EXIT_RESUME.
     bool (*access)(vcpu_t *v, uint64_t va, uint64_t ipa, unsigned size, bool write, const uint8_t *old, const uint8_t *now, exit_t *why);
@@ -72,14 +74,19 @@ typedef struct {
     void (*load)(vm_t *vm, uint64_t ipa, unsigned size, uint8_t *data);
     // Memory is about to be written in C, for a guest or by a device, and (after) has been.
     void (*store)(vm_t *vm, uint64_t ipa, uint64_t size, bool after);
+    // It has had to give up these rights of a page, for good: the MMU reads tables there, or exclusives cannot be followed.
+    void (*gave_up)(vm_t *vm, uint64_t page, unsigned rights);
 } rights_hooks_t;
 extern rights_hooks_t rights_hooks[RIGHTS_OWNERS];
 
-// For who writes to guest RAM in C: around that. Nothing to do as long as nobody has taken any rights.
-void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after);
-static inline void rights_store(vm_t *vm, uint64_t ipa, uint64_t size, bool after) {
+// For who writes to guest RAM in C: around that. BY_SCRIPT: of no interest to a watch, as what perform.c writes, which a
+// watch has seen. Nothing to do as long as nobody has taken any rights.
+#define BY_DEVICE 0u
+#define BY_SCRIPT (1u << RIGHTS_WATCH)
+void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsigned but);
+static inline void rights_store(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsigned but) {
     if (UNLIKELY(vm->rights != NULL)) {
-        rights_store_slow(vm, ipa, size, after);
+        rights_store_slow(vm, ipa, size, after, but);
     }
 }
 

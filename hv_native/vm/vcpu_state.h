@@ -127,6 +127,11 @@ typedef struct vcpu {
     exit_info_t exit;
     struct hook *mmio_hit;  // the range of the last MMIO exit
     void *object;           // the Python object, given to handlers
+    struct {                // the page of a watch that it was last on (trap/watch.c)
+        uint64_t key;       // its IPA, and the right
+        char *host;
+        uint32_t changes;   // of stage 2, when that was so
+    } watched;
     uint64_t el1[EL1_COUNT];
     uint64_t counts[64];    // exits by exception class
     uint64_t irq_exits;

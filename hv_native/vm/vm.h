@@ -52,6 +52,7 @@ typedef struct vm {
     bool debug_el2;         // debug exceptions come to EL2: there are breakpoints at EL0 (debug_changed tells the vCPUs)
     struct pl011 *console;
     struct pl031 *rtc;
+    struct watches *watches;    // NULL until a script watches something
     uint64_t *rights;       // what is taken away from pages (rights.h); NULL: nothing ever was
     struct breaks *breaks;  // NULL until a script plants a breakpoint
     struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions

@@ -45,6 +45,7 @@ _built_of = (
     "syndrome",
     "traps",
     "vm",
+    "watch",
 )
 
 # Names that live in a module of another name.

@@ -50,6 +50,7 @@ class VM(Traps):
     _loads = ()  # what reset() does to have it in memory again
     _used = False  # it has run since it was reset
     _flash = ()  # (IPA, bytes)
+    _watches = ()
     _nodes = ()  # of the device tree
     _breaks = ()  # hv.breaks.Breakpoint
     _failed = None  # what could not be loaded: there is nothing to run
@@ -133,6 +134,36 @@ class VM(Traps):
         from .symbols import resolve
 
         return resolve(self, where)
+
+    def watch(
+        self,
+        where: int | str,
+        size: int | None = None,
+        rights: str = "w",
+        handler=None,
+        *,
+        ipa: bool = False,
+        stop: bool = False,
+    ):
+        """Watch a range of the guest's memory: from `where` (a symbol, "name+0x10", an address of the
+        guest's by its tables as they are now, or with ipa=True one of its RAM), `size` bytes (None: the
+        symbol's), for loads ("r"), stores ("w") or both. Returns an hv.watch.Watch, which counts
+        (hits); stop=True ends the run behind each. Also a decorator.
+
+        handler(cpu, address, size, old, new) is called before each access, with the part of it that is
+        in the range, in pieces of at most 8 bytes: hv.SKIP: it is not made; hv.STOP: end the run behind
+        it. Of a device's access, which it hears of soon after, cpu is None (and old and new are, if
+        it was of more than 8 bytes).
+        """
+        from .watch import Watch
+
+        watch = Watch(self, where, size, rights, handler, ipa, stop)
+        self._watches += (watch,)
+        return watch
+
+    def watches(self) -> list:
+        """What is watched."""
+        return list(self._watches)
 
     def device_tree(self, **more):
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""

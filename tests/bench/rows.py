@@ -218,6 +218,16 @@ def compiled():
     report("mmio_store_native", count("mmio_store", native_device))
 
 
+def watch(handler):
+    return lambda vm: vm.watch(0x4020_1008, 8, "w", handler)
+
+
+def watches():
+    report("watch_neighbour", count("watch_neighbour", watch(None)))
+    report("watch_hit_counted", count("watch_hit", watch(None)))
+    report("watch_hit_python", count("watch_hit", watch(lambda cpu, at, size, old, new: None)))
+
+
 # Loops: EL2's instructions for each iteration, in each kind of code.
 
 

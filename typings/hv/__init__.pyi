@@ -41,3 +41,4 @@ from . import syndrome as syndrome
 from . import traps as traps
 from . import virtio as virtio
 from . import vm as vm
+from . import watch as watch

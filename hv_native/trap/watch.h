@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// Watchpoints.
+// A guest's and its devices' accesses to ranges of its RAM, of any size and number, seen by way of stage 2: the rights of
+// the pages are taken away (vm/rights.h), each access to them is performed in C (trap/perform.h), and those that touch a
+// range count. What else is on the pages costs its exits, and no more.
+#ifndef HV_WATCH_H
+#define HV_WATCH_H
+
+#include "core/cpu.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+typedef struct watch {
+    uint64_t ipa, size;
+    uint64_t named;         // what the script calls ipa
+    unsigned rights;        // S2_READ, S2_WRITE
+    bool stop;              // the VM stops behind each
+    void *handler;          // handler_t, or NULL
+    uint64_t hits;
+    uint64_t rate;          // so many accesses a second went by it on its page; 0: not worth a word
+    bool told;              // of that
+    unsigned blind;         // rights that had to be given up on a page of it: S2_READ, the MMU walks tables there
+    uint64_t reach;         // the furthest end of those before it in the list, and its own
+} watch_t;
+
+// A device's access, for the handler, on the boot core.
+typedef struct {
+    watch_t *watch;
+    uint64_t ipa, size, old, now;
+    bool open;              // about to be made
+} watch_event_t;
+
+#define WATCH_EVENTS 16
+typedef struct watches {
+    watch_t **list;         // by ipa
+    unsigned n, room;
+    unsigned changes;       // of the list
+    uint64_t passed, since; // accesses that were none of theirs
+    unsigned nevents;
+    uint64_t lost;          // of devices, for want of a place
+    watch_event_t event[WATCH_EVENTS];
+} watches_t;
+
+// Boot core, VM held. w belongs to the list then. False: no memory, and nothing is changed.
+bool watch_add(vm_t *vm, watch_t *w);
+void watch_remove(vm_t *vm, watch_t *w);    // and w is free
+void watch_free(vm_t *vm);                  // all of them
+
+// From trap_fast: a permission fault of a load or store with a syndrome. If it is only withheld for a watch's sake and goes
+// by it, it is made here. Else EXIT_TRAP: nothing has been done.
+uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr);
+
+// Boot core: the oldest access of a device that a handler is to hear of. False: none.
+bool watch_event(vm_t *vm, watch_event_t *e);
+// A watch of which something is to be said (rate, blind), once; NULL: none.
+watch_t *watch_to_tell(vm_t *vm);
+
+#endif
