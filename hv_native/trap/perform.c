@@ -169,13 +169,30 @@ static bool agree(job_t *j, const part_t *p, unsigned bytes, unsigned at, bool w
     return true;
 }
 
-// What owners say. False: not now. Two pages that are one behind the other are one access.
+// Two pages of which one is behind the other are one access.
+static bool in_one(const job_t *j) {
+    return j->nparts == 1 || j->part[0].ipa + j->part[0].bytes == j->part[1].ipa;
+}
+
+// What owners say. False: not now.
 static bool agreed(job_t *j, bool write) {
     const part_t *p = j->part;
-    if (j->nparts == 1 || p[0].ipa + p[0].bytes == p[1].ipa) {
+    if (in_one(j)) {
         return agree(j, p, j->bytes, 0, write);
     }
     return agree(j, p, p->bytes, 0, write) && agree(j, p + 1, p[1].bytes, p->bytes, write);
+}
+
+// It has been made: exclusives and atomics only if nobody came in between.
+static void made(job_t *j, bool write) {
+    unsigned n = in_one(j) ? 1 : 2;
+    for (part_t *p = j->part; p < j->part + n; p++) {
+        for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
+            if (rights_hooks[owner].made != NULL && rights_hooks[owner].made(j->v, p->ipa, n == 1 ? j->bytes : p->bytes, write)) {
+                j->why = EXIT_STOP;
+            }
+        }
+    }
 }
 
 // Compare and swap, with acquire and release: the guest's may have had either.
@@ -374,6 +391,9 @@ static bool store_exclusive(job_t *j, const job_t *had) {
             return false;
         }
         done = swap_memory(j);
+        if (done) {
+            made(j, true);
+        }
     } else {
         take_loads(j);
     }
@@ -424,6 +444,7 @@ static bool atomic(job_t *j) {
             return false;
         }
     } while (!swap_memory(j));
+    made(j, true);
     j->a = &load;
     move_registers(j, j->old);
     return true;
@@ -450,6 +471,7 @@ static bool compare_and_swap(job_t *j) {
             return false;
         }
     } while (equal && !swap_memory(j));
+    made(j, equal);
     other.write = false;
     j->a = &other;
     move_registers(j, j->old);
@@ -474,6 +496,7 @@ static bool plain(job_t *j) {
     } else {
         move_registers(j, j->now);
     }
+    made(j, j->a->write);
     return true;
 }
 

@@ -137,10 +137,6 @@ static bool hit(vcpu_t *v, watch_t *w, uint64_t ipa, unsigned size, const uint8_
     const watches_t *ws = v->vm->watches;
     unsigned changes = ws->changes;
     uint64_t from = ipa > w->ipa ? ipa : w->ipa, end = ipa + size < w->ipa + w->size ? ipa + size : w->ipa + w->size;
-    w->hits++;
-    if (w->stop) {
-        *why = EXIT_STOP;
-    }
     while (w->handler != NULL && from < end) {
         uint64_t to = end - from > 8 && ALIGN_DOWN(from, 8) + 8 < end ? ALIGN_DOWN(from, 8) + 8 : end;
         if (!ask(v, w, from, (unsigned)(to - from), old + (from - ipa), now + (from - ipa), why)) {
@@ -203,6 +199,25 @@ static bool watch_access(vcpu_t *v, uint64_t va, uint64_t ipa, unsigned size, bo
         }
     }
     return true;
+}
+
+// Any core.
+static void count(watch_t *w) {
+    uint64_t hits;
+    uint32_t failed;
+    __asm__ volatile ("1: ldxr %0, [%2]\n add %0, %0, #1\n stxr %w1, %0, [%2]\n cbnz %w1, 1b"
+        : "=&r" (hits), "=&r" (failed) : "r" (&w->hits) : "memory");
+}
+
+static bool watch_made(vcpu_t *v, uint64_t ipa, unsigned size, bool write) {
+    watches_t *ws = v->vm->watches;
+    unsigned at = ws == NULL ? 0 : below(ws, ipa + size);
+    bool stop = false;
+    for (watch_t *w; ws != NULL && (w = next_touched(ws, &at, ipa, ipa + size, write ? S2_WRITE : S2_READ)) != NULL;) {
+        count(w);
+        stop |= w->stop;
+    }
+    return stop;
 }
 
 // ---- Those that go by ---------------------------------------------------------------------------
@@ -294,7 +309,7 @@ static __attribute__((noinline)) bool fast_hit(vcpu_t *v, watch_t *w, unsigned f
     if (w->handler != NULL && !quick_ask(v, w->handler, raw)) {
         return false;
     }
-    w->hits++;
+    count(w);
     return true;
 }
 
@@ -363,7 +378,9 @@ static void device_hit(vm_t *vm, watch_t *w, uint64_t ipa, uint64_t size, bool a
     watches_t *ws = vm->watches;
     uint64_t value = size <= 8 ? memory_at(vm, ipa, size) : 0;
     watch_event_t *e = after ? event_find(ws, w, ipa, size) : NULL;
-    w->hits += after;
+    if (after) {
+        count(w);
+    }
     if (w->handler == NULL) {
         return;
     }
@@ -447,7 +464,7 @@ static bool take_rights(vm_t *vm, const watch_t *w) {
 }
 
 bool watch_add(vm_t *vm, watch_t *w) {
-    rights_hooks[RIGHTS_WATCH] = (rights_hooks_t) { .access = watch_access, .store = watch_store, .gave_up = watch_gave_up };
+    rights_hooks[RIGHTS_WATCH] = (rights_hooks_t) { .access = watch_access, .made = watch_made, .store = watch_store, .gave_up = watch_gave_up };
     if (vm->watches == NULL) {
         vm->watches = native_alloc(sizeof(watches_t));
     }

@@ -74,6 +74,8 @@ typedef struct {
     void (*load)(vm_t *vm, uint64_t ipa, unsigned size, uint8_t *data);
     // Memory is about to be written in C, for a guest or by a device, and (after) has been.
     void (*store)(vm_t *vm, uint64_t ipa, uint64_t size, bool after);
+    // It has been made. True: v is to leave the guest behind it.
+    bool (*made)(vcpu_t *v, uint64_t ipa, unsigned size, bool write);
     // It has had to give up these rights of a page, for good: the MMU reads tables there, or exclusives cannot be followed.
     void (*gave_up)(vm_t *vm, uint64_t page, unsigned rights);
 } rights_hooks_t;
