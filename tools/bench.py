@@ -111,9 +111,12 @@ ROWS = [
     ),
     Row("boot", "reset_to_prompt", "reset to >>>", 150_000, "Bao 337,337 (no Python), Xen 17 M"),
     Row(
-        *("boot", "reset_to_guest", "reset to guest, frozen main.py", 150_000),
+        *("boot", "reset_to_guest", "reset to guest, frozen main.py", 225_000),
         "Bao 337,337, Xen 17 M",
     ),
+    Row("boot", "import_hv", "import hv, at the prompt", 75_000),
+    Row("boot", "vm_life_first", "VM made, run to SYSTEM_OFF, closed"),
+    Row("boot", "vm_life", "the same again", 60_000),
     Row("disk", "disk_load", "/disk to guest RAM, a byte", 3),
     Row("linux", "linux_quiet", "Linux 6.1 boot, quiet / native", 1.01, "KVM 1.03"),
     Row("linux", "linux_verbose", "Linux 6.1 boot, verbose / native", 1.05, "KVM 1.26"),
@@ -276,6 +279,27 @@ def boot(found):
     prompt = symbol(ROOT / "hypervisor.elf", "mp_hal_stdin_rx_chr")
     found["reset_to_prompt"] = counted(marks=[prompt])["mark"][0]
     found["reset_to_guest"] = counted(marks=[0x4008_0000], kernel=str(with_main()))["mark"][0]
+    with machine(mem="256M") as target:
+        read(target.exec(LIFE, 60), found)
+
+
+LIFE = """
+from time import ticks_cpu, ticks_diff
+start = ticks_cpu()
+import hv
+print("@ import_hv", ticks_diff(ticks_cpu(), start) * 16)
+def life():
+    start = ticks_cpu()
+    vm = hv.VM("first")
+    # w0 = SYSTEM_OFF; hvc #0
+    vm.memory[0x4008_0000:0x4008_000C] = b"\\x00\\x01\\x80\\x52\\x00\\x80\\xb0\\x72\\x02\\x00\\x00\\xd4"
+    vm.cpu[0].reset(0x4008_0000)
+    assert vm.run().reason == "off"
+    vm.close()
+    return ticks_diff(ticks_cpu(), start) * 16
+print("@ vm_life_first", life())
+print("@ vm_life", life())
+"""
 
 
 def size(found):

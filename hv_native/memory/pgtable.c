@@ -35,14 +35,27 @@ static void set_entry(uint64_t *entry, uint64_t value) {
     __asm__ volatile ("dsb ishst" : : : "memory");
 }
 
+// The first entry from i on, of n (a multiple of 4), that is not 0: most of a table is. n: there is none.
+static unsigned next_used(const uint64_t *t, unsigned i, unsigned n) {
+    while (i < n && t[i] == 0) {
+        i++;
+        while (i % 4 == 0 && i < n && (t[i] | t[i + 1] | t[i + 2] | t[i + 3]) == 0) {
+            i += 4;
+        }
+    }
+    return i;
+}
+
 static void free_tables(pgtable_t *pt, uint64_t entry, unsigned level) {
     if (!is_table(entry, level)) {
         return;
     }
     uint64_t *t = table_of(entry);
     if (level + 1 < LAST_LEVEL) {
-        for (unsigned i = 0; i < ENTRIES; i++) {
-            free_tables(pt, t[i], level + 1);
+        for (unsigned i = next_used(t, 0, ENTRIES); i < ENTRIES; i = next_used(t, i + 1, ENTRIES)) {
+            if (is_table(t[i], level + 1)) {
+                free_tables(pt, t[i], level + 1);
+            }
         }
     }
     pt->free_table(t);
@@ -273,9 +286,28 @@ uint64_t pgtable_run(const pgtable_t *pt, uint64_t *addr, pgwalk_t *walk) {
     return size;
 }
 
+// The tables that these entries stood for: nobody walks them after the flush.
+static unsigned free_all(pgtable_t *pt, const uint64_t *entry, unsigned count) {
+    pt->flush(pt, 0, BIT(30));
+    for (unsigned k = 0; k < count; k++) {
+        free_tables(pt, entry[k], 1);
+    }
+    return 0;
+}
+
 void pgtable_clear(pgtable_t *pt) {
-    for (unsigned i = 0; i < pt->root_entries; i++) {
-        entry_replace(pt, &pt->root[i], (uint64_t)i << 30, 1, 0); // flushed before its tables are free
-        pt->root[i] = 0; // a mark
+    uint64_t taken[16], *root = pt->root;
+    unsigned n = pt->root_entries, count = 0;
+    for (unsigned i = next_used(root, 0, n); i < n; i = next_used(root, i + 1, n)) {
+        if (root[i] & PTE_VALID) {
+            taken[count++] = root[i];
+        }
+        set_entry(&root[i], 0); // also a mark
+        if (count == ARRAY_LEN(taken)) {
+            count = free_all(pt, taken, count);
+        }
+    }
+    if (count != 0) {
+        free_all(pt, taken, count);
     }
 }

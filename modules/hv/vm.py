@@ -288,7 +288,7 @@ class VM(Traps):
             self._vm.reset()
 
     def _tree(self, dtb, cmdline):
-        from os import urandom
+        from uos import urandom
 
         chosen = {"bootargs": cmdline, "rng_seed": urandom(32)}
         if dtb is None:
@@ -320,7 +320,7 @@ class VM(Traps):
             self.reset()
 
     def _run_for(self, timeout_ms):
-        from time import ticks_diff, ticks_ms
+        from utime import ticks_diff, ticks_ms
 
         if number(timeout_ms, "timeout_ms") < 0:
             raise ValueError(f"timeout_ms is not negative, and not {timeout_ms}")

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// Two questions that MicroPython asks all the time, with a short way to the answers that they mostly have; the linker
+// hands us their callers (--wrap), and what is not so simple is upstream's as before.
+
+#include "py/mpstate.h"
+#include "py/objfun.h"
+#include "py/runtime.h"
+
+mp_map_elem_t *__real_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind);
+mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind);
+void __real_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bool catch_all_exc);
+void __wrap_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bool catch_all_exc);
+
+// As MAP_CACHE_SET of py/map.c has it.
+static inline uint8_t *cached(mp_obj_t index) {
+    return &MP_STATE_VM(map_lookup_cache)[((uintptr_t)index >> 2) % MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE];
+}
+
+static inline mp_map_elem_t *found(mp_map_t *map, mp_map_elem_t *at) {
+    *cached(at->key) = (uint8_t)(at - map->table);
+    return at;
+}
+
+static inline mp_map_elem_t *in_order(mp_map_t *map, mp_obj_t index) {
+    mp_map_elem_t *at = map->table, *end = at + map->used;
+    for (; end - at >= 4 && at[0].key != index && at[1].key != index && at[2].key != index && at[3].key != index; at += 4) {
+    }
+    for (; at < end; at++) {
+        if (at->key == index) {
+            return found(map, at);
+        }
+    }
+    return NULL;
+}
+
+// Names in a map of names: keys are equal when they are the same. Where something was deleted, whose place may be taken,
+// and where the map is full, upstream goes on.
+static inline mp_map_elem_t *by_hash(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind, size_t hash) {
+    mp_map_elem_t *table = map->table, *first = &table[hash % map->alloc], *slot = first;
+    while (slot->key != index) {
+        if (slot->key == MP_OBJ_NULL) {
+            if (kind == MP_MAP_LOOKUP) {
+                return NULL;
+            }
+            map->used++;
+            slot->key = index;
+            slot->value = MP_OBJ_NULL;
+            return slot;
+        }
+        slot = slot + 1 == &table[map->alloc] ? table : slot + 1;
+        if (slot == first || slot->key == MP_OBJ_SENTINEL) {
+            return __real_mp_map_lookup(map, index, kind);
+        }
+    }
+    return found(map, slot);
+}
+
+// The hashes of those of the image are at hand; upstream's search for one begins with those made since the reset.
+extern const qstr_pool_t mp_qstr_const_pool, mp_qstr_frozen_const_pool;
+
+mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
+    if (kind == MP_MAP_LOOKUP_REMOVE_IF_FOUND || map->alloc == 0) {
+        return __real_mp_map_lookup(map, index, kind);
+    }
+    size_t at = *cached(index);
+    if (at < map->alloc && map->table[at].key == index) {
+        return &map->table[at];
+    }
+    if (!map->all_keys_are_qstrs || !mp_obj_is_qstr(index)) {
+        return __real_mp_map_lookup(map, index, kind);
+    }
+    if (map->is_ordered) {
+        return kind == MP_MAP_LOOKUP ? in_order(map, index) : __real_mp_map_lookup(map, index, kind);
+    }
+    const qstr_pool_t *pool = &mp_qstr_frozen_const_pool;
+    size_t q = MP_OBJ_QSTR_VALUE(index);
+    if (q - pool->total_prev_len >= pool->len) {
+        pool = q >= mp_qstr_const_pool.total_prev_len ? &mp_qstr_const_pool : mp_qstr_const_pool.prev;
+        if (q - pool->total_prev_len >= pool->len) {
+            return __real_mp_map_lookup(map, index, kind);
+        }
+    }
+    return by_hash(map, index, kind, pool->hashes[q - pool->total_prev_len]);
+}
+
+// Is it a descriptor? So class statements ask of each value in them, three times. A function is none, nor is a number
+// or a name.
+void __wrap_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bool catch_all_exc) {
+    bool asks = attr == MP_QSTR___get__ || attr == MP_QSTR___set__ || attr == MP_QSTR___delete__;
+    if (asks && (!mp_obj_is_obj(obj) || mp_obj_is_exact_type(obj, &mp_type_fun_bc))) {
+        dest[0] = dest[1] = MP_OBJ_NULL;
+    } else {
+        __real_mp_load_method_protected(obj, attr, dest, catch_all_exc);
+    }
+}
