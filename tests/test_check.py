@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`make check` passes: linters, formatters, generated files and types."""
 
+import re
 import subprocess
 
 from harness import ROOT
@@ -16,3 +17,9 @@ def test_make_check():
         text=True,
     )
     assert done.returncode == 0, done.stdout
+
+
+def test_what_make_removes_may_not_be_there():
+    """MicroPython's RM is a bare `rm`: without -f a recipe fails in a fresh clone, and only there."""
+    for makefile in ROOT.glob("ports/aarch64/**/*akefile*"):
+        assert not re.search(r"\$\(RM\)(?! -r?f)", makefile.read_text()), makefile
