@@ -89,10 +89,15 @@ def wave(changes):
     for n in range(changes):
         random.choice((page, page, hook, hook, rule, rest, trace))(random.choice(vms))
         ends.update({vm.exit.reason for vm in vms if not vm.running})
-    time.sleep_ms(200)
-    for vm in vms:
-        vm.pause()
-    going = all([vm.cpu[0].x[20] > 0 for vm in vms])
+    for n in range(600):  # until each has had a turn
+        time.sleep_ms(100)
+        for vm in vms:
+            vm.pause()
+        going = all([vm.cpu[0].x[20] > 0 for vm in vms])
+        if going:
+            break
+        for vm in vms:
+            vm.start()
     while vms:
         vms.pop().close()
     rules.clear()

@@ -131,6 +131,7 @@ def enter_repl(user):
             return user.until(b">>> ", seconds=1)
         except AssertionError:
             pass
+    raise AssertionError(f"no prompt by mpremote's repl: {user.seen!r}")
 
 
 def test_repl_command(target, terminal):

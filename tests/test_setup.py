@@ -4,11 +4,11 @@
 import functools
 import http.server
 import os
+import resource
 import subprocess
 import sys
 import tarfile
 import threading
-import time
 from pathlib import Path
 
 import archive
@@ -267,11 +267,12 @@ def test_wrong_micropy_dir_is_one_line(tmp_path):
 
 
 def test_nothing_to_do_is_quick_and_silent():
-    times = []
-    for _ in range(3):
-        start = time.monotonic()
+    times = []  # of the processor: other work beside makes no difference
+    while len(times) < 10 and not any(used < 0.3 for used in times):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         done = run_setup()
-        times.append(time.monotonic() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert min(times) < 0.3, times
 
