@@ -8,7 +8,7 @@ import sys
 import pytest
 from harness import ROOT
 
-GUESTS = "insn,mmio,psci,virtqueue,stage1,a32"
+GUESTS = "insn,mmio,psci,virtqueue,stage1,a32,debug"
 CASES = {GUESTS: 12, "files": 30, "typed": 10}  # of each kind, on each machine
 FIRST = {
     "gicv2-smp1": 0,

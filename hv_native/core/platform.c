@@ -16,7 +16,7 @@ static struct {
 static const char *stdout_path;
 
 // What the devices that are of use here say they are compatible with. The UARTs' are in the order of uart_kind_t.
-typedef enum { VIRTIO, GIC_V2, GIC_V3, TIMER, FLASH, PL031, FW_CFG, PSCI, UART, NOTHING = 0xFF } device_kind_t;
+typedef enum { VIRTIO, GIC_V2, GIC_V3, TIMER, FLASH, PL031, FW_CFG, PSCI, PMU, UART, NOTHING = 0xFF } device_kind_t;
 
 static const struct {
     char name[22];
@@ -33,6 +33,7 @@ static const struct {
     { "qemu,fw-cfg-mmio", FW_CFG },
     { "arm,psci-0.2", PSCI },
     { "arm,psci-1.0", PSCI },
+    { "arm,armv8-pmuv3", PMU },
     { "arm,pl011", UART + UART_PL011 },
     { "ns16550a", UART + UART_8250 },
     { "snps,dw-apb-uart", UART + UART_8250 },
@@ -181,6 +182,12 @@ static void found_device(const node_t *n) {
             break;
         case FW_CFG:
             platform.fwcfg_base = node_reg(n, 0).base;
+            break;
+        case PMU:
+            platform.pmu_irq = tree_intid(n, 0, 0);
+            if (platform.pmu_irq >= 32) {
+                platform.pmu_irq = 0; // SPIs, one for each core: the guest's PMU has no interrupt then, nor a node
+            }
             break;
         case PSCI:
             if (node_has(n, P_METHOD)) {

@@ -51,7 +51,7 @@ struct platform {
     unsigned nuarts;
     platform_uart_t uart[PLATFORM_MAX_UARTS]; // in the tree's order
     const platform_uart_t *console; // the one that /chosen names, else the first
-    unsigned maintenance_irq, hyp_timer_irq, virt_timer_irq, phys_timer_irq; // INTIDs
+    unsigned maintenance_irq, hyp_timer_irq, virt_timer_irq, phys_timer_irq, pmu_irq; // INTIDs; the last one 0 for none
     range_t flash[2];   // CFI flash, size 0 for none
     uint64_t rtc_base;  // PL031, 0 for none
     uint64_t fwcfg_base; // QEMU fw_cfg, 0 for none

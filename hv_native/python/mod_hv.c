@@ -165,7 +165,7 @@ static MP_DEFINE_CONST_FUN_OBJ_0(hv_mem_obj, hv_mem);
 
 // platform() -> dict
 static mp_obj_t hv_platform(void) {
-    mp_obj_t d = mp_obj_new_dict(12);
+    mp_obj_t d = mp_obj_new_dict(15);
     #define PUT(name, value) mp_obj_dict_store(d, MP_OBJ_NEW_QSTR(MP_QSTR_##name), value)
     PUT(model, mp_obj_new_str_from_cstr(platform.model));
     PUT(boot_el, MP_OBJ_NEW_SMALL_INT(platform.boot_el));
@@ -173,6 +173,7 @@ static mp_obj_t hv_platform(void) {
     PUT(ram_base, box_u64(platform.ram_base));
     PUT(ram_size, box_u64(platform.ram_size));
     PUT(gic, MP_OBJ_NEW_SMALL_INT(platform.gic_version));
+    PUT(pmu, MP_OBJ_NEW_SMALL_INT(platform.pmu_irq));
     PUT(uart, box_u64(platform.console->base));
     PUT(rtc, box_u64(platform.rtc_base));
     PUT(fw_cfg, box_u64(platform.fwcfg_base));

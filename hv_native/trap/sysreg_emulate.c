@@ -14,6 +14,7 @@
 #include "trap/trap.h"
 #include "vcpu/debug.h"
 #include "vcpu/insn.h"
+#include "vcpu/pmu.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic_dist.h"
 #include "vgic/vtimer.h"
@@ -114,6 +115,9 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
         *value = id_register(v, (unsigned)FIELD(key, 4, 1), (unsigned)FIELD(key, 19, 17));
         return true;
     }
+    if (is_pmu(key) && debug_sysreg(v, key, write, value)) {
+        return true;
+    }
     if (key == ACTLR_EL1 || is_set_way(key) || (!is_el0s(key) && reads_as_zero(key))) {
         *value = 0;
         return true;
@@ -133,8 +137,7 @@ static el0_t el0_timer(vcpu_t *v, uint64_t key) {
     return vcpu_el1_get(v, EL1_CNTKCTL_EL1) >> bit & 1 ? EL0_MAY : EL0_TRAPS;
 }
 
-// What EL0 may do with a register that has trapped: MDSCR_EL1.TDCC and PMUSERENR_EL0 are emulated, the latter reads
-// as zero, so that EL0 may read it and use none of the others.
+// What EL0 may do with a register that has trapped: MDSCR_EL1.TDCC is emulated; PMUSERENR_EL0 EL0 may always read.
 static el0_t el0_permission(vcpu_t *v, uint64_t key, bool write) {
     if (!is_el0s(key) || is_implementation_defined(key)) {
         return EL0_UNDEFINED;
@@ -144,7 +147,7 @@ static el0_t el0_permission(vcpu_t *v, uint64_t key, bool write) {
     }
     if (is_pmu(key)) {
         bool enable = key == KEY(3, 3, 9, 14, 0);
-        return !enable ? EL0_TRAPS : write ? EL0_UNDEFINED : EL0_MAY;
+        return enable ? (write ? EL0_UNDEFINED : EL0_MAY) : pmu_el0_may(v, key, write) ? EL0_MAY : EL0_TRAPS;
     }
     return FIELD(key, 13, 10) == 14 ? el0_timer(v, key) : EL0_MAY;
 }

@@ -6,6 +6,7 @@
 #include "core/cpu.h"
 #include "core/syndrome.h"
 #include "vcpu/debug.h"
+#include "vcpu/pmu.h"
 #include "vm/el1_state.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
@@ -62,7 +63,7 @@ bool debug_host_on(const vcpu_t *v) {
 }
 
 static bool in_use(const vcpu_t *v) {
-    return host_uses(v) || (guest_mdscr(&v->debug) & (MDSCR_SS | MDSCR_MDE));
+    return host_uses(v) || (guest_mdscr(&v->debug) & (MDSCR_SS | MDSCR_MDE)) || pmu_in_use(v);
 }
 
 // KDE would have EL2 step itself while the exceptions are EL2's (D2.4.1).
@@ -174,6 +175,7 @@ uint64_t debug_enter(vcpu_t *v) {
     }
     uint64_t vectors = READ_SYSREG(vbar_el2) & ~(uint64_t)STEPPING_VECTORS;
     WRITE_SYSREG(vbar_el2, mdscr & MDSCR_SS ? vectors | STEPPING_VECTORS : vectors);
+    pmu_enter(v);
     isb();
     if (in_use(v)) {
         v->debugged = true;
@@ -182,7 +184,7 @@ uint64_t debug_enter(vcpu_t *v) {
 }
 
 void debug_leave(vcpu_t *v) {
-    (void)v;
+    pmu_leave(v);
     WRITE_SYSREG(vbar_el2, READ_SYSREG(vbar_el2) & ~(uint64_t)STEPPING_VECTORS);
 }
 
@@ -200,12 +202,14 @@ void debug_init_core(void) {
     WRITE_SYSREG(mdscr_el1, 0);
     WRITE_SYSREG(oslar_el1, 0);
     WRITE_SYSREG(osdlr_el1, 0);
+    pmu_init_core();
     isb();
 }
 
 void debug_reset(vcpu_t *v) {
     memset(&v->debug, 0, sizeof(v->debug));
     v->debug.oslock = v->debug.changed = true;
+    pmu_reset(v);
     v->debugged |= v->vm->taken_mask != 0 || v->vm->debug_el2;
 }
 
@@ -297,7 +301,18 @@ static bool other_access(debug_t *d, uint64_t key, bool write, uint64_t *value) 
     }
 }
 
+static bool counters_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
+    bool done = pmu_sysreg(v, key, write, value);
+    if (write && (v->debugged || pmu_in_use(v))) {
+        debug_changed(v);
+    }
+    return done;
+}
+
 bool debug_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
+    if (FIELD(key, 21, 20) == 3) {
+        return counters_sysreg(v, key, write, value);
+    }
     if (pair_sysreg(v, key, write, value)) {
         return true;
     }

@@ -24,7 +24,7 @@ void debug_leave(vcpu_t *v);
 // Something that debug_enter looks at has changed: in force from the next instruction on if v runs here.
 void debug_changed(vcpu_t *v);
 
-// The guest's access to one of these registers. False: it is none of them.
+// The guest's access to one of these registers, or of the PMU's (pmu.h). False: it is none of them.
 bool debug_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 
 // ---- The hypervisor's own -----------------------------------------------------------------------

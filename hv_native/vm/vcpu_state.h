@@ -82,6 +82,17 @@ typedef struct {
     bool hit;               // the exit is of one of the hypervisor's
 } debug_t;
 
+// The performance monitors as the guest has them, and what of it is in the core's: see vcpu/pmu.h.
+#define PMU_COUNTERS 6u
+typedef struct {
+    uint64_t cycles, host_pmcr;
+    uint32_t count[PMU_COUNTERS], type[PMU_COUNTERS];
+    uint32_t filter, pmcr, enabled, interrupts, overflow;
+    uint32_t loaded;        // counters that are live
+    uint8_t user, selected;
+    bool line;
+} pmu_t;
+
 typedef struct vcpu {
     guest_regs_t parked;    // the registers while it does not run
     guest_regs_t *regs;     // &parked, or on a stack
@@ -138,6 +149,7 @@ typedef struct vcpu {
     vgic_cpu_t vgic;
     vtimer_t vtimer;
     debug_t debug;
+    pmu_t pmu;
     fp_state_t fp __attribute__((aligned(16)));
 } vcpu_t;
 

@@ -171,6 +171,7 @@ class VM(Traps):
 
         ram = ((self.memory.base, self.memory.size),)
         more.setdefault("nodes", self._nodes)
+        more.setdefault("pmu", _hv.platform()["pmu"] != 0)
         return virt(
             ram, len(self.cpu), _gic(), virtio=sorted(self._virtio), flash=self._flash, **more
         )

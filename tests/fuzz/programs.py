@@ -67,7 +67,7 @@ def _unpack(packed):
         at, size = struct.unpack("<QQ", head)
         yield at, stream.read(size)
 
-def one(parts, cpus, x, sysreg, pstate, ms, back, devices=False, trace=False, seen=()):
+def one(parts, cpus, x, sysreg, pstate, ms, back, devices=False, trace=False, seen=(), taken=()):
     vm = hv.VM("fuzz", ram="2M", cpus=cpus)
     try:
         vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
@@ -75,6 +75,8 @@ def one(parts, cpus, x, sysreg, pstate, ms, back, devices=False, trace=False, se
             _devices(vm, devices == "legacy")
         if trace:
             vm.trap_el1_exceptions("all", lambda cpu, esr, vector: None)
+        for kind, at, control in taken:
+            vm._vm.debug(kind, at, control)
         for at, data in _unpack(parts):
             vm.memory[at : at + len(data)] = data
         cpu = vm.cpu[0]
@@ -771,4 +773,70 @@ def a32(dice, machine):
                 pstate=0x3C5, ms=20, back=False)  # fmt: skip
 
 
-KINDS = {kind.__name__: kind for kind in (insn, mmio, psci, virtqueue, stage1, a32)}
+# DBGBVR, DBGBCR, DBGWVR, DBGWCR<n>; MDSCR; OSLAR, OSLSR, OSDLR, DBGPRCR; the PMU's of CRn 9 and 14.
+BVR, BCR, WVR, WCR = 0xD5100080, 0xD51000A0, 0xD51000C0, 0xD51000E0
+MDSCR, OSLAR, OSDLR, PRCR = 0xD5100240, 0xD5101080, 0xD5101380, 0xD5101480
+PMU_EL0, PMU_EL1, PMU_EVENT = 0xD51B9C00, 0xD5189E00, 0xD51BE800
+MDSCRS = (0, 1, 0x8000, 0xA000, 0xA001, 0x2001, 0x8001, 0xA000, 0xFFFF_FFFF)
+
+
+def debug(dice, machine):
+    """Breakpoints, watchpoints, steps, the OS lock and the counters at random, of EL1 and EL0, on several vCPUs; beside
+    what the hypervisor has taken."""
+    cpus = dice.choice((1, 2, 3))
+
+    def somewhere():
+        return dice.choice(
+            (CODE, CODE + ENTRY, PROGRAM, VECTORS, VECTORS + 0x200)
+        ) + 4 * dice.randrange(64)
+
+    def pair():
+        n = dice.randrange(16) if dice.random() < 0.1 else dice.randrange(6)
+        which = dice.choice((BVR, BCR, BCR, WVR, WCR, WCR)) | n << 8
+        if which & 0x20:
+            likely = dice.choice((0x1E0, 0x1FF8, 0x1FE0)) | dice.randrange(8) | 1
+            number = likely | (dice.getrandbits(32) if dice.random() < 0.3 else 0)
+        else:
+            number = somewhere() if dice.random() < 0.9 else dice.getrandbits(64)
+        return [*load(1, number), which | 1]
+
+    def other():
+        if dice.random() < 0.6:
+            return [*load(1, dice.choice(MDSCRS)), MDSCR | 1]
+        word = dice.choice((OSLAR, OSLAR, OSDLR, PRCR)) | 1
+        return [*load(1, dice.choice((0, 0, 0, 1, MASK))), word]
+
+    def counters():
+        base = dice.choice((PMU_EL0, PMU_EL0, PMU_EL1, PMU_EVENT))
+        word = base | dice.getrandbits(6 if base == PMU_EL1 else 7 if base == PMU_EL0 else 8) << 5
+        return [*load(1, value(dice)), word | 1]
+
+    def read():
+        words = [word for made in (pair, other, counters) for word in made()[-1:]]
+        return [dice.choice(words) | 1 << 21]
+
+    def leave():  # by an ERET, with SS or without, to EL0 or to EL1
+        pstate = dice.choice((0, 0x1C0, 5, 0x3C5, 0x1C5, 4)) | dice.getrandbits(1) << 21
+        return [*load(1, somewhere()), 0xD5184021, *load(1, pstate), 0xD5184001, 0xD69F03E0]
+
+    def action():
+        made = dice.choice((pair, pair, other, counters, counters, read, None, None))
+        if dice.random() < 0.02:
+            return leave()
+        if made is not None:
+            return made()
+        if dice.random() < 0.4:
+            return [*load(0, somewhere()), a64.access(dice, 0, 1)]
+        return [dice.choice((a64.NOP, 0xD50348FF, 0xD50348DF, a64.YIELD, 0xD4200000))]
+
+    taken = []
+    for _ in range(dice.choice((0, 0, 1, 3))):
+        taken.append(("break", somewhere(), 0x1E1 | dice.choice((2, 4, 6))))
+        taken.append(("watch", somewhere() & ~7, 0x1FF9 | dice.choice((2, 4, 6))))
+    actions = [[action() for _ in range(40)] for _ in range(cpus)]
+    program = [a64.words([0x91000400, 0xD53B9D01, a64.NOP, 0xF9400001, 0xD4000001] * 12)]
+    return Case(actions, program, begin=[*vectors(), *load(0, RAM)], again=dice.choice((1, 10)), x=[], sysreg=[],
+                pstate=dice.choice((0x3C5, 0x1C5)), ms=25, back=dice.random() < 0.5, taken=taken)  # fmt: skip
+
+
+KINDS = {kind.__name__: kind for kind in (insn, mmio, psci, virtqueue, stage1, a32, debug)}
