@@ -403,3 +403,50 @@ print(go() == before, vm.memory[at["double"] : at["double"] + 4] == b"\\x1f\\x20
         "0x20 True",
         "True True ()",
     ]
+
+
+def test_steps(each_target):
+    """One instruction, many, with a function behind each, over a call, to the caller, to a place; the guest goes on."""
+    code, at = link(LOOP)
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+print(cpu.step(), hex(cpu.pc), hex(cpu.pstate))
+print(cpu.step(4).reason, hex(cpu.pc))
+bp = vm.on(at["double"] + 8, action="count")
+seen = []
+cpu.step(6, lambda cpu: seen.append(cpu.pc - at["double"]))
+print(seen, bp.hits, cpu.read(at["double"], 28) == code[0x40:0x5c])
+bp.remove()
+print(vm.until(at["double"] + 12).reason, cpu.pc == at["double"] + 12, vm.breaks())
+print(cpu.finish().reason, hex(cpu.pc), cpu.x[0])
+while cpu.pc != 0x4008_0010:
+    cpu.step()
+print(cpu.next().reason, hex(cpu.pc), cpu.x[0], cpu.x[20])
+while cpu.pc != at["double"]:
+    cpu.step()
+print(cpu.finish().reason, hex(cpu.pc), cpu.next(), hex(cpu.pc))
+seen = [0]
+def three(cpu):
+    seen[0] += 1
+    return hv.STOP if seen[0] == 3 else None
+cpu.step(100, three)
+print(seen, cpu.step(5000).reason, hex(cpu.pc), cpu.x[28], vm.run(1).reason)
+try:
+    vm.start()
+    cpu.step()
+except RuntimeError as e:
+    print(e)
+"""
+    lines = run(each_target, code, script, 60, at=at).splitlines()
+    assert lines[:7] == [
+        "<Exit step: cpu 0 at pc 0x40080004, esr 0xca000022> 0x40080004 0x3c5",
+        "step 0x40080040",
+        "[4, 8, 12, 16, 20, 24] 0 True",
+        "stop True ()",
+        "stop 0x40080014 198",
+        "stop 0x40080014 196 98",
+        "stop 0x40080014 <Exit step: cpu 0 at pc 0x40080018, esr 0xca000022> 0x40080018",
+    ]
+    assert lines[7].startswith("[3] stop 0x40080024 10100 ")
+    assert lines[8].startswith("cpu 0 is running: vm.pause()")

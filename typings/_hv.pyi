@@ -5,6 +5,7 @@ Its types are what a VM's parts are made of; use them by way of hv.VM. Numbers a
 wide if nothing else is said; addresses are in bytes. Manual: the Arm Architecture Reference Manual, DDI 0487.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, overload
 
 class _Action: ...
@@ -162,6 +163,14 @@ class VCPU:
         """Write there, read-only pages too; how many bytes it was. Caches are as after vm.memory's writes."""
     def string(self, va: int, /, limit: int = 256) -> str:
         """The text at an address of the guest's, up to its zero, to what cannot be read, or to `limit` bytes."""
+    def step(self, n: int = 1, f: Callable | None = None, /) -> Exit:
+        """Of a VM that does not run: execute n instructions on this vCPU alone, interrupts held back, and call
+        f(cpu) behind each; hv.STOP ends it. At a breakpoint that is the guest's own instruction, and no hit; from
+        LDXR it is all to behind STXR. Returns an Exit: "step", or what ended it earlier."""
+    def next(self) -> Exit:
+        """As step(), but a call (BL, BLR) is run until it returns, by all of the VM."""
+    def finish(self) -> Exit:
+        """Run the VM until the function this vCPU is in has returned to its caller."""
     def dump(self) -> None:
         """Print everything it has, decoded."""
 

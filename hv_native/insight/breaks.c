@@ -17,10 +17,20 @@
 #include "vcpu/step.h"
 #include "vcpu/vcpu.h"
 #include "vm/el1_state.h"
+#include "vm/ram.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
 static void (*hold_vm)(vm_t *vm), (*release_vm)(vm_t * vm);
+
+// Stage 1 of the guest, which is live here: what pc is.
+static inline uint64_t live_ipa(uint64_t pc) {
+    uint64_t before = READ_SYSREG(par_el1);
+    __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (pc));
+    uint64_t par = READ_SYSREG(par_el1);
+    WRITE_SYSREG(par_el1, before);
+    return par & 1 ? ~UINT64_C(0) : (par & UINT64_C(0xFFFFFFFFF000)) | (pc & 0xFFF);
+}
 
 // ---- Stepping over ------------------------------------------------------------------------------
 
@@ -46,9 +56,13 @@ static bool has_others(const vm_t *vm) {
     return cpus_online > 1 && vm->nvcpus > 1;
 }
 
+static bool in_step(const vcpu_t *v) {
+    return v->stepping && (v->brk.ipa != 0 || v->brk.alone);
+}
+
 // The step is over, or v has left before: what is planted is in its place again. Boot core, if others are held.
 static void end_step(vcpu_t *v) {
-    place_t *p = place_at(v->vm, v->brk.ipa);
+    place_t *p = v->brk.ipa == 0 ? NULL : place_at(v->vm, v->brk.ipa);
     step_end(v);
     v->brk.ipa = 0;
     if (p != NULL) {
@@ -62,20 +76,62 @@ static void end_step(vcpu_t *v) {
 
 // An exit in the middle: by the instruction itself, an interrupt, or because others want this core.
 static void left_step(vcpu_t *v) {
-    if (v->brk.ipa != 0) {
+    if (in_step(v)) {
         end_step(v);
+        v->kicked |= v->brk.alone;
         if (v->regs->pc == v->step.pc) {
             set_seen(v);
         }
     }
 }
 
+static exit_t ask_step(vcpu_t *v) {
+    outcome_t out;
+    step_pause(v);
+    if (v->brk.handler == NULL) {
+        return EXIT_RESUME;
+    }
+    v->brk.asked = true;
+    v->moved = false;
+    if (!callback(v, v->brk.handler, 0, NULL, false, &out)) {
+        callback_raised(v, out.exception);
+        return EXIT_RAISED;
+    }
+    return out.action == ACTION_STOP ? EXIT_STOP : EXIT_RESUME;
+}
+
+// Behind one of several steps: ask, and go on with the next one, if that is an ordinary instruction. EXIT_KICK: it is not.
+static exit_t next_step(vcpu_t *v) {
+    guest_regs_t *r = v->regs;
+    exit_t why = ask_step(v);
+    if (why != EXIT_RESUME || v->brk.steps == 0) {
+        return why == EXIT_RESUME ? EXIT_KICK : why;
+    }
+    uint64_t ipa = live_ipa(r->pc);
+    const uint32_t *at = place_at(v->vm, ipa) != NULL ? NULL : vm_ram_place(v->vm, ipa, 4);
+    if (at == NULL || a64_is_load_exclusive(*at)) {
+        return EXIT_KICK;
+    }
+    v->brk.steps--;
+    v->brk.from = r->pc;
+    v->brk.done = v->brk.asked = false;
+    step_again(v, *at);
+    return EXIT_RESUME;
+}
+
 static bool stepped(vcpu_t *v, exit_t *why) {
-    if (v->brk.ipa == 0) {
+    if (!in_step(v)) {
         return false;
     }
+    *why = EXIT_RESUME;
+    if (v->brk.alone) {
+        v->brk.done = true;
+        *why = v->brk.ipa != 0 ? EXIT_KICK : next_step(v);
+        if (*why == EXIT_RESUME) {
+            return true;
+        }
+    }
     end_step(v);
-    *why = v->brk.alone ? EXIT_KICK : EXIT_RESUME;
     return true;
 }
 
@@ -309,16 +365,45 @@ static bool brk_hit(vcpu_t *v, exit_t *why) {
     return v->vm->breaks != NULL && (v->exit.esr & 0xFFFF) == BREAK_IMM && place_hit(v, why);
 }
 
-// ---- In the fast path ---------------------------------------------------------------------------
+// ---- Steps --------------------------------------------------------------------------------------
 
-// Stage 1 of the guest, which is live here: what pc is.
-static inline uint64_t live_ipa(uint64_t pc) {
-    uint64_t before = READ_SYSREG(par_el1);
-    __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (pc));
-    uint64_t par = READ_SYSREG(par_el1);
-    WRITE_SYSREG(par_el1, before);
-    return par & 1 ? ~UINT64_C(0) : (par & UINT64_C(0xFFFFFFFFF000)) | (pc & 0xFFF);
+// One step, or as many of v->brk.steps besides as are ordinary. A sequence of exclusives is one step, to behind its store.
+static exit_t one_step(vcpu_t *v) {
+    uint64_t word = 0;
+    place_t *p = place_here(v, v->regs->pc);
+    v->exit.pc = v->regs->pc;
+    if (p != NULL) {
+        word = p->original;
+    } else {
+        insn_fetch(v, v->regs->pc, 4, &word); // not to be had: the guest is told when it tries
+    }
+    if (p != NULL || a64_is_load_exclusive((uint32_t)word)) {
+        if (a64_run(v, (uint32_t)word)) {
+            v->brk.done = true;
+            return v->exclusive.at == NULL ? EXIT_RESUME : go_through(v);
+        }
+        if (p != NULL) {
+            v->brk.ipa = p->hook.key;
+            place_write(v->vm, p, p->original);
+        }
+    }
+    v->brk.alone = true;
+    step_begin(v, (uint32_t)word, true);
+    exit_t why = vcpu_run(v);
+    left_step(v);
+    v->brk.alone = v->kicked = false;
+    return why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ || why == EXIT_IDLE ? EXIT_RESUME : why;
 }
+
+exit_t break_step(vcpu_t *v) {
+    v->brk.from = v->regs->pc;
+    v->brk.seen = v->brk.done = v->brk.asked = false;
+    exit_t why = one_step(v);
+    v->brk.done |= v->regs->pc != v->brk.from;
+    return why;
+}
+
+// ---- In the fast path ---------------------------------------------------------------------------
 
 static __attribute__((noinline)) bool fast_function(vcpu_t *v, brk_t *b) {
     handler_t *h = b->handler;

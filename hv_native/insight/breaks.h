@@ -43,6 +43,10 @@ void breaks_open(vm_t *vm, uint64_t ipa, uint64_t size);
 void breaks_close(vm_t *vm, uint64_t ipa, uint64_t size);
 void breaks_show(vm_t *vm, uint64_t ipa, uint64_t size, void *copy);
 
+// Boot core, interrupts masked; v's VM does not run. v does an instruction (v->brk.done: it has), and v->brk.steps more if
+// those are ordinary ones; what is left of them is there when it returns. Or the exit that one of them is.
+exit_t break_step(vcpu_t *v);
+
 // How the floor above holds a VM, on the boot core with interrupts on.
 void breaks_init(void (*hold)(vm_t *vm), void (*release)(vm_t *vm));
 

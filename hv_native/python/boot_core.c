@@ -14,6 +14,7 @@
 #include "vcpu/sched.h"
 #include "vcpu/smp.h"
 #include "vcpu/vcpu.h"
+#include "vgic/vtimer.h"
 #include "vm/runqueue.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
@@ -190,6 +191,19 @@ void boot_core_serve_python(void) {
         irq_enable();
         nested = NULL;
     } while (!boot_core_turn_over());
+}
+
+exit_t boot_core_alone(vcpu_t *v, exit_t (*run)(vcpu_t *v)) {
+    v->vm->stopping = true; // what it starts waits with the others
+    nested = v;
+    irq_disable();
+    exit_t why = run(v);
+    v->kicked = false;
+    sched_leave_core(v);
+    irq_enable();
+    nested = NULL;
+    vtimer_stopped(v->vm);
+    return why;
 }
 
 static mp_sched_node_t slice_node;

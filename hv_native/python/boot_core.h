@@ -29,6 +29,9 @@ void boot_core_serve_python(void);
 bool boot_core_in_handler(const vm_t *vm);
 bool boot_core_any_handler(void);
 
+// v, whose VM does not run, does what `run` has it do, here and now.
+exit_t boot_core_alone(vcpu_t *v, exit_t (*run)(vcpu_t *v));
+
 // Between these no vCPU of the VM is in the guest or in C on another core, so that what those look up without a
 // lock (hooks, stage 2) can be changed. They nest.
 void vm_hold(vm_t *vm);

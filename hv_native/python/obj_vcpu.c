@@ -9,6 +9,7 @@
 #include "core/cpu.h"
 #include "core/platform.h"
 #include "core/syndrome.h"
+#include "insight/breaks.h"
 #include "python/boot_core.h"
 #include "python/objects.h"
 #include "python/sysreg_table.h"
@@ -473,13 +474,76 @@ static mp_obj_t vcpu_translate(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_translate_obj, 2, 4, vcpu_translate);
 
-// dump(): all of it, decoded, by modules/hv/state.py.
+// What a module of modules/hv does with a vCPU.
+static mp_obj_t by_module(const char *name, qstr function, mp_obj_t self) {
+    mp_obj_t from = MP_OBJ_NEW_QSTR(function), list = mp_obj_new_tuple(1, &from);
+    mp_obj_t module = mp_import_name(qstr_from_str(name), list, MP_OBJ_NEW_SMALL_INT(0));
+    return mp_call_function_1(mp_load_attr(module, function), self);
+}
+
+// dump(): all of it, decoded.
 static mp_obj_t vcpu_dump(mp_obj_t self) {
-    mp_obj_t from = MP_OBJ_NEW_QSTR(MP_QSTR_dump), list = mp_obj_new_tuple(1, &from);
-    mp_obj_t module = mp_import_name(qstr_from_str("hv.state"), list, MP_OBJ_NEW_SMALL_INT(0));
-    return mp_call_function_1(mp_load_attr(module, MP_QSTR_dump), self);
+    return by_module("hv.state", MP_QSTR_dump, self);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vcpu_dump_obj, vcpu_dump);
+
+// What has ended the step: another exit than its own, or its own.
+static mp_obj_t step_exit_of(mp_obj_t self, vcpu_t *v, exit_t why) {
+    hv_vcpu_obj_t *o = MP_OBJ_TO_PTR(self);
+    v->exit.reason = why;
+    if (why == EXIT_RESUME) {
+        v->exit = (exit_info_t) { .esr = (uint64_t)EC_STEP_LOWER << 26 | ESR_IL | 0x22, .pc = v->regs->pc, .reason = EXIT_TRAP };
+    } else if (why == EXIT_CPU_OFF) {
+        v->state = VCPU_OFF;
+    } else if (why == EXIT_RAISED && o->exception != MP_OBJ_NULL) {
+        mp_obj_t raised = o->exception;
+        o->exception = MP_OBJ_NULL;
+        nlr_raise(raised);
+    }
+    return hv_exit_new(o, false);
+}
+
+// step(n=1, f=None) -> Exit
+static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
+    vcpu_t *v = hv_vcpu_get_stopped(args[0]);
+    uint64_t n = n_args > 1 ? unbox_u64(args[1]) : 1;
+    mp_obj_t f = n_args > 2 ? args[2] : mp_const_none;
+    if (v->vm->running || v->state != VCPU_STOPPED || boot_core_any_handler()) {
+        mp_raise_msg_varg(&mp_type_RuntimeError, v->state == VCPU_OFF ? MP_ERROR_TEXT("cpu %u is off") : MP_ERROR_TEXT("cpu %u is running: vm.pause(), or return hv.STOP, first"), v->id);
+    }
+    handler_t *handler = f == mp_const_none ? NULL : handler_new(f, -1, 0);
+    hv_vm_obj_t *vm = ((hv_vcpu_obj_t *)MP_OBJ_TO_PTR(args[0]))->vm;
+    breaks_init(vm_hold, vm_release);
+    if (handler != NULL) {
+        mp_obj_list_append(vm->handlers, MP_OBJ_FROM_PTR(handler)); // native memory names it
+    }
+    exit_t why = EXIT_RESUME;
+    for (bool stop = false; n != 0 && why == EXIT_RESUME && !stop;) {
+        v->brk.handler = handler;
+        v->brk.steps = n - 1;
+        why = boot_core_alone(v, break_step);
+        v->brk.handler = NULL;
+        n = v->brk.steps + !v->brk.done;
+        if (why == EXIT_RESUME && handler != NULL && v->brk.done && !v->brk.asked) {
+            stop = mp_call_function_1(f, args[0]) == MP_OBJ_FROM_PTR(&hv_actions[ACTION_STOP]);
+        }
+        mp_handle_pending(true);
+        v = hv_vcpu_get(args[0]); // raises if something has closed it
+    }
+    hv_forget(vm, handler);
+    return step_exit_of(args[0], v, why);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_step_obj, 1, 3, vcpu_step);
+
+static mp_obj_t vcpu_next(mp_obj_t self) {
+    return by_module("hv.breaks", MP_QSTR_step_next, self);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(vcpu_next_obj, vcpu_next);
+
+static mp_obj_t vcpu_finish(mp_obj_t self) {
+    return by_module("hv.breaks", MP_QSTR_finish, self);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(vcpu_finish_obj, vcpu_finish);
 
 static const char *mode_name(uint64_t pstate) {
     if (pstate & PSTATE_A32) {
@@ -524,10 +588,13 @@ static void vcpu_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t k
 
 static const mp_rom_map_elem_t vcpu_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_dump), MP_ROM_PTR(&vcpu_dump_obj) },
+    { MP_ROM_QSTR(MP_QSTR_finish), MP_ROM_PTR(&vcpu_finish_obj) },
     { MP_ROM_QSTR(MP_QSTR_inject), MP_ROM_PTR(&hv_vcpu_inject_obj) },
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&hv_vcpu_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&vcpu_reset_obj) },
     { MP_ROM_QSTR(MP_QSTR_string), MP_ROM_PTR(&hv_vcpu_string_obj) },
+    { MP_ROM_QSTR(MP_QSTR_next), MP_ROM_PTR(&vcpu_next_obj) },
+    { MP_ROM_QSTR(MP_QSTR_step), MP_ROM_PTR(&vcpu_step_obj) },
     { MP_ROM_QSTR(MP_QSTR_translate), MP_ROM_PTR(&vcpu_translate_obj) },
     { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&hv_vcpu_write_obj) },
 };

@@ -8,18 +8,20 @@
 #include "vcpu/vcpu.h"
 #include "vm/owner.h"
 #include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/vm.h"
 
 #define MEMATTR_DEVICE_MASK (UINT64_C(3) << 4)  // MemAttr[3:2] of a stage-2 descriptor: 0, a device (DDI 0487 D5.5.5)
 
 // The machine's address of RAM at va. Stage 1 by AT, since only the core knows what it has cached; stage 2 by a walk of
 // its tables, since AT would ask for rights too, which watches and breakpoints take away.
-static bool ram_at(vcpu_t *v, uint64_t va, uint64_t *pa) {
+static bool ram_at(vcpu_t *v, uint64_t va, uint64_t *ipa_out, uint64_t *pa) {
     vm_t *vm = v->vm;
     uint64_t ipa;
     if (vcpu_translate_va(v, va, false, false, &ipa, NULL) != 0) {
         return false;
     }
+    *ipa_out = ipa;
     if (vm_ram_missing(vm, ipa)) {
         vm_ram_fault(vm, ipa); // RAM nobody has touched yet is RAM all the same
     }
@@ -73,12 +75,19 @@ static size_t each_page(vcpu_t *v, uint64_t va, uint8_t *to, const uint8_t *from
     size_t done = 0;
     while (done < n) {
         size_t part = PAGE_SIZE - (va + done) % PAGE_SIZE, got;
-        uint64_t pa;
+        uint64_t ipa, pa;
         part = part < n - done ? part : n - done;
-        if (!ram_at(v, va + done, &pa)) {
+        if (!ram_at(v, va + done, &ipa, &pa)) {
             break;
         }
-        got = to != NULL ? read_page(pa, to + done, part) : write_page(pa, from + done, part);
+        if (to != NULL) {
+            got = read_page(pa, to + done, part);
+            rights_load(v->vm, ipa, got, to + done);
+        } else {
+            rights_store(v->vm, ipa, part, false, BY_SCRIPT);
+            got = write_page(pa, from + done, part);
+            rights_store(v->vm, ipa, part, true, BY_SCRIPT);
+        }
         done += got;
         if (got < part) {
             break;

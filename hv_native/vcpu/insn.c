@@ -6,6 +6,7 @@
 #include "core/syndrome.h"
 #include "vcpu/insn.h"
 #include "vcpu/vcpu.h"
+#include "vm/rights.h"
 #include "vm/vcpu_state.h"
 
 #define PSTATE_T32 BIT(5)
@@ -71,5 +72,5 @@ bool insn_fetch(vcpu_t *v, uint64_t pc, unsigned size, uint64_t *value) {
     if (vcpu_translate_va(v, pc, false, false, &ipa, &pa) != 0 || clean_line(pa) != 0) {
         return false;
     }
-    return peek(pa, size, value) == 0;
+    return peek(pa, size, value) == 0 && rights_load(v->vm, ipa, size, value);
 }

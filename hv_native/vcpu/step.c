@@ -28,6 +28,9 @@ void step_begin(vcpu_t *v, uint32_t word, bool over) {
 // What was stepped has ended in an exception that EL1 has taken. Interrupts were masked, so it was the instruction's own:
 // EL1 is at a vector for synchronous ones, and what it will go back to is in SPSR_EL1.
 static bool has_trapped(vcpu_t *v) {
+    if ((v->regs->pc & 0x1FF) != 0) {
+        return false;
+    }
     uint64_t offset = v->regs->pc - vcpu_el1_get(v, EL1_VBAR_EL1), from = vcpu_el1_get(v, EL1_ELR_EL1) - v->step.pc;
     return (v->regs->pstate & 0x1F) == PSTATE_EL1H && offset < 0x800 && (offset & 0x1FF) == 0 && from <= 4;
 }
@@ -57,7 +60,7 @@ static void unmask(vcpu_t *v) {
     r->pstate = (r->pstate & ~PSTATE_AIF) | aif;
 }
 
-void step_end(vcpu_t *v) {
+void step_pause(vcpu_t *v) {
     uint64_t aif = v->step.pstate & PSTATE_AIF;
     v->regs->pstate &= ~PSTATE_SS;
     if (aif == PSTATE_AIF) {
@@ -70,6 +73,21 @@ void step_end(vcpu_t *v) {
     } else {
         unmask(v);
     }
+    v->step.pc = v->regs->pc;
+    v->step.word = 0;
+    v->step.pstate = (v->regs->pstate & ~PSTATE_SS) | (v->step.pstate & PSTATE_SS);
+}
+
+void step_again(vcpu_t *v, uint32_t word) {
+    guest_regs_t *r = v->regs;
+    v->step.pc = r->pc;
+    v->step.pstate = r->pstate;
+    v->step.word = word;
+    r->pstate |= PSTATE_SS | PSTATE_AIF;
+}
+
+void step_end(vcpu_t *v) {
+    step_pause(v);
     v->stepping = false;
     v->debug.done = v->step.pstate & PSTATE_SS;
     v->debug.changed |= (v->step.over && v->vm->taken_mask != 0) || v->debug.blind;

@@ -11,4 +11,8 @@ void step_begin(vcpu_t *v, uint32_t word, bool over);
 // It has, or it has left in another way before that: as it was.
 void step_end(vcpu_t *v);
 
+// Between two steps: the registers as they are without; and the next one.
+void step_pause(vcpu_t *v);
+void step_again(vcpu_t *v, uint32_t word);
+
 #endif

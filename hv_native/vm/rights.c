@@ -236,3 +236,12 @@ void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsign
         }
     }
 }
+
+bool rights_load_slow(vm_t *vm, uint64_t ipa, size_t size, void *data) {
+    for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
+        if (rights_hooks[owner].load != NULL) {
+            rights_hooks[owner].load(vm, ipa, (unsigned)size, data);
+        }
+    }
+    return true;
+}

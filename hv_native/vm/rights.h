@@ -92,4 +92,10 @@ static inline void rights_store(vm_t *vm, uint64_t ipa, uint64_t size, bool afte
     }
 }
 
+// For who reads guest RAM in C for the guest, or to show it: what was read, as the guest is to see it. Always true.
+bool rights_load_slow(vm_t *vm, uint64_t ipa, size_t size, void *data);
+static inline bool rights_load(vm_t *vm, uint64_t ipa, size_t size, void *data) {
+    return LIKELY(vm->rights == NULL) || rights_load_slow(vm, ipa, size, data);
+}
+
 #endif

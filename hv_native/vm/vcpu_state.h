@@ -128,7 +128,10 @@ typedef struct vcpu {
         uint64_t pc, sp;
         uint64_t ipa;       // what stood there has been put back, for one step; or 0
         bool held;          // with the other vCPUs held
-        bool alone;         // and it is to leave when it has been stepped
+        bool alone;         // it runs for steps only: it leaves behind them
+        bool done, asked;   // the last one was, and its function was asked
+        uint64_t from, steps;   // where the last one began, and how many are to come after it
+        void *handler;      // asked behind each (handler_t), or NULL
     } brk;
     uint64_t step_ipa;      // el1trap.c has put the original instruction there, for one step; or 0
     uint16_t step_word;

@@ -96,6 +96,7 @@ pause()\tStop all of its vCPUs; start() or run() go on. False when it did not ru
 running\tWhether it runs in the background.
 stop_time\tWhether its virtual counter stands still while it is stopped (it does, unless set False).
 on(where=None, f=None, *, ret=None, when=None, count=1, once=False, action=None, ipa=None, pid=None)\tA breakpoint: f(cpu) is called before the guest executes what is at `where`, "name", "name+0x10" or an address of its kernel, or at the physical address ipa=. A decorator without f. The guest goes on when f returns None, behind the instruction with hv.SKIP; hv.STOP stops the VM there. Any number of them, on all vCPUs, unseen by the guest. when(cpu): only if that is true. count: from this hit on. once: one time. ret(cpu): called when the function that begins there returns. action: without Python, "count", "log" (hv.events()) or "stop". pid: of a program: where its TTBR0_EL1 or CONTEXTIDR_EL1 is that. Returns a Breakpoint: hits, off(), on(), remove().
+until(where, timeout_ms=None)\tAs run(), until a cpu comes to `where`, as vm.on() has it: it is before what stands there.
 breaks()\tAll that vm.on() has made, and not been removed.
 irq(intid, cpu=0)\tInterrupt `intid` of the guest's controller, 0 to 287; below 32 that of vCPU `cpu`. set(level), pulse(): a device's line, or an edge. enabled, pending, active, level, edge, priority, cpu: as the guest and its devices have it. watch(handler=None, drop=False): count it (hits); drop it; or ask handler(irq) each time it rises, soon and here, whether the guest gets it: not when that returns False. unwatch(). forward(physical): an SPI of the machine becomes this one, and ends when the guest ends it.
 attach(key=DETACH)\tConnect this console to the guest's, all keys but `key` (Ctrl-\\), and start it if need be. Returns None when detached, the guest running on, or the Exit it ended with.
@@ -132,6 +133,9 @@ inject(what, where)\tGive the guest an exception when it next runs: "undefined",
 read(va, n)\tThe guest's memory at an address of its own, by both stages: fewer bytes where the next one is not mapped or is no RAM. Access rights do not matter, and no device ever notices.
 write(va, data)\tWrite there, read-only pages too; how many bytes it was. Caches are as after vm.memory's writes.
 string(va, limit=256)\tThe text at an address of the guest's, up to its zero, to what cannot be read, or to `limit` bytes.
+step(n=1, f=None)\tOf a VM that does not run: execute n instructions on this vCPU alone, interrupts held back, and call f(cpu) behind each; hv.STOP ends it. At a breakpoint that is the guest's own instruction, and no hit; from LDXR it is all to behind STXR. Returns an Exit: "step", or what ended it earlier.
+next()\tAs step(), but a call (BL, BLR) is run until it returns, by all of the VM.
+finish()\tRun the VM until the function this vCPU is in has returned to its caller.
 dump()\tPrint everything it has, decoded.""",
     """\
 Exit\texit = vm.run(), cpu.exit

@@ -129,3 +129,58 @@ def find(vm, where, space=None):
             f"{where if isinstance(where, str) else hex(where)}: no cpu of {vm.name} maps it now (ipa= says where it is)"
         )
     return ipa
+
+
+def run_until(vm, where, timeout_ms=None, **how):
+    """Run a VM until it comes to a place."""
+    bp = vm.on(where, action="stop", **how)
+    try:
+        return vm.run(timeout_ms)
+    finally:
+        bp.remove()
+
+
+def _run_to(cpu, va, sp):
+    # Where this cpu comes to va with that stack pointer: not in a deeper call, nor in another task.
+    vm, el0 = cpu.vm, cpu.pstate & 15 == 0
+    ipa = cpu.translate(va, False, False)[0]
+    b = vm._vm.breakpoint(ipa, el0, _ACTIONS["stop"], None, 1, True, sp, None, None)
+    try:
+        return vm.run()
+    finally:
+        b.remove()
+
+
+def _word(cpu, va):
+    return int.from_bytes(cpu.read(va, 4), "little")
+
+
+def step_next(cpu):
+    """As cpu.step(), over a call."""
+    word = _word(cpu, cpu.pc)
+    if word >> 26 == 0x25 or word & 0xFFFF_FC1F == 0xD63F_0000:  # BL, BLR
+        return _run_to(cpu, cpu.pc + 4, cpu.sp)
+    return cpu.step()
+
+
+_FRAME = 0xA980_7BFD  # STP X29, X30, [SP, #n]!, or without write-back 0xA9007BFD
+_UNFRAME = 0xA8C0_7BFD  # LDP X29, X30, [SP], #n, or 0xA9407BFD
+
+
+def finish(cpu):
+    """Run until the function that the cpu is in has returned."""
+    back, sp, at, frame = cpu.x[30], cpu.sp, cpu.pc, cpu.sp
+    # Backwards from here: has it put x30 on the stack, and not taken it back yet?
+    for _ in range(4096):
+        at -= 4
+        code = cpu.read(at, 4)
+        word = int.from_bytes(code, "little")
+        kind = word & 0xFFC0_7FFF
+        if len(code) < 4 or word in (0xD65F_03C0, 0) or kind in (_UNFRAME, 0xA940_7BFD):
+            break  # what is before is another function; or it has been taken back
+        if word & 0xFF80_03FF == 0x9100_03FD:  # ADD X29, SP, #n
+            frame = cpu.x[29]
+        if kind in (_FRAME, 0xA900_7BFD):
+            back, sp = int.from_bytes(cpu.read(frame + 8, 8), "little"), None
+            break
+    return _run_to(cpu, back, sp)

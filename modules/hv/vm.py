@@ -401,6 +401,12 @@ class VM(Traps):
 
         return on(self, where, f, ret, when, count, once, action, ipa, pid)
 
+    def until(self, where: int | str, timeout_ms: int | None = None) -> _hv.Exit:
+        """As run(), until a cpu comes to `where`, as vm.on() has it: it is before what stands there."""
+        from .breaks import run_until
+
+        return run_until(self, where, timeout_ms)
+
     def breaks(self) -> tuple:
         """All that vm.on() has made, and not been removed."""
         return self._breaks

@@ -24,3 +24,9 @@ class Breakpoint:
 
 def find(vm: Any, where: Any, space: Any=None) -> Any:
     """The IPA of a place of a guest."""
+def run_until(vm: Any, where: Any, timeout_ms: Any=None, **how: Any) -> Any:
+    """Run a VM until it comes to a place."""
+def step_next(cpu: Any) -> Any:
+    """As cpu.step(), over a call."""
+def finish(cpu: Any) -> Any:
+    """Run until the function that the cpu is in has returned."""

@@ -120,6 +120,8 @@ class VM(Traps):
         that begins there returns. action: without Python, "count", "log" (hv.events()) or "stop".
         pid: of a program: where its TTBR0_EL1 or CONTEXTIDR_EL1 is that.
         Returns a Breakpoint: hits, off(), on(), remove()."""
+    def until(self, where: int | str, timeout_ms: int | None=None) -> _hv.Exit:
+        """As run(), until a cpu comes to `where`, as vm.on() has it: it is before what stands there."""
     def breaks(self) -> tuple:
         """All that vm.on() has made, and not been removed."""
     def irq(self, intid: int, cpu: int=0) -> _hv.IRQ:
