@@ -35,10 +35,12 @@ def tarball(path):
 
 
 @pytest.fixture(autouse=True)
-def patches(tmp_path_factory, monkeypatch):
+def patches(request, tmp_path_factory, monkeypatch):
     """A folder of patches, with none in it: the tarballs here are not MicroPython."""
     folder = tmp_path_factory.mktemp("patches")
     monkeypatch.setattr(source, "PATCHES", folder)
+    if "nothing_to_do" not in request.node.name:
+        monkeypatch.delenv("MICROPY_DIR", raising=False)  # the suite may be run with one
     return folder
 
 
@@ -266,6 +268,7 @@ def test_wrong_micropy_dir_is_one_line(tmp_path):
     )
 
 
+@pytest.mark.skipif("MICROPY_DIR" in os.environ, reason="it looks whether that folder has changed")
 def test_nothing_to_do_is_quick_and_silent():
     times = []  # of the processor: other work beside makes no difference
     while len(times) < 10 and not any(used < 0.3 for used in times):

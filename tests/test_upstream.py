@@ -21,7 +21,12 @@ MORE = ("import", "io", "stress", "unicode")
 PERFORMED = 798  # files of BOARD that must run
 PERFORMED_AS_NATIVE = 780  # of BOARD and stress
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(1200),
+    # Their tools of later versions stop at an architecture number that they do not know, which this port's is.
+    pytest.mark.skipif("MICROPY_DIR" in os.environ, reason="upstream's tests are those of 1.26.1"),
+]
 
 
 def listed(excluded, native=False):
