@@ -131,6 +131,64 @@ def test_without_a_gic_the_prompt_answers(tree, gic):
     assert target.repl("6 * 7") == "42"
 
 
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (
+            "<0x00 0x9020000 0x00 0x18>",
+            "<0xfffff000 0x9020000 0x00 0x18>",
+        ),  # beyond EL2's addresses, fw_cfg
+        (
+            "<0x00 0xa000000 0x00 0x200>",
+            "<0x80 0x9000000 0xffffffff 0xffffffff>",
+        ),  # a virtio device
+        ("<0x00 0x9010000 0x00 0x1000>", "<0x7f 0xffffffff 0xffffffff 0xffffffff>"),  # the clock
+        (
+            "interrupts = <0x00 0x01 0x04>",
+            "interrupts = <0x00 0xe11bd13b 0x04>",
+        ),  # an INTID that is none
+        ("<0x00 0x8000000 0x00 0x10000 ", "<0xffff 0x8000000 0x00 0x10000 "),  # the GIC
+    ],
+)
+def test_what_the_tree_says_of_no_place(tree, old, new):
+    """It is as if it did not say it: the console is where it is, and the prompt answers."""
+
+    def edit(text):
+        assert old in text
+        return text.replace(old, new)
+
+    target = tree(edit)
+    assert target.repl("6 * 7") == "42"
+    if "0x8000000" not in old:
+        assert "<Exit off" in target.repl("import hv; hv.demo()", seconds=30)
+
+
+@pytest.mark.parametrize("kernel", ["hypervisor.elf", "hypervisor.bin"])
+@pytest.mark.parametrize("size", [16 << 10, 1000 << 10, 1 << 20, 4 << 20])
+def test_trees_of_any_size(tree, boot, tmp_path, kernel, size):
+    """QEMU doubles it, puts that below an ELF file where there is room, and else gives none: that is said."""
+
+    def start(args, **options):
+        path = args[1]
+        blob = bytearray(open(path, "rb").read().ljust(size, b"\0"))
+        blob[4:8] = len(blob).to_bytes(4, "big")
+        open(path, "wb").write(blob)
+        return boot(args=args, **options)
+
+    target = tree(lambda text: text, started=start, kernel=kernel)
+    if kernel.endswith("elf") and size >= 1 << 20:
+        assert (
+            "no device tree\nWithout one" in target.console and "hypervisor.bin" in target.console
+        )
+        assert target.repl("6 * 7") == "42"
+        return
+    assert (
+        target.repl("import hv; p = hv.platform(); p['gic'], p['fdt_size'] >= %d" % size)
+        == "(2, True)"
+    )
+    assert "<Exit off" in target.repl("hv.demo()", seconds=30)
+
+
 # The second core of a VM is the one that enters: the first calls it, and is off.
 SECOND = """
 import hv, struct

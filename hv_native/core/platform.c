@@ -67,7 +67,9 @@ static unsigned tree_intid(const node_t *n, unsigned index, unsigned fallback) {
     if (!node_has(n, P_INTERRUPTS) || n->prop[P_INTERRUPTS].len < (index + 1) * 12) {
         return fallback;
     }
-    return node_cell(n, P_INTERRUPTS, index * 3 + 1, 0) + (node_cell(n, P_INTERRUPTS, index * 3, 0) == 1 ? 16 : 32);
+    uint32_t number = node_cell(n, P_INTERRUPTS, index * 3 + 1, 0);
+    bool ppi = node_cell(n, P_INTERRUPTS, index * 3, 0) == 1;
+    return number >= (ppi ? 16 : 988) ? fallback : number + (ppi ? 16 : 32); // registers end at INTID 1019
 }
 
 static void found_memory(const node_t *n) {
@@ -112,6 +114,9 @@ static range_t cpu_interface(range_t r) {
 }
 
 static void found_gic(const node_t *n, unsigned version) {
+    if (node_reg(n, 0).size == 0 || node_reg(n, 1).size == 0) {
+        return; // the same as none
+    }
     platform.gic_version = version;
     platform.gicd = node_reg(n, 0);
     if (version == 3) {
@@ -131,8 +136,9 @@ static void found_timer(const node_t *n) {
 }
 
 static void found_virtio(const node_t *n) {
-    if (platform.nvirtio < PLATFORM_MAX_VIRTIO) {
-        platform.virtio[platform.nvirtio].base = node_reg(n, 0).base;
+    range_t r = node_reg(n, 0);
+    if (platform.nvirtio < PLATFORM_MAX_VIRTIO && r.size != 0) {
+        platform.virtio[platform.nvirtio].base = r.base;
         platform.virtio[platform.nvirtio++].irq = tree_intid(n, 0, 0);
     }
 }
@@ -144,7 +150,7 @@ static void found_uart(const node_t *n, uart_kind_t kind) {
         return;
     }
     unsigned i = platform.nuarts++;
-    platform.uart[i] = (platform_uart_t) { .base = r.base, .irq = tree_intid(n, 0, 0), .kind = kind, .width = 4 };
+    platform.uart[i] = (platform_uart_t) { .base = r.base, .irq = tree_intid(n, 0, r.base == BOARD_EARLY_UART ? BOARD_UART_IRQ : 0), .kind = kind, .width = 4 };
     if (kind == UART_8250) {
         uint32_t shift = node_cell(n, P_SHIFT, 0, node_is(n, "ti,am654-uart") ? 2 : 0) & 3;
         platform.uart[i].shift = shift;

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PLATFORM_LIMIT (UINT64_C(1) << 39) // EL2's addresses end there: what the tree has beyond is not used
 #define PLATFORM_MAX_RAM 8
 #define PLATFORM_MAX_RESERVED 16
 #define PLATFORM_MAX_UARTS 8

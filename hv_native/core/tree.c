@@ -142,6 +142,10 @@ range_t node_reg(const node_t *n, unsigned index) {
             return (range_t) { 0, 0 };
         }
     }
+    if (r.base >= PLATFORM_LIMIT) {
+        return (range_t) { 0, 0 }; // EL2's map would take it for what is below
+    }
+    r.size = r.size < PLATFORM_LIMIT - r.base ? r.size : PLATFORM_LIMIT - r.base;
     return r;
 }
 

@@ -4,13 +4,13 @@
 
 #include "py/runtime.h"
 #include "core/arch.h"
+#include "core/platform.h"
 #include "memory/mmu.h"
 #include "memory/pgtable.h"
 #include "python/objects.h"
 #include "trap/el2_fault.h"
 #include "trap/numbers.h"
 
-#define VA_LIMIT BIT(39)
 
 static mmu_type_t type_of(mp_obj_t name) {
     static const struct {
@@ -52,7 +52,7 @@ static mp_obj_t hv_mmu(size_t n_args, const mp_obj_t *args) {
     uint64_t va = unbox_u64(args[1]), size = unbox_u64(args[2]), pa = unbox_u64(args[3]);
     bool unsafe = hv_insists(args[5]);
     (void)n_args;
-    if (size == 0 || (va | pa | size) % PAGE_SIZE != 0 || va >= VA_LIMIT || size > VA_LIMIT - va) {
+    if (size == 0 || (va | pa | size) % PAGE_SIZE != 0 || va >= PLATFORM_LIMIT || size > PLATFORM_LIMIT - va) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, 0x%lx bytes: must be multiples of 4 KB, not empty and below 2^39"), va, size);
     }
     hv_check_owner(NULL, op == 'm' ? pa : va, size, unsafe);

@@ -10,6 +10,11 @@ void banner_machine(void); // for pyexec_hooks.h, which only pyexec.c is to see
 void banner_machine(void) {
     mp_printf(&mp_plat_print, "%s with " MICROPY_HW_MCU_NAME ", %u core%s, %u MB, ",
         platform.boot_el == 1 ? "Elapid on " BOARD_NAME " at EL1" : MICROPY_HW_BOARD_NAME, platform.ncpus, platform.ncpus == 1 ? "" : "s", (unsigned)(platform.ram_size >> 20));
+    if (platform.fdt == NULL) {
+        mp_print_str(&mp_plat_print, "no device tree\nWithout one no interrupts are known: there are no virtual machines, and Ctrl-C does not end a loop.\n"
+            "QEMU hands one of more than 1 MB to hypervisor.bin, not to hypervisor.elf.");
+        return;
+    }
     if (platform.gic_version == 0) {
         mp_print_str(&mp_plat_print, "no GIC\nWithout interrupts there are no virtual machines, and Ctrl-C does not end a loop.");
         return;

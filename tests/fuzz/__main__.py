@@ -11,7 +11,9 @@ A seed says what machine the case is for. What must hold after each: session.py.
 
 import argparse
 import random
+import re
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,13 +22,14 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), *(str(Path(__file__).resol
 
 import files  # noqa: E402
 import programs  # noqa: E402
+import trees  # noqa: E402
 import typed  # noqa: E402
 from console import CTRL_A, CTRL_C, RAW_PROMPT  # noqa: E402
 from harness import Gone, Hung, Target  # noqa: E402
 from session import STREAK, Fault, Session, spread  # noqa: E402
 
 GUESTS = tuple(programs.KINDS)
-KINDS = (*GUESTS, "files", "typed")
+KINDS = (*GUESTS, "files", "trees", "typed")
 
 
 class Guests:
@@ -106,7 +109,49 @@ class Typed:
         target.at_prompt = True
 
 
-RUNNERS = {**dict.fromkeys(GUESTS, Guests), "files": Files, "typed": Typed}
+class Trees:
+    """Damaged trees of the machine: each case is a boot."""
+
+    def __init__(self, kind):
+        pass
+
+    def case(self, dice, machine):
+        return trees.tree(dice, machine)
+
+    def boot(self, machine, tree):
+        """How it went: "prompt", or what the image said: "stopped"; "refused" by QEMU or dtc."""
+        if not tree:
+            return "refused"
+        with tempfile.NamedTemporaryFile(suffix=".dtb") as file:
+            file.write(tree)
+            file.flush()
+            args = [*machine.get("args", ()), "-dtb", file.name]
+            target = Target(**machine | {"args": args})
+            try:
+                target.start()
+            except Gone:
+                return "refused"
+            try:
+                said = target.line.until(
+                    re.compile(rb">>> |Ctrl-A X"), 10 if trees.has_console(tree) else 1
+                )
+                if said.endswith(b">>> "):
+                    target.at_prompt = True
+                    if target.repl("6 * 7") != "42":
+                        raise Fault(f"the prompt errs: {target.console[-300:]}")
+                    return "prompt"
+                return "stopped"
+            except (Hung, Gone) as error:
+                if target.qemu.poll() is not None:
+                    return "refused"
+                if not trees.has_console(tree):
+                    return "mute"
+                raise Fault(f"{error}; it said: {target.console[-500:]!r}") from None
+            finally:
+                target.close()
+
+
+RUNNERS = {**dict.fromkeys(GUESTS, Guests), "files": Files, "trees": Trees, "typed": Typed}
 
 
 class Kind:
@@ -136,6 +181,11 @@ class Kind:
 
     def one(self, seed, case=None):
         """Runs a case; a Fault when something does not hold after it."""
+        if self.name == "trees":
+            end = self.runner.boot(spread(seed), case or self.make(seed))
+            self.ends[end] = self.ends.get(end, 0) + 1
+            self.done += 1
+            return
         session = self.open(spread(seed))
         if session.free is None:
             session.check()
@@ -212,7 +262,12 @@ def run(kind, seed, count, seconds, shrink):
                 report(kind, seed, max(first, seed // STREAK * STREAK), fault)
                 if shrink:
                     case = kind.shorter(seed)
-                    shown = case.listing() if isinstance(case, programs.Case) else case
+                    shown = (
+                        trees.dtc(case, "dtb", "dts").decode()
+                        if kind.name == "trees" and case
+                        else case
+                    )
+                    shown = case.listing() if isinstance(case, programs.Case) else shown
                     print(
                         f"the shortest that breaks:\n{shown}"
                         if case
