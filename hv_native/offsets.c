@@ -6,7 +6,11 @@
 
 #include "py/bc0.h"
 #include "py/objfun.h"
+#include "py/objarray.h"
+#include "py/objint.h"
 #include "py/objlist.h"
+#include "py/objstr.h"
+#include "py/objtuple.h"
 #include "py/objtype.h"
 #include "py/runtime.h"
 #include "core/cpu.h"
@@ -52,6 +56,19 @@ void offsets(void) {
     // trap/quick.S: handlers, and what of MicroPython's they work on
     SAME(QUICK_VALUE);
     SAME(QUICK_NOTHING);
+    SAME(QUICK_SKIP);
+    VALUE(TYPE_SIZE, sizeof(mp_obj_full_type_t));
+    VALUE(BOXES_SIZE, sizeof(quick_boxes.box));
+    VALUE(ACTION_SKIP_OFFSET, ACTION_SKIP * sizeof(mp_obj_base_t));
+    VALUE(QSTR_X, MP_QSTR_x);
+    OFFSET(PCPU_LOADED, pcpu_t, loaded);
+    OFFSET(VCPU_OBJECT, vcpu_t, object);
+    OFFSET(CONTEXT_OBJECTS, mp_module_context_t, constants.obj_table);
+    OFFSET(MODULE_GLOBALS, mp_obj_module_t, globals);
+    OFFSET(TUPLE_LEN, mp_obj_tuple_t, len);
+    OFFSET(TUPLE_ITEMS, mp_obj_tuple_t, items);
+    VALUE(ARRAY_TYPECODE, sizeof(mp_obj_base_t)); // of which the first byte is the type code
+    OFFSET(INT_MPZ, mp_obj_int_t, mpz);
     SAME(QUICK_VM);
     OFFSET(HANDLER_FRAME, handler_t, frame);
     OFFSET(HANDLER_TOP, handler_t, top);
@@ -79,6 +96,8 @@ void offsets(void) {
     VALUE(OBJ_TRUE, (uintptr_t)mp_const_true);
     VALUE(OBJ_TRUE_SHIFT, __builtin_ctzl((uintptr_t)mp_const_true - (uintptr_t)mp_const_false));
     VALUE(OBJ_QSTR, (uintptr_t)MP_OBJ_NEW_QSTR(0));
+    VALUE(UNARY_OP_POSITIVE, MP_UNARY_OP_POSITIVE);
+    VALUE(UNARY_OP_NEGATIVE, MP_UNARY_OP_NEGATIVE);
     VALUE(UNARY_OP_INVERT, MP_UNARY_OP_INVERT);
     VALUE(UNARY_OP_NOT, MP_UNARY_OP_NOT);
     VALUE(BINARY_OP_LESS, MP_BINARY_OP_LESS);
@@ -87,6 +106,7 @@ void offsets(void) {
     VALUE(BINARY_OP_LESS_EQUAL, MP_BINARY_OP_LESS_EQUAL);
     VALUE(BINARY_OP_MORE_EQUAL, MP_BINARY_OP_MORE_EQUAL);
     VALUE(BINARY_OP_NOT_EQUAL, MP_BINARY_OP_NOT_EQUAL);
+    VALUE(BINARY_OP_IN, MP_BINARY_OP_IN);
     VALUE(BINARY_OP_IS, MP_BINARY_OP_IS);
     VALUE(BINARY_OP_OR, MP_BINARY_OP_OR);
     VALUE(BINARY_OP_XOR, MP_BINARY_OP_XOR);
@@ -96,6 +116,8 @@ void offsets(void) {
     VALUE(BINARY_OP_ADD, MP_BINARY_OP_ADD);
     VALUE(BINARY_OP_SUBTRACT, MP_BINARY_OP_SUBTRACT);
     VALUE(BINARY_OP_MULTIPLY, MP_BINARY_OP_MULTIPLY);
+    VALUE(BINARY_OP_FLOOR_DIVIDE, MP_BINARY_OP_FLOOR_DIVIDE);
+    VALUE(BINARY_OP_MODULO, MP_BINARY_OP_MODULO);
     VALUE(BINARY_OPS, MP_BINARY_OP_OR - MP_BINARY_OP_INPLACE_OR); // from the in-place forms to these
 }
 
@@ -106,5 +128,9 @@ _Static_assert(offsetof(handler_t, entry) == offsetof(handler_t, frame) + 8 && o
 _Static_assert(offsetof(mp_code_state_t, fun_bc) == 0 && offsetof(mp_code_state_t, sp) == offsetof(mp_code_state_t, ip) + 8, "quick.S");
 _Static_assert(offsetof(mp_map_t, table) == offsetof(mp_map_t, alloc) + 8 && sizeof(mp_map_elem_t) == 16 && offsetof(mp_map_elem_t, value) == 8, "quick.S");
 _Static_assert(offsetof(mp_obj_list_t, items) == offsetof(mp_obj_list_t, len) + 8, "quick.S");
+_Static_assert(offsetof(mp_obj_array_t, len) == offsetof(mp_obj_list_t, len) && offsetof(mp_obj_array_t, items) == offsetof(mp_obj_list_t, items), "quick.S");
+_Static_assert(offsetof(mp_obj_str_t, len) == offsetof(mp_obj_list_t, len) && offsetof(mp_obj_str_t, data) == offsetof(mp_obj_list_t, items), "quick.S");
+_Static_assert(MPZ_DIG_SIZE == 16 && offsetof(mpz_t, len) == 8 && offsetof(mpz_t, dig) == 16, "quick.S");
+_Static_assert(offsetof(guest_regs_t, x) == 0 && sizeof(quick_box_t) == 16 && offsetof(quick_boxes_t, box) == 8, "quick.S");
 _Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && sizeof(qstr_short_t) == 2 && (uintptr_t)MP_OBJ_NEW_QSTR(1) - (uintptr_t)MP_OBJ_NEW_QSTR(0) == 8, "quick.S");
 _Static_assert(MP_BINARY_OP_MULTIPLY - MP_BINARY_OP_INPLACE_MULTIPLY == MP_BINARY_OP_OR - MP_BINARY_OP_INPLACE_OR, "quick.S");

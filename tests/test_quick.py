@@ -119,6 +119,57 @@ device.missing
 device.size
 (lambda: x1)()
 sum([x1 for x1 in (1, 2)])
+x1 // x2
+x1 % x2
+(x1 - x2) // (x3 - 5)
+(x1 - x2) % (x3 - 5)
+-(x1 - x2)
++(x1 - x2)
+-4611686018427387904 // -1
+x1 & -4096
+(x1 - x2) & x3
+x1 + -8
+x1 - -8
+x1 - 1 - x2
+x1 + x2 + x3
+x1 ^ 0xffffffffffffffff
+x1 | 1 << 63
+x1 + 0x8000000000000000
+x1 * 2 >> 1
+1 if x1 > -1 else 2
+1 if x1 == x1 + 0 else 2
+1 if x1 < 0x8000000000000000 else 2
+1 if x1 in items else 2
+1 if x1 in (1, 1 << 62, "a") else 2
+1 if x1 not in (1, 2, 62) else 2
+1 if x1 in numbers else 2
+0x8000000000000000
+-0x8000000000000000
+1 if "a" == "b" else 2
+pair[x1 & 1]
+pair[x1]
+table[x1]
+table[x1 - x2]
+names["one"] + names["two"]
+names["three"]
+named[x1]
+letters[x1 & 3]
+letters[x1]
+numbers[x1]
+signed8[x1 & 1] + signed16[x1 & 1] + signed32[x1 & 1]
+words16[x1 & 1] + words32[x1 & 1]
+words64[x1 & 1]
+long64[x1 & 1]
+1 if bits[x1 & 1] == 1.0 else 2
+module.value + x1
+module.missing
+x1 + sys.maxsize
+cpu.x[20]
+cpu.x[31]
+cpu.missing
+[x1, x2][0]
+x1.to_bytes(8, "little")[0]
+str(x1 + x2) == "5"
 """
 
 
@@ -135,6 +186,19 @@ class Device:
     def __init__(self):
         self.base = 0x900_0000
 device = Device()
+import sys
+from array import array
+from collections import OrderedDict
+pair = (7, -9)
+names = {{"one": 1, "two": 1 << 63}}
+named = OrderedDict(((1, 5), (62, 6)))
+letters = b"wxyz"
+signed8, signed16, signed32 = array("b", (-1, 5)), array("h", (-2, 5)), array("i", (-3, 5))
+words16, words32 = array("H", (65535, 5)), array("I", (0xffff_ffff, 5))
+words64, long64 = array("Q", ((1 << 64) - 1, 5)), array("L", (1 << 62, (1 << 62) - 1))
+bits = array("d", (1, 2))
+import hv as module
+module.value = 5
 for text in {lines!r}:
     same(text, eval("lambda cpu, x1, x2, x3: " + text))
 """
@@ -199,6 +263,38 @@ FUNCTIONS = {
     "tuple": """
     return (x2,)
 """,
+    "stores": """
+    global last
+    last = x1
+    kept[0] = x2
+    kept[1] += 1
+    kept[1] %= 1000
+    table[x1 & 3] = x3
+    table[7] += 1
+    table[7] &= 255
+    octets[x1 & 3] = x2
+    octets[1] += 1
+    halves[1] = x1
+    words[0] = x1
+    words[1] = x3 & 0xffff
+    doubles[0] = x2
+    here.value = x1
+    a, b = x1, x2
+    a, b = b, a
+    return last + kept[0] + octets[0] + words[0] + here.value + table[x1 & 3] + a - b
+""",
+    "leaves": """
+    a = x1 + x2
+    b = a ^ x3
+    c = [a, b, x1]
+    return c[0] + len(c) * b - c[2]
+""",
+    "registers": """
+    x = cpu.x
+    x[5] = x1
+    cpu.x[6] = x2 + x[5]
+    return x[6] + len(x) + cpu.x[5]
+""",
 }
 
 
@@ -208,11 +304,102 @@ def test_functions(target, name):
     other = "lambda *a: handler(*a)[0]" if name == "tuple" else "None"
     values = "(0, 5, 63, 1 << 61, 1 << 63)" if name in ("heap", "loop") else "VALUES"
     script = f"""{SAME}
+from array import array
+last, kept, table, octets = 0, [0, 0], {{0: 0, 1: 0, 2: 0, 3: 0, 7: 0}}, bytearray(4)
+halves, words, doubles = array("H", (0, 0)), array("I", (0, 0)), array("Q", (0, 0))
+class Here:
+    def __init__(self):
+        self.value = 0
+here = Here()
 def handler(cpu, x1, x2, x3):
 {body.strip(chr(10))}
 same({name!r}, handler, {values}, {other})
 """
     assert run(target, CALL, script).strip() == "ok"
+
+
+def test_large_numbers_stay_what_they_are(target):
+    """What is kept of one exit is not what a later one brings: in a list, a dictionary, an attribute, a closure."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+class Kept:
+    def __init__(self):
+        self.value = 0
+kept, items, table, seen = Kept(), [0], {1: 0}, []
+def keeper():
+    inner = 0
+    def handler(cpu, x1, x2):
+        nonlocal inner
+        global outer
+        if x1 == 1:
+            return inner
+        a = x1 + x2
+        kept.value, items[0], table[1], outer, inner = x1, x2, a, x1, a
+        if x2 & 1:
+            seen.append(a)
+        return a
+    return handler
+vm.hvc(0xc600_0001, keeper())
+def ask(x1, x2):
+    cpu.pc = 0x4008_0000
+    cpu.x[1], cpu.x[2] = x1, x2
+    vm.run()
+    return cpu.x[0]
+first, second = 1 << 63, 3 << 62
+ask(first, 5)
+was = kept.value, items[0], table[1], outer
+print(was == (first, 5, first + 5, first), ask(1, second) == first + 5)
+ask(second, 1 << 60)
+print(was == (first, 5, first + 5, first), kept.value == outer == second, items[0] == 1 << 60)
+print(table[1] == ask(1, second) == second + (1 << 60), seen == [first + 5])
+"""
+    assert run(target, CALL, script).split() == ["True"] * 7
+
+
+def test_registers_by_number(target):
+    """cpu.x[n] of the vCPU that has exited, whichever n and however it is written; and of another one."""
+    script = """
+vm, other = guest(code), hv.VM("other", "4M")
+cpu, mask = vm.cpu[0], (1 << 64) - 1
+n = 0
+def reads(cpu, x1):
+    return cpu.x[n]
+def writes(cpu, x1):
+    cpu.x[n] = x1
+    cpu.x[n - 31] = 1 if n == 40 else 0
+def elsewhere(cpu, x1):
+    other.cpu[0].x[n] = x1
+    return other.cpu[0].x[n] + 1
+def ask(handler, x1):
+    vm.hvc(0xc600_0001, handler)
+    cpu.pc = 0x4008_0000
+    for i in range(1, 31):
+        cpu.x[i] = i << 59 | i
+    cpu.x[1] = x1
+    vm.run()
+    return cpu.x[0]
+bad = []
+for n in range(1, 31):
+    if ask(reads, 1 << 59 | 1) != (n << 59 | n) & mask:
+        bad.append(n)
+    for value in (5, mask):
+        try:
+            ask(writes, value)
+        except Exception as e:
+            pass
+        if cpu.x[n] != value:
+            bad.append((n, value))
+        if ask(elsewhere, value) != (value + 1) & mask or other.cpu[0].x[n] != value:
+            bad.append(("other", n, value))
+print(bad)
+n = 31
+try:
+    ask(reads, 0)
+except IndexError as e:
+    print("IndexError")
+"""
+    assert run(target, CALL, script).split() == ["[]", "IndexError"]
 
 
 def test_what_a_handler_changes_is_changed_once(target):

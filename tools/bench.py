@@ -42,6 +42,31 @@ IMAGE_BYTES = 720896
 
 # Peers: KVM of Linux 6.1, Xen 4.17, Bao (of 2026), on the same QEMU and CPU, by the same loops.
 Row = namedtuple("Row", "group name title budget peers guard", defaults=(None, "", True))
+LADDER = (
+    ("true", "True", 260),
+    ("negative", "-x2", 260),
+    ("divide", "x1 // x2", 260),
+    ("modulo", "x1 % x2", 260),
+    ("global", "n += 1, global", 260),
+    ("skip", "hv.SKIP", 260),
+    ("tuple_item", "tuple[x2]", 260),
+    ("dict_item", "dict[x2]", 260),
+    ("bytes_item", "bytearray[x2]", 260),
+    ("array_item", "array[x2]", 260),
+    ("in_tuple", "x2 in (1, 2, 3)", 260),
+    ("list_step", "list[x2] += 1", 280),
+    ("dict_step", "dict[x2] += 1", 325),
+    ("bytes_step", "bytearray[x2] += 1", 300),
+    ("array_step", "array[x2] += 1", 325),
+    ("x_load", "cpu.x[5]", 300),
+    ("x_store", "cpu.x[5] = 1", 300),
+    ("large_result", "1 << 63", 215),
+    ("large_sum", "x1 + 0xffff << 48", 290),
+    ("large_argument", "x3 & 0xff, x3 = -1", 260),
+    ("large_shift", "x3 >> 32, x3 = -1", 260),
+    ("function", "function(x1)", None),
+    ("method", "object.method(x1)", None),
+)
 ROWS = [
     Row("exits", "hvc_psci_version", "HVC PSCI_VERSION, native", 60, "KVM 1466, Xen 471, Bao 189"),
     Row("exits", "smc_psci_version", "SMC PSCI_VERSION, native"),
@@ -66,6 +91,13 @@ ROWS = [
     Row("exits", "loop_bytecode", "a loop, an iteration: bytecode"),
     Row("exits", "loop_native", "a loop, an iteration: native", 162, "(half of bytecode's)"),
     Row("exits", "loop_viper", "a loop, an iteration: viper", 21, "(a 15th of bytecode's)"),
+    *(
+        Row("exits", "ladder_" + name, "HVC: Python, " + title, budget)
+        for name, title, budget in LADDER
+    ),
+    Row("exits", "ladder_device_load", "load: class of five registers", 350),
+    Row("exits", "ladder_device_store", "store: class of five registers", 425),
+    Row("exits", "ladder_device_methods", "load: self.rd(offset)"),
     Row("exits", "rule_hvc_const", "rule: HVC, constant", 90, "none"),
     Row("exits", "rule_hvc_count", "rule: HVC, counted", 90, "none"),
     Row("exits", "rule_mmio_const", "rule: load, constant", 90, "none"),
@@ -150,7 +182,8 @@ def rom():
     folder = BUILD / "rom"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "build/guests/bench.elf", folder)
-    shutil.copy(BENCH / "rows.py", folder)
+    for name in "rows.py", "ladder.py":
+        shutil.copy(BENCH / name, folder)
     image = BUILD / "rom.romfs"
     tool(sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "--output", image, "build", folder)
     return image
@@ -233,6 +266,7 @@ def exits(found):
         "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'loops', 'gic', 'allocation')",
         found,
     )
+    rows("import ladder\nladder.run(rows)", found)
     found["heap_python"] = max(v for k, v in found.items() if k.startswith("heap_"))
     other = {}
     rows("rows.run('gic')", other, gic=3)

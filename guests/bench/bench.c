@@ -54,7 +54,7 @@ static inline uint64_t least(uint64_t a, uint64_t b) {
         return (result_t) { full - empty, TIMES }; \
     }
 
-#define HVC_ADD "mov w0, #0xC6000000\n movk w0, #1\n mov x1, #40\n mov x2, #2"
+#define HVC_ADD "mov w0, #0xC6000000\n movk w0, #1\n mov x1, #40\n mov x2, #2\n mov x3, #-1"
 #define DEVICE "mov x2, #0x0B000000"
 #define DISTRIBUTOR "mov x2, #0x08000000"
 #define UART "mov x2, #0x09000000\n mov w3, #'.'"

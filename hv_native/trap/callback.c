@@ -26,23 +26,6 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-// ---- Actions ------------------------------------------------------------------------------------
-
-static const qstr action_names[] = {
-    MP_QSTR_None, MP_QSTR_RETRY, MP_QSTR_SKIP, MP_QSTR_STOP, MP_QSTR_UNDEFINED, MP_QSTR_ABORT, MP_QSTR_SERROR, MP_QSTR_PASS,
-};
-
-const mp_obj_base_t hv_actions[ARRAY_LEN(action_names)] = {
-    [0 ... ARRAY_LEN(action_names) - 1] = { &hv_action_type },
-};
-
-static void action_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
-    (void)kind;
-    mp_printf(print, "hv.%q", action_names[(const mp_obj_base_t *)MP_OBJ_TO_PTR(self) - hv_actions]);
-}
-
-MP_DEFINE_CONST_OBJ_TYPE(hv_action_type, MP_QSTR_Action, MP_TYPE_FLAG_NONE, print, action_print);
-
 // ---- Handlers -----------------------------------------------------------------------------------
 
 #define FIXED_MAX 8 // more than that a closure rarely closes over: it is called the ordinary way
@@ -235,25 +218,52 @@ static void decode_result(mp_obj_t got, bool load, outcome_t *out) {
 
 // ---- Calling them -------------------------------------------------------------------------------
 
-// As in trap_fast.c, for exits that did not come by there.
-static quick_t handler_start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
-    static const quick_t not = { QUICK_VM, 0 };
-    mp_obj_t *at = quick_begin(v, h);
-    if (at == NULL) {
-        // What a native function could not do then, it cannot now.
-        return h->words == WORDS_NATIVE ? not : words_call(v, h, n, raw, load);
-    }
+quick_t quick_run_numbers(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
+    mp_obj_t *at = quick_begin_at(v, h, h->top);
+    quick_box_t *end = quick_boxes.box;
     unsigned given = 0;
+    if (at == NULL) {
+        return (quick_t) { QUICK_VM, 0 };
+    }
     for (; given < h->nargs && given < n; given++) {
-        if (!quick_fits(raw[given])) {
-            return not;
-        }
-        *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)raw[given]);
+        *--at = quick_number(raw[given], &end);
     }
     if (load && given < h->nargs) {
         *--at = mp_const_none;
     }
-    quick_t got = quick_run(h, at);
+    return quick_run_boxed(h, at, end);
+}
+
+static mp_obj_t unboxed(vcpu_t *v, const quick_box_t *box) {
+    return box->type == QUICK_TYPE_X ? mp_load_attr(MP_OBJ_FROM_PTR(v->object), MP_QSTR_x) : mp_obj_new_int_from_ull(box->value);
+}
+
+// The VM goes on in h's frame: what is in boxes becomes what it knows. False: that raised.
+static bool unbox(vcpu_t *v, handler_t *h, mp_obj_t *exception) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) != 0) {
+        *exception = MP_OBJ_FROM_PTR(nlr.ret_val);
+        return false;
+    }
+    for (mp_obj_t *at = h->frame->state; at < h->top; at++) {
+        const quick_box_t *box = MP_OBJ_TO_PTR(*at);
+        if (box >= quick_boxes.box && box < quick_boxes.end) {
+            *at = unboxed(v, box);
+        }
+    }
+    quick_boxes.end = quick_boxes.box;
+    nlr_pop();
+    return true;
+}
+
+// As in trap_fast.c, for exits that did not come by there.
+static quick_t handler_start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
+    static const quick_t not = { QUICK_VM, 0 };
+    if (h->top == NULL || this_pcpu()->id != 0) {
+        // What a native function could not do then, it cannot now.
+        return h->words == WORDS_NATIVE ? not : words_call(v, h, n, raw, load);
+    }
+    quick_t got = quick_run_numbers(v, h, n, raw, load);
     return quick_answered(v, h, got.what, load) ? got : not;
 }
 
@@ -288,6 +298,9 @@ static bool handler_call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *ra
     mp_obj_t got = MP_OBJ_NULL;
     if (v->asked == h && h->words == WORDS_NOT) {
         bool raised;
+        if (UNLIKELY(quick_boxes.end != quick_boxes.box) && !unbox(v, h, &out->exception)) {
+            return false;
+        }
         got = handler_go_on(h, &raised);
         if (raised) {
             out->exception = got;
@@ -349,7 +362,7 @@ bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool loa
     if (v->asked != h) {
         quick_t got = handler_start(v, h, n, raw, load);
         if (got.what != QUICK_VM) {
-            out->action = ACTION_NONE;
+            out->action = got.what == QUICK_SKIP ? ACTION_SKIP : ACTION_NONE;
             out->n = got.what == QUICK_VALUE;
             out->x[0] = got.value;
             return true;

@@ -7,7 +7,9 @@
 // Local variables lie downwards from the top of the frame, the stack upwards from its bottom, as the VM has
 // them, but for the top of the stack, which is kept in a register.
 //
-// A small int n is the object 2 n + 1, which much arithmetic can be done with as it is.
+// A small int n is the object 2 n + 1, which much arithmetic can be done with as it is. A number from 2^62 up to 2^64 - 1
+// is a box (quick_box_t): such are on the stack and in local variables only, and before the VM goes on, callback.c puts
+// MicroPython's own ints in their place.
 
 #include "py/bc0.h"
 #include "offsets.h"
@@ -20,6 +22,8 @@
 #define locals  x10     // behind the first
 #define cases   x11
 #define cache   x4      // MP_STATE_VM(map_lookup_cache)
+#define boxes   x2
+#define box     x3      // the next one
 
 .macro next
     ldrb    w8, [ip], #1
@@ -46,7 +50,14 @@
 .macro both_small
     ldr     x12, [sp_]
     and     x13, x12, top
-    tbz     x13, #0, leave
+    tbz     x13, #0, wide
+.endm
+
+// What goes where the VM would find it is no box.
+.macro no_box from
+    sub     x13, \from, boxes
+    cmp     x13, #BOXES_SIZE
+    b.lo    leave
 .endm
 
 .macro result from
@@ -73,10 +84,13 @@
     .section .text.hot.quick, "ax"
     .balign 64
 quick_cases:
+    opcode  MP_BC_LOAD_CONST_STRING, load_string
     opcode  MP_BC_LOAD_GLOBAL, load_global
     opcode  MP_BC_LOAD_ATTR, load_attr
+    opcode  MP_BC_STORE_GLOBAL, store_global
     opcode  MP_BC_STORE_ATTR, store_attr
     opcode  MP_BC_LOAD_CONST_SMALL_INT, load_const
+    opcode  MP_BC_LOAD_CONST_OBJ, load_object
     opcode  MP_BC_LOAD_DEREF, load_deref
     opcode  MP_BC_STORE_DEREF, store_deref
     opcode  MP_BC_JUMP, jump
@@ -96,6 +110,8 @@ quick_cases:
     opcode  MP_BC_LOAD_CONST_SMALL_INT_MULTI, load_const_multi, MP_BC_LOAD_CONST_SMALL_INT_MULTI_NUM
     opcode  MP_BC_LOAD_FAST_MULTI, load_fast, MP_BC_LOAD_FAST_MULTI_NUM
     opcode  MP_BC_STORE_FAST_MULTI, store_fast, MP_BC_STORE_FAST_MULTI_NUM
+    opcode  UNARY(POSITIVE), positive
+    opcode  UNARY(NEGATIVE), negative
     opcode  UNARY(INVERT), invert
     opcode  UNARY(NOT), not
     opcode  BINARY(LESS), less
@@ -104,6 +120,7 @@ quick_cases:
     opcode  BINARY(LESS_EQUAL), less_equal
     opcode  BINARY(MORE_EQUAL), more_equal
     opcode  BINARY(NOT_EQUAL), not_equal
+    opcode  BINARY(IN), in
     opcode  BINARY(IS), is
     opcode  INPLACE(OR), or_
     opcode  INPLACE(XOR), xor
@@ -113,6 +130,8 @@ quick_cases:
     opcode  INPLACE(ADD), plus
     opcode  INPLACE(SUBTRACT), minus
     opcode  INPLACE(MULTIPLY), times
+    opcode  INPLACE(FLOOR_DIVIDE), floor_divide
+    opcode  INPLACE(MODULO), modulo
     opcode  BINARY(OR), or_
     opcode  BINARY(XOR), xor
     opcode  BINARY(AND), and_
@@ -121,11 +140,16 @@ quick_cases:
     opcode  BINARY(ADD), plus
     opcode  BINARY(SUBTRACT), minus
     opcode  BINARY(MULTIPLY), times
+    opcode  BINARY(FLOOR_DIVIDE), floor_divide
+    opcode  BINARY(MODULO), modulo
     opcode  256, leave, 0
 
-// quick_t quick_run(handler_t *, mp_obj_t *at)
-    .global quick_run
+// quick_t quick_run(handler_t *, mp_obj_t *at), and with arguments that are boxes: behind which is free
+    .global quick_run, quick_run_boxed
 quick_run:
+    adr     boxes, quick_boxes+8
+    mov     box, boxes
+run:
     ldp     s, ip, [x0, #HANDLER_FRAME]
     ldp     locals, cache, [x0, #HANDLER_TOP]
     add     sp_, s, #STATE
@@ -139,24 +163,44 @@ quick_run:
     adr     cases, quick_cases
     next
 
+quick_run_boxed:
+    mov     box, x2
+    adr     boxes, quick_boxes+8
+    b       run
+
 case leave
     mov     x0, #QUICK_VM
 leave_with:
     sub     ip, ip, #1
     str     top, [sp_, #8]!
     stp     ip, sp_, [s, #STATE_IP]
+    str     box, [boxes, #-8]
     ret
 
 case return_value
     tbz     top, #0, 1f
     asr     x1, top, #1
+return:
     mov     x0, #QUICK_VALUE
     ret
 1:  cmp     top, #OBJ_NONE
-    mov     x0, #QUICK_VM
-    mov     x1, #QUICK_NOTHING
-    csel    x0, x1, x0, eq
-    b       leave_with
+    mov     x0, #QUICK_NOTHING
+    b.eq    leave_with
+    cmp     top, #OBJ_FALSE
+    mov     x1, #0
+    b.eq    return
+    cmp     top, #OBJ_TRUE
+    mov     x1, #1
+    b.eq    return
+    adr     x13, hv_actions+ACTION_SKIP_OFFSET
+    mov     x0, #QUICK_SKIP
+    cmp     top, x13
+    b.eq    leave_with
+    mov     x12, top
+    adr     x17, 1f
+    b       positive_number
+1:  mov     x1, x13
+    b       return
 
 // ---- Constants and variables --------------------------------------------------------------------
 
@@ -231,6 +275,41 @@ case load_const
     push    x13
     next
 
+// w13 = the operand, of up to 14 bits, and x14 = behind it. Uses x15.
+.macro operand
+    ldrb    w13, [ip]
+    add     x14, ip, #1
+    tbz     w13, #7, 99f
+    ldrb    w15, [x14], #1
+    tbnz    w15, #7, leave
+    and     w13, w13, #0x7F
+    orr     w13, w15, w13, lsl #7
+99:
+.endm
+
+// x12 = the table of constants behind the module's globals, x13 = which of them is wanted.
+.macro constant table
+    operand
+    ldr     x12, [s]
+    ldr     x12, [x12, #FUN_BC_CONTEXT]
+    ldr     x12, [x12, #\table]
+    mov     ip, x14
+.endm
+
+case load_object
+    constant CONTEXT_OBJECTS
+    ldr     x12, [x12, x13, lsl #3]
+    push    x12
+    next
+
+case load_string
+    constant CONTEXT_QSTRS
+    ldrh    w12, [x12, x13, lsl #1]
+    lsl     x12, x12, #3
+    add     x12, x12, #OBJ_QSTR
+    push    x12
+    next
+
 // A closure's variable: locals[operand] is its cell.
 case load_deref
     ldrb    w12, [ip]
@@ -246,6 +325,7 @@ case load_deref
 case store_deref
     ldrb    w12, [ip]
     tbnz    x12, #7, leave
+    no_box  top
     sub     x12, locals, x12, lsl #3
     ldr     x12, [x12, #-8]
     str     top, [x12, #CELL_OBJ]
@@ -259,7 +339,7 @@ case plus
     both_small
     sub     x13, top, #1
     adds    x13, x12, x13
-    b.vs    leave
+    b.vs    wide
     result  x13
 
 case minus
@@ -301,13 +381,13 @@ case lshift
     both_small
     asr     x13, top, #1
     cmp     x13, #62
-    b.hi    leave
+    b.hi    wide
     asr     x12, x12, #1
     add     x13, x13, #1
     lsl     x14, x12, x13
     asr     x15, x14, x13
     cmp     x15, x12
-    b.ne    leave
+    b.ne    wide
     orr     x13, x14, #1
     result  x13
 
@@ -318,9 +398,50 @@ case times
     smulh   x14, x12, x13
     mul     x13, x12, x13
     cmp     x14, x13, asr #63
-    b.ne    leave
+    b.ne    wide
     add     x13, x13, #1
     result  x13
+
+// Rounded down, and a remainder with the sign of the divisor: x14 and x15, of x12 by x13.
+.macro divide
+    both_small
+    asr     x12, x12, #1
+    asr     x13, top, #1
+    cbz     x13, leave
+    sdiv    x14, x12, x13
+    msub    x15, x14, x13, x12
+    eor     x16, x15, x13
+    cbz     x15, 1f
+    tbz     x16, #63, 1f
+    sub     x14, x14, #1
+    add     x15, x15, x13
+1:
+.endm
+
+case floor_divide
+    divide
+    adds    x13, x14, x14
+    b.vs    leave
+    add     x13, x13, #1
+    result  x13
+
+case modulo
+    divide
+    lsl     x13, x15, #1
+    add     x13, x13, #1
+    result  x13
+
+case positive
+    tbz     top, #0, leave
+    next
+
+case negative
+    tbz     top, #0, leave
+    mov     x12, #2
+    subs    x12, x12, top
+    b.vs    leave
+    mov     top, x12
+    next
 
 case invert
     tbz     top, #0, leave
@@ -372,6 +493,34 @@ truth_object:
     mov     top, #OBJ_FALSE
     add     top, top, x13, lsl #OBJ_TRUE_SHIFT
     next
+
+// Of a small int, among small ints: in a tuple or a list.
+case in
+    ldr     x12, [sp_]
+    tbz     x12, #0, leave
+    tst     top, #3
+    b.ne    leave
+    ldr     x13, [top]
+    adr     x14, mp_type_tuple
+    cmp     x13, x14
+    b.ne    1f
+    ldr     x15, [top, #TUPLE_LEN]
+    add     x16, top, #TUPLE_ITEMS
+    b       2f
+1:  adr     x14, mp_type_list
+    cmp     x13, x14
+    b.ne    leave
+    ldp     x15, x16, [top, #LIST_LEN]
+2:  mov     w13, #0
+    add     x15, x16, x15, lsl #3
+3:  cmp     x16, x15
+    b.hs    decided
+    ldr     x14, [x16], #8
+    tbz     x14, #0, leave
+    cmp     x14, x12
+    b.ne    3b
+    mov     w13, #1
+    b       decided
 
 // w13: whether top counts as true, where that can be seen from the object itself.
 .macro truth
@@ -430,9 +579,7 @@ case jump
 // last; otherwise the VM looks for it, and it will be found the next time. x15 = the element, x14 = behind
 // the operand. Returns to x17.
 find:
-    ldrb    w13, [ip]
-    add     x14, ip, #1
-    tbnz    x13, #7, leave              // the 128th name of a module, or later
+    operand
     ldr     x15, [s]
     ldr     x15, [x15, #FUN_BC_CONTEXT]
     ldr     x15, [x15, #CONTEXT_QSTRS]
@@ -441,10 +588,10 @@ find:
     add     x13, x13, #OBJ_QSTR
     ubfx    x15, x13, #2, #MAP_CACHE_BITS            // MAP_CACHE_OFFSET
     ldrb    w15, [cache, x15]
+at_cached:
     ldp     x16, x12, [x12, #MAP_ALLOC]
-    cbz     x16, leave
-    udiv    x0, x15, x16
-    msub    x15, x0, x16, x15
+    cmp     x15, x16
+    b.hs    leave
     add     x15, x12, x15, lsl #4
     ldr     x12, [x15]
     cmp     x12, x13
@@ -463,27 +610,79 @@ case load_global
     push    x12
     next
 
+case store_global
+    no_box  top
+    adr     x17, 1f
+    ldr     x12, [s]
+    ldr     x12, [x12, #FUN_BC_CONTEXT]
+    ldr     x12, [x12, #CONTEXT_GLOBALS]
+    add     x12, x12, #DICT_MAP
+    b       find
+1:  str     top, [x15, #8]
+    mov     ip, x14
+    pop
+    next
+
 // x12 = the map of members of top, if it is an instance of a class; x13 = the flags of its class.
-.macro members
+.macro members otherwise
     tst     top, #3
     b.ne    leave
     ldr     x12, [top]
     ldrh    w13, [x12, #TYPE_FLAGS]
-    tbz     w13, #TYPE_INSTANCE_BIT, leave
+    tbz     w13, #TYPE_INSTANCE_BIT, \otherwise
     add     x12, top, #INSTANCE_MEMBERS
 .endm
 
 case load_attr
-    members
+    members attr_of_others
+found_attr:
     adr     x17, 1f
     b       find
 1:  ldr     top, [x15, #8]
     mov     ip, x14
     next
 
+// A module's; and x of the vCPU that has exited, which is a box with a type of its own until one of x is asked for.
+attr_of_others:
+    adr     x13, mp_type_module
+    cmp     x12, x13
+    ldr     x12, [top, #MODULE_GLOBALS]
+    add     x12, x12, #DICT_MAP
+    b.eq    found_attr
+    mrs     x12, tpidr_el2
+    ldr     x12, [x12, #PCPU_LOADED]
+    cbz     x12, leave
+    ldr     x13, [x12, #VCPU_OBJECT]
+    cmp     x13, top
+    b.ne    leave
+    operand
+    ldr     x15, [s]
+    ldr     x15, [x15, #FUN_BC_CONTEXT]
+    ldr     x15, [x15, #CONTEXT_QSTRS]
+    ldrh    w13, [x15, x13, lsl #1]
+    cmp     w13, #QSTR_X
+    b.ne    leave
+    mov     x16, x14
+    ldr     x12, [x12, #VCPU_REGS]
+    adr     x13, quick_types+TYPE_SIZE
+    mov     top, box
+    sub     x14, box, boxes
+    cmp     x14, #BOXES_SIZE
+    b.hs    leave_vcpu
+    stp     x13, x12, [box], #16
+    mov     ip, x16
+    next
+leave_vcpu:
+    mrs     x12, tpidr_el2
+    ldr     x12, [x12, #PCPU_LOADED]
+    ldr     top, [x12, #VCPU_OBJECT]
+    b       leave
+
 case store_attr
-    members
+    members leave
     tbnz    w13, #TYPE_ACCESSORS_BIT, leave // properties and the like
+    ldr     x14, [sp_]
+    no_box  x14
     adr     x17, 1f
     b       find
 1:  ldp     x13, x12, [sp_, #-8]
@@ -493,34 +692,358 @@ case store_attr
     mov     ip, x14
     next
 
-// x12 = the address of item top of the list in [sp_].
-.macro item
+// x12 = the object in [sp_] and x13 = its type. x14 = the number top, when it is one.
+.macro subscript
     ldr     x12, [sp_]
     tst     x12, #3
     b.ne    leave
     ldr     x13, [x12]
-    adrp    x14, mp_type_list
-    add     x14, x14, :lo12:mp_type_list
-    cmp     x13, x14
-    b.ne    leave
+    asr     x14, top, #1
+.endm
+
+// If it is of this type: otherwise go on at \otherwise.
+.macro of_type type, otherwise
+    adr     x15, \type
+    cmp     x13, x15
+    b.ne    \otherwise
+.endm
+
+// x13 = the length and x12 = the items of a list, a bytes object or an array: item x14 is one of them.
+.macro item
     tbz     top, #0, leave
     ldp     x13, x12, [x12, #LIST_LEN]
-    asr     x14, top, #1
     cmp     x14, x13
     b.hs    leave                       // also if it is negative
-    add     x12, x12, x14, lsl #3
 .endm
 
 case load_subscr
+    subscript
+    of_type mp_type_list, load_from_others
     item
-    ldr     top, [x12]
+    ldr     top, [x12, x14, lsl #3]
     sub     sp_, sp_, #8
     next
 
 case store_subscr
+    subscript
+    of_type mp_type_list, store_to_others
     item
-    ldp     x13, x14, [sp_, #-16]
+    add     x12, x12, x14, lsl #3
+store_object:                           // to [x12]
+    ldr     x14, [sp_, #-8]
+    no_box  x14
     str     x14, [x12]
-    mov     top, x13
+stored:
+    ldr     top, [sp_, #-16]
     sub     sp_, sp_, #24
     next
+
+load_from_others:
+    of_type mp_type_tuple, 1f
+    tbz     top, #0, leave
+    ldr     x13, [x12, #TUPLE_LEN]
+    cmp     x14, x13
+    b.hs    leave
+    add     x12, x12, #TUPLE_ITEMS
+    ldr     top, [x12, x14, lsl #3]
+    sub     sp_, sp_, #8
+    next
+1:  of_type mp_type_dict, 1f
+    adr     x17, 2f
+    b       find_key
+2:  ldr     top, [x15, #8]
+    sub     sp_, sp_, #8
+    next
+1:  of_type mp_type_bytearray, 1f
+2:  item
+    ldrb    w13, [x12, x14]
+    b       small_result
+1:  of_type mp_type_bytes, 1f
+    b       2b
+1:  of_type mp_type_array, load_from_x
+    ldrb    w16, [x12, #ARRAY_TYPECODE]
+    item
+    cmp     w16, #'B'
+    b.ne    1f
+    ldrb    w13, [x12, x14]
+    b       small_result
+1:  cmp     w16, #'H'
+    b.ne    1f
+    ldrh    w13, [x12, x14, lsl #1]
+    b       small_result
+1:  cmp     w16, #'I'
+    b.ne    1f
+    ldr     w13, [x12, x14, lsl #2]
+    b       small_result
+1:  cmp     w16, #'L'
+    b.eq    1f
+    cmp     w16, #'Q'
+    b.ne    2f
+1:  ldr     x13, [x12, x14, lsl #3]
+    b       number_result
+2:  cmp     w16, #'b'
+    b.ne    1f
+    ldrsb   x13, [x12, x14]
+    b       small_result
+1:  cmp     w16, #'h'
+    b.ne    1f
+    ldrsh   x13, [x12, x14, lsl #1]
+    b       small_result
+1:  cmp     w16, #'i'
+    b.ne    leave
+    ldrsw   x13, [x12, x14, lsl #2]
+small_result:
+    lsl     x13, x13, #1
+    orr     x13, x13, #1
+    result  x13
+
+// Those registers that trap_fast has in memory.
+.macro register
+    tbz     top, #0, leave
+    cmp     x14, #18
+    ccmp    x14, #30, #4, hi
+    cset    w15, eq
+    cmp     x14, #18
+    ccmp    w15, #0, #0, hi
+    b.eq    leave
+    ldr     x12, [x12, #8]
+.endm
+
+load_from_x:
+    of_type quick_types+TYPE_SIZE, leave
+    register
+    ldr     x13, [x12, x14, lsl #3]
+    b       number_result
+
+store_to_others:
+    of_type mp_type_dict, 1f
+    ldr     x15, [x12, #DICT_MAP]
+    tbnz    x15, #1, leave              // is_fixed
+    adr     x17, 2f
+    b       find_key
+2:  add     x12, x15, #8
+    b       store_object
+1:  ldr     x16, [sp_, #-8]             // a number, by its low bits
+    of_type mp_type_bytearray, 1f
+    tbz     x16, #0, leave
+    item
+    asr     x16, x16, #1
+    strb    w16, [x12, x14]
+    b       stored
+1:  of_type mp_type_array, 1f
+    tbz     x16, #0, leave
+    ldrb    w15, [x12, #ARRAY_TYPECODE]
+    orr     w15, w15, #0x20             // signed or not
+    item
+    asr     x16, x16, #1
+    cmp     w15, #'b'
+    b.ne    2f
+    strb    w16, [x12, x14]
+    b       stored
+2:  cmp     w15, #'h'
+    b.ne    2f
+    strh    w16, [x12, x14, lsl #1]
+    b       stored
+2:  cmp     w15, #'i'
+    b.ne    2f
+    str     w16, [x12, x14, lsl #2]
+    b       stored
+2:  cmp     w15, #'q'
+    b.eq    3f
+    cmp     w15, #'l'
+    b.ne    leave
+3:  str     x16, [x12, x14, lsl #3]
+    b       stored
+1:  of_type quick_types+TYPE_SIZE, leave
+    register
+    add     x0, x12, x14, lsl #3
+    tbz     x16, #0, 2f
+    asr     x13, x16, #1
+    b       3f
+2:  mov     x12, x16
+    adr     x17, 3f
+    b       positive_number
+3:  str     x13, [x0]
+    b       stored
+
+// x12 = a dictionary: x15 = where the key top is in it, a small int or a name. Returns to x17.
+find_key:
+    add     x12, x12, #DICT_MAP
+    tbz     top, #0, 3f
+    ldr     x13, [x12]
+    tbnz    x13, #2, leave              // is_ordered
+    ldp     x16, x12, [x12, #MAP_ALLOC]
+    cbz     x16, leave
+    udiv    x15, x14, x16
+    msub    x15, x15, x16, x14
+    mov     w0, #8                      // those that have been pushed on are not far
+1:  add     x13, x12, x15, lsl #4
+    ldr     x13, [x13]
+    cmp     x13, top
+    b.eq    2f
+    cbz     x13, leave
+    subs    w0, w0, #1
+    b.eq    leave
+    add     x15, x15, #1
+    cmp     x15, x16
+    csel    x15, x15, xzr, lo
+    b       1b
+2:  add     x15, x12, x15, lsl #4
+    br      x17
+3:  and     x13, top, #7
+    cmp     x13, #OBJ_QSTR
+    b.ne    leave
+    ubfx    x15, top, #2, #MAP_CACHE_BITS
+    ldrb    w15, [cache, x15]
+    mov     x13, top
+    b       at_cached
+
+// ---- Numbers up to 2^64 - 1 ---------------------------------------------------------------------
+
+// x13 = the number that x12 is, if it is one and not negative. Returns to x17. Uses x14.
+positive_number:
+    asr     x13, x12, #1
+    tbz     x12, #0, 1f
+    tbnz    x13, #63, leave
+    br      x17
+1:  tst     x12, #3
+    b.ne    leave
+    ldr     x14, [x12]
+    adr     x13, quick_types
+    cmp     x14, x13
+    b.ne    2f
+    ldr     x13, [x12, #8]
+    br      x17
+2:  adr     x13, mp_type_int            // a long constant: digits of 16 bits
+    cmp     x14, x13
+    b.ne    leave
+    ldr     x13, [x12, #INT_MPZ]
+    tbnz    x13, #0, leave              // negative
+    ldp     x14, x12, [x12, #INT_MPZ + 8]
+    cmp     x14, #4
+    b.hi    leave
+    add     x12, x12, x14, lsl #1
+    mov     x13, #0
+3:  cbz     x14, 4f
+    ldrh    w0, [x12, #-2]!
+    orr     x13, x0, x13, lsl #16
+    sub     x14, x14, #1
+    b       3b
+4:  br      x17
+
+// A result from 0 on, x13, takes the place of both operands.
+number_result:
+    lsr     x12, x13, #62
+    cbz     x12, small_result
+    sub     x12, box, boxes
+    cmp     x12, #BOXES_SIZE
+    b.hs    leave
+    adr     x12, quick_types
+    stp     x12, x13, [box], #16
+    sub     x13, box, #16
+    result  x13
+
+// A binary operation that is not for small ints, or whose result is none: of x15 by x16, which is negative when x14 is 1.
+wide:
+    ldr     x12, [sp_]
+    adr     x17, 1f
+    b       positive_number
+1:  mov     x15, x13
+    asr     x16, top, #1
+    lsr     x14, x16, #63
+    tbnz    top, #0, 2f
+    mov     x12, top
+    adr     x17, 1f
+    b       positive_number
+1:  mov     x16, x13
+    mov     x14, #0
+2:  sub     w12, w8, #MP_BC_BINARY_OP_MULTI
+    cmp     w12, #BINARY_OP_OR - BINARY_OPS
+    b.lo    wide_comparison
+    cmp     w12, #BINARY_OP_OR
+    b.hs    3f
+    add     w12, w12, #BINARY_OPS
+3:  cmp     w12, #BINARY_OP_AND
+    b.eq    wide_and
+    cmp     w12, #BINARY_OP_ADD
+    b.eq    wide_add
+    cmp     w12, #BINARY_OP_SUBTRACT
+    b.eq    wide_subtract
+    cbnz    x14, leave
+    cmp     w12, #BINARY_OP_RSHIFT
+    b.eq    wide_rshift
+    cmp     w12, #BINARY_OP_OR
+    b.eq    wide_or
+    cmp     w12, #BINARY_OP_XOR
+    b.eq    wide_xor
+    cmp     w12, #BINARY_OP_LSHIFT
+    b.eq    wide_lshift
+    cmp     w12, #BINARY_OP_MULTIPLY
+    b.eq    wide_multiply
+    cbz     x16, leave
+    udiv    x13, x15, x16
+    cmp     w12, #BINARY_OP_FLOOR_DIVIDE
+    b.eq    number_result
+    cmp     w12, #BINARY_OP_MODULO
+    b.ne    leave
+    msub    x13, x13, x16, x15
+    b       number_result
+wide_and:
+    and     x13, x15, x16
+    b       number_result
+wide_or:
+    orr     x13, x15, x16
+    b       number_result
+wide_xor:
+    eor     x13, x15, x16
+    b       number_result
+wide_add:
+    cbnz    x14, 2f
+1:  adds    x13, x15, x16
+    b.cs    leave
+    b       number_result
+wide_subtract:
+    cbz     x14, 3f
+    neg     x16, x16
+    b       1b
+2:  neg     x16, x16
+3:  subs    x13, x15, x16
+    b.lo    leave
+    b       number_result
+wide_rshift:
+    lsr     x13, x15, x16
+    cmp     x16, #63
+    csel    x13, x13, xzr, ls
+    b       number_result
+wide_lshift:
+    cmp     x16, #63
+    b.hi    leave
+    lsl     x13, x15, x16
+    lsr     x12, x13, x16
+    cmp     x12, x15
+    b.ne    leave
+    b       number_result
+wide_multiply:
+    umulh   x12, x15, x16
+    cbnz    x12, leave
+    mul     x13, x15, x16
+    b       number_result
+
+.macro compared op, condition
+    cmp     w12, #\op
+    b.ne    1f
+    cmp     x15, x16
+    cset    w13, \condition
+    b       decided
+1:
+.endm
+
+wide_comparison:
+    cbnz    x14, leave
+    compared BINARY_OP_EQUAL, eq
+    compared BINARY_OP_NOT_EQUAL, ne
+    compared BINARY_OP_LESS, lo
+    compared BINARY_OP_MORE, hi
+    compared BINARY_OP_LESS_EQUAL, ls
+    compared BINARY_OP_MORE_EQUAL, hs
+    b       leave

@@ -15,8 +15,9 @@
 #include "vm/vcpu_state.h"
 
 enum {
-    QUICK_VALUE,        // it returned an int
-    QUICK_NOTHING,      // None
+    QUICK_VALUE,        // it returned an int, or a bool
+    QUICK_SKIP,         // hv.SKIP
+    QUICK_NOTHING,      // None, which does not answer a load
     QUICK_VM,           // not yet: the VM has to go on
 };
 
@@ -24,6 +25,23 @@ typedef struct {
     uint64_t what;
     uint64_t value;
 } quick_t;
+
+// A number from 2^62 on that only quick.S knows, or a vCPU's registers: what it looks like to MicroPython's VM is made
+// when that goes on (quick_unbox).
+typedef struct {
+    const void *type;   // QUICK_TYPE_NUMBER, QUICK_TYPE_X
+    uint64_t value;
+} quick_box_t;
+
+// Of the handler that runs on the boot core.
+typedef struct {
+    quick_box_t *end;   // behind those that one which left for the VM has used
+    quick_box_t box[16];
+} quick_boxes_t;
+extern quick_boxes_t quick_boxes;
+extern const mp_obj_full_type_t quick_types[2];
+#define QUICK_TYPE_NUMBER &quick_types[0]
+#define QUICK_TYPE_X &quick_types[1]
 
 // Fill in h's frame from quick_begin's pointer downwards (`*--at = argument`), as many as h->nargs, and
 // give the rest to quick_run. NULL: this handler, or this core, cannot. Boot core, interrupts masked.
@@ -48,10 +66,23 @@ static inline bool quick_fits(uint64_t value) {
 }
 
 quick_t quick_run(handler_t *h, mp_obj_t *at);
+quick_t quick_run_boxed(handler_t *h, mp_obj_t *at, quick_box_t *end);
+
+// An argument of any size; for quick_run_boxed, whose boxes begin with quick_boxes.box.
+static inline mp_obj_t quick_number(uint64_t value, quick_box_t **end) {
+    if (quick_fits(value)) {
+        return MP_OBJ_NEW_SMALL_INT((mp_int_t)value);
+    }
+    **end = (quick_box_t) { QUICK_TYPE_NUMBER, value };
+    return MP_OBJ_FROM_PTR((*end)++);
+}
+
+// With n numbers of any size and, when `load`, None behind them, cut to what h takes.
+quick_t quick_run_numbers(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load);
 
 // Unless it is an answer, the VM has to go on: callback() will see to it.
 static inline bool quick_answered(vcpu_t *v, handler_t *h, uint64_t what, bool load) {
-    if (LIKELY(what == QUICK_VALUE || (what == QUICK_NOTHING && !load))) {
+    if (LIKELY(what <= (load ? QUICK_SKIP : QUICK_NOTHING))) {
         return true;
     }
     v->asked = h;

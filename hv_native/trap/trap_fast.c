@@ -61,6 +61,21 @@ uint64_t call_words(vcpu_t *v, guest_regs_t *r, handler_t *h) {
     return after_words(v);
 }
 
+// The last n arguments, with numbers among them that are no small ints.
+static NOINLINE uint64_t call_boxed(vcpu_t *v, guest_regs_t *r, handler_t *h, mp_obj_t *at, const uint64_t *x, unsigned n) {
+    quick_box_t *end = quick_boxes.box;
+    for (; n != 0; n--) {
+        *--at = quick_number(*x++, &end);
+    }
+    quick_t got = quick_run_boxed(h, at, end);
+    if (got.what == QUICK_VALUE) {
+        r->x[0] = got.value;
+    } else if (!quick_answered(v, h, got.what, false)) {
+        return EXIT_TRAP;
+    }
+    return EXIT_RESUME;
+}
+
 uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h) {
     mp_obj_t *at = quick_begin_at(v, h, h->top);
     if (at == NULL) {
@@ -69,7 +84,7 @@ uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h) {
     const uint64_t *x = &r->x[1];
     for (unsigned n = h->nargs; n != 0; n--) {
         if (!quick_fits(*x)) {
-            return EXIT_TRAP;
+            return call_boxed(v, r, h, at, x, n);
         }
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)*x++);
     }
@@ -235,6 +250,15 @@ static NOINLINE uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, u
     return EXIT_RESUME;
 }
 
+// No value: hv.SKIP leaves the register of a load as it is.
+static NOINLINE uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, bool load) {
+    if (!quick_answered(v, h, what, load)) {
+        return EXIT_TRAP;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
 static NOINLINE uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, mp_obj_t *at, uint64_t offset) {
     at = quick_begin_at(v, h, at);
     if (at == NULL) {
@@ -247,13 +271,27 @@ static NOINLINE uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, ha
         *--at = mp_const_none;
     }
     quick_t got = quick_run(h, at);
-    return quick_answered(v, h, got.what, true) ? load_done(r, esr, FIELD(esr, 20, 16), got.value) : EXIT_TRAP;
+    if (LIKELY(got.what == QUICK_VALUE)) {
+        return load_done(r, esr, FIELD(esr, 20, 16), got.value);
+    }
+    return skipped_or_not(v, h, got.what, true);
+}
+
+static NOINLINE uint64_t store_boxed(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+    if (!quick_answered(v, h, quick_run_numbers(v, h, 2, (const uint64_t[]) { offset, value }, false).what, false)) {
+        return EXIT_TRAP;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
 }
 
 static NOINLINE uint64_t store_quick(vcpu_t *v, handler_t *h, mp_obj_t *at, uint64_t offset, uint64_t value) {
     at = quick_begin_at(v, h, at);
-    if (at == NULL || !quick_fits(value)) {
+    if (at == NULL) {
         return EXIT_TRAP;
+    }
+    if (UNLIKELY(!quick_fits(value))) {
+        return store_boxed(v, h, offset, value);
     }
     if (h->nargs > 0) {
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)offset);
@@ -400,18 +438,29 @@ static NOINLINE uint64_t sysreg_words(vcpu_t *v, guest_regs_t *r, unsigned rt, b
     return EXIT_RESUME;
 }
 
+static NOINLINE uint64_t store_number(vcpu_t *v, handler_t *h, uint64_t value) {
+    if (!quick_answered(v, h, quick_run_numbers(v, h, 1, &value, false).what, false)) {
+        return EXIT_TRAP;
+    }
+    skip_instruction();
+    return EXIT_RESUME;
+}
+
 static NOINLINE uint64_t sysreg_quick(vcpu_t *v, guest_regs_t *r, unsigned rt, bool write, handler_t *h, mp_obj_t *at) {
     uint64_t value = reg_get(r, rt);
     at = quick_begin_at(v, h, at);
-    if (at == NULL || (write && !quick_fits(value))) {
+    if (at == NULL) {
         return EXIT_TRAP;
+    }
+    if (UNLIKELY(write && !quick_fits(value))) {
+        return store_number(v, h, value);
     }
     if (h->nargs > 0) {
         *--at = write ? MP_OBJ_NEW_SMALL_INT((mp_int_t)value) : mp_const_none;
     }
     quick_t got = quick_run(h, at);
-    if (!quick_answered(v, h, got.what, !write)) {
-        return EXIT_TRAP;
+    if (UNLIKELY(got.what != QUICK_VALUE)) {
+        return skipped_or_not(v, h, got.what, !write);
     }
     if (!write) {
         reg_set(r, rt, got.value);

@@ -49,10 +49,15 @@ static inline mp_map_elem_t *by_hash(mp_map_t *map, mp_obj_t index, mp_map_looku
         }
         slot = slot + 1 == &table[map->alloc] ? table : slot + 1;
         if (slot == first || slot->key == MP_OBJ_SENTINEL) {
+            *cached(index) = 0; // what is beyond the map upstream takes for its remainder, and leaves so: quick.S does not
             return __real_mp_map_lookup(map, index, kind);
         }
     }
     return found(map, slot);
+}
+
+static __attribute__((noinline)) mp_map_elem_t *by_hash_of_new(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
+    return by_hash(map, index, kind, qstr_hash(MP_OBJ_QSTR_VALUE(index)));
 }
 
 // The hashes of those of the image are at hand; upstream's search for one begins with those made since the reset.
@@ -77,7 +82,7 @@ mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup
     if (q - pool->total_prev_len >= pool->len) {
         pool = q >= mp_qstr_const_pool.total_prev_len ? &mp_qstr_const_pool : mp_qstr_const_pool.prev;
         if (q - pool->total_prev_len >= pool->len) {
-            return __real_mp_map_lookup(map, index, kind);
+            return by_hash_of_new(map, index, kind);
         }
     }
     return by_hash(map, index, kind, pool->hashes[q - pool->total_prev_len]);
