@@ -13,6 +13,7 @@ from test_smp import storm
 # What hv.platform() says there.
 BOARDS = {
     "ZCU102": {"cpus": 4, "gic": 2, "ram_base": 0, "uart": 0xFF00_0000, "psci": True},
+    "RPI3": {"cpus": 4, "gic": 0, "ram_base": 0, "uart": 0x3F20_1000, "psci": False},
     "VERSAL": {"cpus": 2, "gic": 3, "ram_base": 0, "uart": 0xFF00_0000, "psci": True},
 }
 

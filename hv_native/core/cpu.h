@@ -20,7 +20,8 @@ typedef struct pcpu {
     struct vcpu *fp_owner;  // whose FP registers are live on this core; NULL: EL2's own
     struct timer *timers;   // armed on this core, soonest first
     uint64_t irq_count;
-    uint64_t vgic_call;     // what the GIC is told for this core to get INTC_SGI_VGIC
+    uint64_t vgic_call;     // what the GIC is told for this core to get INTC_SGI_VGIC; 0: ask intc
+    uint64_t gich;          // this core's GICH (vgic_lr.h)
     uint64_t no_stage2;     // VTTBR_EL2 of nobody (stage2.c)
     uint64_t debug_version; // of the breakpoints and watchpoints in this core's registers (vcpu/debug.c)
 } pcpu_t;

@@ -27,12 +27,35 @@ int64_t firmware_call(uint64_t function, uint64_t a1, uint64_t a2, uint64_t a3) 
     return (int64_t)x0;
 }
 
+// The Raspberry Pi's watchdog ends in a reset, and a reset with this partition number in a halt: Linux' and the
+// firmware's convention.
+enum { PM_RSTC = 0x1C, PM_RSTS = 0x20, PM_WDOG = 0x24 };
+#define PM_PASSWORD 0x5A000000u
+#define PM_HALT 0x555u
+#define PM_FULL_RESET 0x20u
+#define PM_SOON 10u         // of some 16 us
+
+static void watchdog(uint32_t status) {
+    uint64_t pm = platform.pm_base;
+    if (pm == 0) {
+        return;
+    }
+    write32(pm + PM_RSTS, PM_PASSWORD | (read32(pm + PM_RSTS) & ~PM_HALT) | status);
+    write32(pm + PM_WDOG, PM_PASSWORD | PM_SOON);
+    write32(pm + PM_RSTC, PM_PASSWORD | (read32(pm + PM_RSTC) & ~0x30u) | PM_FULL_RESET);
+    for (;;) {
+        wfi();
+    }
+}
+
 void firmware_system_off(void) {
     firmware_call(PSCI_SYSTEM_OFF, 0, 0, 0);
+    watchdog(PM_HALT);
 }
 
 void firmware_system_reset(void) {
     firmware_call(PSCI_SYSTEM_RESET, 0, 0, 0);
+    watchdog(0);
 }
 
 // DeviceTree Specification, 3.8.1: each looks at its own word, which may be in memory that is no one's.

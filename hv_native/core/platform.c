@@ -16,10 +16,10 @@ static struct {
 static const char *stdout_path;
 
 // What the devices that are of use here say they are compatible with. The UARTs' are in the order of uart_kind_t.
-typedef enum { VIRTIO, GIC_V2, GIC_V3, TIMER, FLASH, PL031, FW_CFG, PSCI, PMU, UART, NOTHING = 0xFF } device_kind_t;
+typedef enum { VIRTIO, GIC_V2, GIC_V3, BCM2836, BCM2835, BCM2835_PM, TIMER, FLASH, PL031, FW_CFG, PSCI, PMU, UART, NOTHING = 0xFF } device_kind_t;
 
 static const struct {
-    char name[22];
+    char name[24];
     uint8_t kind;
 } kinds[] = {
     { "virtio,mmio", VIRTIO },
@@ -40,6 +40,9 @@ static const struct {
     { "ti,am654-uart", UART + UART_8250 },
     { "brcm,bcm2835-aux-uart", UART + UART_BCM2835_AUX },
     { "xlnx,xuartps", UART + UART_CADENCE },
+    { "brcm,bcm2836-l1-intc", BCM2836 },
+    { "brcm,bcm2836-armctrl-ic", BCM2835 },
+    { "brcm,bcm2835-pm", BCM2835_PM },
     { "cdns,uart-r1p8", UART + UART_CADENCE },
     { "cdns,uart-r1p12", UART + UART_CADENCE },
     { "fsl,imx6q-uart", UART + UART_IMX },
@@ -62,9 +65,15 @@ static unsigned kind_of(const node_t *n) {
     return NOTHING;
 }
 
-// A GIC's interrupt specifier is <type number flags>: type 0 is an SPI, 1 a PPI.
+// A GIC's interrupt specifier is <type number flags>: type 0 is an SPI, 1 a PPI. The Raspberry Pi 3's two controllers
+// have two cells: <number flags> of the cores' own, <bank bit> of the devices'.
 static unsigned tree_intid(const node_t *n, unsigned index, unsigned fallback) {
-    if (!node_has(n, P_INTERRUPTS) || n->prop[P_INTERRUPTS].len < (index + 1) * 12) {
+    if (!node_has(n, P_INTERRUPTS)) {
+        return fallback;
+    } else if (n->prop[P_INTERRUPTS].len % 12 != 0 && n->prop[P_INTERRUPTS].len >= (index + 1) * 8) {
+        unsigned first = node_cell(n, P_INTERRUPTS, index * 2, 0), second = node_cell(n, P_INTERRUPTS, index * 2 + 1, 0);
+        return n->depth == 2 ? BCM_LOCAL(first) : BCM_DEVICE(first, second);
+    } else if (n->prop[P_INTERRUPTS].len < (index + 1) * 12) {
         return fallback;
     }
     uint32_t number = node_cell(n, P_INTERRUPTS, index * 3 + 1, 0);
@@ -175,6 +184,15 @@ static void found_device(const node_t *n) {
             break;
         case GIC_V3:
             found_gic(n, 3);
+            break;
+        case BCM2836:
+            platform.bcm2836 = node_reg(n, 0);
+            break;
+        case BCM2835:
+            platform.bcm2835 = node_reg(n, 0);
+            break;
+        case BCM2835_PM:
+            platform.pm_base = node_reg(n, 0).base;
             break;
         case TIMER:
             found_timer(n);

@@ -49,6 +49,8 @@ struct platform {
     conduit_t conduit;
     unsigned gic_version; // 2, 3, or 0 for none
     range_t gicd, gicc, gich, gicv, gicr;
+    range_t bcm2836, bcm2835; // the Raspberry Pi 3's controllers: the cores' own, and the devices'
+    uint64_t pm_base;   // and what resets it, or 0
     unsigned nuarts;
     platform_uart_t uart[PLATFORM_MAX_UARTS]; // in the tree's order
     const platform_uart_t *console; // the one that /chosen names, else the first
@@ -64,10 +66,19 @@ struct platform {
     } virtio[PLATFORM_MAX_VIRTIO];
 };
 
+// The Raspberry Pi 3's interrupts, numbered as a GIC's: a core's own from 16, devices' from 32, a bank of 32 after another.
+#define BCM_LOCAL(source) (16 + (source))
+#define BCM_DEVICE(bank, bit) (32 + 32 * (bank) + (bit))
+
 extern struct platform platform;
 
 // The n-th UART of the tree that is not the console; NULL: there are not so many of a kind that is known.
 const platform_uart_t *platform_uart(unsigned n);
+
+// An interrupt controller that there is a driver for (irq/intc.h).
+static inline bool platform_has_intc(void) {
+    return platform.gic_version != 0 || platform.bcm2836.size != 0;
+}
 
 // What the tree has at [base, base + size), in pages: only devices compatible with one of `names`, others as well,
 // or not even that all over.

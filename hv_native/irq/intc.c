@@ -45,6 +45,7 @@ void intc_init(void) {
             intc = &gicv3;
             break;
         default:
+            intc = platform_has_intc() ? &bcm2836 : intc;
             ask_page[GICC_IAR / 4] = INTC_ASK;
             platform.gicc = (range_t) { (uint64_t)ask_page, sizeof(ask_page) };
             break;

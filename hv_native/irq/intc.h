@@ -28,7 +28,7 @@ typedef struct {
 
 // The machine's; chosen by the device tree. None: nothing ever comes.
 extern const intc_t *intc;
-extern const intc_t gicv2, gicv3;
+extern const intc_t gicv2, gicv3, bcm2836;
 void intc_init(void);
 
 // Those that every interrupt needs stand inline for the two GICs. Another controller shows itself as a

@@ -122,7 +122,7 @@ static void map_image(void) {
 }
 
 static void map_devices(void) {
-    const range_t *gic[] = { &platform.gicd, &platform.gicc, &platform.gich, &platform.gicv, &platform.gicr };
+    const range_t *gic[] = { &platform.gicd, &platform.gicc, &platform.gich, &platform.gicv, &platform.gicr, &platform.bcm2836, &platform.bcm2835 };
     for (unsigned i = 0; i < ARRAY_LEN(gic); i++) {
         if (gic[i]->size != 0) {
             mmu_map_device(gic[i]->base, gic[i]->size);
@@ -132,6 +132,9 @@ static void map_devices(void) {
         mmu_map_device(platform.uart[i].base, PAGE_SIZE);
     }
     mmu_map_device(BOARD_EARLY_UART, PAGE_SIZE); // for el2_fault.c
+    if (platform.pm_base != 0) {
+        mmu_map_device(platform.pm_base, PAGE_SIZE);
+    }
     if (platform.rtc_base != 0) {
         mmu_map_device(platform.rtc_base, PAGE_SIZE);
     }

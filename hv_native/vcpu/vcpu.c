@@ -100,7 +100,7 @@ exit_t vcpu_run(vcpu_t *v) {
     pcpu_t *p = this_pcpu();
     vm_t *vm = v->vm;
     vcpu_load(v);
-    WRITE_SYSREG(hcr_el2, vm->el2[EL2_HCR] | (v->serror ? HCR_VSE : 0));
+    WRITE_SYSREG(hcr_el2, vm->el2[EL2_HCR] | v->vgic.lines | (v->serror ? HCR_VSE : 0));
     WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR] | (UNLIKELY(v->debugged) ? debug_enter(v) : 0));
     WRITE_SYSREG(hstr_el2, vm->el2[EL2_HSTR]);
     WRITE_SYSREG(cnthctl_el2, vm->el2[EL2_CNTHCTL]);

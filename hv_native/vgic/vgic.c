@@ -16,6 +16,7 @@
 #include "vgic/vgic.h"
 #include "vgic/vgic_irq.h"
 #include "vgic/vgic_lr.h"
+#include "vgic/vgic_soft.h"
 #include "vgic/vtimer.h"
 #include "vm/runqueue.h"
 #include "vm/vcpu_state.h"
@@ -26,6 +27,9 @@
 
 static unsigned lr_count;
 static uint32_t lr_all;                 // a bit for each list register
+// List registers are in memory (vgic_soft.c): then this bit is always set in vgic_t.kick, so that nobody gives the lock
+// back without looking at what they signal.
+static uint32_t vgic_soft;
 
 static vgic_bank_t *bank_of(vcpu_t *v, unsigned intid) {
     return vgic_bank(v, intid / 32);
@@ -177,14 +181,15 @@ static uint64_t sgi_source(vcpu_t *v, unsigned sgi, bool active, bool *pending) 
     } else {
         *pending = false;
     }
-    // Another vCPU's SGI of the same number follows when this one ends.
-    return LR_SOURCE(from) | (c->sgi_from[sgi] != 0 ? LR_EOI : 0);
+    // Another vCPU's SGI of the same number follows when this one ends. A list register in memory with EOI is one that
+    // vgic_fast.c leaves alone.
+    return LR_SOURCE(from) | (c->sgi_from[sgi] != 0 || vgic_soft ? LR_EOI : 0);
 }
 
-// QEMU 7.2's GICv2 keeps an SPI active when another core than the one that acknowledged it (the boot core)
+// No list register in memory ends a physical interrupt. QEMU 7.2's GICv2 keeps an SPI active when another core than the one that acknowledged it (the boot core)
 // ends it by a list register with HW. Then we end it, by a maintenance interrupt.
 static bool ends_elsewhere(unsigned intid) {
-    return intid >= 32 && !gic_is_v3() && this_pcpu()->id != 0;
+    return vgic_soft || (intid >= 32 && !gic_is_v3() && this_pcpu()->id != 0);
 }
 
 // Into list register n, which is free. It is active, or deliverable to v, or both.
@@ -349,7 +354,7 @@ static unsigned free_lr(vcpu_t *v) {
     vgic_cpu_t *c = &v->vgic;
     uint32_t left = lr_all & ~c->used;
     if (left == 0) {
-        for (uint32_t ended = c->used & ich_elrsr_read(); ended != 0; ended &= ended - 1) {
+        for (uint32_t ended = c->used & (vgic_soft ? vgic_soft_elrsr() : ich_elrsr_read()); ended != 0; ended &= ended - 1) {
             unsigned n = (unsigned)__builtin_ctz(ended);
             take_from_lr(v, n);
             c->used &= (uint16_t) ~(1u << n);
@@ -450,8 +455,12 @@ static void kick_vcpu(vcpu_t *v) {
 }
 
 void vgic_unlock_and_kick(vm_t *vm) {
-    uint32_t who = vm->vgic.kick;
-    vm->vgic.kick = 0;
+    uint32_t who = vm->vgic.kick & ~vgic_soft;
+    vm->vgic.kick = vgic_soft;
+    vcpu_t *v = this_pcpu()->loaded;
+    if (UNLIKELY(vgic_soft != 0) && v != NULL && v->vm == vm) {
+        vgic_soft_update(v);
+    }
     spin_unlock(&vm->vgic.lock);
     dmb_ish();
     for (; who != 0; who &= who - 1) {
@@ -747,6 +756,9 @@ void vgic_load(vcpu_t *v) {
     ich_apr_write(c->apr);
     c->hcr = 0;
     fill_lrs(v);
+    if (UNLIKELY(vgic_soft != 0)) {
+        vgic_soft_update(v); // it is not called loaded yet
+    }
     vgic_unlock_unfolded(v->vm);
 }
 
@@ -889,15 +901,24 @@ void vgic_reset_vm(vm_t *vm) {
 }
 
 void vgic_init_core(void) {
-    if (platform.gic_version == 0) {
+    if (!platform_has_intc()) {
         return;
+    }
+    this_pcpu()->gich = platform.gich.base;
+    if (vgic_is_soft()) {
+        vgic_soft = BIT(31);
+        vgic_soft_init_core();
     }
     lr_count = (ich_vtr_read() & 0x3F) + 1;
     lr_count = lr_count < VGIC_MAX_LRS ? lr_count : VGIC_MAX_LRS;
     lr_all = (1u << lr_count) - 1;
     ich_hcr_write(0);
-    irq_attach(platform.maintenance_irq, maintenance, NULL);
-    this_pcpu()->vgic_call = (gic_is_v3() ? gicv3_sgi : gicv2_sgi)(INTC_SGI_VGIC, this_pcpu()->mpidr);
+    if (!vgic_soft) {
+        irq_attach(platform.maintenance_irq, maintenance, NULL);
+    }
+    if (platform.gic_version != 0) {
+        this_pcpu()->vgic_call = (gic_is_v3() ? gicv3_sgi : gicv2_sgi)(INTC_SGI_VGIC, this_pcpu()->mpidr);
+    }
     irq_attach(INTC_SGI_VGIC, core_called, NULL);
     irq_while_waiting = vgic_answer;
 }

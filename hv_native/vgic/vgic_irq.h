@@ -8,6 +8,7 @@
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "irq/gic.h"
+#include "irq/intc.h"
 #include "vgic/vgic_lr.h"
 #include "vgic/vtimer.h"
 #include "vm/runqueue.h"
@@ -69,6 +70,8 @@ static inline void vgic_sgi_by(vcpu_t *to, unsigned sgi, const vcpu_t *from, boo
         vcpu_wake(to);
     } else if (v3) {
         gicv3_call(on->vgic_call);
+    } else if (UNLIKELY(on->vgic_call == 0)) {
+        intc->send(INTC_SGI_VGIC, on->mpidr); // no GIC
     } else {
         gicv2_call(on->vgic_call);
     }

@@ -6,6 +6,7 @@
 #define HV_VGIC_LR_H
 
 #include "core/arch.h"
+#include "core/cpu.h"
 #include "core/platform.h"
 
 #define LR_ACTIVE BIT(63)
@@ -45,9 +46,14 @@ static inline bool gic_is_v3(void) {
     return platform.gic_version == 3;
 }
 
+// This core's GICH: the device, or what vgic_soft.c has for one.
+static inline uint64_t gich_base(void) {
+    return this_pcpu()->gich;
+}
+
 #define ICH_REGISTER(name, offset) \
     static inline uint32_t ich_##name##_read(void) { \
-        return gic_is_v3() ? (uint32_t)READ_SYSREG(ICH_##offset##_EL2) : read32(platform.gich.base + GICH_##offset); \
+        return gic_is_v3() ? (uint32_t)READ_SYSREG(ICH_##offset##_EL2) : read32(gich_base() + GICH_##offset); \
     }
 ICH_REGISTER(hcr, HCR)
 ICH_REGISTER(vtr, VTR)
@@ -59,7 +65,7 @@ static inline void ich_hcr_write(uint32_t v) {
     if (gic_is_v3()) {
         WRITE_SYSREG(ICH_HCR_EL2, v);
     } else {
-        write32(platform.gich.base + GICH_HCR, v);
+        write32(gich_base() + GICH_HCR, v);
     }
 }
 
@@ -67,7 +73,7 @@ static inline void ich_vmcr_write(uint32_t v) {
     if (gic_is_v3()) {
         WRITE_SYSREG(ICH_VMCR_EL2, v);
     } else {
-        write32(platform.gich.base + GICH_VMCR, v);
+        write32(gich_base() + GICH_VMCR, v);
     }
 }
 
@@ -78,7 +84,7 @@ static inline void ich_apr_read(uint32_t apr[2]) {
         apr[0] = (uint32_t)READ_SYSREG(ICH_AP0R0_EL2);
         apr[1] = (uint32_t)READ_SYSREG(ICH_AP1R0_EL2);
     } else {
-        apr[0] = read32(platform.gich.base + GICH_APR);
+        apr[0] = read32(gich_base() + GICH_APR);
         apr[1] = 0;
     }
 }
@@ -88,7 +94,7 @@ static inline void ich_apr_write(const uint32_t apr[2]) {
         WRITE_SYSREG(ICH_AP0R0_EL2, apr[0]);
         WRITE_SYSREG(ICH_AP1R0_EL2, apr[1]);
     } else {
-        write32(platform.gich.base + GICH_APR, apr[0]);
+        write32(gich_base() + GICH_APR, apr[0]);
     }
 }
 
@@ -121,15 +127,16 @@ static inline void ich_lr_write(unsigned n, uint64_t v) {
 
 #define GICH_LR_STATE (3u << 28)
 #define GICH_LR_PENDING (1u << 28)
+#define GICH_LR_ACTIVE (1u << 29)
 #define GICH_LR_EOI (1u << 19)
 #define GICH_LR_PHYSICAL (0x3FFu << 10)
 
 static inline uint32_t gich_lr_read(unsigned n) {
-    return read32(platform.gich.base + GICH_LR + n * 4);
+    return read32(gich_base() + GICH_LR + n * 4);
 }
 
 static inline void gich_lr_write(unsigned n, uint32_t v) {
-    write32(platform.gich.base + GICH_LR + n * 4, v);
+    write32(gich_base() + GICH_LR + n * 4, v);
 }
 
 // A register as the hardware has it ("raw"), where that saves work.

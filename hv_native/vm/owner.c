@@ -105,7 +105,7 @@ const char *host_owner(const vm_t *vm, uint64_t pa, uint64_t size) {
     if (host_is_ram(pa, size)) {
         return ram_owner(vm, pa, size);
     }
-    const range_t *gic[] = { &p->gicd, &p->gicc, &p->gich, &p->gicv, &p->gicr };
+    const range_t *gic[] = { &p->gicd, &p->gicc, &p->gich, &p->gicv, &p->gicr, &p->bcm2836, &p->bcm2835 };
     for (unsigned i = 0; i < ARRAY_LEN(gic); i++) {
         if (overlaps(pa, size, gic[i]->base, gic[i]->size)) {
             return "the real interrupt controller";

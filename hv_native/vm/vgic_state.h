@@ -42,6 +42,7 @@ typedef struct {
     uint32_t vmcr, apr[2];              // saved while on == NULL
     uint16_t used, latched;             // list registers: in use; pending because `pending` was set
     uint16_t intid[VGIC_MAX_LRS];       // what is in each
+    uint64_t lines;                     // HCR_EL2.VI and VF, where no GIC raises them (vgic_soft.c)
     uint64_t timer_lr;                  // the virtual timer's list register, when it is known, or 0
     bool folded;                        // the list registers have been emptied into the banks
     bool asleep;                        // GICR_WAKER.ProcessorSleep
@@ -84,7 +85,7 @@ typedef struct {
     spinlock_t lock;                    // this and the banks of all vCPUs. No other is taken inside
     uint32_t group0, group1;            // GICD_CTLR's enables: all ones or all zeros
     uint32_t touched;                   // banks in which anything was ever deliverable or active
-    uint32_t kick;                      // vCPUs to tell, once the lock is free
+    uint32_t kick;                      // vCPUs to tell, once the lock is free; bit 31: see vgic_soft
     vgic_bank_t spi[VGIC_WORDS - 1];
     vgic_watch_t watch[VGIC_WATCHES];
     vgic_forward_t forward[VGIC_FORWARDS];

@@ -15,11 +15,15 @@ void banner_machine(void) {
             "QEMU hands one of more than 1 MB to hypervisor.bin, not to hypervisor.elf.");
         return;
     }
-    if (platform.gic_version == 0) {
+    if (!platform_has_intc()) {
         mp_print_str(&mp_plat_print, "no GIC\nWithout interrupts there are no virtual machines, and Ctrl-C does not end a loop.");
         return;
     }
-    mp_printf(&mp_plat_print, "GICv%u", platform.gic_version);
+    if (platform.gic_version == 0) {
+        mp_print_str(&mp_plat_print, "BCM2836 interrupts");
+    } else {
+        mp_printf(&mp_plat_print, "GICv%u", platform.gic_version);
+    }
     if (platform.boot_el != 1) {
         mp_print_str(&mp_plat_print, "\nA guest to begin with: import hv; hv.demo()");
     }

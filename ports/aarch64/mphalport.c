@@ -70,7 +70,7 @@ static void wake(timer_t *timer) {
 
 // Look once more with interrupts masked, then wait: a masked interrupt ends the wait all the same.
 static void wait_until(uint64_t deadline) {
-    if (platform.gic_version == 0) {
+    if (!platform_has_intc()) {
         uart_rx_poll(); // nothing would end the wait
         return;
     }
