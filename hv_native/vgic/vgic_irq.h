@@ -22,7 +22,12 @@ static inline bool vgic_timer_again(vcpu_t *v) {
     if (raw == 0) {
         return false;
     }
-    lr_raw_write(v->vgic.bank.at[VTIMER_INTID], raw);
+    unsigned n = v->vgic.bank.at[VTIMER_INTID];
+    if (gic_is_v3()) {
+        ich_lr_write(n, raw);
+    } else {
+        write32(platform.gich.base + GICH_LR + n * 4, (uint32_t)raw); // in memory, timer_lr is 0 (vgic_soft.c)
+    }
     return true;
 }
 
