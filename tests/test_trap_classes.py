@@ -191,6 +191,8 @@ PERMISSIONS = {
     "an unallocated register of CP14": ({}, mrc(14, 3, 9, 4, 1), UNDEFINED),
     "a condition that fails": ({"CNTKCTL_EL1": 0x200}, mrc(15, 0, 14, 2, 1, condition=0), "0x5a 0x5b"),
     "PMCCNTR": ({}, mrc(15, 0, 9, 13, 0), "vector 0x600, ec 0x3, at 0"),
+    "PMCCNTR with leave": ({"PMUSERENR_EL0": 4, "PMCCNTR_EL0": 0x123456789A}, mrc(15, 0, 9, 13, 0), "0x3456789a 0x5b"),
+    "PMEVCNTR3": ({"PMUSERENR_EL0": 8, "PMEVCNTR3_EL0": 0x77}, mrc(15, 0, 14, 8, 3), "0x77 0x5b"),
     "PMUSERENR": ({}, mrc(15, 0, 9, 14, 0), "0x0 0x5b"),
     "PMCR": ({}, mrc(15, 0, 9, 12, 0), "vector 0x600, ec 0x3, at 0"),
 }  # fmt: skip

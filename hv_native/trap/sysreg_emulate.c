@@ -104,6 +104,10 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
     if (vtimer_sysreg(v, key, write, value) || vgic_sysreg(v, key, write, value) || el1_state(v, key, write, value)) {
         return true;
     }
+    if (key == ACTLR_EL1) {
+        *value = 0;
+        return true;
+    }
     if (FIELD(key, 21, 20) == 2 && debug_sysreg(v, key, write, value)) {
         return true;
     }
@@ -115,10 +119,7 @@ bool sysreg_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
         *value = id_register(v, (unsigned)FIELD(key, 4, 1), (unsigned)FIELD(key, 19, 17));
         return true;
     }
-    if (is_pmu(key) && debug_sysreg(v, key, write, value)) {
-        return true;
-    }
-    if (key == ACTLR_EL1 || is_set_way(key) || (!is_el0s(key) && reads_as_zero(key))) {
+    if (is_set_way(key) || (!is_el0s(key) && reads_as_zero(key) && !is_pmu(key))) {
         *value = 0;
         return true;
     }
@@ -157,8 +158,11 @@ static int thread_index(uint64_t key) {
     return key == KEY(3, 3, 13, 0, 2) ? EL1_TPIDR_EL0 : key == KEY(3, 3, 13, 0, 3) ? EL1_TPIDRRO_EL0 : -1;
 }
 
-// What sysreg_emulate leaves to here because of who asks.
+// What sysreg_emulate leaves to here because of who asks: trap_fast does not.
 static bool el0s_emulate(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
+    if (is_pmu(key) && debug_sysreg(v, key, write, value)) {
+        return true;
+    }
     int index = thread_index(key);
     if (index < 0) {
         *value = write ? *value : 0;

@@ -139,7 +139,9 @@ void pmu_enter(vcpu_t *v) {
         load(v, mask);
     }
     if (p->user != 0) {
-        WRITE_SYSREG(pmuserenr_el0, p->user);
+        // All of EL0's accesses come to EL2 (pmu_el0_may), and none to EL1 first. For what SW, CR and ER allow QEMU 7.2 does
+        // not look at TPM, and EL0 would have the core's own counters.
+        WRITE_SYSREG(pmuserenr_el0, USER_EN);
     }
     p->loaded = (uint32_t)mask;
     isb();
