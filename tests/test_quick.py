@@ -481,6 +481,53 @@ print(three(outer), total)
     ]
 
 
+LATE = """
+import time
+vm = guest(code)
+cpu = vm.cpu[0]
+def took(handler):
+    vm.hvc(0xc600_0001, handler)
+    best = 1 << 30
+    for i in range(5):
+        cpu.pc = 0x4008_0000
+        start = time.ticks_cpu()
+        vm.run()
+        best = min(best, time.ticks_diff(time.ticks_cpu(), start))
+    return best, cpu.x[0]
+def early(cpu):
+    one.two = one.two + 1
+    return three
+class Box:
+    pass
+one = Box()
+one.two = 0
+three = 3
+"""
+
+
+def test_late_names_of_a_module_are_found_as_well(boot):
+    """Those from the 128th on have two bytes in the bytecode."""
+    names = [f"name{n}" for n in range(400)]
+    script = f"""{LATE}
+{" = ".join(names)} = 0
+last = Box()
+last.attribute = 0
+number = 4
+def late(cpu):
+    last.attribute = last.attribute + 1
+    return number
+cost, got = took(early)
+late_cost, late_got = took(late)
+print(got, late_got, one.two, last.attribute, late_cost - cost)
+"""
+    loop = (
+        "mov x20, #100\n1: load x0, 0xc6000001\n hvc #0\n subs x20, x20, #1\n b.ne 1b\n hvc #0x100"
+    )
+    *right, more = map(int, run(boot(icount=True), loop, script, 60).split())
+    assert right == [3, 4, 500, 500]
+    assert more < 100 * 40 / 16  # instructions; the VM would take 500 or more for each of 100
+
+
 def test_a_handler_may_remove_or_replace_itself(target):
     script = """
 import gc

@@ -184,7 +184,7 @@ def rom():
     folder = BUILD / "rom"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "build/guests/bench.elf", folder)
-    for name in "rows.py", "ladder.py":
+    for name in "rows.py", "ladder.py", "disk.py":
         shutil.copy(BENCH / name, folder)
     (folder / "block.bin").write_bytes(assemble((BENCH / "block.S").read_text()))
     image = BUILD / "rom.romfs"
@@ -270,6 +270,7 @@ def exits(found):
         found,
     )
     rows("import ladder\nladder.run(rows)", found)
+    rows("import disk\nrows.report('disk_request', disk.disk_request())", found)
     found["heap_python"] = max(v for k, v in found.items() if k.startswith("heap_"))
     other = {}
     rows("rows.run('gic')", other, gic=3)
