@@ -325,22 +325,19 @@ def test_ctrl_c_ends_a_loop(target, loop):
 def test_timers_run_while_a_loop_does(target):
     script = """
 import machine
-count = 0
+flag = bytearray(4)
 def tick(t):
-    global count
-    count += 1
-timer = machine.Timer(-1, period=1, callback=tick)
+    flag[1] += 1
+    if flag[1] == 3:
+        flag[0] = 1
 @micropython.viper
-def wait(p: ptr32):
+def wait(p: ptr8):
     while p[0] == 0:
         pass
-flag = bytearray(4)
-def stop(t):
-    flag[0] = 1
-machine.Timer(-1, mode=machine.Timer.ONE_SHOT, period=50, callback=stop)
+timer = machine.Timer(-1, period=1, callback=tick)
 wait(flag)
 timer.deinit()
-print(count > 3)
+print(flag[1] >= 3)
 """
     assert target.exec(script) == "True\n"
 
@@ -823,3 +820,53 @@ def test_ctrl_c_ends_a_handler_that_loops(target, kind):
     target.send("\r")
     target.wait_prompt(10)
     assert target.repl("vm.exit") == "<Exit raised: cpu 0 at pc 0x40080008>"
+
+
+BROKEN = """
+    mov x20, #10
+1:  bl called
+    subs x20, x20, #1
+    b.ne 1b
+    hvc #0x100
+called:
+    nop
+    ret
+"""
+
+
+def test_breakpoints_take_compiled_functions(each_target):
+    code, at = link(BROKEN)
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+seen = []
+@micropython.native
+def native(cpu):
+    seen.append(cpu.x[20])
+@micropython.viper
+def viper(cpu):
+    seen.append(cpu.x[20])
+@micropython.viper
+def leaf(cpu):
+    n = 0
+    for i in range(1000):
+        n += i
+@micropython.native
+def third(cpu):
+    if cpu.x[20] == 8:
+        return hv.STOP
+@micropython.viper
+def fourth(cpu):
+    if int(cpu.x[20]) == 7:
+        return hv.STOP
+    return None
+for f in native, viper, leaf, third, fourth:
+    del seen[:]
+    bp = vm.on(at["called"], f)
+    cpu.reset(0x4008_0000)
+    vm.run()
+    print(len(seen), bp.hits, cpu.x[20])
+    bp.remove()
+"""
+    lines = run(each_target, code, script, at=at).splitlines()
+    assert lines == ["10 10 0", "10 10 0", "0 10 0", "0 3 8", "0 4 7"]
