@@ -870,3 +870,41 @@ for f in native, viper, leaf, third, fourth:
 """
     lines = run(each_target, code, script, at=at).splitlines()
     assert lines == ["10 10 0", "10 10 0", "0 10 0", "0 3 8", "0 4 7"]
+
+
+WRITES = """
+    load x1, 0x40201000
+    mov x20, #10
+1:  str x20, [x1]
+    subs x20, x20, #1
+    b.ne 1b
+    hvc #0x100
+"""
+
+
+def test_watches_take_compiled_functions(each_target):
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+seen = []
+@micropython.native
+def native(cpu, address, size, old, new):
+    seen.append(new)
+@micropython.viper
+def viper(cpu, address, size, old, new):
+    seen.append(new)
+@micropython.viper
+def leaf(cpu, address: uint, size: uint, old: uint, new: uint):
+    n = 0
+    for i in range(1000):
+        n += i
+for f in native, viper, leaf:
+    del seen[:]
+    w = vm.watch(0x4020_1000, 8, "w", f, ipa=True)
+    cpu.reset(0x4008_0000)
+    vm.run()
+    print(len(seen), seen[:2], w.hits)
+    w.remove()
+"""
+    lines = run(each_target, WRITES, script).splitlines()
+    assert lines == ["10 [10, 9] 10", "10 [10, 9] 10", "0 [] 10"]
