@@ -4,6 +4,7 @@
 import re
 import shlex
 import subprocess
+import sys
 
 import pytest
 from guestcode import built, run
@@ -113,5 +114,55 @@ def test_card(image, tmp_path):
     try:
         machine.boot()
         assert machine.eval("__import__('hv').platform()['model']") == "Raspberry Pi 3"
+    finally:
+        machine.close()
+
+
+@pytest.mark.parametrize("line", ["machine.reset()", "hv.poweroff()"])
+def test_watchdog_of_a_pi(image, line):
+    """Where no firmware is left to ask, a Raspberry Pi's watchdog resets it and switches it off."""
+    machine = Target(command=command("RPI3", None))
+    try:
+        machine.boot()
+        machine.repl("import hv, machine")
+        machine.send(line + "\r")
+        if "reset" in line:
+            machine.until("MicroPython v")
+            machine.wait_prompt()
+            assert machine.repl("1 + 1") == "2"
+        else:
+            machine.wait_off()
+    finally:
+        machine.close()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("name", BOARDS)
+def test_linux(image, name, tmp_path):
+    """Debian's kernel as a guest, from /rom, with as many vCPUs as the machine has cores."""
+    fetch = [sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud"]
+    subprocess.run(fetch, check=True)
+    folder, rom = tmp_path / "rom", tmp_path / "rom.romfs"
+    folder.mkdir()
+    for file in ("vmlinuz", "initrd.gz"):
+        (folder / file).symlink_to(ROOT / "build/guests-debian/6.1-cloud" / file)
+    mpremote = [sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "--output", rom]
+    subprocess.run([*mpremote, "build", folder], check=True, capture_output=True)
+    line = command(name, tmp_path)
+    line = ["hypervisor.bin" if word == "hypervisor.elf" else word for word in line]
+    line = ["512M" if word == "128M" else word for word in line]
+    machine = Target(command=[*line, "-initrd", str(rom)])
+    try:
+        machine.boot()
+        machine.exec(f"import hv\nvm = hv.VM('linux', ram='256M', cpus={BOARDS[name]['cpus']})")
+        arguments = "'/rom/vmlinuz', initrd='/rom/initrd.gz', cmdline='console=ttyAMA0'"
+        machine.exec(f"vm.linux({arguments})", seconds=60)
+        machine.send("vm.attach()\r")
+        machine.until("/ # ", seconds=200)
+        machine.send("nproc; echo and so on\r")
+        assert machine.until("\nand so on\n", 30).splitlines()[-2] == str(BOARDS[name]["cpus"])
+        machine.send("poweroff -f\r")
+        machine.wait_prompt(60)
     finally:
         machine.close()

@@ -11,7 +11,7 @@
 
 #define INTC_SPURIOUS 1020u // this INTID and above: nothing to do
 #define INTC_SGI_KICK 1u    // "look again": leave the guest if you have been asked to
-#define INTC_SGI_VGIC 2u    // vgic.c's own: bring the list registers up to date
+#define INTC_SGI_VGIC 2u    // vgic_lr.c's own: bring the list registers up to date
 
 typedef struct {
     void (*init)(void);         // once, on the boot core: what all cores share

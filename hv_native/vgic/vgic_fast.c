@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The virtual GIC's fast paths.
 // The virtual GIC's short ways, for what guests do all the time: the timer's next interrupt, an SGI
-// to oneself, and the distributor's commonest registers. Each does what the long way in vgic.c or
+// to oneself, and the distributor's commonest registers. Each does what the long way in vgic_lr.c or
 // vgic_dist.c would have done, or says that it cannot.
 //
 // No lock is needed for a list register of this core. What it is made of (priority, group, enables)

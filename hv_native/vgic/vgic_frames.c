@@ -28,7 +28,7 @@ bool vgic_add(vm_t *vm) {
                && add(vm, GICR_IPA, vm->nvcpus * GICR_STRIDE, vgic_redist_access, vgic_redist_load, vgic_redist_store);
     }
     if (vgic_is_soft()) {
-        vm->vgic.kick = BIT(31); // see vgic.c
+        vm->vgic.kick = BIT(31); // see vgic_lr.c
         return add(vm, GICD_IPA, GICD_SIZE_V2, vgic_dist_access, vgic_dist_load, vgic_dist_store_v2)
                && add(vm, GICC_IPA, GICC_SIZE, vgic_soft_cpu_access, NULL, NULL);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Virtual CPU interface in software.
-// For machines whose interrupt controller has no virtualisation extensions. vgic.c fills list registers as
+// For machines whose interrupt controller has no virtualisation extensions. vgic_lr.c fills list registers as
 // elsewhere, but they are words of memory, one set a core, laid out as GICH's; the guest's CPU interface traps and
 // does here what GICV would do with them (IHI 0048B 5.5), and HCR_EL2.VI and VF say what it would signal.
 #ifndef HV_VGIC_SOFT_H

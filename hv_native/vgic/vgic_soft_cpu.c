@@ -24,7 +24,7 @@ enum {
 
 // ---- Maintenance --------------------------------------------------------------------------------
 
-// GICH_MISR (5.3.3), as far as vgic.c asks for it.
+// GICH_MISR (5.3.3), as far as vgic_lr.c asks for it.
 static bool wants_attention(void) {
     uint32_t hcr = *vgic_soft_reg(GICH_HCR), vmcr = *vgic_soft_reg(GICH_VMCR);
     unsigned valid = 0, pending = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Virtual GIC and timer state.
 // What the virtual GIC and the guest timers keep in a VM and in each vCPU. One model for GICv2 and
-// GICv3; only vgic.c, vgic_dist.c and vtimer.c look inside.
+// GICv3; only vgic_lr.c, vgic_dist.c and vtimer.c look inside.
 #ifndef HV_VGIC_STATE_H
 #define HV_VGIC_STATE_H
 
