@@ -11,6 +11,7 @@ FROZEN_MANIFEST ?= #     what is frozen into the image; see docs/scripts.md
 PACK      ?= #           patterns of frozen modules that are kept deflated
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
 COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
+ELF       ?= build/guests/hello.elf#    what `make gdb` knows of the guest, and loads if there is none
 GUEST     ?= 6.1-cloud#  what `make linux` boots: 6.1, 6.1-cloud, 6.12 or 6.12-cloud
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
 BENCH     ?= #           what `make bench` measures: --quick, or names of groups (default: all)
@@ -45,7 +46,7 @@ DTB = $(patsubst $(BOARDS)/%.dts,build/boards/%.dtb,$(wildcard $(BOARDS)/$(BOARD
 BOARD_TARGET = $(MACHINE) -kernel hypervisor.bin $(if $(ROM),-initrd build/rom.romfs) $(DTB:%=-dtb %)
 TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DISK_ARGS)) -nic none $(QEMU_ARGS)
 
-.PHONY: all setup run linux repl serve stop debug test test-long test-upstream bench fuzz check format pictures clean distclean help
+.PHONY: all setup run linux repl serve gdb stop debug test test-long test-upstream bench fuzz check format pictures clean distclean help
 .PHONY: ready command image
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -84,6 +85,9 @@ command: ready ## QEMU's command line
 
 image: all $(DTB) ## an SD card's image for BOARD, build/boards/BOARD.img
 	@$(PY) tools/card.py $(BOARDS)/$(BOARD) $(DTB)
+
+gdb: ready ## gdb on the VM `vm` of `make serve`, or on ELF in a new one; the prompt stays
+	@$(PY) tools/attach.py $(GDB) $(ELF) $(GDB_ARGS) -- $(TARGET)
 
 stop: ## end what `make serve` started
 	@$(PY) tools/serve.py stop

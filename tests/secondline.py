@@ -25,9 +25,11 @@ class SecondLine:
             *(("-global", "virtio-mmio.force-legacy=false") if modern else ()),
         )
         self.socket = None
+        self.unread = b""
 
     def connect(self):
         self.disconnect()
+        self.unread = b""
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.connect(str(self.path))
         return self
@@ -41,14 +43,15 @@ class SecondLine:
         self.socket.sendall(data)
 
     def until(self, count_or_end, seconds=10):
-        """Reads so many bytes, or up to these."""
-        end, got = time.monotonic() + seconds * PATIENCE, b""
-        by_count = isinstance(count_or_end, int)
-        while len(got) < count_or_end if by_count else not got.endswith(count_or_end):
+        """Reads so many bytes, or up to these; what comes behind them is for the next time."""
+        end, by_count = time.monotonic() + seconds * PATIENCE, isinstance(count_or_end, int)
+        while len(self.unread) < count_or_end if by_count else count_or_end not in self.unread:
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.socket], [], [], left)[0]:
-                raise Hung(f"the second line said no more than {got[-1000:]!r}")
-            if not (fresh := self.socket.recv(65536 if not by_count else count_or_end - len(got))):
-                raise Gone(f"the second line ended after {got[-1000:]!r}")
-            got += fresh
+                raise Hung(f"the second line said no more than {self.unread[-1000:]!r}")
+            if not (fresh := self.socket.recv(65536)):
+                raise Gone(f"the second line ended after {self.unread[-1000:]!r}")
+            self.unread += fresh
+        size = count_or_end if by_count else self.unread.index(count_or_end) + len(count_or_end)
+        got, self.unread = self.unread[:size], self.unread[size:]
         return got

@@ -233,6 +233,23 @@ def test_serve_keeps_state_between_calls(served):
     )
 
 
+def test_gdb_is_on_the_guest(served):
+    """One that it makes; then the one that is there, where it was left, with the prompt beside."""
+    args = "GDB_ARGS=-batch -ex 'break guest_main' -ex continue -ex bt -ex 'p $$_exitcode'"
+    status, text = make("gdb", args)
+    assert status == 0 and "gdb is on <VM guest: 1 cpus" in text, text
+    assert re.search(r"^#0 +guest_main \(x0=0\) at hello/hello.c:", text, re.M), text
+    assert mpremote("connect", served, "resume", "exec", "print(vm.running)")[1] in (
+        "True\n",
+        "False\n",
+    )
+    mpremote("connect", served, "resume", "exec", "vm.reset()")
+    status, text = make("gdb", "GDB_ARGS=-batch -ex 'p $$pc'")
+    assert status == 0 and "<_start>" in text and "gdb is on" not in text, text
+    status, text = make("gdb", "ELF=build/guests/none.elf", "GDB_ARGS=-batch")
+    assert "No such file" in text
+
+
 def test_debug_stops_at_the_reset_entry(image):
     status, text = make("debug", "GDB_ARGS=-batch -ex 'break main' -ex continue -ex bt")
     assert status == 0, text

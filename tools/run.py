@@ -184,7 +184,13 @@ def main():
             sys.exit(f"elapid: no such file: {path}")
 
     ours, theirs = socket.socketpair()
-    command = [*args.command, *second_line("run-line1"), "-nographic", "-serial", "mon:stdio"]
+    command = [
+        *args.command,
+        *second_line("run-line1", args.command),
+        "-nographic",
+        "-serial",
+        "mon:stdio",
+    ]
     # A session of its own: a Ctrl-C meant for make does not end QEMU behind our back.
     qemu = subprocess.Popen(
         command,

@@ -21,19 +21,18 @@ BUILD = Path("build")
 GDB_PORT = 1234  # what QEMU's -s means
 
 
-def second_line(name):
-    """QEMU's options for a second serial line of the target, hv.serial(1): the socket build/NAME.
+def second_line(name, command):
+    """QEMU's options for a second serial line of the target, hv.serial(1): the socket build/NAME. None where the
+    machine is not "virt", which has places for virtio devices.
 
     By a relative path: what a socket may be called is short.
     """
+    if not any(word.startswith("virt,") for word in command):
+        return []
     chardev = f"socket,id=line1,path={BUILD / name},server=on,wait=off"
     return [
-        "-chardev",
-        chardev,
-        "-device",
-        "virtio-serial-device",
-        "-device",
-        "virtconsole,chardev=line1",
+        *("-chardev", chardev),
+        *("-device", "virtio-serial-device", "-device", "virtconsole,chardev=line1"),
     ]
 
 
@@ -87,10 +86,12 @@ class Background:
 def serve(command):
     qemu = Background("pty")
     running = qemu.pid() is not None
-    pty = qemu.start([*command, *second_line("line1")])
+    more = second_line("line1", command)
+    pty = qemu.start([*command, *more])
     if running:
         say("already running; `make stop` ends it")
-    say(f"its second line, hv.serial(1), is {BUILD / 'line1'}")
+    if more:
+        say(f"its second line, hv.serial(1), is {BUILD / 'line1'}")
     print(pty)
 
 

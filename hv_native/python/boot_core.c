@@ -288,16 +288,16 @@ static void boot_core_kicked(void *arg) {
     }
 }
 
-void boot_core_start(vm_t *vm) {
+void boot_core_start(vm_t *vm, const vcpu_t *only) {
     smp_start(boot_core_kicked);
     vm->ended_by = NULL;
     vm->stopping = false;
     vm->running = true;
     vm->zeroed = 0;
-    vm->starts++; // another one is first each time, or many short runs would all be the same one's
+    vm->starts += only == NULL; // another one is first each time, or many short runs would all be the same one's
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         vcpu_t *v = vm->vcpu[(vm->starts + i) % vm->nvcpus];
-        if (v->state == VCPU_STOPPED) {
+        if (v->state == VCPU_STOPPED && (only == NULL || v == only)) {
             v->kicked = false;
             if (cpus_online > 1 && v->on == this_pcpu()) {
                 uint64_t daif = irq_save();

@@ -21,8 +21,8 @@ void boot_core_turn_end(bool more);
 void boot_core_turn_anew(void);         // outside of turns: others have had theirs
 bool boot_core_turn_of_others(void);
 
-// Start the VM's vCPUs that are not off. The other cores are brought up the first time.
-void boot_core_start(vm_t *vm);
+// Start the VM's vCPUs that are not off, or only one of them. The other cores are brought up the first time.
+void boot_core_start(vm_t *vm, const vcpu_t *only);
 // Finish exits of other cores that only Python can. Runs handlers.
 void boot_core_serve_python(void);
 // A handler of this VM, or any, is on the stack.

@@ -402,7 +402,7 @@ static mp_obj_t vm_run(mp_obj_t self, mp_obj_t timeout_in) {
     pl011_attach(vm, true);
     vm->foreground = true;
     vm->vcpu[0]->affinity = 0; // its handlers are Python's, and Python is here
-    boot_core_start(vm);
+    boot_core_start(vm, NULL);
     if (ticks != UINT64_MAX) { // not before: a deadline that has passed by then would be forgotten
         timer_arm(&deadline.timer, timer_now() + ticks, deadline_passed);
     }
@@ -459,16 +459,25 @@ static mp_obj_t vm_attach(mp_obj_t self, mp_obj_t key) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(vm_attach_obj, vm_attach);
 
-// start(): in the background.
-static mp_obj_t vm_start(mp_obj_t self) {
+static const vcpu_t *stopped_cpu(const vm_t *vm, mp_obj_t cpu) {
+    mp_int_t n = unbox_int(cpu);
+    if (n < 0 || n >= (mp_int_t)vm->nvcpus || vm->vcpu[n]->state != VCPU_STOPPED) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s has no cpu %ld that could run: it is off, or there is none"), vm->name, (long)n);
+    }
+    return vm->vcpu[n];
+}
+
+// start(cpu): in the background; None: all of them.
+static mp_obj_t vm_start(mp_obj_t self, mp_obj_t cpu) {
     vm_t *vm = hv_vm_get(self);
     check_not_running(vm);
+    const vcpu_t *only = cpu == mp_const_none ? NULL : stopped_cpu(vm, cpu);
     keep(MP_OBJ_TO_PTR(self));
-    boot_core_start(vm);
+    boot_core_start(vm, only);
     boot_core_share();
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(vm_start_obj, vm_start);
+static MP_DEFINE_CONST_FUN_OBJ_2(vm_start_obj, vm_start);
 
 // pause(): all vCPUs off their cores when it returns. False when it did not run, or has just ended by itself.
 static mp_obj_t vm_pause(mp_obj_t self) {

@@ -37,6 +37,8 @@ _built_of = (
     "breaks",
     "elf",
     "event",
+    "gdbengine",
+    "gdbstub",
     "progress",
     "source",
     "stage2",
@@ -57,6 +59,7 @@ _LAZY = {
     "Switch": "net",
     "demo": "demo",
     "serial": "serial",
+    "gdb": "gdbstub",
 }
 
 

@@ -24,6 +24,7 @@ Exit\tWhy a guest stopped, or is stopped now
 explain(esr, far=None, hpfar=None, pc=None, ipa=None)\tOne line on a syndrome. `esr` is ESR_ELx, or an Exit, which brings the addresses itself; `far` and `hpfar` are FAR_ELx and HPFAR_EL2 as read, used where they are valid.
 Fault\tAn access that no memory or register answers. Its text has the address and the cause.
 fdt\tFlattened device trees (Devicetree Specification v0.4, chapter 5): read, edit, write.
+gdb(vm, line=None)\tLet gdb attach to a VM, by a serial line of the machine: a number or a stream of hv.serial(); by itself the second one, if there is one. Then the prompt stays, and this returns at once; close() of what it returns ends it. The console it takes until gdb detaches; Ctrl-C twice ends it when gdb is gone.
 initrd()\tWhat the machine was started with as its initrd; its RAM is nobody else's. OSError when nothing.
 loader\tPuts images into guest RAM: ELF, arm64 Image, flat binaries, also gzip'd or as EFI zboot.
 machine_dt\tThe device tree a guest sees: made for the machine a VM offers, or the user's own, fitted to it.
@@ -91,7 +92,7 @@ stage2\tThe guest's IPA space: hv.stage2.Stage2.
 linux(kernel, initrd=None, cmdline='', dtb=None)\tLoad an arm64 kernel Image (also gzip'd), an initrd and a device tree as its boot protocol wants them, and make cpu 0 ready to start it. dtb: the user's own tree (a path or a buffer), fitted to this VM.
 run(timeout_ms=None)\tRun in the foreground, the guest's console on this one. Returns an Exit when the guest ends, or does something nobody answers: it can be run on. A reset of the guest starts it anew, and the time goes on. Ctrl-C raises KeyboardInterrupt.
 reset()\tAs after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
-start()\tRun in the background, on every core there is; the prompt stays. How it ends: `exit`.
+start(cpu=None)\tRun in the background, on every core there is; the prompt stays. How it ends: `exit`. cpu: only this one runs, until the next start() or run(); the others stay where they are.
 pause()\tStop all of its vCPUs; start() or run() go on. False when it did not run, or had just ended.
 running\tWhether it runs in the background.
 stop_time\tWhether its virtual counter stands still while it is stopped (it does, unless set False).

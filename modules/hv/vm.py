@@ -54,6 +54,7 @@ class VM(Traps):
     _nodes = ()  # of the device tree
     _breaks = ()  # hv.breaks.Breakpoint
     _failed = None  # what could not be loaded: there is nothing to run
+    _debugger = None  # what hv.gdb() made: it holds the VM, and is told when it stops
 
     def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
         if not isinstance(name, str):
@@ -117,6 +118,8 @@ class VM(Traps):
         return loaded
 
     def _startable(self):
+        if self._debugger and self._debugger.holds:
+            raise RuntimeError(f"gdb holds {self.name}: go on there, or hv.gdb(vm).close()")
         if self._failed and self.cpu[0].pc == 0:
             raise RuntimeError(f"{self.name} has nothing to run: loading {self._failed} failed")
         self._used = True
@@ -315,7 +318,7 @@ class VM(Traps):
             return self._run_for(timeout_ms)
         while True:
             self._startable()
-            exit = self._vm.run(None)
+            exit = self._run(None)
             if exit.reason != "reset":
                 return exit
             self.reset()
@@ -328,11 +331,20 @@ class VM(Traps):
         while True:
             began = ticks_ms()
             self._startable()
-            exit = self._vm.run(timeout_ms)
+            exit = self._run(timeout_ms)
             if exit.reason != "reset":
                 return exit
             self.reset()
             timeout_ms = max(0, timeout_ms - ticks_diff(ticks_ms(), began))
+
+    def _run(self, timeout_ms):
+        exit = None
+        try:
+            exit = self._vm.run(timeout_ms)
+        finally:
+            if self._debugger and not (exit and exit.reason == "reset"):
+                self._debugger.at_rest(exit)
+        return exit
 
     def reset(self) -> None:
         """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded
@@ -348,17 +360,22 @@ class VM(Traps):
             self._loads = loads  # the next reset tries again
             raise
 
-    def start(self) -> None:
-        """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
+    def start(self, cpu: int | None = None) -> None:
+        """Run in the background, on every core there is; the prompt stays. How it ends: `exit`.
+        cpu: only this one runs, until the next start() or run(); the others stay where they are.
+        """
         self._startable()
         self.exit = None
-        self._vm.start()
+        self._vm.start(cpu)
 
     def pause(self) -> bool:
         """Stop all of its vCPUs; start() or run() go on. False when it did not run, or had
         just ended.
         """
-        return self._vm.pause()
+        paused = self._vm.pause()
+        if self._debugger and not self._vm.running:
+            self._debugger.at_rest(None)
+        return paused
 
     @property
     def running(self) -> bool:
@@ -435,13 +452,17 @@ class VM(Traps):
         if exit.reason == "reset":
             self.reset()
             self.start()
-        else:
-            self.exit = exit
+            return
+        self.exit = exit
+        if self._debugger:
+            self._debugger.at_rest(exit)
 
     def close(self) -> None:
         """End it and give its memory back. What is left of it raises ValueError."""
         self._vm.close()
         self._virtio = {}
+        if self._debugger:
+            self._debugger.closed()
 
     def __enter__(self):
         return self

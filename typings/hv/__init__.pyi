@@ -21,11 +21,14 @@ from .event import events as events
 from .net import Switch as Switch
 from .demo import demo as demo
 from .serial import serial as serial
+from .gdbstub import gdb as gdb
 from . import block as block
 from . import breaks as breaks
 from . import elf as elf
 from . import event as event
 from . import fdt as fdt
+from . import gdbengine as gdbengine
+from . import gdbstub as gdbstub
 from . import loader as loader
 from . import machine_dt as machine_dt
 from . import mmu as mmu

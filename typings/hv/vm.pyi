@@ -97,8 +97,9 @@ class VM(Traps):
     def reset(self) -> None:
         """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded
         (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay."""
-    def start(self) -> None:
-        """Run in the background, on every core there is; the prompt stays. How it ends: `exit`."""
+    def start(self, cpu: int | None=None) -> None:
+        """Run in the background, on every core there is; the prompt stays. How it ends: `exit`.
+        cpu: only this one runs, until the next start() or run(); the others stay where they are."""
     def pause(self) -> bool:
         """Stop all of its vCPUs; start() or run() go on. False when it did not run, or had
         just ended."""

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""`make gdb`: gdb on a guest of the machine that `make serve` runs, which is started if it is not.
+
+    attach.py GDB ELF GDB_ARGS... -- qemu-system-aarch64 ...
+
+The guest is what the target's prompt has as `vm`; if it has none, ELF in a new VM of that name. gdb is on the
+second line, so that the prompt stays.
+"""
+
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from console import Console, Gone, Hung, TargetError
+from say import Stop, say
+from serve import BUILD, Background, second_line
+
+LINE = BUILD / "line1"
+OURS = "import hv; print('vm' in globals() and isinstance(vm, hv.VM) and not vm._vm.closed)"
+LOAD = "vm = hv.VM('guest'); vm.load({!r}); None"
+
+
+def answers():
+    """Whether there is a stub already on the second line."""
+    with socket.socket(socket.AF_UNIX) as line:
+        try:
+            line.connect(str(LINE))
+            line.sendall(b"$qAttached#8f")
+            return bool(select.select([line], [], [], 1)[0] and line.recv(100))
+        except OSError:
+            return False
+
+
+def copy(console, path):
+    """Puts a host file into the root of the target's file system."""
+    data = path.read_bytes()
+    console.raw_exec(f"_f = open({path.name!r}, 'wb')")
+    for at in range(0, len(data), 1024):
+        console.raw_exec(f"_f.write({data[at : at + 1024]!r})")
+    console.raw_exec("_f.close(); del _f")
+
+
+def prepare(pty, elf):
+    """By the target's prompt: a VM, and hv.gdb() on it."""
+    console = Console(os.open(pty, os.O_RDWR | os.O_NOCTTY), patience=3)
+    try:
+        console.friendly()
+        console.enter_raw()
+        if console.raw_exec(OURS).strip() != "True":
+            if not elf.is_file():
+                raise Stop(f"no such file: {elf}")
+            copy(console, elf)
+            console.raw_exec(LOAD.format(elf.name), 60)
+        say(f"gdb is on {console.raw_exec('hv.gdb(vm); print(vm)').strip()}")
+        console.leave_raw()
+    except TargetError as error:
+        raise Stop(error.traceback.strip().splitlines()[-1]) from None
+    except (Gone, Hung) as error:
+        raise Stop(str(error)) from None
+    finally:
+        os.close(console.fd)
+
+
+def main(*words):
+    at = words.index("--")
+    gdb, elf, *options = words[:at]
+    qemu = Background("pty")
+    running = qemu.pid() is not None
+    command = words[at + 1 :]
+    more = second_line(LINE.name, command)
+    if not more:
+        raise Stop(
+            "this machine has no second line: hv.gdb(vm) at its prompt gives gdb the console"
+        )
+    pty = qemu.start([*command, *more])
+    if not (running and answers()):
+        prepare(pty, Path(elf))
+    say(f"the prompt is on {pty} (in another terminal: .venv/bin/mpremote connect {pty} resume)")
+    # Ctrl-C is for gdb; it reaches this process too.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    return subprocess.run([gdb, elf, "-ex", f"target remote {LINE}", *options]).returncode
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except Stop as stop:
+        sys.exit(f"elapid: {stop}")
