@@ -6,6 +6,8 @@ import re
 import pytest
 from guestcode import run
 from harness import TargetError
+from virtiodriver import CODE
+from virtiodriver import SCRIPT as DRIVER
 
 # Its MMU on: 39-bit addresses, VA = IPA for 1 GB from 0x4000_0000 and once more at 0x8000_0000, by a table at 0x4010_0000.
 MMU = """
@@ -72,7 +74,7 @@ vm.cpu[0].x[0], vm.cpu[0].x[1] = 0x4020_1000, 64
 w = vm.watch(0x4020_1000, 8, "w", seen)
 print(vm.run(60_000).reason, log, w.hits)
 print(vm.memory[0x4020_1008], vm.memory[0x4020_0ff8], vm.memory[0x4020_0ffc], vm.memory[0x4020_1000])
-print(w, vm.watches() == [w])
+print(w, vm.watches() == (w,))
 w.off()
 vm.cpu[0].reset(0x4008_0000)
 vm.cpu[0].x[0], vm.cpu[0].x[1] = 0x4020_1000, 64
@@ -84,9 +86,9 @@ print(vm.watches(), vm.stage2.walk(0x4020_1000)[1] >> 56 & 7)
     assert run(each_target, FIELD, script, 60).splitlines() == [
         "stop [(1075843072, 8, 0, 64), (1075843072, 8, 64, 48), (1075843072, 8, 48, 32), (1075843072, 8, 32, 16)] 4",
         "1 1 1 16",
-        "<Watch w of 0x40201000, 8 bytes at 0x40201000: 4 hits> True",
-        "stop 4 <Watch w of 0x40201000, 8 bytes at 0x40201000: 4 hits, off>",
-        "[] 0",
+        "<Watch w 0x40201000, 8 bytes: 4 hits> True",
+        "stop 4 <Watch w 0x40201000, 8 bytes: 4 hits, off>",
+        "() 0",
     ]
 
 
@@ -216,8 +218,8 @@ def outcome(watch):
     vm = guest(code)
     for at in range(0x4020_0f00, 0x4020_2100):
         vm.memory[at] = at * 7 & 255
-    w = vm.watch(0x4020_0000, 0x3000, "rw", ipa=True) if watch else None
-    literals = vm.watch(0x4008_1000, 0x1000, "r", ipa=True) if watch else None
+    w = vm.watch(ipa=0x4020_0000, size=0x3000, rights="rw") if watch else None
+    literals = vm.watch(ipa=0x4008_1000, size=0x1000, rights="r") if watch else None
     assert vm.run(60_000).reason == "stop", vm.exit
     cpu = vm.cpu[0]
     hits = w and (w.hits, literals.hits)
@@ -384,14 +386,77 @@ print(w.hits {"== 4000" if rights == "w" else ">= 8000"})
     assert lines == ["stop", "[4000, 1000, 1000, 1000, 1000]", "True"]
 
 
+def test_a_devices_accesses(target):
+    """What a virtio device writes counts as what a vCPU does, and is told to the handler without one."""
+    script = """
+log = []
+class Device1(Device):
+    id = 42
+    def request(self, queue, r):
+        data = bytes(reversed(r.read()))
+        r.write(data[:4])
+        for view in r.room():
+            view[:] = data[4:4 + len(view)]
+vm = guest(code)
+vm.virtio(Device1())
+d = Driver(vm).start()
+buffer = BUFFERS + 8 + 64
+w = vm.watch(ipa=buffer + 2, size=4, f=lambda cpu, address, size, old, new: log.append((cpu, address - buffer, size, old, new)))
+used = vm.watch(ipa=RINGS + 0x2000 + 2, size=2)
+wide = vm.watch(ipa=BUFFERS, size=0x1000)
+vm.memory[buffer:buffer + 8] = b"........"      # a script's own does not count
+print(d.ask(0, b"abcdefgh", 8), w.hits, used.hits, wide.hits)
+import time
+while len(log) < w.hits:
+    time.sleep_ms(1)
+print(log)
+"""
+    assert run(target, CODE, DRIVER + script, 60).splitlines() == [
+        "[b'hgfedcba'] 2 1 2",
+        f"[(None, 2, 2, {0x2E2E}, {0x6566}), (None, 4, 2, {0x2E2E}, {0x6364})]",
+    ]
+
+
+# A table's entry is written, and then the MMU reads it.
+TABLE = """
+    load x0, 0x40100018
+    load x1, 0x40000705
+    str x1, [x0]
+    dsb sy
+    load x2, 0xc0201000
+    mov x3, #7
+    str x3, [x2]
+    ldr x4, [x2]
+    str xzr, [x0]
+    hvc #0x100
+"""
+
+
+@pytest.mark.parametrize("rights", ["w", "rw"])
+def test_a_page_of_tables(each_target, rights):
+    """Stores to a guest's tables are seen; loads as long as no walk needs the page, which is said, and the guest goes on."""
+    script = f"""
+vm = guest(code)
+w = vm.watch(ipa=0x4010_0018, size=8, rights={rights!r})
+print(vm.run(60_000).reason, vm.cpu[0].x[4], w.hits)
+"""
+    lines = run(each_target, MMU + "mmu_on" + TABLE, script, 60).splitlines()
+    assert "stop 7 2" in lines
+    told = [line for line in lines if "loads are not seen any more" in line]
+    assert len(told) == (rights == "rw")
+
+
 @pytest.mark.parametrize(
     "call, says",
     [
-        ("watch(0x4020_0000)", "the size of 0x40200000 is not known"),
+        ("watch(0x4000_0000)", "the size of 0x40000000 is not known"),
         ("watch(0x4020_0000, 0)", "must not be empty"),
         ("watch(0x4020_0000, 4, 'x')", "'r', 'w' or 'rw'"),
         ("watch(0x1000, 4)", "0x1000 is not RAM of a"),
         ("watch('main', 4)", "no symbols"),
+        ("watch(ipa=0x4020_0000, size=4)", "0x40200000 is not RAM of a"),
+        ("watch()", "a place of the guest's, or of ipa="),
+        ("watch(0x4000_0000, 4, action='x')", "no action 'x'"),
     ],
 )
 def test_mistakes(target, call, says):

@@ -75,13 +75,13 @@ static void remove_parts(hv_watch_obj_t *o) {
     }
 }
 
-static bool add_parts(hv_watch_obj_t *o, const piece_t *piece, unsigned rights, bool stop) {
+static bool add_parts(hv_watch_obj_t *o, const piece_t *piece, unsigned rights, unsigned action) {
     for (unsigned i = 0; i < o->n; i++) {
         watch_t *w = native_alloc(sizeof(watch_t));
         if (w == NULL) {
             return false;
         }
-        *w = (watch_t) { .ipa = piece[i].ipa, .size = piece[i].size, .named = piece[i].named, .rights = rights, .stop = stop, .handler = o->handler };
+        *w = (watch_t) { .ipa = piece[i].ipa, .size = piece[i].size, .named = piece[i].named, .rights = rights, .action = action, .handler = o->handler };
         if (!watch_add(o->vm->vm, w)) {
             native_free(w, sizeof(watch_t));
             return false;
@@ -91,13 +91,13 @@ static bool add_parts(hv_watch_obj_t *o, const piece_t *piece, unsigned rights, 
     return true;
 }
 
-// watch(address, size, rights, handler, physical, stop) -> Watch. rights: 1 loads, 2 stores.
+// watch(address, size, rights, handler, physical, action) -> Watch. rights: 1 loads, 2 stores; action: watch_action_t.
 static mp_obj_t vm_watch(size_t n_args, const mp_obj_t *args) {
     hv_vm_obj_t *vm_o = MP_OBJ_TO_PTR(args[0]);
     vm_t *vm = hv_vm_get(args[0]);
     uint64_t va = unbox_u64(args[1]), size = unbox_u64(args[2]), bad;
-    unsigned rights = unbox_int(args[3]);
-    bool physical = unbox_bool(args[5]), stop = unbox_bool(args[6]);
+    unsigned rights = unbox_int(args[3]), action = unbox_int(args[6]);
+    bool physical = unbox_bool(args[5]);
     (void)n_args;
     if (size == 0 || size > UINT64_C(1) << 40 || va + size < va) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, %lu bytes: a range must not be empty, and at most 2^40"), va, size);
@@ -109,7 +109,7 @@ static mp_obj_t vm_watch(size_t n_args, const mp_obj_t *args) {
     vm_release(vm);
     if (n == 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx is not RAM of %s%s, or the range is in more than %d places"), bad, vm->name,
-            physical ? "" : " by its tables now (ipa=True: an address of its RAM)", PIECES);
+            physical ? "" : " by its tables now (ipa= names one of its RAM)", PIECES);
     }
     hv_watch_obj_t *o = mp_obj_malloc_var(hv_watch_obj_t, part, watch_t *, n, &hv_watch_type);
     o->vm = vm_o;
@@ -122,7 +122,7 @@ static mp_obj_t vm_watch(size_t n_args, const mp_obj_t *args) {
         mp_obj_list_append(vm_o->handlers, MP_OBJ_FROM_PTR(handler));
     }
     vm_hold(vm); // nothing may raise from here on
-    bool ok = add_parts(o, piece, rights, stop);
+    bool ok = add_parts(o, piece, rights, action);
     if (!ok) {
         remove_parts(o);
     }

@@ -227,7 +227,7 @@ exit_t abort_slow(vcpu_t *v) {
         return EXIT_MEMORY; // the same again, once a script has made room
     }
     exit_t why;
-    if (kind == 3 && withheld(v, instruction ? S2_EXEC : v->exit.write && !walk ? S2_WRITE : S2_READ, walk, &why)) {
+    if (kind == 3 && withheld(v, walk ? S2_READ : instruction ? S2_EXEC : v->exit.write ? S2_WRITE : S2_READ, walk, &why)) {
         return why;
     }
     if (walk) {

@@ -520,6 +520,19 @@ static void give_up(vm_t *vm, uint64_t ipa, unsigned rights) {
 // store that follows would fail for ever. v is behind the load. False: the store has to wait.
 #define AHEAD 64 // instructions
 
+#define TRIES 1000
+
+// Whether what cannot be done here may lead to the store after all. WFE, CLREX and barriers do not; nor should another
+// access (DDI 0487 B2.9.5), which is most often what comes when nothing is to be stored: unless it is so again and again.
+static bool goes_on(vcpu_t *v, bool access, uint32_t word) {
+    if ((word & 0xFFFFF000) == 0xD5032000 || (word & 0xFFFFF000) == 0xD5033000) {
+        return false;
+    }
+    v->watched.tries = v->watched.load == v->exit.pc ? v->watched.tries + 1 : 0;
+    v->watched.load = v->exit.pc;
+    return !access || v->watched.tries == TRIES;
+}
+
 static bool run_to_store(job_t *had) {
     vcpu_t *v = had->v;
     for (unsigned n = 0; n < AHEAD; n++) {
@@ -528,10 +541,10 @@ static bool run_to_store(job_t *had) {
         if (!insn_fetch(v, v->regs->pc, 4, &word)) {
             return true; // it will fault by itself
         }
-        if (!decode_word(v, v->regs->pc, (uint32_t)word, &a) || a.kind != ACCESS_EXCLUSIVE) {
+        bool known = decode_word(v, v->regs->pc, (uint32_t)word, &a);
+        if (!known || a.kind != ACCESS_EXCLUSIVE) {
             if (!a64_run(v, (uint32_t)word)) {
-                // WFE, CLREX and barriers: they wait for something, or store nothing. What else it is goes on without us.
-                if ((word & 0xFFFFF000) != 0xD5032000 && (word & 0xFFFFF000) != 0xD5033000) {
+                if (goes_on(v, known, (uint32_t)word)) {
                     give_up(v->vm, had->part[0].ipa, S2_READ | S2_WRITE);
                 }
                 return true;
@@ -547,6 +560,7 @@ static bool run_to_store(job_t *had) {
             if (done) {
                 insn_complete(v);
             }
+            v->watched.load = 0;
             v->exit.pc = again ? load : v->exit.pc;
             had->why = j.why == EXIT_RESUME ? had->why : j.why;
             return !again;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/arch.h"
 #include "core/cpu.h"
+#include "core/event.h"
 #include "core/syndrome.h"
 #include "irq/intc.h"
 #include "irq/timer.h"
@@ -209,13 +210,30 @@ static void count(watch_t *w) {
         : "=&r" (hits), "=&r" (failed) : "r" (&w->hits) : "memory");
 }
 
+static uint64_t memory_at(vm_t *vm, uint64_t ipa, uint64_t size) {
+    const void *host = vm_ram_place(vm, ipa, size); // who writes has touched it
+    return host == NULL ? 0 : number(host, (unsigned)size);
+}
+
+// With what its first bytes are now.
+static void log_it(const vcpu_t *v, const watch_t *w, uint64_t ipa, unsigned size, bool write) {
+    uint64_t from = ipa > w->ipa ? ipa : w->ipa, end = ipa + size < w->ipa + w->size ? ipa + size : w->ipa + w->size;
+    event_log(&(event_t) {
+        .key = w->named + (from - w->ipa), .pc = v->exit.pc, .value = memory_at(v->vm, from, end - from < 8 ? end - from : 8),
+        .cpu = (uint8_t)v->id, .ec = EC_DABT_LOWER, .write = write, .vmid = (uint8_t)v->vmid,
+    });
+}
+
 static bool watch_made(vcpu_t *v, uint64_t ipa, unsigned size, bool write) {
     watches_t *ws = v->vm->watches;
     unsigned at = ws == NULL ? 0 : below(ws, ipa + size);
     bool stop = false;
     for (watch_t *w; ws != NULL && (w = next_touched(ws, &at, ipa, ipa + size, write ? S2_WRITE : S2_READ)) != NULL;) {
         count(w);
-        stop |= w->stop;
+        stop |= w->action == WATCH_STOP;
+        if (w->action == WATCH_LOG) {
+            log_it(v, w, ipa, size, write);
+        }
     }
     return stop;
 }
@@ -302,7 +320,7 @@ static bool quick_ask(vcpu_t *v, handler_t *h, const uint64_t *raw) {
 
 static __attribute__((noinline)) bool fast_hit(vcpu_t *v, watch_t *w, unsigned from, uint64_t ipa, unsigned size, bool write, uint64_t old, uint64_t now) {
     unsigned rights = write ? S2_WRITE : S2_READ;
-    if (w->stop || ipa < w->ipa || ipa + size > w->ipa + w->size || next_touched(v->vm->watches, &from, ipa, ipa + size, rights) != NULL) {
+    if (w->action != WATCH_COUNT || ipa < w->ipa || ipa + size > w->ipa + w->size || next_touched(v->vm->watches, &from, ipa, ipa + size, rights) != NULL) {
         return false;
     }
     uint64_t raw[4] = { w->named + (ipa - w->ipa), size, old, write ? now : old };
@@ -358,43 +376,39 @@ uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
 
 // ---- A device's ---------------------------------------------------------------------------------
 
-static uint64_t memory_at(vm_t *vm, uint64_t ipa, uint64_t size) {
-    const void *host = vm_ram_place(vm, ipa, size); // who writes has touched it
-    return host == NULL ? 0 : number(host, (unsigned)size);
-}
-
-static watch_event_t *event_find(watches_t *ws, const watch_t *w, uint64_t ipa, uint64_t size) {
+// Those that were noted before it was made, in the parts in which that was. False: there were none.
+static bool close_events(vm_t *vm, const watch_t *w, uint64_t ipa, uint64_t size) {
+    watches_t *ws = vm->watches;
+    bool any = false;
     for (unsigned i = 0; i < ws->nevents; i++) {
         watch_event_t *e = &ws->event[i];
-        if (e->watch == w && e->open && e->ipa == ipa && e->size == size) {
-            return e;
+        if (e->watch == w && e->open && e->ipa - ipa < size) {
+            e->now = e->size <= 8 ? memory_at(vm, e->ipa, e->size) : 0;
+            e->open = false;
+            any = true;
         }
     }
-    return NULL;
+    return any;
 }
 
 // Before: what was there. After: what is, and the handler hears of it soon.
 static void device_hit(vm_t *vm, watch_t *w, uint64_t ipa, uint64_t size, bool after) {
     watches_t *ws = vm->watches;
-    uint64_t value = size <= 8 ? memory_at(vm, ipa, size) : 0;
-    watch_event_t *e = after ? event_find(ws, w, ipa, size) : NULL;
     if (after) {
         count(w);
     }
     if (w->handler == NULL) {
         return;
     }
-    if (e == NULL) {
+    if (!(after && close_events(vm, w, ipa, size))) {
         if (ws->nevents == WATCH_EVENTS) {
             ws->lost += after;
             return;
         }
-        e = &ws->event[ws->nevents++];
-        *e = (watch_event_t) { .watch = w, .ipa = ipa, .size = size, .old = value, .open = true };
+        uint64_t value = size <= 8 ? memory_at(vm, ipa, size) : 0;
+        ws->event[ws->nevents++] = (watch_event_t) { .watch = w, .ipa = ipa, .size = size, .old = value, .now = value, .open = !after };
     }
     if (after) {
-        e->now = value;
-        e->open = false;
         call_boot_core();
     }
 }

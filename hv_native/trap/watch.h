@@ -10,11 +10,13 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
+typedef enum { WATCH_COUNT, WATCH_LOG, WATCH_STOP } watch_action_t; // without a handler; the VM stops behind the access
+
 typedef struct watch {
     uint64_t ipa, size;
     uint64_t named;         // what the script calls ipa
     unsigned rights;        // S2_READ, S2_WRITE
-    bool stop;              // the VM stops behind each
+    unsigned action;        // watch_action_t
     void *handler;          // handler_t, or NULL
     uint64_t hits;
     uint64_t rate;          // so many accesses a second went by it on its page; 0: not worth a word

@@ -145,6 +145,8 @@ typedef struct vcpu {
         uint64_t key;       // its IPA, and the right
         char *host;
         uint32_t changes;   // of stage 2, when that was so
+        uint32_t tries;     // how often the load-exclusive at `load` has led to no store (trap/perform.c)
+        uint64_t load;
     } watched;
     uint64_t el1[EL1_COUNT];
     uint64_t counts[64];    // exits by exception class

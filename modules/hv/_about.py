@@ -78,8 +78,8 @@ console\tThe other end of its PL011.
 load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded and where (hv.loader.Loaded). When it raises there is nothing to run.
 symbol(name)\tThe address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of an address: the function or object it is in, as "name+0x10".
 address(where)\tThe address of a place in the guest: "name", "name+0x10", or an address as it is.
-watch(where, size=None, rights='w', handler=None, *, ipa=False, stop=False)\tWatch a range of the guest's memory: from `where` (a symbol, "name+0x10", an address of the guest's by its tables as they are now, or with ipa=True one of its RAM), `size` bytes (None: the symbol's), for loads ("r"), stores ("w") or both. Returns an hv.watch.Watch, which counts (hits); stop=True ends the run behind each. Also a decorator. handler(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, in pieces of at most 8 bytes: hv.SKIP: it is not made; hv.STOP: end the run behind it. Of a device's access, which it hears of soon after, cpu is None (and old and new are, if it was of more than 8 bytes).
-watches()\tWhat is watched.
+watch(where=None, size=None, rights='w', f=None, *, ipa=None, action=None)\tWatch a range of the guest's memory: `size` bytes (None: the symbol's) from `where` on, "name", "name+0x10" or an address of the guest's by its tables as they are now, or from the physical address ipa=; for loads ("r"), stores ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, off(), on(), remove(). As a decorator it gets its function. f(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, 8 bytes at a time. hv.SKIP: it is not made; hv.STOP: the VM stops behind it. Of a device's access it hears soon after: cpu is None, and old and new are when it was of more than 8 bytes. action, without f: "count", "log" (hv.events()), "stop".
+watches()\tAll that vm.watch() has made, and not been removed.
 device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt.
 passthrough(ipa, pa, size=4096, irq=None, *, unsafe=False)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself (DMA), anybody's: unless `unsafe`.
 flash(ipa, bytes)\tNOR flash, erased: a power of two from 512 KB on, bytes or "64M". The guest reads it as memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
@@ -187,17 +187,15 @@ value\tThe number that "const" answers and "shadow" keeps.
 remove()\tEnd it.""",
     """\
 Watch\tw = vm.watch(...)
-A watched range of a guest's memory, as vm.watch() makes it.
-
-address, size, rights: of what. name: how it was asked for.\faddress\t
-name\t
+A watched range of a guest's memory: hits, on(), off(), remove(). where, address, size, rights: of what.\faddress\t
+where\t
 size\t
 rights\t
-on()\tWatch it (again).
-off()\tDo not watch it until on().
-remove()\tFor good: vm.watches() does not have it any more.
-hits\tAccesses to it so far.
-rate\tAccesses a second that went by on its pages, when they became many; 0: they have not.""",
+hits\tHow many accesses to it there were.
+rate\tAccesses a second that went by on its pages, once they were many: then its page is hot, which is said.
+on()\tAgain, after off(): by the guest's tables as they are then.
+off()\tIt costs and counts nothing until on().
+remove()\tFor good.""",
     """\
 IRQ\tirq = vm.irq(intid)
 An interrupt of a guest.\fintid\tIts number: 0 to 15 an SGI, to 31 a PPI, from 32 on a device's.

@@ -6,80 +6,89 @@ access to them is an exit that is done in C, and those of the range are counted,
 """
 
 _RIGHTS = {"r": 1, "w": 2, "rw": 3, "wr": 3}
+_ACTIONS = {None: 0, "count": 0, "log": 1, "stop": 2}
+
+
+def watch(vm, where, size, rights, f, ipa, action):
+    if (where is None) == (ipa is None):
+        raise TypeError("a watch is of a place of the guest's, or of ipa=")
+    if action not in _ACTIONS:
+        raise ValueError(f"no action {action!r}: count, log, stop")
+    if action and f is not None:
+        raise TypeError("a watch has a function or an action=")
+    if rights not in _RIGHTS:
+        raise ValueError(f"rights to watch are 'r', 'w' or 'rw', not {rights!r}")
+    made = Watch(vm, where, size, rights, f, ipa, action)
+    vm._watches += (made,)
+    return made
 
 
 def _size(vm, where, address):
-    """Of the symbol's object, from there on."""
+    # Of the symbol's object, from there on.
     from .symbols import _tables
 
     for table in _tables(vm) if isinstance(where, str) else ():
         found = table.at(address)
         if found and found[1]:
             return found[0] + found[1] - address
-    raise ValueError(
-        f"the size of {where if isinstance(where, str) else hex(where)} is not known: size="
-    )
+    name = where if isinstance(where, str) else hex(address)
+    raise ValueError(f"the size of {name} is not known: size=")
 
 
 class Watch:
-    """A watched range of a guest's memory, as vm.watch() makes it.
+    """A watched range of a guest's memory: hits, on(), off(), remove(). where, address, size, rights: of what."""
 
-    address, size, rights: of what. name: how it was asked for.
-    """
-
-    def __init__(self, vm, where, size, rights, handler, ipa, stop):
+    def __init__(self, vm, where, size, rights, f, ipa, action):
         from .symbols import resolve
 
-        if rights not in _RIGHTS:
-            raise ValueError(f"rights to watch are 'r', 'w' or 'rw', not {rights!r}")
-        self.address: int = resolve(vm, where)
-        self.name: str = where if isinstance(where, str) else hex(where)
+        self.address: int = resolve(vm, where) if ipa is None else ipa
+        self.where: str = (
+            f"ipa {ipa:#x}" if where is None else where if isinstance(where, str) else hex(where)
+        )
         self.size: int = _size(vm, where, self.address) if size is None else size
         self.rights: str = rights
-        self._vm = vm
-        self._how = ipa, stop
-        self._handler = handler
+        self._vm, self._f = vm, f
+        self._how = ipa is not None, _ACTIONS[action]
         self._hits = 0
         self._watch = None
         self.on()
 
+    def __call__(self, f):
+        """As a decorator: the function that is called."""
+        self.off()
+        self._f = f
+        self.on()
+        return f
+
+    @property
+    def hits(self) -> int:
+        """How many accesses to it there were."""
+        return self._hits + (self._watch.hits if self._watch else 0)
+
+    @property
+    def rate(self) -> int:
+        """Accesses a second that went by on its pages, once they were many: then its page is hot, which is said."""
+        return self._watch.rate if self._watch else 0
+
     def on(self) -> None:
-        """Watch it (again)."""
+        """Again, after off(): by the guest's tables as they are then."""
         if self._watch is None:
             bits = _RIGHTS[self.rights]
-            self._watch = self._vm._vm.watch(
-                self.address, self.size, bits, self._handler, *self._how
-            )
+            self._watch = self._vm._vm.watch(self.address, self.size, bits, self._f, *self._how)
 
     def off(self) -> None:
-        """Do not watch it until on()."""
+        """It costs and counts nothing until on()."""
         if self._watch is not None:
             self._hits = self.hits
             self._watch.remove()
             self._watch = None
 
     def remove(self) -> None:
-        """For good: vm.watches() does not have it any more."""
+        """For good."""
         self.off()
         self._vm._watches = tuple([each for each in self._vm._watches if each is not self])
 
-    def __call__(self, handler):
-        """As a decorator: what is called at each access."""
-        self.off()
-        self._handler = handler
-        self.on()
-        return handler
-
-    @property
-    def hits(self) -> int:
-        """Accesses to it so far."""
-        return self._hits + (self._watch.hits if self._watch else 0)
-
-    @property
-    def rate(self) -> int:
-        """Accesses a second that went by on its pages, when they became many; 0: they have not."""
-        return self._watch.rate if self._watch else 0
-
     def __repr__(self):
         off = "" if self._watch else ", off"
-        return f"<Watch {self.rights} of {self.name}, {self.size} bytes at {self.address:#x}: {self.hits} hits{off}>"
+        s = "" if self.hits == 1 else "s"
+        return f"<Watch {self.rights} {self.where}, {self.size} bytes: {self.hits} hit{s}{off}>"

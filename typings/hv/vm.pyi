@@ -46,18 +46,17 @@ class VM(Traps):
         an address: the function or object it is in, as "name+0x10"."""
     def address(self, where: int | str) -> int:
         """The address of a place in the guest: "name", "name+0x10", or an address as it is."""
-    def watch(self, where: int | str, size: int | None=None, rights: str='w', handler: Any=None, *, ipa: bool=False, stop: bool=False) -> Any:
-        """Watch a range of the guest's memory: from `where` (a symbol, "name+0x10", an address of the
-        guest's by its tables as they are now, or with ipa=True one of its RAM), `size` bytes (None: the
-        symbol's), for loads ("r"), stores ("w") or both. Returns an hv.watch.Watch, which counts
-        (hits); stop=True ends the run behind each. Also a decorator.
+    def watch(self, where: int | str | None=None, size: int | None=None, rights: str='w', f: Any=None, *, ipa: int | None=None, action: str | None=None) -> Any:
+        """Watch a range of the guest's memory: `size` bytes (None: the symbol's) from `where` on, "name", "name+0x10" or
+        an address of the guest's by its tables as they are now, or from the physical address ipa=; for loads ("r"), stores
+        ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, off(), on(), remove(). As a
+        decorator it gets its function.
 
-        handler(cpu, address, size, old, new) is called before each access, with the part of it that is
-        in the range, in pieces of at most 8 bytes: hv.SKIP: it is not made; hv.STOP: end the run behind
-        it. Of a device's access, which it hears of soon after, cpu is None (and old and new are, if
-        it was of more than 8 bytes)."""
-    def watches(self) -> list:
-        """What is watched."""
+        f(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, 8 bytes at
+        a time. hv.SKIP: it is not made; hv.STOP: the VM stops behind it. Of a device's access it hears soon after: cpu is
+        None, and old and new are when it was of more than 8 bytes. action, without f: "count", "log" (hv.events()), "stop"."""
+    def watches(self) -> tuple:
+        """All that vm.watch() has made, and not been removed."""
     def device_tree(self, **more: Any) -> Any:
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
     def passthrough(self, ipa: int, pa: int, size: int=4096, irq: int | tuple[int, int] | None=None, *, unsafe: bool=False) -> None:

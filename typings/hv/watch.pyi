@@ -7,26 +7,25 @@ access to them is an exit that is done in C, and those of the range are counted,
 
 from typing import Any
 
+def watch(vm: Any, where: Any, size: Any, rights: Any, f: Any, ipa: Any, action: Any) -> Any: ...
 
 class Watch:
-    """A watched range of a guest's memory, as vm.watch() makes it.
-
-    address, size, rights: of what. name: how it was asked for."""
+    """A watched range of a guest's memory: hits, on(), off(), remove(). where, address, size, rights: of what."""
 
     address: int
-    name: str
+    where: str
     size: int
     rights: str
-    def __init__(self, vm: Any, where: Any, size: Any, rights: Any, handler: Any, ipa: Any, stop: Any) -> None: ...
-    def on(self) -> None:
-        """Watch it (again)."""
-    def off(self) -> None:
-        """Do not watch it until on()."""
-    def remove(self) -> None:
-        """For good: vm.watches() does not have it any more."""
+    def __init__(self, vm: Any, where: Any, size: Any, rights: Any, f: Any, ipa: Any, action: Any) -> None: ...
     @property
     def hits(self) -> int:
-        """Accesses to it so far."""
+        """How many accesses to it there were."""
     @property
     def rate(self) -> int:
-        """Accesses a second that went by on its pages, when they became many; 0: they have not."""
+        """Accesses a second that went by on its pages, once they were many: then its page is hot, which is said."""
+    def on(self) -> None:
+        """Again, after off(): by the guest's tables as they are then."""
+    def off(self) -> None:
+        """It costs and counts nothing until on()."""
+    def remove(self) -> None:
+        """For good."""
