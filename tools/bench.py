@@ -109,6 +109,11 @@ ROWS = [
     Row("exits", "mmio_load_method", "load: a method that counts", 500),
     Row("exits", "mmio_load_late_python", "load into x20: Python", 500),
     Row("exits", "mmio_load_post_python", "post-indexed load: Python"),
+    Row("exits", "break_counted", "breakpoint at a NOP, counted", 90),
+    Row("exits", "break_python", "breakpoint at a NOP: Python, a method that counts", 300),
+    Row("exits", "break_store", "breakpoint at a store, counted", 600),
+    Row("exits", "break_system", "breakpoint, stepped over, counted", 600, "by hand 11,500"),
+    Row("exits", "step_python", "a step: Python, a method that counts", 250, "by hand 1,309"),
     Row("exits", "watch_neighbour", "watch: a store beside it", 250, "by hand 29,932"),
     Row("exits", "watch_hit_counted", "watch: a store to it, counted"),
     Row("exits", "watch_hit_python", "watch: a store to it, Python", 800, "by hand 3,128"),
@@ -266,7 +271,7 @@ def symbol(image, name):
 
 def exits(found):
     rows(
-        "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'loops', 'gic', 'allocation')",
+        "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'breaks', 'loops', 'gic', 'allocation')",
         found,
     )
     rows("import ladder\nladder.run(rows)", found)

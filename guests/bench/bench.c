@@ -81,6 +81,12 @@ ROW(pl011_flags, UART, "ldr w1, [x2, #0x18]")
 ROW(watch_neighbour, WATCHED, "str w1, [x2, #64]")
 ROW(watch_hit, WATCHED, "str w1, [x2, #8]")
 
+// The first instruction behind the marker is where a script plants a breakpoint, or begins to step.
+#define MARKED "mov x2, #0x1000\n movk x2, #0x4020, lsl #16\n mov x16, #0xBEEF"
+ROW(break_nop, MARKED, "nop")
+ROW(break_store, MARKED, "stp x3, x4, [x2]")
+ROW(break_system, MARKED, "mrs x1, midr_el1")
+
 // Nothing but instructions: what one costs tells whether the counter counts them.
 ROW(hundred_nops, "nop", ".rept 100\n nop\n .endr")
 

@@ -222,6 +222,45 @@ def watch(handler):
     return lambda vm: vm.watch(0x4020_1008, 8, "w", handler)
 
 
+MARKER = b"\xf0\xdd\x97\xd2"  # MOV X16, #0xBEEF
+
+
+def at_marker(vm, row):
+    start = vm.symbol(row)
+    return vm.memory.find(MARKER, start) + 4
+
+
+def broken(row, f=None, **how):
+    return lambda vm: vm.on(ipa=at_marker(vm, row), f=f, **how)
+
+
+class Hits:
+    def __init__(self):
+        self.n = 0
+
+    def hit(self, cpu):
+        self.n += 1
+
+
+def breaks():
+    report("break_counted", count("break_nop", broken("break_nop", action="count")))
+    report("break_python", count("break_nop", broken("break_nop", Hits().hit)))
+    report("break_store", count("break_store", broken("break_store", action="count")))
+    report("break_system", count("break_system", broken("break_system", action="count")))
+    report("step_python", steps(Hits().hit))
+
+
+def steps(f):
+    with hv.VM("bench", "4M") as vm:
+        vm.memory[0x4008_0000:0x4008_0008] = b"\x21\x04\0\x91\xff\xff\xff\x17"  # add x1, x1, #1; b .-4
+        cpu = vm.cpu[0]
+        cpu.reset(0x4008_0000)
+        cpu.step(10, f)
+        so_far = el2_instructions()
+        cpu.step(5000, f)
+        return so_far() / 5000
+
+
 def watches():
     report("watch_neighbour", count("watch_neighbour", watch(None)))
     report("watch_hit_counted", count("watch_hit", watch(None)))
