@@ -288,6 +288,9 @@ static go_t do_place(vcpu_t *v, place_t *p, exit_t *why) {
 
 static place_t *place_here(vcpu_t *v, uint64_t pc) {
     uint64_t ipa;
+    if (LIKELY(this_pcpu()->running == v)) {
+        return place_at(v->vm, live_ipa(pc));
+    }
     return vcpu_translate_va(v, pc, false, false, &ipa, NULL) != 0 ? NULL : place_at(v->vm, ipa);
 }
 
@@ -353,7 +356,7 @@ static bool place_hit(vcpu_t *v, exit_t *why) {
         if (do_place(v, p, why) != GO_ON) {
             return true;
         }
-        p = place_here(v, pc); // a function may have taken it away
+        p = place_at(v->vm, v->exit.ipa); // a function may have taken it away
         if (p == NULL) {
             return true;
         }
@@ -405,14 +408,19 @@ exit_t break_step(vcpu_t *v) {
 
 // ---- In the fast path ---------------------------------------------------------------------------
 
-static __attribute__((noinline)) bool fast_function(vcpu_t *v, brk_t *b) {
-    handler_t *h = b->handler;
-    mp_obj_t *at = quick_begin(v, h);
-    if (at == NULL || !quick_answered(v, h, quick_run(h, at).what, false)) {
-        return false;
+// ELR_EL2 is behind the instruction already.
+static inline uint64_t fast_done(guest_regs_t *r, const place_t *p) {
+    count_hit(p->counted);
+    if (p->move) {
+        r->x[p->original & 31] = r->x[p->original >> 16 & 31];
     }
-    count_hit(b);
-    return true;
+    return EXIT_RESUME;
+}
+
+static __attribute__((noinline)) uint64_t fast_function(vcpu_t *v, guest_regs_t *r, const place_t *p) {
+    handler_t *h = p->counted->handler;
+    mp_obj_t *at = quick_begin(v, h);
+    return at != NULL && quick_answered(v, h, quick_run(h, at).what, false) ? fast_done(r, p) : EXIT_TRAP;
 }
 
 static uint64_t fast(vcpu_t *v, guest_regs_t *r) {
@@ -421,16 +429,7 @@ static uint64_t fast(vcpu_t *v, guest_regs_t *r) {
     if (p == NULL || p->counted == NULL || (v->brk.seen && v->brk.pc == pc)) {
         return EXIT_TRAP;
     }
-    if (p->counted->action == BREAK_COUNT) {
-        count_hit(p->counted);
-    } else if (!fast_function(v, p->counted)) {
-        return EXIT_TRAP;
-    }
-    // ELR_EL2 is behind it already.
-    if (p->original != NOP) {
-        r->x[p->original & 31] = r->x[p->original >> 16 & 31];
-    }
-    return EXIT_RESUME;
+    return LIKELY(p->counted->action == BREAK_COUNT) ? fast_done(r, p) : fast_function(v, r, p);
 }
 
 // ---- Beginning and end --------------------------------------------------------------------------

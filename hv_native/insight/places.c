@@ -29,6 +29,7 @@ static void decide(place_t *p) {
     bool plain = b != NULL && b->next == NULL && b->on && !b->once && !b->match_sp && !b->match_space && b->cpu < 0 && b->from <= 1 && !b->el0;
     bool quick = plain && simple && p->inside == 0 && p->begins == 0 && (b->action == BREAK_COUNT || b->action == BREAK_PYTHON);
     p->counted = quick ? p->first : NULL;
+    p->move = move;
 }
 
 // Called for each place in [ipa, ipa + size).

@@ -21,6 +21,7 @@ typedef struct place {
     uint64_t begins;        // this one is such a place: where the load-exclusive is; or 0
     brk_t *counted;         // all there is to do is to count this one, or to ask its function, and then to do a NOP
                             // or a move of registers that are at hand in the fast path
+    bool move;
 } place_t;
 
 typedef struct breaks {

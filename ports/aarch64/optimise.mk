@@ -25,7 +25,7 @@ HOT_FILES = \
 	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm uart uart_pl011 gc_alloc lookup \
 	hv_native/irq/irq hv_native/irq/timer hv_native/vgic/vtimer hv_native/vgic/vtimer_level hv_native/vgic/vgic_fast \
 	hv_native/vgic/vgic_lr hv_native/vm/runqueue hv_native/vcpu/sched hv_native/vcpu/vcpu hv_native/trap/trap_fast hv_native/trap/watch \
-	hv_native/trap/mmio_decode
+	hv_native/trap/mmio_decode hv_native/insight/breaks hv_native/vcpu/a64 hv_native/vcpu/step
 
 # A file that has moved would lose its flags without a word.
 $(foreach f,$(FP_FILES) $(HOT_FILES),$(if $(filter $(BUILD)/$(f).o,$(OBJ)),,$(error optimise.mk names $(f), which is not built)))

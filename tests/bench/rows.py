@@ -252,7 +252,9 @@ def breaks():
 
 def steps(f):
     with hv.VM("bench", "4M") as vm:
-        vm.memory[0x4008_0000:0x4008_0008] = b"\x21\x04\0\x91\xff\xff\xff\x17"  # add x1, x1, #1; b .-4
+        vm.memory[0x4008_0000:0x4008_0008] = (
+            b"\x21\x04\0\x91\xff\xff\xff\x17"  # add x1, x1, #1; b .-4
+        )
         cpu = vm.cpu[0]
         cpu.reset(0x4008_0000)
         cpu.step(10, f)
