@@ -13,7 +13,6 @@
 #include "vm/vcpu_state.h"
 
 #define CYCLES BIT(31)                  // the cycle counter, beside the bits of the others
-#define COUNTERS (BIT(PMU_COUNTERS) - 1)
 #define PMCR_E BIT(0)
 #define PMCR_P BIT(1)
 #define PMCR_C BIT(2)
