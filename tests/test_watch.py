@@ -6,6 +6,7 @@ import re
 import pytest
 from guestcode import run
 from harness import TargetError
+from test_linux import boot_linux
 from virtiodriver import CODE
 from virtiodriver import SCRIPT as DRIVER
 
@@ -444,6 +445,37 @@ print(vm.run(60_000).reason, vm.cpu[0].x[4], w.hits)
     assert "stop 7 2" in lines
     told = [line for line in lines if "loads are not seen any more" in line]
     assert len(told) == (rights == "rw")
+
+
+def test_jiffies_of_a_kernel(boot):
+    """A variable of an unmodified Linux, at the address that its own code has for it, while it runs: each store, in order."""
+    target = boot_linux(boot)
+    target.send(b"grep ' jiffies_read' /proc/kallsyms\r")
+    said = target.until(re.compile(rb"[0-9a-f]{16} t jiffies_read"), seconds=30)
+    target.until(b"/ # ", seconds=30)
+    target.interrupt()
+    code = said.split()[-3]
+    script = f"""
+import struct
+pc = 0x{code}
+for word in struct.unpack("<12I", vm.cpu[0].read(pc, 48)):
+    if word & 0x9F00_0000 == 0x9000_0000:       # ADRP
+        page = (pc & ~0xFFF) + (((word >> 5 & 0x7_FFFF) << 2 | word >> 29 & 3) << 12)
+    if word & 0xFFC0_0000 == 0xF940_0000:       # LDR
+        address = page + (word >> 10 & 0xFFF) * 8
+        break
+    pc += 4
+values = []
+@vm.watch(address, 8, "w")
+def tick(cpu, address, size, old, new):
+    values.append((old, new))
+    return hv.STOP if len(values) == 20 else None
+print(vm.run(100_000).reason, all([a[1] == b[0] and b[0] < b[1] for a, b in zip(values, values[1:])]))
+vm.watches()[0].remove()
+"""
+    assert target.exec(script, seconds=120) == "stop True\n"
+    target.send(b"vm.run()\recho fine-$((40+2))\r")
+    target.until(b"fine-42", seconds=60)
 
 
 @pytest.mark.parametrize(
