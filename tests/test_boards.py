@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """One hypervisor.bin on machines that are not QEMU's virt: other UARTs, interrupt controllers, ways to start cores."""
 
+import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 
@@ -116,6 +118,31 @@ def test_card(image, tmp_path):
         assert machine.eval("__import__('hv').platform()['model']") == "Raspberry Pi 3"
     finally:
         machine.close()
+
+
+def test_serve_and_the_second_line(image):
+    """`make serve BOARD=`: the prompt for mpremote, and the board's second UART as hv.serial(1)."""
+    make = ["make", "-s", "--no-print-directory", "-o", "all"]
+    subprocess.run([*make, "stop"], cwd=ROOT, check=True, capture_output=True)
+    done = subprocess.run(
+        [*make, "serve", "BOARD=RPI3"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert done.returncode == 0
+        with socket.socket(socket.AF_UNIX) as line:
+            line.settimeout(60)
+            line.connect(os.path.relpath(ROOT / "build/line1"))
+            line.sendall(b"to the target")
+            code = "import hv, time; s = hv.serial(1)\nwhile not s.any(): time.sleep_ms(1)\n"
+            code += "print(s.read(2)); s.write(b'to the host')"
+            mpremote = [sys.executable, "-m", "mpremote", "connect", done.stdout.split()[-1]]
+            done = subprocess.run(
+                [*mpremote, "exec", code], timeout=100, capture_output=True, text=True
+            )
+            assert "b'to'" in done.stdout, done.stdout + done.stderr
+            assert line.recv(2) == b"to"
+    finally:
+        subprocess.run([*make, "stop"], cwd=ROOT, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize("line", ["machine.reset()", "hv.poweroff()"])

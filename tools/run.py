@@ -184,13 +184,8 @@ def main():
             sys.exit(f"elapid: no such file: {path}")
 
     ours, theirs = socket.socketpair()
-    command = [
-        *args.command,
-        *second_line("run-line1", args.command),
-        "-nographic",
-        "-serial",
-        "mon:stdio",
-    ]
+    command = [*args.command, "-nographic", "-serial", "mon:stdio"]
+    command += second_line("run-line1", args.command)
     # A session of its own: a Ctrl-C meant for make does not end QEMU behind our back.
     qemu = subprocess.Popen(
         command,

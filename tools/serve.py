@@ -22,18 +22,15 @@ GDB_PORT = 1234  # what QEMU's -s means
 
 
 def second_line(name, command):
-    """QEMU's options for a second serial line of the target, hv.serial(1): the socket build/NAME. None where the
-    machine is not "virt", which has places for virtio devices.
+    """QEMU's options for a second serial line of the target, hv.serial(1): the socket build/NAME.
 
-    By a relative path: what a socket may be called is short.
+    A virtio console; on a board, which has no virtio, its second UART. By a relative path: what a socket may be
+    called is short.
     """
-    if not any(word.startswith("virt,") for word in command):
-        return []
-    chardev = f"socket,id=line1,path={BUILD / name},server=on,wait=off"
-    return [
-        *("-chardev", chardev),
-        *("-device", "virtio-serial-device", "-device", "virtconsole,chardev=line1"),
-    ]
+    made = ["-chardev", f"socket,id=line1,path={BUILD / name},server=on,wait=off"]
+    if command[command.index("-machine") + 1].split(",")[0] != "virt":
+        return [*made, "-serial", "chardev:line1"]
+    return [*made, "-device", "virtio-serial-device", "-device", "virtconsole,chardev=line1"]
 
 
 class Background:
@@ -52,13 +49,13 @@ class Background:
             return None
         return pid if running else None
 
-    def start(self, command):
-        """Starts QEMU unless it runs already. The terminal's path."""
+    def start(self, command, more=()):
+        """Starts QEMU unless it runs already. The terminal's path. `more`: options behind the first -serial."""
         BUILD.mkdir(exist_ok=True)
         if self.pid():
             return self.pty_file.read_text().strip()
         line = [*command, "-display", "none", "-monitor", "none", "-serial", "pty"]
-        line += ["-daemonize", "-pidfile", str(self.pid_file)]
+        line += [*more, "-daemonize", "-pidfile", str(self.pid_file)]
         done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         found = re.search(r"redirected to (\S+)", done.stdout + done.stderr)
         if done.returncode or not found:
@@ -86,12 +83,10 @@ class Background:
 def serve(command):
     qemu = Background("pty")
     running = qemu.pid() is not None
-    more = second_line("line1", command)
-    pty = qemu.start([*command, *more])
+    pty = qemu.start(command, second_line("line1", command))
     if running:
         say("already running; `make stop` ends it")
-    if more:
-        say(f"its second line, hv.serial(1), is {BUILD / 'line1'}")
+    say(f"its second line, hv.serial(1), is {BUILD / 'line1'}")
     print(pty)
 
 

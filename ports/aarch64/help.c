@@ -1,15 +1,33 @@
 // SPDX-License-Identifier: MIT
 // What the user is told: the banner, help(), and help(thing) of what belongs to the package hv.
 
+#include <string.h>
+
 #include "py/builtin.h"
 #include "py/runtime.h"
+#include "core/arch.h"
 #include "core/platform.h"
 
 void banner_machine(void); // for pyexec_hooks.h, which only pyexec.c is to see
 
+// The names that the image was built with, unless it runs on something else.
+#define VIRT_MODEL "linux,dummy-virt"   // QEMU's name for its virt
+
+static const char *core_name(void) {
+    switch (FIELD(READ_SYSREG(midr_el1), 15, 4)) {
+        case 0xD08:
+            return "Cortex-A72";
+        case 0xD07:
+            return "Cortex-A57";
+        default:
+            return MICROPY_HW_MCU_NAME;
+    }
+}
+
 void banner_machine(void) {
-    mp_printf(&mp_plat_print, "%s with " MICROPY_HW_MCU_NAME ", %u core%s, %u MB, ",
-        platform.boot_el == 1 ? "Elapid on " BOARD_NAME " at EL1" : MICROPY_HW_BOARD_NAME, platform.ncpus, platform.ncpus == 1 ? "" : "s", (unsigned)(platform.ram_size >> 20));
+    const char *model = strcmp(platform.model, VIRT_MODEL) == 0 ? BOARD_NAME : platform.model;
+    mp_printf(&mp_plat_print, "Elapid on %s at EL%u with %s, %u core%s, %u MB, ", model, platform.boot_el == 1 ? 1 : 2, core_name(),
+        platform.ncpus, platform.ncpus == 1 ? "" : "s", (unsigned)(platform.ram_size >> 20));
     if (platform.fdt == NULL) {
         mp_print_str(&mp_plat_print, "no device tree\nWithout one no interrupts are known: there are no virtual machines, and Ctrl-C does not end a loop.\n"
             "QEMU hands one of more than 1 MB to hypervisor.bin, not to hypervisor.elf.");
