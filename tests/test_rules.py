@@ -236,6 +236,63 @@ print(const.hits, over.hits, flags.hits, nothing.hits, [e.what for e in hv.event
     ]
 
 
+def test_calls_that_only_answer(target):
+    """Versions, features, AFFINITY_INFO and unknown functions, short or long way: the same answers, each logged once."""
+    calls = (
+        (0x8400_0000, 0),
+        (0x8400_000A, 0x8400_0001),
+        (0x8400_000A, 0xC400_0008),
+        (0x8000_0001, 0x8000_8000),
+    )
+    calls += (
+        (0xC400_0004, 0),
+        (0xC400_0004, 7),
+        (0x8400_0004, 0),
+        (0xC600_0009, 3),
+        (0x8400_001F, 4),
+        (0xC400_0003, 9),
+    )
+    code = "".join(
+        f"    load x0, {call:#x}\n    load x1, {x1:#x}\n    mov x2, #0\n    mov x3, #0\n    {how} #0\n    str x0, [x20], #8\n"
+        for how in ("hvc", "smc")
+        for call, x1 in calls
+    )
+    script = f"""
+calls = {calls!r}
+def answers():
+    with guest(code) as vm:
+        vm.cpu[0].x[20] = 0x4010_0000
+        change(vm)
+        vm.run(10_000)
+        raw = bytes(vm.memory[0x4010_0000:0x4010_0000 + 16 * len(calls)])
+        return [int.from_bytes(raw[i:i + 8], "little", True) for i in range(0, len(raw), 8)]
+change = lambda vm: None
+short = answers()
+print(short)
+def change(vm):
+    vm.default(lambda cpu, esr: hv.PASS)
+print(answers() == short)
+def change(vm):
+    for call in set([call for call, _ in calls]):
+        for kind in ("hvc", "smc"):
+            vm.rule(kind, call, "log")
+print(answers() == short)
+events = list(hv.events())
+print([e.value for e in events] == [x1 for _, x1 in calls] * 2, len(set([e.pc for e in events])))
+def change(vm):
+    vm.exception(0x16, lambda cpu, esr: None)
+print([b for a, b in zip(short, answers()) if a != b])
+"""
+    lines = run(target, "    b start\nstart:\n" + code + "    hvc #0x100", script).splitlines()
+    one = [n & (1 << 64) - 1 for n in (0x10001, 0, -1, 1, 0, -2, 0, -1, -1, -2)]
+    assert lines[0] == str(one + one), lines
+    assert lines[1:3] == ["True", "True"], lines
+    assert lines[3] == "True 20", lines
+    assert lines[4] == str([0xC600_0009, 0x8400_001F]), (
+        lines
+    )  # the class's handler has them, and leaves x0
+
+
 def test_rules_on_other_cores(each_target):
     """In the background, a guest may run on a core without Python: the same counts, the same calls."""
     script = """

@@ -62,6 +62,8 @@ static inline uint64_t least(uint64_t a, uint64_t b) {
 ROW(hvc_psci_version, "mov w0, #0x84000000", "hvc #0")
 ROW(smc_psci_version, "mov w0, #0x84000000", "smc #0")
 ROW(hvc_add, HVC_ADD, "hvc #0")
+ROW(hvc_psci_features, "mov w0, #0x84000000\n movk w0, #10\n mov w1, #0x84000000", "hvc #0")
+ROW(hvc_affinity_info, "mov w0, #0xC4000000\n movk w0, #4\n mov x1, #0\n mov x2, #0", "hvc #0")
 ROW(hvc_imm, "mov x1, #1", "hvc #7")
 ROW(mmio_load, DEVICE, "ldr w1, [x2, #8]")
 ROW(mmio_load_late, DEVICE, "ldr w20, [x2, #8]")

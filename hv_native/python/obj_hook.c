@@ -274,8 +274,8 @@ static const struct {
     qstr_short_t name;
     uint8_t kind, bare; // bare: what the kind becomes when nothing has to be looked at
 } actions[] = {
-    { MP_QSTR_count, HOOK_COUNT, HOOK_TALLY }, { MP_QSTR_log, HOOK_LOG, HOOK_LOG },
-    { MP_QSTR_const, HOOK_CONST, HOOK_ANSWER }, { MP_QSTR_shadow, HOOK_SHADOW, HOOK_SHADOW },
+    { MP_QSTR_count, HOOK_COUNT, HOOK_TALLY }, { MP_QSTR_log, HOOK_LOG, HOOK_NOTE },
+    { MP_QSTR_const, HOOK_CONST, HOOK_ANSWER }, { MP_QSTR_shadow, HOOK_SHADOW, HOOK_KEEP },
     { MP_QSTR_deny, HOOK_DENY, HOOK_DENY },
 };
 
@@ -287,6 +287,14 @@ static hook_kind_t action_of(mp_obj_t action) {
         }
     }
     mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("no action '%q': count, log, const, shadow or deny"), name);
+}
+
+static hook_kind_t bare(hook_kind_t action) {
+    size_t i = 0;
+    while (actions[i].kind != action) {
+        i++;
+    }
+    return actions[i].bare;
 }
 
 // rule(kind, key, size, action, value, match, pc, nth, every, fun) -> Rule
@@ -327,9 +335,9 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
     h->nth = nth;
     h->every = every;
     if (handler == NULL && !h->match_value && !h->match_pc && h->nth == 0 && h->every == 0) {
-        h->kind = action == HOOK_CONST ? HOOK_ANSWER : action == HOOK_COUNT ? HOOK_TALLY : action;
-        if (h->kind == HOOK_ANSWER) {
-            hook_short_way(h, rule_load, rule_store);
+        h->kind = bare(action);
+        if (h->kind == HOOK_ANSWER || h->kind == HOOK_KEEP) {
+            hook_short_way(h, rule_load, h->kind == HOOK_KEEP ? rule_keep : rule_store);
         }
     }
     hook_change(vm, &p, NULL, under, h);

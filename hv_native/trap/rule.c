@@ -32,6 +32,12 @@ uint64_t rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
     return 0;
 }
 
+uint64_t rule_keep(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value) {
+    h->value = value;
+    rule_load(v, h, offset);
+    return 0;
+}
+
 // What a hook is going to do, with nothing changed yet.
 static step_t rule_step(const hook_t *h, bool write, uint64_t value, uint64_t pc) {
     if (h->kind == HOOK_PYTHON) {
@@ -48,7 +54,7 @@ static step_t rule_step(const hook_t *h, bool write, uint64_t value, uint64_t pc
 }
 
 static bool goes_on(hook_kind_t kind) {
-    return kind == HOOK_TALLY || kind == HOOK_COUNT || kind == HOOK_LOG;
+    return kind == HOOK_TALLY || kind == HOOK_COUNT || kind == HOOK_LOG || kind == HOOK_NOTE;
 }
 
 static void log_event(const vcpu_t *v, const hook_t *h, bool write, uint64_t value) {
@@ -91,6 +97,7 @@ verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *va
                 *value = h->value;
                 return RULE_ANSWERED;
             case HOOK_SHADOW:
+            case HOOK_KEEP:
                 if (write) {
                     h->value = *value;
                 }
@@ -99,6 +106,7 @@ verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *va
             case HOOK_DENY:
                 return RULE_DENIED;
             case HOOK_LOG:
+            case HOOK_NOTE:
                 log_event(v, h, write, *value);
                 break;
             default:

@@ -20,8 +20,9 @@ typedef enum {
 // `passed`: the handler of *at has been asked and returned hv.PASS.
 verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *value);
 
-// What a HOOK_ANSWER over addresses does: native_load_t and native_store_t.
+// What a HOOK_ANSWER over addresses does, and a HOOK_KEEP: native_load_t and native_store_t.
 uint32_t rule_load(vcpu_t *v, hook_t *h, uint64_t offset);
 uint64_t rule_store(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
+uint64_t rule_keep(vcpu_t *v, hook_t *h, uint64_t offset, uint32_t value);
 
 #endif

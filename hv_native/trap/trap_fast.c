@@ -9,6 +9,7 @@
 
 #include "core/arch.h"
 #include "core/cpu.h"
+#include "core/event.h"
 #include "core/platform.h"
 #include "core/psci_ids.h"
 #include "core/syndrome.h"
@@ -107,7 +108,7 @@ static NOINLINE uint64_t smc_python(vcpu_t *v, guest_regs_t *r, handler_t *h) {
 }
 
 static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted, bool smc) {
-    if (!psci_fast(v, r)) {
+    if (!psci_fast(v, r) && !psci_unknown(v, r, smc ? EC_SMC64 : EC_HVC64)) {
         return EXIT_TRAP;
     }
     if (counted != NULL) {
@@ -119,6 +120,19 @@ static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted
     return EXIT_RESUME;
 }
 
+// A rule that writes each down. What cannot be answered here must not be in the log twice.
+static NOINLINE uint64_t call_logged(vcpu_t *v, guest_regs_t *r, hook_t *h, bool smc) {
+    event_t event = {
+        .key = h->key, .pc = READ_SYSREG(elr_el2) - (smc ? 0 : 4), .value = r->x[1], .cpu = v->id, .ec = smc ? EC_SMC64 : EC_HVC64,
+        .write = true, .vmid = v->vmid,
+    };
+    if (h->below != NULL || call_native(v, r, h, smc) != EXIT_RESUME) {
+        return EXIT_TRAP;
+    }
+    event_log(&event);
+    return EXIT_RESUME;
+}
+
 static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, uint64_t key, bool native, bool smc) {
     hook_t *h = hook_find(t, key);
     if (h == NULL || h->kind == HOOK_TALLY) {
@@ -126,7 +140,7 @@ static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t 
             return EXIT_TRAP;
         }
         if (key != PSCI_VERSION) {
-            return call_native(v, r, h, smc);
+            return h == NULL && !smc ? psci_hvc(v, r) : call_native(v, r, h, smc);
         }
         if (h != NULL) {
             h->hits++;
@@ -137,7 +151,10 @@ static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t 
         r->x[0] = h->value;
     } else {
         handler_t *handler = h->handler;
-        return h->kind != HOOK_PYTHON ? EXIT_TRAP : smc ? smc_python(v, r, handler) : handler->call(v, r, handler);
+        if (UNLIKELY(h->kind != HOOK_PYTHON)) {
+            return h->kind == HOOK_NOTE && native ? call_logged(v, r, h, smc) : EXIT_TRAP;
+        }
+        return smc ? smc_python(v, r, handler) : handler->call(v, r, handler);
     }
     if (smc) {
         skip_instruction();
@@ -314,7 +331,7 @@ static NOINLINE hook_t *look_for(vcpu_t *v, uint64_t ipa) {
         h = hook_range_find(&vm->mmio, ipa);
         // Remembered for the next time, unless there are rules over a part of it.
         v->mmio_hit = h != NULL && hook_range_overlap(&vm->rules, h->key, h->size) == NULL ? h : NULL;
-    } else if (h->kind == HOOK_ANSWER) {
+    } else if (h->kind == HOOK_ANSWER || h->kind == HOOK_KEEP) {
         v->mmio_hit = h;
     } else {
         return NULL;
@@ -368,8 +385,11 @@ static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, h
         unsigned shift = 64 - (8u << FIELD(esr, 23, 22));
         value = reg_get(r, rt) << shift >> shift;
     }
-    if (h->kind == HOOK_ANSWER) {
+    if (h->kind == HOOK_ANSWER || h->kind == HOOK_KEEP) {
         h->hits++;
+        if (write && h->kind == HOOK_KEEP) {
+            h->value = value;
+        }
         value = h->value;
     } else {
         handler_t *handler = h->handler;

@@ -40,23 +40,18 @@ static uint64_t argument(const guest_regs_t *r, unsigned n) {
     return r->x[0] & CALL_64 ? r->x[n] : (uint32_t)r->x[n];
 }
 
+#define FUNCTION(id) (1u << ((id) & 31))
+#define FUNCTIONS_64 (FUNCTION(PSCI_CPU_SUSPEND) | FUNCTION(PSCI_CPU_ON) | FUNCTION(PSCI_AFFINITY_INFO) | FUNCTION(PSCI_SYSTEM_RESET2))
+#define FUNCTIONS_32 (FUNCTIONS_64 | FUNCTION(PSCI_VERSION) | FUNCTION(PSCI_CPU_OFF) | FUNCTION(PSCI_MIGRATE_INFO_TYPE) \
+    | FUNCTION(PSCI_SYSTEM_OFF) | FUNCTION(PSCI_SYSTEM_RESET) | FUNCTION(PSCI_FEATURES))
+
+static bool is_psci(uint32_t function) {
+    return (function & ~(CALL_64 | 31u)) == PSCI_VERSION
+           && ((function & CALL_64 ? FUNCTIONS_64 : FUNCTIONS_32) >> (function & 31) & 1);
+}
+
 static int64_t features(uint32_t function) {
-    switch (plain(function)) {
-        case PSCI_VERSION:
-        case PSCI_CPU_SUSPEND:
-        case PSCI_CPU_OFF:
-        case PSCI_CPU_ON:
-        case PSCI_AFFINITY_INFO:
-        case PSCI_MIGRATE_INFO_TYPE:
-        case PSCI_SYSTEM_OFF:
-        case PSCI_SYSTEM_RESET:
-        case PSCI_FEATURES:
-        case PSCI_SYSTEM_RESET2:
-        case SMCCC_VERSION:
-            return SUCCESS;
-        default:
-            return NOT_SUPPORTED;
-    }
+    return is_psci(function) || function == SMCCC_VERSION ? SUCCESS : NOT_SUPPORTED;
 }
 
 // A Cortex-A53 executes in order: not in the lists of CVE-2017-5715 and CVE-2022-23960.
@@ -73,8 +68,31 @@ static int64_t arch_features(uint32_t function) {
     }
 }
 
-bool psci_fast(vcpu_t *v, guest_regs_t *r) {
-    (void)v;
+static vcpu_t *by_affinity(vm_t *vm, uint64_t affinity) {
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        if ((vm->vcpu[i]->vmpidr & AFFINITY_MASK) == affinity) {
+            return vm->vcpu[i];
+        }
+    }
+    return NULL;
+}
+
+// 0 on, 1 off, 2 on its way. Of a cluster: the one that asks is in it, and on, or there is none.
+static int64_t affinity_info(const vcpu_t *v, uint64_t target, uint64_t level) {
+    vcpu_t *t = by_affinity(v->vm, target);
+    if (level > 0 && level <= 3 && ((target ^ v->vmpidr) & AFFINITY_MASK) >> level * 8 == 0) {
+        return 0;
+    }
+    if (t == NULL || level != 0) {
+        return INVALID_PARAMETERS;
+    }
+    if (t->on_pending) {
+        return 2;
+    }
+    return t->state == VCPU_OFF;
+}
+
+static inline bool answer(vcpu_t *v, guest_regs_t *r) {
     int64_t result;
     switch ((uint32_t)r->x[0]) {
         case PSCI_VERSION:
@@ -90,6 +108,10 @@ bool psci_fast(vcpu_t *v, guest_regs_t *r) {
         case SMCCC_ARCH_FEATURES:
             result = arch_features((uint32_t)r->x[1]);
             break;
+        case PSCI_AFFINITY_INFO:
+        case PSCI_AFFINITY_INFO | CALL_64:
+            result = affinity_info(v, argument(r, 1), argument(r, 2));
+            break;
         default:
             return false;
     }
@@ -97,13 +119,26 @@ bool psci_fast(vcpu_t *v, guest_regs_t *r) {
     return true;
 }
 
-static vcpu_t *by_affinity(vm_t *vm, uint64_t affinity) {
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        if ((vm->vcpu[i]->vmpidr & AFFINITY_MASK) == affinity) {
-            return vm->vcpu[i];
-        }
+bool psci_fast(vcpu_t *v, guest_regs_t *r) {
+    return answer(v, r);
+}
+
+// The answer to what nobody has said anything about (SMCCC 5.2), unless a script has something to say.
+static inline bool unknown(vcpu_t *v, guest_regs_t *r, unsigned ec) {
+    uint32_t function = (uint32_t)r->x[0];
+    if (is_psci(function) || v->vm->classes[ec] != NULL || v->vm->fallback != NULL) {
+        return false;
     }
-    return NULL;
+    r->x[0] = ~UINT64_C(0);
+    return true;
+}
+
+bool psci_unknown(vcpu_t *v, guest_regs_t *r, unsigned ec) {
+    return unknown(v, r, ec);
+}
+
+uint64_t psci_hvc(vcpu_t *v, guest_regs_t *r) {
+    return answer(v, r) || unknown(v, r, EC_HVC64) ? EXIT_RESUME : EXIT_TRAP;
 }
 
 static bool is_ram(const vm_t *vm, uint64_t ipa) {
@@ -143,21 +178,6 @@ static int64_t cpu_on(vcpu_t *v, uint64_t target, uint64_t entry, uint64_t conte
     }
     vcpu_start(t);
     return SUCCESS;
-}
-
-// 0 on, 1 off, 2 on its way. Of a cluster: the one that asks is in it, and on, or there is none.
-static int64_t affinity_info(const vcpu_t *v, uint64_t target, uint64_t level) {
-    vcpu_t *t = by_affinity(v->vm, target);
-    if (level > 0 && level <= 3 && ((target ^ v->vmpidr) & AFFINITY_MASK) >> level * 8 == 0) {
-        return 0;
-    }
-    if (t == NULL || level != 0) {
-        return INVALID_PARAMETERS;
-    }
-    if (t->on_pending) {
-        return 2;
-    }
-    return t->state == VCPU_OFF;
 }
 
 // power_state (5.4.2, the original format): reserved 31:26 and 23:17, level 25:24, of which there is one,
@@ -200,9 +220,6 @@ bool psci_slow(vcpu_t *v, exit_t *why) {
             return true;
         case PSCI_CPU_ON:
             r->x[0] = (uint64_t)cpu_on(v, argument(r, 1), argument(r, 2), argument(r, 3));
-            return true;
-        case PSCI_AFFINITY_INFO:
-            r->x[0] = (uint64_t)affinity_info(v, argument(r, 1), argument(r, 2));
             return true;
         case PSCI_SYSTEM_OFF:
             *why = EXIT_OFF;

@@ -9,6 +9,10 @@
 
 // Calls that touch nothing but x0-x3. False: not one of them.
 bool psci_fast(vcpu_t *v, guest_regs_t *r);
+// What neither knows is NOT_SUPPORTED. False: it is PSCI's, or a script's hook of the class `ec` or of everything may want it.
+bool psci_unknown(vcpu_t *v, guest_regs_t *r, unsigned ec);
+// Both, of an HVC: EXIT_RESUME or EXIT_TRAP.
+uint64_t psci_hvc(vcpu_t *v, guest_regs_t *r);
 // All calls. False: not PSCI's or SMCCC's. *why tells what becomes of the vCPU.
 bool psci_slow(vcpu_t *v, exit_t *why);
 

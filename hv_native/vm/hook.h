@@ -30,6 +30,8 @@ typedef enum {
     HOOK_CONST,         // answer `value`, swallow writes
     HOOK_ANSWER,        // the same, always and never asking Python: done in the fast path
     HOOK_SHADOW,        // answer what was last written
+    HOOK_KEEP,          // the same, always and never asking Python
+    HOOK_NOTE,          // log it, always and never asking Python
     HOOK_DENY,          // undefined instruction, or external abort
 } hook_kind_t;
 

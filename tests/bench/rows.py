@@ -176,6 +176,9 @@ def native():
     report("hundred_nops", count("hundred_nops"))
     report("hvc_psci_version", count("hvc_psci_version"))
     report("smc_psci_version", count("smc_psci_version"))
+    for row in "hvc_psci_features", "hvc_affinity_info":
+        report(row, count(row))
+    report("hvc_unknown", count("hvc_add"))
     report("sysreg_native", count("sysreg_write"))
     report("pl011_out", count("pl011_out"))
     report("pl011_flags", count("pl011_flags"))
@@ -184,6 +187,7 @@ def native():
 def rules():
     report("rule_hvc_const", count("hvc_add", rule("hvc", ADD, "const")))
     report("rule_hvc_count", count("hvc_psci_version", rule("hvc", 0x8400_0000, "count")))
+    report("rule_hvc_log", count("hvc_psci_version", rule("hvc", 0x8400_0000, "log")))
     report("rule_mmio_const", count("mmio_load", rule("mmio", (DEVICE, 16), "const")))
     report("rule_mmio_shadow", count("mmio_store", rule("mmio", (DEVICE, 16), "shadow")))
     report("rule_sysreg_const", count("sysreg_read", rule("sysreg", "ACTLR_EL1", "const")))
