@@ -56,6 +56,10 @@ def msr(register: str | int, value: int, /, *, unsafe: bool = False) -> None:
     """Write a system register. Fault when it is absent; ValueError, with the reason, when EL2 or the
     guest that runs stands on what would change, unless `unsafe`."""
 
+def symbols(table: tuple[Any, ...], what: int | str, near: bool = False, /) -> Any:
+    """Search a table of symbols (hv_native/python/symtab.c says what it is): of an address (address, bytes or 0,
+    name), of a name its address, None where there is none; near: names that are nearly it."""
+
 def sysreg(register: str | int, /) -> tuple[str, int, str]:
     """Name, encoding (op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2) and access of a register."""
 
@@ -173,6 +177,10 @@ class VCPU:
         """Run the VM until the function this vCPU is in has returned to its caller."""
     def dump(self) -> None:
         """Print everything it has, decoded."""
+    def where(self, limit: int = 32, /) -> Any:
+        """Where it is: functions from the innermost on, by frame records, through exceptions and into user space,
+        and the instructions around its PC. At the prompt it shows; a script has .frames, (address, "name+0x10" or
+        None, "pc", "call", "exception" or "EL0"), and .code, (address, word, text)."""
 
 class Memory:
     """A VM's RAM by IPA: memory[ipa], memory[ipa:end] as bytes; anything that takes a buffer takes it whole.
@@ -193,8 +201,8 @@ class Memory:
     @overload
     def __setitem__(self, ipas: slice, value: Any, /) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
-    def find(self, what: bytes, start: int = ..., end: int = ..., /) -> int:
-        """The IPA where these bytes are first, or -1."""
+    def find(self, what: bytes, start: int = ..., end: int = ..., step: int = 0, /) -> int:
+        """The IPA where these bytes are first, or -1. step: only start, start + step, ... are looked at."""
     def view(self, ipa: int, size: int, /) -> memoryview:
         """The memory itself. Caches are yours to clean()."""
     def clean(self, ipa: int, size: int, /) -> None:

@@ -118,7 +118,9 @@ static MP_DEFINE_CONST_FUN_OBJ_3(memory_view_obj, memory_view);
 
 static mp_obj_t memory_clean(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
-    cache_written(host_of(memory_vm(self), ipa, size), size);
+    vm_t *vm = memory_vm(self);
+    cache_written(host_of(vm, ipa, size), size);
+    rights_store(vm, ipa, size, true, BY_SCRIPT); // through a view: an image is loaded again over breakpoints
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(memory_clean_obj, memory_clean);
@@ -137,23 +139,78 @@ static const uint8_t *search(const uint8_t *p, const uint8_t *end, const uint8_t
     return NULL;
 }
 
-// find(what, start=base, end=top) -> IPA of the first place, or -1.
+static const uint8_t *search_steps(const uint8_t *p, const uint8_t *end, const uint8_t *what, size_t len, uint64_t step) {
+    while ((size_t)(end - p) >= len) {
+        cache_clean_poc(p, len);
+        if (memcmp(p, what, len) == 0) {
+            return p;
+        }
+        if (step >= (size_t)(end - p)) {
+            break;
+        }
+        p += step;
+    }
+    return NULL;
+}
+
+static const ram_t *ram_of(vm_t *vm, uint64_t ipa, uint64_t size) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        const ram_t *r = &vm->ram[i];
+        if (ipa - r->ipa < r->size && size <= r->size - (ipa - r->ipa)) {
+            return r;
+        }
+    }
+    host_of(vm, ipa, size); // raises
+    return NULL;
+}
+
+// The end of what is there from `at` on, or of what is not, by offsets in RAM.
+static uint64_t run_end(const ram_t *r, uint64_t at, uint64_t end, bool there) {
+    do {
+        at = ALIGN_DOWN(at, RAM_GRANULE) + RAM_GRANULE;
+    } while (at < end && vm_ram_present(r, at / RAM_GRANULE) == there);
+    return at < end ? at : end;
+}
+
+// What nobody has touched is not made for a look at it: what is found begins and ends elsewhere.
+static const uint8_t *search_ram(const ram_t *r, uint64_t at, uint64_t end, const mp_buffer_info_t *what, uint64_t step) {
+    const uint8_t *found = NULL;
+    while (found == NULL && at < end) {
+        bool there = vm_ram_present(r, at / RAM_GRANULE);
+        uint64_t until = run_end(r, at, end, there);
+        if (there && step != 0) {
+            found = search_steps(r->host + at, r->host + until, what->buf, what->len, step);
+        } else if (there) {
+            cache_clean_poc(r->host + at, until - at);
+            found = search(r->host + at, r->host + until, what->buf, what->len);
+        }
+        at = step == 0 ? until : at + (until - at + step - 1) / step * step;
+    }
+    return found;
+}
+
+// find(what, start=base, end=top, step=0) -> IPA of the first place, or -1; step: look only at start, start + step, ...
 static mp_obj_t memory_find(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = memory_vm(args[0]);
     mp_buffer_info_t what;
     mp_get_buffer_raise(args[1], &what, MP_BUFFER_READ);
-    const ram_t *r = &vm->ram[0];
-    uint64_t start = n_args > 2 ? unbox_u64(args[2]) : r->ipa;
-    uint64_t end = n_args > 3 ? unbox_u64(args[3]) : r->ipa + r->size;
+    uint64_t start = n_args > 2 ? unbox_u64(args[2]) : vm->ram[0].ipa;
+    uint64_t end = n_args > 3 ? unbox_u64(args[3]) : vm->ram[0].ipa + vm->ram[0].size;
+    uint64_t step = n_args > 4 ? unbox_u64(args[4]) : 0;
     if (what.len == 0 || end < start) {
         return MP_OBJ_NEW_SMALL_INT(-1);
     }
-    const uint8_t *host = host_of(vm, start, end - start);
-    cache_clean_poc(host, end - start);
-    const uint8_t *at = search(host, host + (end - start), what.buf, what.len);
-    return at == NULL ? MP_OBJ_NEW_SMALL_INT(-1) : box_u64(start + (at - host));
+    const ram_t *r = ram_of(vm, start, end - start);
+    const uint8_t *bytes = what.buf;
+    uint8_t untouched = r->flash != NULL ? 0xFF : 0;
+    if (bytes[0] == untouched || bytes[what.len - 1] == untouched) {
+        host_of(vm, start, end - start); // it may be there in part
+    }
+    step = step < end - start ? step : end - start;
+    const uint8_t *at = search_ram(r, start - r->ipa, end - r->ipa, &what, step);
+    return at == NULL ? MP_OBJ_NEW_SMALL_INT(-1) : box_u64(r->ipa + (uint64_t)(at - r->host));
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(memory_find_obj, 2, 4, memory_find);
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(memory_find_obj, 2, 5, memory_find);
 
 static void memory_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {

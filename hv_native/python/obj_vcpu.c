@@ -475,15 +475,15 @@ static mp_obj_t vcpu_translate(size_t n_args, const mp_obj_t *args) {
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_translate_obj, 2, 4, vcpu_translate);
 
 // What a module of modules/hv does with a vCPU.
-static mp_obj_t by_module(const char *name, qstr function, mp_obj_t self) {
+static mp_obj_t by_module(const char *name, qstr function, size_t n_args, const mp_obj_t *args) {
     mp_obj_t from = MP_OBJ_NEW_QSTR(function), list = mp_obj_new_tuple(1, &from);
     mp_obj_t module = mp_import_name(qstr_from_str(name), list, MP_OBJ_NEW_SMALL_INT(0));
-    return mp_call_function_1(mp_load_attr(module, function), self);
+    return mp_call_function_n_kw(mp_load_attr(module, function), n_args, 0, args);
 }
 
 // dump(): all of it, decoded.
 static mp_obj_t vcpu_dump(mp_obj_t self) {
-    return by_module("hv.state", MP_QSTR_dump, self);
+    return by_module("hv.state", MP_QSTR_dump, 1, &self);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vcpu_dump_obj, vcpu_dump);
 
@@ -536,14 +536,20 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_step_obj, 1, 3, vcpu_step);
 
 static mp_obj_t vcpu_next(mp_obj_t self) {
-    return by_module("hv.breaks", MP_QSTR_step_next, self);
+    return by_module("hv.breaks", MP_QSTR_step_next, 1, &self);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vcpu_next_obj, vcpu_next);
 
 static mp_obj_t vcpu_finish(mp_obj_t self) {
-    return by_module("hv.breaks", MP_QSTR_finish, self);
+    return by_module("hv.breaks", MP_QSTR_finish, 1, &self);
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(vcpu_finish_obj, vcpu_finish);
+
+// where(limit=32)
+static mp_obj_t vcpu_where(size_t n_args, const mp_obj_t *args) {
+    return by_module("hv.where", MP_QSTR_Where, n_args, args);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(vcpu_where_obj, 1, 2, vcpu_where);
 
 static const char *mode_name(uint64_t pstate) {
     if (pstate & PSTATE_A32) {
@@ -596,6 +602,7 @@ static const mp_rom_map_elem_t vcpu_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_next), MP_ROM_PTR(&vcpu_next_obj) },
     { MP_ROM_QSTR(MP_QSTR_step), MP_ROM_PTR(&vcpu_step_obj) },
     { MP_ROM_QSTR(MP_QSTR_translate), MP_ROM_PTR(&vcpu_translate_obj) },
+    { MP_ROM_QSTR(MP_QSTR_where), MP_ROM_PTR(&vcpu_where_obj) },
     { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&hv_vcpu_write_obj) },
 };
 static MP_DEFINE_CONST_DICT(vcpu_locals_dict, vcpu_locals);

@@ -69,6 +69,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_mmu_obj);       // obj_mmu.c
 MP_DECLARE_CONST_FUN_OBJ_1(hv_mmu_run_obj);
 MP_DECLARE_CONST_FUN_OBJ_2(hv_mmu_translate_obj);
 MP_DECLARE_CONST_FUN_OBJ_0(hv_mmu_parts_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_symbols_obj);   // symtab.c
 
 // ValueError when the range is not free for a device (obj_hook.c).
 void hv_check_device(vm_t *vm, uint64_t ipa, uint64_t size);

@@ -34,6 +34,7 @@ from .vm import VM
 
 # What it is made of, and nobody needs to name: the tab key does not offer it (ports/aarch64/complete.c).
 _built_of = (
+    "a64",
     "breaks",
     "elf",
     "event",
@@ -48,6 +49,7 @@ _built_of = (
     "traps",
     "vm",
     "watch",
+    "where",
 )
 
 # Names that live in a module of another name.

@@ -76,7 +76,8 @@ el2\tThe EL2 registers it is entered with.
 exit\tHow it last ended in the background.
 console\tThe other end of its PL011.
 load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded and where (hv.loader.Loaded). When it raises there is nothing to run.
-symbol(name)\tThe address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of an address: the function or object it is in, as "name+0x10".
+symbols\tWhere the names of its places come from: ELF files that were loaded, those and System.map's that vm.symbols.add(source, slide=0) is given, and a Linux's own, in its memory, also where KASLR moved it.
+symbol(name)\tThe address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the function or object it is in, as "name+0x10".
 address(where)\tThe address of a place in the guest: "name", "name+0x10", or an address as it is.
 watch(where=None, size=None, rights='w', f=None, *, ipa=None, action=None)\tWatch a range of the guest's memory: `size` bytes (None: the symbol's) from `where` on, "name", "name+0x10" or an address of the guest's by its tables as they are now, or from the physical address ipa=; for loads ("r"), stores ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, off(), on(), remove(). As a decorator it gets its function. f(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, 8 bytes at a time. hv.SKIP: it is not made; hv.STOP: the VM stops behind it. Of a device's access it hears soon after: cpu is None, and old and new are when it was of more than 8 bytes. action, without f: "count", "log" (hv.events()), "stop".
 watches()\tAll that vm.watch() has made, and not been removed.
@@ -137,7 +138,8 @@ string(va, limit=256)\tThe text at an address of the guest's, up to its zero, to
 step(n=1, f=None)\tOf a VM that does not run: execute n instructions on this vCPU alone, interrupts held back, and call f(cpu) behind each; hv.STOP ends it. At a breakpoint that is the guest's own instruction, and no hit; from LDXR it is all to behind STXR. Returns an Exit: "step", or what ended it earlier.
 next()\tAs step(), but a call (BL, BLR) is run until it returns, by all of the VM.
 finish()\tRun the VM until the function this vCPU is in has returned to its caller.
-dump()\tPrint everything it has, decoded.""",
+dump()\tPrint everything it has, decoded.
+where(limit=32)\tWhere it is: functions from the innermost on, by frame records, through exceptions and into user space, and the instructions around its PC. At the prompt it shows; a script has .frames, (address, "name+0x10" or None, "pc", "call", "exception" or "EL0"), and .code, (address, word, text).""",
     """\
 Exit\texit = vm.run(), cpu.exit
 Why a guest stopped, or is stopped now. Of vm.run() it is a copy, cpu.exit is always the last one.\freason\t"hvc", "smc", "sysreg", "mmio", "fetch", "wfx", "breakpoint", "watchpoint", "step", "trap": an exit that nobody answered, its esr says more. "off", "reset", "cpu_off": the guest's doing. "stop": a handler's. "timeout": time is up, or pause(). "memory": the machine has none left for its RAM; close a VM, and go on. "raised": a handler raised. Of cpu.exit also "interrupt" (the hypervisor had something to do), "idle" (waits for one), "none": has not run yet.
@@ -157,7 +159,7 @@ A VM's RAM by IPA: memory[ipa], memory[ipa:end] as bytes; anything that takes a 
 
 Caches are cleaned and dropped as a guest with its caches off needs it. ValueError outside RAM.\fbase\tThe IPA of its first byte.
 size\tIts size in bytes.
-find(what, start, end)\tThe IPA where these bytes are first, or -1.
+find(what, start, end, step=0)\tThe IPA where these bytes are first, or -1. step: only start, start + step, ... are looked at.
 view(ipa, size)\tThe memory itself. Caches are yours to clean().
 clean(ipa, size)\tClean and invalidate the data cache to the point of coherency (D4.4).""",
     """\

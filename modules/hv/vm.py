@@ -47,6 +47,8 @@ class VM(Traps):
 
     # What is so until something happens: looked up here, it is not stored into every new VM.
     _images = ()  # ELF files: (source, what is added to its addresses)
+    _linux = None  # where an Image was loaded
+    _symbols = None
     _loads = ()  # what reset() does to have it in memory again
     _used = False  # it has run since it was reset
     _flash = ()  # (IPA, bytes)
@@ -97,7 +99,9 @@ class VM(Traps):
 
         loaded = self._startable_by(put, source, at is None)
         if at is None:
-            self._images = ()
+            self._images, self._linux = (), None
+        if loaded.kind == "image":
+            self._linux = loaded
         if loaded.kind == "elf":
             self._images += ((source, loaded.slide),)
         before = self._loads if at is not None else ()
@@ -124,9 +128,20 @@ class VM(Traps):
             raise RuntimeError(f"{self.name} has nothing to run: loading {self._failed} failed")
         self._used = True
 
+    @property
+    def symbols(self):
+        """Where the names of its places come from: ELF files that were loaded, those and System.map's that
+        vm.symbols.add(source, slide=0) is given, and a Linux's own, in its memory, also where KASLR moved it.
+        """
+        if self._symbols is None:
+            from .symbols import Symbols
+
+            self._symbols = Symbols(self)
+        return self._symbols
+
     def symbol(self, name: str | int):
-        """The address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of
-        an address: the function or object it is in, as "name+0x10".
+        """The address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the
+        function or object it is in, as "name+0x10".
         """
         from .symbols import at, resolve
 
@@ -278,7 +293,7 @@ class VM(Traps):
             return _watched(kernel, lambda bar: linux(self.memory, kernel, tree, initrd, bar))
 
         loaded = self._startable_by(put, kernel, True)
-        self._images = ()
+        self._images, self._linux = (), loaded
         self._loads = (lambda: self.linux(kernel, initrd, cmdline, dtb),)
         return loaded
 
@@ -458,6 +473,7 @@ class VM(Traps):
         """End it and give its memory back. What is left of it raises ValueError."""
         self._vm.close()
         self._virtio = {}
+        self._symbols = None
         if self._debugger:
             self._debugger.closed()
 

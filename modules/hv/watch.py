@@ -25,12 +25,11 @@ def watch(vm, where, size, rights, f, ipa, action):
 
 def _size(vm, where, address):
     # Of the symbol's object, from there on.
-    from .symbols import _tables
+    from .symbols import extent
 
-    for table in _tables(vm) if isinstance(where, str) else ():
-        found = table.at(address)
-        if found and found[1]:
-            return found[0] + found[1] - address
+    known = extent(vm, where)[1] if isinstance(where, str) else 0
+    if known:
+        return known
     name = where if isinstance(where, str) else hex(address)
     raise ValueError(f"the size of {name} is not known: size=")
 

@@ -22,6 +22,7 @@ from .net import Switch as Switch
 from .demo import demo as demo
 from .serial import serial as serial
 from .gdbstub import gdb as gdb
+from . import a64 as a64
 from . import block as block
 from . import breaks as breaks
 from . import elf as elf
@@ -45,3 +46,4 @@ from . import traps as traps
 from . import virtio as virtio
 from . import vm as vm
 from . import watch as watch
+from . import where as where

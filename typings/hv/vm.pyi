@@ -41,9 +41,13 @@ class VM(Traps):
         a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with
         dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded
         and where (hv.loader.Loaded). When it raises there is nothing to run."""
+    @property
+    def symbols(self) -> Any:
+        """Where the names of its places come from: ELF files that were loaded, those and System.map's that
+        vm.symbols.add(source, slide=0) is given, and a Linux's own, in its memory, also where KASLR moved it."""
     def symbol(self, name: str | int) -> Any:
-        """The address of a symbol of the ELF files that were loaded; KeyError when they have none such. Of
-        an address: the function or object it is in, as "name+0x10"."""
+        """The address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the
+        function or object it is in, as "name+0x10"."""
     def address(self, where: int | str) -> int:
         """The address of a place in the guest: "name", "name+0x10", or an address as it is."""
     def watch(self, where: int | str | None=None, size: int | None=None, rights: str='w', f: Any=None, *, ipa: int | None=None, action: str | None=None) -> Any:
