@@ -196,6 +196,12 @@ def test_two_cpus(machine):
     assert "work (w=" in gdb("break work", "continue", "delete")
     assert "mix" in gdb("step", "step", "backtrace")
     assert "work (w=" in gdb("finish", "next")
+    text = gdb("watch total", "continue")
+    assert "hit Hardware watchpoint" in text and "work (w=" in text
+    old, new = (int(n) for n in re.findall(r"(?:Old|New) value = (\d+)", text))
+    assert new == old + 1
+    text = gdb("delete", "rwatch workers[1].sum", "continue", "delete")
+    assert "Thread 2 hit Hardware read watchpoint" in text
     gdb.type("continue")
     assert target.repl("1 + 1") == "2"
     assert "SIGINT" in gdb.interrupt(target)
