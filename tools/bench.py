@@ -154,10 +154,10 @@ ROWS = [
     ),
     Row("boot", "reset_to_prompt", "reset to >>>", 150_000, "Bao 337,337 (no Python), Xen 17 M"),
     Row(
-        *("boot", "reset_to_guest", "reset to guest, frozen main.py", 235_000),
+        *("boot", "reset_to_guest", "reset to guest, frozen main.py", 200_000),
         "Bao 337,337, Xen 17 M",
     ),
-    Row("boot", "import_hv", "import hv, at the prompt", 82_000),
+    Row("boot", "import_hv", "import hv, at the prompt", 50_000),
     Row("boot", "vm_life_first", "VM made, run to SYSTEM_OFF, closed"),
     Row("boot", "vm_life", "the same again", 60_000),
     Row("disk", "disk_load", "/disk to guest RAM, a byte", 3),
