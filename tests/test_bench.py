@@ -25,7 +25,9 @@ def test_costs_are_what_they_were(image):
     bad = [line for line in bad if done.returncode and line.rpartition(": ")[0] not in OVER]
     assert not bad, f"{done.stdout}\n{done.stderr}"
     found = json.loads((ROOT / "build/bench.json").read_text())
-    assert found["hundred_nops"] == 100  # the counter counts instructions
+    assert (
+        round(found["hundred_nops"]) == 100
+    )  # the counter counts instructions, and a byte that comes meanwhile
     assert found["heap_python"] == 0
     assert "<svg" in (ROOT / "build/bench-growth.svg").read_text()
 
