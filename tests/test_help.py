@@ -19,6 +19,7 @@ THINGS = {
     "EL2Registers": "vm.el2",
     "Console": "vm.console",
     "Rule": "rule",
+    "Watch": "watch",
     "IRQ": "vm.irq(40)",
     "Register": "hv.regs.HCR_EL2",
     "Request": None,  # there is none while no driver asks
@@ -28,7 +29,7 @@ THINGS = {
 SETUP = """\
 import hv, machine, hv.mmu, hv.virtio, hv.block, hv.net, hv.loader, hv.machine_dt, hv.fdt, hv.regs
 vm = hv.VM("help", ram="1M")
-rule, device = vm.rule("hvc", 1), vm.rng()
+rule, device, watch = vm.rule("hvc", 1), vm.rng(), vm.watch(0x4000_0000, 8)
 """
 
 
