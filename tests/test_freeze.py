@@ -131,7 +131,9 @@ first = "".join(["never", " seen"])
 setattr(hv.VM, first, 5)
 assert getattr(hv.VM, "".join(["never ", "seen"])) == 5
 print(getattr([], "app" + "end").__class__ is getattr([], "".join(["ex", "tend"])).__class__)
-""".replace("KNOWN", repr(("__file__", "__path__", "_debugger", "_failed", "_linux", "_symbols", "_wf")))
+""".replace(
+    "KNOWN", repr(("__file__", "__path__", "_debugger", "_failed", "_linux", "_symbols", "_wf"))
+)
 
 
 def test_every_string_of_the_image_is_found(frozen, boot):
