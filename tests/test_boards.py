@@ -112,9 +112,12 @@ def test_card(image, tmp_path):
     subprocess.run(["mcopy", "-i", f"{card}@@1M", *names, tmp_path], check=True)
     assert "kernel=kernel8.img" in (tmp_path / "config.txt").read_text()
     kernel = str(tmp_path / "kernel8.img")
-    machine = Target(command=["qemu-system-aarch64", "-machine", "raspi3b", "-kernel", kernel])
+    (tmp_path / "initrd").write_bytes(b"by its tag")
+    line = ["qemu-system-aarch64", "-machine", "raspi3b", "-kernel", kernel]
+    machine = Target(command=[*line, "-initrd", str(tmp_path / "initrd")])
     try:
         machine.boot()
+        assert machine.eval("bytes(__import__('hv').initrd())") == b"by its tag"
         assert machine.eval("__import__('hv').platform()['model']") == "Raspberry Pi 3"
     finally:
         machine.close()

@@ -337,6 +337,22 @@ static const void *find_tree(const void *given) {
     return NULL;
 }
 
+// A loader that has no tree hands over a list of tags, as to Linux before there were trees: words of size (in words),
+// tag and values. Of use is where the initrd is.
+enum { ATAG_CORE = 0x54410001, ATAG_INITRD2 = 0x54420005 };
+
+static void read_tags(const uint32_t *tag) {
+    if (tag == NULL || ((uint64_t)tag & 3) != 0 || tag[1] != ATAG_CORE) {
+        return;
+    }
+    for (unsigned i = 0; i < 32 && tag[0] >= 2 && tag[0] < 0x400; i++, tag += tag[0]) {
+        if (tag[1] == ATAG_INITRD2) {
+            platform.initrd_start = tag[2];
+            platform.initrd_end = (uint64_t)tag[2] + tag[3];
+        }
+    }
+}
+
 void platform_init(const void *given, unsigned boot_el) {
     if (platform.model != NULL) {
         return; // read already, on the way down from EL3
@@ -352,6 +368,9 @@ void platform_init(const void *given, unsigned boot_el) {
     const void *fdt = find_tree(given);
     if (fdt != NULL) {
         read_tree(fdt);
+    }
+    if (fdt != given) {
+        read_tags(given);
     }
     if (platform.nuarts == 0) {
         platform.uart[platform.nuarts++] = (platform_uart_t) { .base = BOARD_EARLY_UART, .irq = BOARD_UART_IRQ, .kind = UART_PL011, .width = 4 };
