@@ -4,6 +4,8 @@
 
 #include "py/mperrno.h"
 #include "py/mphal.h"
+#include "hv_native/core/platform.h"
+#include "serial.h"
 #include "uart.h"
 
 #define MICROPY_PY_MACHINE_UART_CLASS_CONSTANTS
@@ -61,6 +63,9 @@ static void mp_machine_uart_init_helper(machine_uart_obj_t *self, size_t n_args,
 static mp_obj_t mp_machine_uart_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 1, MP_OBJ_FUN_ARGS_MAX, true);
     mp_int_t id = mp_obj_get_int(args[0]);
+    if (id > 0 && platform_uart(id - 1) != NULL) { // a line that is not the console's: hv.serial(id)
+        return MP_OBJ_TYPE_GET_SLOT(&machine_serial_type, make_new)(&machine_serial_type, n_args, n_kw, args);
+    }
     if (id != 0) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("UART(%d) doesn't exist"), (int)id);
     }
