@@ -11,6 +11,7 @@ import sys
 import pytest
 from guestcode import built, run
 from harness import ROOT, Target
+from soft_tree import soft_tree
 from test_smp import storm
 
 # What hv.platform() says there.
@@ -22,25 +23,12 @@ BOARDS = {
 }
 
 
-def without_virtual_interface(folder):
-    """A virt whose tree says nothing of GICH and GICV, as if its GIC had no virtualisation extensions."""
-    machine = "qemu-system-aarch64 -machine virt,virtualization=on,gic-version=2"
-    more = "-cpu cortex-a53 -smp 4 -m 128M -nic none"
-    dump = shlex.split(f"{machine},dumpdtb={folder}/virt.dtb {more}")
-    subprocess.run(dump, check=True, timeout=60, capture_output=True)
-    dtc = shlex.split(f"dtc -q -I dtb -O dts {folder}/virt.dtb")
-    text = subprocess.run(dtc, check=True, capture_output=True, text=True).stdout
-    text, n = re.subn(r"(intc@8000000 \{[^}]*?reg = <(?: ?0x\w+){8})[^>]*>", r"\1>", text)
-    assert n == 1, text
-    dtc = shlex.split(f"dtc -q -I dts -O dtb -o {folder}/soft.dtb")
-    subprocess.run(dtc, check=True, input=text, text=True)
-    return shlex.split(f"{machine} {more} -kernel hypervisor.elf -dtb {folder}/soft.dtb")
-
-
 def command(board, folder):
     """QEMU's command line, as `make run BOARD=...` would have it."""
     if board == "SOFT":
-        return without_virtual_interface(folder)
+        line = "qemu-system-aarch64 -machine virt,virtualization=on,gic-version=2 -cpu cortex-a53"
+        line += " -smp 4 -m 128M -nic none -kernel hypervisor.elf -dtb"
+        return [*shlex.split(line), soft_tree(folder, smp=4)]
     make = ["make", "-s", "--no-print-directory", "-o", "all", "command", f"BOARD={board}"]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
     return shlex.split(done.stdout)

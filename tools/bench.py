@@ -33,6 +33,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 import image_bytes  # noqa: E402
 from guestcode import assemble  # noqa: E402
 from harness import MPY_TOP, Target  # noqa: E402
+from soft_tree import soft_tree  # noqa: E402
 
 BENCH = ROOT / "tests/bench"
 BUILD = ROOT / "build/bench"
@@ -138,9 +139,11 @@ ROWS = [
         "KVM 2624, Xen 1083, Bao 200",
     ),
     Row("exits", "timer_expiry_v3", "virtual timer to vector, GICv3", 120),
+    Row("exits", "timer_expiry_soft", "virtual timer to vector, no GICV"),
     Row("exits", "timer_wakes", "virtual timer ends a WFI"),
     Row("exits", "sgi_to_self", "SGI to self, GICv2", 250, "KVM 3384, Xen 1097, Bao 776"),
     Row("exits", "sgi_to_self_v3", "SGI to self, GICv3", 250),
+    Row("exits", "sgi_to_self_soft", "SGI to self, no GICV"),
     Row("cores", "sgi_to_core", "SGI to another core, both EL2s, GICv2", 250, "see docs"),
     Row("cores", "sgi_to_core_v3", "SGI to another core, both EL2s, GICv3", 250),
     Row("exits", "heap_python", "GC bytes an exit: Python", 0, "none"),
@@ -226,8 +229,8 @@ def read(said, into):
             print("bench:", line[2:], file=sys.stderr)
 
 
-def rows(calls, into, seconds=240, **options):
-    with machine(args=["-initrd", rom()], **options) as target:
+def rows(calls, into, seconds=240, args=(), **options):
+    with machine(args=["-initrd", rom(), *args], **options) as target:
         read(target.exec(f"import rows\n{calls}", seconds), into)
 
 
@@ -284,6 +287,9 @@ def exits(found):
     other = {}
     rows("rows.run('gic')", other, gic=3)
     found.update({name + "_v3": value for name, value in other.items()})
+    soft = {}
+    rows("rows.run('gic')", soft, gic=2, args=["-dtb", soft_tree(BUILD)])
+    found.update({name + "_soft": value for name, value in soft.items()})
 
 
 def cores(found):
