@@ -280,7 +280,7 @@ def one(seed, background):
     vm.memory[RAM + 0x8000 : RAM + 0x8800] = (skip + bytes(112)) * 16
     cpu.pc, cpu.sp, cpu.pstate = RAM, RAM + 0x1_0000, 0x3c5
     if background:
-        vm._vm.start()
+        vm._vm.start(None)
         time.sleep_ms(2)
         vm._vm.pause()
         reason = "background"

@@ -49,7 +49,7 @@ static void el2_put(vm_t *vm, el2_reg_t reg, uint64_t value, bool unsafe) {
     }
     switch (reg) { // its own handler wrote it: in force from the next instruction on
         case EL2_HCR:
-            WRITE_SYSREG(hcr_el2, value | (READ_SYSREG(hcr_el2) & (HCR_VI | HCR_VF | HCR_VSE)));
+            WRITE_SYSREG(hcr_el2, value | running->vgic.lines | (READ_SYSREG(hcr_el2) & HCR_VSE));
             break;
         case EL2_MDCR:
             debug_changed(running);
