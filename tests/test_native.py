@@ -900,7 +900,7 @@ def leaf(cpu, address: uint, size: uint, old: uint, new: uint):
         n += i
 for f in native, viper, leaf:
     del seen[:]
-    w = vm.watch(0x4020_1000, 8, "w", f, ipa=True)
+    w = vm.watch(None, 8, "w", f, ipa=0x4020_1000)
     cpu.reset(0x4008_0000)
     vm.run()
     print(len(seen), seen[:2], w.hits)
