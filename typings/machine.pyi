@@ -145,7 +145,8 @@ class Serial:
         """How many bytes can be read now."""
     def irq(self, handler: Callable[[Serial], Any] | None, /) -> None:
         """Call handler(line) soon after something has come or there is room again; None: do not."""
-    def read(self, size: int = ..., /) -> bytes | None: ...
+    def read(self, size: int = ..., /) -> bytes | None:
+        """Without size: what has come by now; None: nothing."""
     def readinto(self, buf: Any, size: int = ..., /) -> int | None: ...
     def readline(self, size: int = ..., /) -> bytes | None: ...
     def write(self, buf: Any, size: int = ..., /) -> int | None:

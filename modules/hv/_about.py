@@ -420,6 +420,7 @@ UART.any()\tHow many bytes can be read now.
 Serial\tA serial line of the machine besides the console, as a stream that never blocks: hv.serial(n).
 Serial.any()\tHow many bytes can be read now.
 Serial.irq(handler)\tCall handler(line) soon after something has come or there is room again; None: do not.
+Serial.read(size)\tWithout size: what has come by now; None: nothing.
 Serial.write(buf, size)\tReturns how many bytes there was room for; None: for none.
 Disk\tA virtio-mmio block device of the machine's, in the order of QEMU's command line.
 RAMDisk\tThe block device behind "/"; it lives until power-off.

@@ -175,6 +175,17 @@ static mp_obj_t serial_any(mp_obj_t self) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(serial_any_obj, serial_any);
 
+// read(), read(-1), read(None) -> what has come by now: a line that never falls silent has no end to read to.
+static mp_obj_t serial_read_some(size_t n_args, const mp_obj_t *args) {
+    mp_obj_t more[2] = { args[0], n_args == 2 ? args[1] : mp_const_none };
+    if (more[1] == mp_const_none || more[1] == MP_OBJ_NEW_SMALL_INT(-1)) {
+        mp_obj_t waiting = serial_any(args[0]);
+        more[1] = waiting == MP_OBJ_NEW_SMALL_INT(0) ? MP_OBJ_NEW_SMALL_INT(1) : waiting;
+    }
+    return mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_stream_read_obj), 2, 0, more);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(serial_read_obj, 1, 2, serial_read_some);
+
 static void serial_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_t kind) {
     serial_t *s = line_of(self);
     mp_printf(print, "<Serial %u: %s at 0x%08lx>", (unsigned)(s - lines) + 1, s->kind->what, s->regs);
@@ -189,7 +200,7 @@ static const mp_stream_p_t serial_stream = {
 static const mp_rom_map_elem_t serial_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_any), MP_ROM_PTR(&serial_any_obj) },
     { MP_ROM_QSTR(MP_QSTR_irq), MP_ROM_PTR(&serial_irq_obj) },
-    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&mp_stream_read_obj) },
+    { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&serial_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&mp_stream_readinto_obj) },
     { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) },
     { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&mp_stream_write_obj) },
