@@ -11,7 +11,7 @@ import sys
 import pytest
 from guestcode import built, run
 from harness import ROOT, Target
-from soft_tree import soft_tree
+from machine_tree import tree_without_gicv
 from test_smp import storm
 
 # What hv.platform() says there.
@@ -28,7 +28,7 @@ def command(board, folder):
     if board == "SOFT":
         line = "qemu-system-aarch64 -machine virt,virtualization=on,gic-version=2 -cpu cortex-a53"
         line += " -smp 4 -m 128M -nic none -kernel hypervisor.elf -dtb"
-        return [*shlex.split(line), soft_tree(folder, smp=4)]
+        return [*shlex.split(line), str(tree_without_gicv(folder, "-smp", "4", "-m", "128M"))]
     make = ["make", "-s", "--no-print-directory", "-o", "all", "command", f"BOARD={board}"]
     done = subprocess.run(make, cwd=ROOT, capture_output=True, text=True, check=True)
     return shlex.split(done.stdout)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from console import PROMPT, Console
 from harness import ROOT, Target, TargetError
+from machine_tree import machine_tree
 
 SEED = (
     "qemu-system-aarch64 -machine virt,virtualization=on -cpu cortex-a53 "
@@ -142,18 +143,7 @@ def test_gdb_finds_symbols():
 
 def reordered_tree(tmp_path, smp, order):
     """QEMU's own tree, with core `order[i]` in the i-th cpu node."""
-    tree = tmp_path / "machine.dtb"
-    machine = f"virt,virtualization=on,dumpdtb={tree}"
-    command = [
-        "qemu-system-aarch64",
-        "-machine",
-        machine,
-        "-cpu",
-        "cortex-a53",
-        "-display",
-        "none",
-    ]
-    subprocess.run([*command, "-smp", str(smp), "-m", "128M"], check=True, capture_output=True)
+    tree = machine_tree(tmp_path, "virtualization=on", "-smp", str(smp), "-m", "128M")
     data = bytearray(tree.read_bytes())
     strings = struct.unpack_from(">I", data, 12)[0]
     names = data[strings:].split(b"\0reg\0")[0]

@@ -4,6 +4,7 @@
 import hostpkg
 import pytest
 from hostkit import Dice, mutate
+from machine_tree import machine_tree
 
 fdt = hostpkg.load("fdt")
 machine_dt = hostpkg.load("machine_dt")
@@ -18,12 +19,7 @@ def dtc(*arguments, source=b""):
 
 
 def qemu_tree(tmp_path, machine, cpus=4):
-    import subprocess
-
-    path = tmp_path / "virt.dtb"
-    command = ["qemu-system-aarch64", "-machine", f"virt,{machine},dumpdtb={path}", "-nic", "none"]
-    command += ["-smp", str(cpus), "-m", "512", "-cpu", "cortex-a53"]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    path = machine_tree(tmp_path, machine, "-smp", str(cpus), "-m", "512")
     return fdt.parse(path.read_bytes())
 
 

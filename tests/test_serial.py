@@ -2,11 +2,11 @@
 """The machine's serial lines: hv.serial()."""
 
 import binascii
-import subprocess
 import threading
 
 import pytest
 from harness import TargetError
+from machine_tree import machine_tree
 from secondline import SecondLine
 
 
@@ -36,18 +36,7 @@ def test_uarts_come_first(boot, tmp_path):
     """What the tree has as a second PL011 is line 1. QEMU 7.2 has none that is not the secure world's: this one is
     its PL061, which says that a byte has come, always.
     """
-    line, tree = SecondLine(), tmp_path / "machine.dtb"
-    machine = f"virt,virtualization=on,dumpdtb={tree}"
-    command = [
-        "qemu-system-aarch64",
-        "-machine",
-        machine,
-        "-cpu",
-        "cortex-a53",
-        "-display",
-        "none",
-    ]
-    subprocess.run([*command, "-m", "128M"], check=True, capture_output=True)
+    line, tree = SecondLine(), machine_tree(tmp_path, "virtualization=on", "-m", "128M")
     data = tree.read_bytes().rstrip(b"\0")
     data = data.replace(b"arm,pl061\0", b"arm,pl011\0")
     data = data[:4] + (len(data) + 8).to_bytes(4, "big") + data[8:] + bytes(8)

@@ -3,10 +3,10 @@
 
 import re
 import shutil
-import subprocess
 
 import pytest
 from harness import ROOT, Target
+from machine_tree import dtc, machine_tree
 
 DECOY = """
     pl011@9050000 {
@@ -18,28 +18,12 @@ DECOY = """
 """
 
 
-def dtc(data, source, to):
-    command = ["dtc", "-q", "-I", source, "-O", to]
-    return subprocess.run(command, input=data, capture_output=True, check=True).stdout
-
-
 @pytest.fixture
 def tree(tmp_path, boot):
     """tree(edit, ...): a machine whose device tree went through edit(text)."""
 
     def start(edit, gic=2, started=boot, **options):
-        path = tmp_path / "virt.dtb"
-        machine = f"virt,virtualization=on,gic-version={gic},dumpdtb={path}"
-        command = [
-            "qemu-system-aarch64",
-            "-machine",
-            machine,
-            "-cpu",
-            "cortex-a53",
-            "-nic",
-            "none",
-        ]
-        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        path = machine_tree(tmp_path, f"virtualization=on,gic-version={gic}")
         text = edit(dtc(path.read_bytes(), "dtb", "dts").decode())
         path.write_bytes(dtc(text.encode(), "dts", "dtb"))
         return started(gic=gic, args=["-dtb", str(path)], **options)

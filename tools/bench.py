@@ -33,7 +33,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 import image_bytes  # noqa: E402
 from guestcode import assemble  # noqa: E402
 from harness import MPY_TOP, Target  # noqa: E402
-from soft_tree import soft_tree  # noqa: E402
+from machine_tree import tree_without_gicv  # noqa: E402
 
 BENCH = ROOT / "tests/bench"
 BUILD = ROOT / "build/bench"
@@ -288,7 +288,7 @@ def exits(found):
     rows("rows.run('gic')", other, gic=3)
     found.update({name + "_v3": value for name, value in other.items()})
     soft = {}
-    rows("rows.run('gic')", soft, gic=2, args=["-dtb", soft_tree(BUILD)])
+    rows("rows.run('gic')", soft, gic=2, args=["-dtb", tree_without_gicv(BUILD)])
     found.update({name + "_soft": value for name, value in soft.items()})
 
 

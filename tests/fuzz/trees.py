@@ -9,9 +9,9 @@ import functools
 import re
 import subprocess
 import tempfile
-from pathlib import Path
 
 import hostpkg
+from machine_tree import machine_tree
 
 fdt = hostpkg.load("fdt")
 UART = 0x0900_0000
@@ -40,10 +40,9 @@ def dtc(data, source, to):
 def sound(gic, smp, cpu):
     """Of this machine, as text."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "virt.dtb"
-        machine = f"virt,virtualization=on,gic-version={gic},dumpdtb={path}"
-        command = ["qemu-system-aarch64", "-machine", machine, "-cpu", cpu, "-smp", str(smp)]
-        subprocess.run([*command, "-nic", "none"], check=True, capture_output=True, timeout=60)
+        path = machine_tree(
+            folder, f"virtualization=on,gic-version={gic}", "-smp", str(smp), cpu=cpu
+        )
         return dtc(path.read_bytes(), "dtb", "dts").decode()
 
 
