@@ -35,15 +35,6 @@ def answers():
             return False
 
 
-def copy(console, path):
-    """Puts a host file into the root of the target's file system."""
-    data = path.read_bytes()
-    console.raw_exec(f"_f = open({path.name!r}, 'wb')")
-    for at in range(0, len(data), 1024):
-        console.raw_exec(f"_f.write({data[at : at + 1024]!r})")
-    console.raw_exec("_f.close(); del _f")
-
-
 def prepare(pty, elf):
     """By the target's prompt: a VM, and hv.gdb() on it."""
     console = Console(os.open(pty, os.O_RDWR | os.O_NOCTTY), patience=3)
@@ -53,7 +44,7 @@ def prepare(pty, elf):
         if console.raw_exec(OURS).strip() != "True":
             if not elf.is_file():
                 raise Stop(f"no such file: {elf}")
-            copy(console, elf)
+            console.raw_copy(elf)
             console.raw_exec(LOAD.format(elf.name), 60)
         say(f"gdb is on {console.raw_exec('hv.gdb(vm); print(vm)').strip()}")
         console.leave_raw()

@@ -185,3 +185,11 @@ class Console:
         if traceback:
             raise TargetError(traceback.decode(errors="replace").replace("\r\n", "\n"), text)
         return text
+
+    def raw_copy(self, path):
+        """Puts one small host file into the root of the target's file system."""
+        data = path.read_bytes()
+        self.raw_exec(f"_f = open({path.name!r}, 'wb')")
+        for at in range(0, len(data), 1024):
+            self.raw_exec(f"_f.write({data[at : at + 1024]!r})")
+        self.raw_exec("_f.close(); del _f")

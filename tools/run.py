@@ -112,15 +112,6 @@ class Terminal:
                 raise Gone("left by the user")
 
 
-def copy(console, path):
-    """Puts one small host file into the root of the target's file system."""
-    data = path.read_bytes()
-    console.raw_exec(f"_f = open({path.name!r}, 'wb')")
-    for at in range(0, len(data), 1024):
-        console.raw_exec(f"_f.write({data[at : at + 1024]!r})")
-    console.raw_exec("_f.close(); del _f")
-
-
 def run_script(console, terminal, path):
     """Runs one script with the keyboard joined to it. Its exit status."""
     console.raw_start(LAUNCH.format(source=path.read_text(), name=path.name))
@@ -147,7 +138,7 @@ def session(console, args):
     console.show = None
     console.enter_raw()
     for path in args.copy:
-        copy(console, path)
+        console.raw_copy(path)
     terminal.show(f"running {args.script}\r\n".encode())
     with terminal:
         status = run_script(console, terminal, args.script)
