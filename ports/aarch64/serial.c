@@ -54,7 +54,7 @@ static mp_obj_t serial_make_new(const mp_obj_type_t *type, size_t n_args, size_t
         s->kind = found.kind;
         s->regs = found.regs;
         s->irq = found.irq;
-        s->compatible = found.compatible;
+        s->uart = found.uart;
         s->base.type = type;
     }
     return MP_OBJ_FROM_PTR(s);

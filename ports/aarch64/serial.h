@@ -9,6 +9,7 @@
 
 #include "py/obj.h"
 #include "py/runtime.h"
+#include "hv_native/core/platform.h"
 #include "hv_native/irq/timer.h"
 
 #define SERIAL_MAX 8
@@ -18,7 +19,7 @@ typedef struct serial serial_t;
 // Nothing waits: what has not come is not read, and for what there is no room is not written.
 typedef struct {
     const char *what;                               // "virtio console"
-    bool (*find)(unsigned n, serial_t *s);          // the n-th; its regs, irq and compatible
+    bool (*find)(unsigned n, serial_t *s);          // the n-th; its regs, irq and uart
     int (*open)(serial_t *s);                       // memory, interrupt: 0, or an errno
     size_t (*waiting)(serial_t *s);                 // bytes that have come
     size_t (*read)(serial_t *s, uint8_t *buf, size_t size);
@@ -31,7 +32,7 @@ struct serial {
     const serial_kind_t *kind;
     uint64_t regs;
     unsigned irq;
-    const char *compatible;     // of a UART
+    const platform_uart_t *uart; // if it is one
     void *data;                 // the kind's; NULL until it is opened
     mp_sched_node_t node;       // the handler is to be called
     timer_t retry;              // when it was the turn of others

@@ -14,8 +14,7 @@
 #define BUFFER 4096
 
 typedef struct {
-    const uart_driver_t *uart;
-    const platform_uart_t *line;
+    const uart_driver_t *driver;
     ringbuf_t in;
     bool held;      // it is full: the rest stays in the UART
     uint8_t buf[BUFFER];
@@ -28,7 +27,7 @@ static bool uart_find(unsigned n, serial_t *s) {
     }
     s->regs = line->base;
     s->irq = line->irq;
-    s->compatible = uart_driver(line->kind)->compatible;
+    s->uart = line;
     return true;
 }
 
@@ -37,12 +36,12 @@ static void uart_rx(void *arg) {
     serial_t *s = arg;
     data_t *d = s->data;
     int c;
-    d->uart->clear(d->line);
-    while (!(d->held = ringbuf_free(&d->in) == 0) && (c = d->uart->get(d->line)) >= 0) {
+    d->driver->clear(s->uart);
+    while (!(d->held = ringbuf_free(&d->in) == 0) && (c = d->driver->get(s->uart)) >= 0) {
         ringbuf_put(&d->in, c);
     }
     if (d->held) {
-        d->uart->irq(d->line, false);
+        d->driver->irq(s->uart, false);
     }
     serial_event(s);
 }
@@ -52,17 +51,13 @@ static int uart_open(serial_t *s) {
     if (d == NULL || !mmu_map_device(s->regs, 0x1000)) {
         return MP_ENOMEM;
     }
-    unsigned n = 0;
-    do {
-        d->line = platform_uart(n++);
-    } while (d->line->base != s->regs);
-    d->uart = uart_driver(d->line->kind);
+    d->driver = uart_driver(s->uart->kind);
     d->in = (ringbuf_t) { d->buf, BUFFER, 0, 0 };
     d->held = false;
     s->data = d;
-    d->uart->init(d->line);
+    d->driver->init(s->uart);
     irq_attach(s->irq, uart_rx, s);
-    d->uart->irq(d->line, true);
+    d->driver->irq(s->uart, true);
     mp_uint_t state = mp_hal_irq_save();
     uart_rx(s); // what came before now
     mp_hal_irq_restore(state);
@@ -82,7 +77,7 @@ static size_t uart_read(serial_t *s, uint8_t *buf, size_t size) {
     }
     mp_uint_t state = mp_hal_irq_save();
     if (d->held && n != 0) {
-        d->uart->irq(d->line, true);
+        d->driver->irq(s->uart, true);
         uart_rx(s);
     }
     mp_hal_irq_restore(state);
@@ -95,9 +90,8 @@ static size_t uart_room(serial_t *s) {
 }
 
 static size_t uart_write(serial_t *s, const uint8_t *buf, size_t size) {
-    data_t *d = s->data;
     size_t n = 0;
-    while (n < size && uart_out(d->line, buf[n])) {
+    while (n < size && uart_out(s->uart, buf[n])) {
         n++;
     }
     return n;

@@ -10,7 +10,6 @@
 
 // A kind of UART: its file, and its row in uart.c. Usable from reset on, MMU or not.
 typedef struct {
-    const char *compatible;                             // the device tree's word for it; core/platform.c knows more
     void (*init)(const platform_uart_t *u);             // no interrupts; line speed and format as they are
     int (*get)(const platform_uart_t *u);               // -1: nothing has come
     void (*irq)(const platform_uart_t *u, bool on);     // interrupt, or not, when something comes

@@ -38,4 +38,4 @@ static bool ns_idle(const platform_uart_t *u) {
     return uart_reg_read(u, LSR) & LSR_TEMT;
 }
 
-const uart_driver_t uart_8250 = { .compatible = "ns16550a", .init = ns_init, .get = ns_get, .irq = ns_irq, .clear = ns_clear, .idle = ns_idle };
+const uart_driver_t uart_8250 = { .init = ns_init, .get = ns_get, .irq = ns_irq, .clear = ns_clear, .idle = ns_idle };

@@ -32,4 +32,4 @@ static bool aux_idle(const platform_uart_t *u) {
     return read32(u->base + AUX_MU_LSR) & 1u << 6;
 }
 
-const uart_driver_t uart_bcm2835_aux = { .compatible = "brcm,bcm2835-aux-uart", .init = aux_init, .get = aux_get, .irq = aux_irq, .clear = aux_clear, .idle = aux_idle };
+const uart_driver_t uart_bcm2835_aux = { .init = aux_init, .get = aux_get, .irq = aux_irq, .clear = aux_clear, .idle = aux_idle };

@@ -38,5 +38,5 @@ static bool cadence_idle(const platform_uart_t *u) {
 }
 
 const uart_driver_t uart_cadence = {
-    .compatible = "cdns,uart-r1p12", .init = cadence_init, .get = cadence_get, .irq = cadence_irq, .clear = cadence_clear, .idle = cadence_idle,
+    .init = cadence_init, .get = cadence_get, .irq = cadence_irq, .clear = cadence_clear, .idle = cadence_idle,
 };

@@ -40,4 +40,4 @@ static bool imx_idle(const platform_uart_t *u) {
     return read32(u->base + USR2) & USR2_TXDC;
 }
 
-const uart_driver_t uart_imx = { .compatible = "fsl,imx6q-uart", .init = imx_init, .get = imx_get, .irq = imx_irq, .clear = imx_clear, .idle = imx_idle };
+const uart_driver_t uart_imx = { .init = imx_init, .get = imx_get, .irq = imx_irq, .clear = imx_clear, .idle = imx_idle };

@@ -59,5 +59,5 @@ static void pl011_format(const platform_uart_t *u, uint32_t baudrate, unsigned b
 }
 
 const uart_driver_t uart_pl011 = {
-    .compatible = "arm,pl011", .init = pl011_init, .get = pl011_get, .irq = pl011_irq, .clear = pl011_clear, .idle = pl011_idle, .format = pl011_format,
+    .init = pl011_init, .get = pl011_get, .irq = pl011_irq, .clear = pl011_clear, .idle = pl011_idle, .format = pl011_format,
 };
