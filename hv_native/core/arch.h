@@ -107,6 +107,37 @@ static inline void write8(uint64_t addr, uint8_t v) {
     __asm__ volatile ("strb %w0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
 }
 
+// Memory as a guest accesses it: once, with 1, 2, 4 or 8 bytes, at any address.
+static inline uint64_t load_sized(const void *at, unsigned size) {
+    switch (size) {
+        case 1:
+            return *(const volatile uint8_t *)at;
+        case 2:
+            return *(const volatile uint16_t *)at;
+        case 4:
+            return *(const volatile uint32_t *)at;
+        default:
+            return *(const volatile uint64_t *)at;
+    }
+}
+
+static inline void store_sized(void *at, unsigned size, uint64_t value) {
+    switch (size) {
+        case 1:
+            *(volatile uint8_t *)at = (uint8_t)value;
+            break;
+        case 2:
+            *(volatile uint16_t *)at = (uint16_t)value;
+            break;
+        case 4:
+            *(volatile uint32_t *)at = (uint32_t)value;
+            break;
+        default:
+            *(volatile uint64_t *)at = value;
+            break;
+    }
+}
+
 // A lock between cores. Hold it with interrupts masked: no ARMv8.1 atomics on a Cortex-A53.
 //
 // All of them, from the outside to the inside: who holds one may take those below it, and no other.

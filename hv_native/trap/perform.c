@@ -97,20 +97,7 @@ static void copy(void *to, const void *from, unsigned bytes, unsigned size) {
     uint64_t bits = (uint64_t)to | (uint64_t)from | bytes | size | 8;
     unsigned n = (unsigned)(bits & -bits);
     for (unsigned i = 0; i < bytes; i += n) {
-        switch (n) {
-            case 1:
-                *(volatile uint8_t *)((char *)to + i) = *(const volatile uint8_t *)((const char *)from + i);
-                break;
-            case 2:
-                *(volatile uint16_t *)((char *)to + i) = *(const volatile uint16_t *)((const char *)from + i);
-                break;
-            case 4:
-                *(volatile uint32_t *)((char *)to + i) = *(const volatile uint32_t *)((const char *)from + i);
-                break;
-            default:
-                *(volatile uint64_t *)((char *)to + i) = *(const volatile uint64_t *)((const char *)from + i);
-                break;
-        }
+        store_sized((char *)to + i, n, load_sized((const char *)from + i, n));
     }
 }
 

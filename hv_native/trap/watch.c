@@ -245,36 +245,6 @@ static void clean(const void *host) {
     __asm__ volatile ("dc civac, %0\n dsb sy" : : "r" (host) : "memory");
 }
 
-static void fast_store(void *host, unsigned log, uint64_t value) {
-    switch (log) {
-        case 0:
-            *(volatile uint8_t *)host = (uint8_t)value;
-            break;
-        case 1:
-            *(volatile uint16_t *)host = (uint16_t)value;
-            break;
-        case 2:
-            *(volatile uint32_t *)host = (uint32_t)value;
-            break;
-        default:
-            *(volatile uint64_t *)host = value;
-            break;
-    }
-}
-
-static uint64_t fast_load(const void *host, unsigned log) {
-    switch (log) {
-        case 0:
-            return *(const volatile uint8_t *)host;
-        case 1:
-            return *(const volatile uint16_t *)host;
-        case 2:
-            return *(const volatile uint32_t *)host;
-        default:
-            return *(const volatile uint64_t *)host;
-    }
-}
-
 static uint64_t ipa_of(uint64_t far) {
     uint64_t before = READ_SYSREG(par_el1);
     __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (far));
@@ -355,17 +325,17 @@ uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     watch_t *w = next_touched(ws, &from, ipa, ipa + size, write ? S2_WRITE : S2_READ);
     if (w == NULL) {
         ws->passed++;
-    } else if (!fast_hit(v, w, from, ipa, size, write, fast_load(host, log), value)) {
+    } else if (!fast_hit(v, w, from, ipa, size, write, load_sized(host, size), value)) {
         return EXIT_TRAP;
     }
     dmb_ish(); // it may have been with acquire or release
     if (write) {
-        fast_store(host, log, value);
+        store_sized(host, size, value);
         if (!cached) {
             clean(host);
         }
     } else {
-        value = fast_load(host, log);
+        value = load_sized(host, size);
         value = esr & ISS_SSE ? (uint64_t)((int64_t)(value << shift) >> shift) : value;
         reg_set(r, rt, esr & ISS_SF ? value : (uint32_t)value);
     }

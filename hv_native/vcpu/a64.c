@@ -578,36 +578,6 @@ static reach_t reach(vcpu_t *v, uint64_t va, unsigned size, unsigned align, bool
     return none;
 }
 
-static uint64_t load(const void *at, unsigned size) {
-    switch (size) {
-        case 1:
-            return *(const volatile uint8_t *)at;
-        case 2:
-            return *(const volatile uint16_t *)at;
-        case 4:
-            return *(const volatile uint32_t *)at;
-        default:
-            return *(const volatile uint64_t *)at;
-    }
-}
-
-static void store(void *at, unsigned size, uint64_t value) {
-    switch (size) {
-        case 1:
-            *(volatile uint8_t *)at = (uint8_t)value;
-            break;
-        case 2:
-            *(volatile uint16_t *)at = (uint16_t)value;
-            break;
-        case 4:
-            *(volatile uint32_t *)at = (uint32_t)value;
-            break;
-        default:
-            *(volatile uint64_t *)at = value;
-            break;
-    }
-}
-
 // size opc of a load or store of one register: bytes, and what becomes of a loaded value.
 typedef struct {
     unsigned size;
@@ -630,10 +600,10 @@ static bool transfer(vcpu_t *v, uint64_t va, const kind_t *k, unsigned rt) {
         return false;
     }
     if (k->write) {
-        store(to.at, k->size, reg_get(r, rt));
+        store_sized(to.at, k->size, reg_get(r, rt));
         settle(&to);
     } else {
-        uint64_t value = load(to.at, k->size);
+        uint64_t value = load_sized(to.at, k->size);
         settle(&to);
         value = k->sign ? (uint64_t)a64_signed(value, 8 * k->size) : value;
         reg_set(r, rt, k->wide ? value : (uint32_t)value);
@@ -687,11 +657,11 @@ static bool pair(vcpu_t *v, uint32_t i) {
         return false;
     }
     if (write) {
-        store(to.at, size, reg_get(r, rt));
-        store(to.at + size, size, reg_get(r, rt2));
+        store_sized(to.at, size, reg_get(r, rt));
+        store_sized(to.at + size, size, reg_get(r, rt2));
         settle(&to);
     } else {
-        uint64_t first = load(to.at, size), second = load(to.at + size, size);
+        uint64_t first = load_sized(to.at, size), second = load_sized(to.at + size, size);
         settle(&to);
         reg_set(r, rt, opc == 1 ? (uint64_t)(int64_t)(int32_t)first : first);
         reg_set(r, rt2, opc == 1 ? (uint64_t)(int64_t)(int32_t)second : second);
@@ -765,12 +735,12 @@ static bool exclusive(vcpu_t *v, uint32_t i) {
     }
     if (!read) {
         dmb_ish(); // STLR
-        store(to.at, size, reg_get(r, rt));
+        store_sized(to.at, size, reg_get(r, rt));
         settle(&to);
         dmb_ish();
         return true;
     }
-    uint64_t value = load(to.at, size);
+    uint64_t value = load_sized(to.at, size);
     settle(&to);
     dmb_ish();
     if (!alone) {
