@@ -2,17 +2,16 @@
 """One hypervisor.bin on machines that are not QEMU's virt: other UARTs, interrupt controllers, ways to start cores."""
 
 import os
-import re
 import shlex
 import socket
 import subprocess
 import sys
 
 import pytest
-from guestcode import built, run
 from harness import ROOT, Target
 from machine_tree import tree_without_gicv
 from test_smp import storm
+from test_vgic import between_two_cpus, every_register
 
 # What hv.platform() says there.
 BOARDS = {
@@ -67,21 +66,8 @@ def test_mpremote(board):
 
 def test_interrupt_controller(board):
     """The same checks as on virt: each register, the timers, SGIs and targets."""
-    script = """
-for cpus in (1, 4):
-    with guest(code, ram="16M", cpus=cpus) as vm:
-        print(vm.run().reason)
-"""
-    text = run(board, built("gictest"), script, seconds=60)
-    verdicts = re.findall(r"gictest: (\d+) checks, (\d+) failed\noff\n", text)
-    assert [failed for checks, failed in verdicts if int(checks) > 400] == ["0", "0"], text
-    script = """
-with guest(code, ram="16M", cpus=2) as vm:
-    print(vm.run(timeout_ms=120_000).reason)
-"""
-    text = run(board, built("gicsmp"), script, seconds=150)
-    found = re.search(r"gicsmp: (\d+) checks, (\d+) failed\noff\n", text)
-    assert found and int(found[1]) > 90 and found[2] == "0", text
+    every_register(board)
+    between_two_cpus(board)
 
 
 def test_storm_on_all_cores(board):

@@ -10,10 +10,9 @@ import types
 import pytest
 from guestcode import SCRIPT, link
 from harness import ROOT
+from test_symbols import DISK, LINUX, kernels
 
 GUESTS = ROOT / "build/guests"
-DISK = "-device virtio-blk-device,drive=disk -drive"
-DISK += f" if=none,id=disk,format=raw,readonly=on,file=fat:{ROOT}/build/guests-debian"
 
 # Calls three deep; HVC 0x100 stops in each place that a record of the caller can be in.
 NESTED = """
@@ -230,39 +229,24 @@ def test_source_lines_are_the_hosts(boot, tmp_path):
 
 # ---- Linux ----------------------------------------------------------------------------------------
 
-LINUX = """
-import hv, time
-vm = hv.VM("linux", ram="256M", cpus={cpus})
-at, line = "/disk/{kernel}/", "console=ttyAMA0 quiet"
-loaded = vm.linux(at + "vmlinuz", initrd=at + "initrd.gz", cmdline=line)
-if {kaslr}:
-    tree = vm.device_tree(bootargs=line, initrd=loaded.initrd, kaslr_seed=0x1234_5678_1234_5678)
-    hv.loader.put_tree(vm.memory, tree, at=loaded.dtb)
+WHERE = """
+import time
 def names(where):
     return [(name.split("+")[0] if name else None, how) for _, name, how in where.frames]
 """
-KERNELS = [
-    pytest.param("6.1-cloud", False, 2, 1, 1, id="6.1"),
-    pytest.param("6.12-cloud", True, 3, 4, 4, id="6.12-kaslr"),
-    *(
-        pytest.param(
-            kernel, kaslr, gic, cpus, smp, marks=pytest.mark.long, id=f"{kernel}-{gic}-{kaslr}"
-        )
-        for kernel, kaslr, gic, cpus, smp in (
-            ("6.1-cloud", True, 3, 4, 4),
-            ("6.12-cloud", False, 2, 1, 1),
-            ("6.1", True, 2, 4, 1),
-            ("6.12", False, 3, 4, 4),
-        )
-    ),
-]
+KERNELS = kernels(
+    ("6.1-cloud", True, 3, 4, 4),
+    ("6.12-cloud", False, 2, 1, 1),
+    ("6.1", True, 2, 4, 1),
+    ("6.12", False, 3, 4, 4),
+)
 
 
 @pytest.mark.parametrize(("kernel", "kaslr", "gic", "cpus", "smp"), KERNELS)
 def test_linux(boot, kernel, kaslr, gic, cpus, smp):
     """Idle; in a system call, with the program that made it; in an interrupt, with what it interrupted."""
     target = boot(mem="512M", gic=gic, smp=smp, args=DISK.split())
-    target.exec(LINUX.format(kernel=kernel, cpus=cpus, kaslr=kaslr), seconds=60)
+    target.exec(LINUX.format(kernel=kernel, cpus=cpus, kaslr=kaslr) + WHERE, seconds=60)
     target.send(b"vm.run()\r")
     target.until(b"/ # ", seconds=120)
     target.interrupt()
