@@ -179,3 +179,29 @@ print(total)
     power_off
 """
     assert run(each_target, source, script) == "[200, 200, 200, 200]\n"
+
+
+def test_ends_behind_its_own_handler(each_target):
+    """A handler on the boot core stops its VM, and the scheduler has its turn before it returns: the end is told."""
+    script = """
+import time
+vm = guest(code)
+vm.cpu[0].pin = 0
+@vm.hvc(0xC600_0001)
+def stop(cpu):
+    vm.pause()
+    time.sleep_ms(2)
+@vm.hvc(0xC600_0002)
+def end(cpu):
+    time.sleep_ms(2)
+    return hv.STOP
+def ends():
+    vm.start()
+    for i in range(3000):
+        time.sleep_ms(1)
+        if not vm.running:
+            return True
+print(ends(), vm.exit, ends(), vm.exit.reason, ends(), vm.exit)
+"""
+    code = "1: ldr w0, =0xC6000001\nhvc #0\nldr w0, =0xC6000002\nhvc #0\nb 1b"
+    assert run(each_target, code, script) == "True None True stop True None\n"

@@ -42,7 +42,7 @@ void sched_settle(vcpu_t *v, exit_t why) {
     } else if (why == EXIT_PYTHON) {
         runq_ask_python(v);
     } else if (v->vm->stopping) {
-        runq_stopped(v);
+        v->state = VCPU_STOPPED;
     } else if (why == EXIT_IDLE && !vgic_pending(v)) {
         v->state = VCPU_IDLE;
     } else if (why == EXIT_EVENT && timer_now() < v->slice_end) {
@@ -50,8 +50,10 @@ void sched_settle(vcpu_t *v, exit_t why) {
     } else {
         runq_add(v);
     }
-    if (v->vm->stopping && this_pcpu()->id != 0) {
-        intc->send(INTC_SGI_KICK, pcpus[0].mpidr); // this may be the last one that it waits for
+    // It may be the last one of its VM: the boot core is to look again. Whoever waits for a VM in the foreground does;
+    // one in the background ends in the scheduler of MicroPython, which may have had its turn while v's handler ran here.
+    if (v->vm->stopping && (this_pcpu()->id != 0 || !v->vm->foreground)) {
+        intc->send(INTC_SGI_KICK, pcpus[0].mpidr);
     }
     runq_unlock(daif);
 }

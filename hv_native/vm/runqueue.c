@@ -123,14 +123,6 @@ void runq_awake(void) {
     runq_unlock(daif);
 }
 
-// It may be the last one that the boot core, asleep, waits for.
-void runq_stopped(vcpu_t *v) {
-    v->state = VCPU_STOPPED;
-    if (this_pcpu()->id != 0) {
-        intc->send(INTC_SGI_KICK, pcpus[0].mpidr);
-    }
-}
-
 // With the lock held.
 static void stop_all(vm_t *vm) {
     vm->stopping = true;
@@ -153,7 +145,7 @@ static void stop_all(vm_t *vm) {
 // With the lock held. The VM may be gone as soon as that is given back: all have stopped.
 void runq_end(vcpu_t *v, exit_t why) {
     vm_t *vm = v->vm;
-    runq_stopped(v);
+    v->state = VCPU_STOPPED;
     if (vm->ended_by == NULL) {
         vm->ended_by = v;
         v->exit.reason = why;

@@ -45,8 +45,7 @@ void runq_add(vcpu_t *v);
 void runq_add_first(vcpu_t *v);
 void runq_call_sleeper(const vcpu_t *v);    // for one that is READY already
 void runq_ask_python(vcpu_t *v);            // the boot core has to finish its exit
-void runq_stopped(vcpu_t *v);               // it has left its core for good
-void runq_end(vcpu_t *v, exit_t why);       // and its VM ends with it. That may be gone when the lock is given back
+void runq_end(vcpu_t *v, exit_t why);       // it has left its core, and its VM ends with it. That may be gone when the lock is given back
 bool runq_last_on(const vcpu_t *v);         // all other vCPUs of its VM are off
 
 // What this core is to run now; NULL: it may sleep, and is called when there is something.
