@@ -27,6 +27,7 @@ export BUILD_VERBOSE ?= 0# V=1 shows MicroPython's commands
 
 MPY_TOP := $(abspath $(if $(MICROPY_DIR),build/micropython-own,build/micropython))# patched: tools/source.py
 PY := .venv/bin/python
+ELAPID := env PYTHONPATH=tools $(PY) -m elapid
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))# all cores, unless the user said -j
 # QEMU hands an initrd only to an Image, not to an ELF file.
 KERNEL = $(if $(ROM),hypervisor.bin -initrd build/rom.romfs,hypervisor.elf)
@@ -67,7 +68,7 @@ ready: all $(DTB)
 	$(if $(ROM),@$(PY) -m mpremote romfs --no-mpy --output build/rom.romfs build $(ROM))
 
 run: ready ## build, start QEMU, run SCRIPT on the target, stay at its >>> (Ctrl-A X ends)
-	@$(PY) tools/run.py $(COPY:%=--copy %) $(SCRIPT) -- $(TARGET)
+	@$(ELAPID) run $(COPY:%=--copy %) $(SCRIPT) -- $(TARGET)
 
 linux: MEM = 512M
 linux: ready ## fetch a Debian kernel (GUEST) if it is not here, boot it in a VM: examples/linux.py
@@ -78,7 +79,7 @@ repl: ready ## the target's REPL alone
 	$(TARGET) -nographic -serial mon:stdio
 
 serve: ready ## QEMU in the background; prints the pty for mpremote, also in build/pty
-	@$(PY) tools/serve.py start $(TARGET)
+	@$(ELAPID) serve -- $(TARGET)
 
 command: ready ## QEMU's command line
 	@echo $(TARGET)
@@ -87,13 +88,13 @@ image: all $(DTB) ## an SD card's image for BOARD, build/boards/BOARD.img
 	@$(PY) tools/card.py $(BOARDS)/$(BOARD) $(DTB)
 
 gdb: ready ## gdb on the VM `vm` of `make serve`, or on ELF in a new one; the prompt stays
-	@$(PY) tools/attach.py $(GDB) $(ELF) $(GDB_ARGS) -- $(TARGET)
+	@$(ELAPID) gdb --gdb $(GDB) $(ELF) $(GDB_ARGS) -- $(TARGET)
 
 stop: ## end what `make serve` started
-	@$(PY) tools/serve.py stop
+	@$(ELAPID) stop
 
 debug: ready ## QEMU stopped at reset, under gdb with symbols
-	@$(PY) tools/serve.py debug $(GDB) hypervisor.elf -ex 'target remote :1234' $(GDB_ARGS) -- $(TARGET)
+	@$(ELAPID) debug --gdb $(GDB) hypervisor.elf $(GDB_ARGS) -- $(TARGET)
 
 test: all ## build and run every test
 	$(PY) -m pytest $(TESTS)

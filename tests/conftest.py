@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: machines that run Elapid, booted once per module and fresh for each test."""
 
+import os
+
 import pytest
 from harness import ROOT, Target, Terminal
+
+# Programs that tests start have the package `elapid` of this tree.
+os.environ["PYTHONPATH"] = str(ROOT / "tools")
 
 MACHINES = [
     pytest.param({"gic": gic, "smp": smp}, id=f"gicv{gic}-smp{smp}")

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from console import PROMPT, Console
+from elapid.console import PROMPT, Console
 from harness import ROOT, Target, TargetError
 from machine_tree import machine_tree
 

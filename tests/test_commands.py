@@ -100,10 +100,10 @@ def test_rom_folder(image, script, tmp_path):
     ],
 )
 def test_run_exits_with_the_scripts_status(image, script, text, expected):
-    # make turns any failure into its own status 2, so run.py is asked directly.
+    # make turns any failure into its own status 2, so elapid is asked directly.
     command = ["-machine", "virt,virtualization=on", "-cpu", "cortex-a53", "-nic", "none"]
     done = subprocess.run(
-        [sys.executable, "tools/run.py", script(text), "--"]
+        [sys.executable, "-m", "elapid", "run", script(text), "--"]
         + ["qemu-system-aarch64", *command, "-kernel", "hypervisor.elf"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
@@ -145,7 +145,7 @@ def test_closing_the_terminal_ends_qemu(image, script, terminal):
     path = script("print('ready')\n")
     user = terminal("make", "run", f"SCRIPT={path}")
     user.until(b"ready\n")
-    pattern = f"tools/run.py.* {path} "
+    pattern = f"elapid run.* {path} "
     (runner,) = subprocess.run(["pgrep", "-f", pattern], capture_output=True).stdout.split()
     children = ["pgrep", "-P", runner.decode(), "qemu"]
     (qemu,) = subprocess.run(children, capture_output=True).stdout.split()

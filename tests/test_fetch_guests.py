@@ -12,7 +12,7 @@ import sys
 import cpio
 import fetch_guests
 import pytest
-from say import Stop
+from elapid.say import Stop
 
 
 def read_back(data):

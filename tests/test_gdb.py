@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import pytest
-from child import dies_with_parent
+from elapid.child import dies_with_parent
 from harness import PATIENCE, ROOT
 from secondline import SecondLine
 

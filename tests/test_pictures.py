@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The pictures of the documentation: drawn by tools/draw.py from what a real target prints.
+"""The pictures of the documentation: drawn by `elapid draw` from what a real target prints.
 
 They are left in build/pictures; `make pictures` copies them to docs/pictures.
 """
@@ -8,8 +8,9 @@ import re
 import subprocess
 import sys
 
-import draw
 import pytest
+from elapid import draw
+from elapid.say import Stop
 from harness import ROOT
 from transcript import play
 
@@ -128,5 +129,5 @@ def test_no_arrow_runs_through_a_box():
 
 def test_what_is_not_a_dump_is_refused():
     for kind in (draw.memory_map, draw.exit_bars):
-        with pytest.raises(SystemExit):
+        with pytest.raises(Stop):
             kind("Traceback (most recent call last):")

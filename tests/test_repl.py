@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from console import CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E
+from elapid.console import CTRL_A, CTRL_B, CTRL_C, CTRL_D, CTRL_E
 from harness import ROOT, TargetError
 
 UP, LEFT, TAB = b"\x1b[A", b"\x1b[D", b"\t"

@@ -16,8 +16,8 @@ import host
 import pytest
 import source
 import venv_tools
+from elapid.say import Stop
 from harness import ROOT
-from say import Stop
 
 NAME = "micropython_1.26.1+ds.orig.tar.xz"
 REAL_PATCHES = source.PATCHES

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from console import CTRL_C
+from elapid.console import CTRL_C
 from harness import ROOT, Hung, Target
 
 RECURSION = "RuntimeError: maximum recursion depth exceeded"

@@ -219,7 +219,7 @@ def test_source_lines_are_the_hosts(boot, tmp_path):
     target.exec("vm.hvc(0xC600_0001, lambda cpu, *x: hv.STOP)")
     target.exec("vm.run()")
     said = target.exec("print(vm.cpu[0].where())")
-    command = [sys.executable, ROOT / "tools/lines.py", GUESTS / "hello.elf"]
+    command = [sys.executable, "-m", "elapid", "lines", GUESTS / "hello.elf"]
     done = subprocess.run(command, input=said, capture_output=True, text=True, check=True)
     assert set(said.splitlines()) <= set(done.stdout.splitlines())
     assert re.search(r"#1 .* guest_main\+0x\w+\n +guest_main at \S*hello\.c:\d+\n", done.stdout), (

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from say import Stop, say
+from elapid.say import Stop, say
 
 ROOT = Path(__file__).resolve().parent.parent
 SECTOR, START, SECTORS = 512, 2048, 64 << 11  # 64 MB behind the first MB

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import archive
 import cpio
-from say import Stop, say
+from elapid.say import Stop, say
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "guests-debian"

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 
-from say import Stop, say
+from elapid.say import Stop, say
 
 # A command, or a file by its path, and the Debian packages that bring it.
 NEEDS = (

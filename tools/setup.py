@@ -16,7 +16,7 @@ from pathlib import Path
 import host
 import source
 import venv_tools
-from say import Stop
+from elapid.say import Stop
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -17,7 +17,7 @@ import subprocess
 from pathlib import Path
 
 import archive
-from say import Stop, say
+from elapid.say import Stop, say
 
 DEBIAN = (
     ("1.26.1+ds", "f5ad2ec89d3e921f753d448955af98b6005655f84ba26087dde6ba0e8d062f34"),

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 
-from say import Stop, say
+from elapid.say import Stop, say
 
 
 def ready(root):

@@ -24,7 +24,7 @@ import files  # noqa: E402
 import programs  # noqa: E402
 import trees  # noqa: E402
 import typed  # noqa: E402
-from console import CTRL_A, CTRL_C, RAW_PROMPT  # noqa: E402
+from elapid.console import CTRL_A, CTRL_C, RAW_PROMPT  # noqa: E402
 from harness import Gone, Hung, Target  # noqa: E402
 from session import STREAK, Fault, Session, spread  # noqa: E402
 

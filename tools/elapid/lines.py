@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Source lines for what cpu.where() prints, by the ELF files it is made of and binutils' addr2line.
 
-mpremote connect $(cat build/pty) resume exec "print(vm.cpu[0].where())" | .venv/bin/python tools/lines.py guest.elf
+    mpremote connect $(cat build/pty) resume exec "print(vm.cpu[0].where())" | elapid lines guest.elf
 
 Places are taken by name, so that a kernel may have been moved by KASLR. Debug information is megabytes of programs for
 a small machine (DWARF's line tables), which the host has anyway: so this is the host's.
@@ -9,21 +9,23 @@ a small machine (DWARF's line tables), which the host has anyway: so this is the
 
 import re
 import subprocess
-import sys
+from collections.abc import Iterator, Sequence
+
+from .say import Stop
 
 FRAME = re.compile(r"^(#\d+ +0x[0-9a-f]+) ([\w.$]+)(?:\+(0x[0-9a-f]+))?$")
 
 
-def run(*command):
+def run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        sys.exit(f"{command[0]}: {done.stderr.strip()}")
+        raise Stop(f"{command[0]}: {done.stderr.strip()}")
     return done.stdout
 
 
-def symbols(path):
+def symbols(path: str) -> dict[str, int]:
     """{name: address} of functions; of static ones of the same name the first."""
-    known = {}
+    known: dict[str, int] = {}
     for line in run("aarch64-linux-gnu-nm", path).splitlines():
         words = line.split()
         if len(words) == 3 and words[1] in "tTwW":
@@ -31,28 +33,24 @@ def symbols(path):
     return known
 
 
-def source(path, address):
+def source(path: str, address: int) -> list[str]:
     """["function at file:line", ...]: what was inlined there first; nothing where the file does not know."""
     said = run("aarch64-linux-gnu-addr2line", "-ifpe", path, hex(address)).splitlines()
     return [line.removeprefix(" (inlined by) ") for line in said if "??" not in line]
 
 
-def with_lines(text, files):
+def with_lines(text: str, files: Sequence[str]) -> Iterator[str]:
     """The same lines, each frame with its source."""
     known = {path: symbols(path) for path in files}
     for line in text.splitlines():
         yield line
         found = FRAME.match(line.rstrip())
-        for path in files if found else ():
+        if not found:
+            continue
+        for path in files:
             if (start := known[path].get(found[2])) is not None:
                 offset = int(found[3] or "0", 16)
                 # What a frame further out has is where its call returns to.
                 back = 1 if offset and not line.startswith("#0 ") else 0
                 yield from (f"        {place}" for place in source(path, start + offset - back))
                 break
-
-
-if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    print("\n".join(with_lines(sys.stdin.read(), sys.argv[1:])))

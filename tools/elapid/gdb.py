@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`make gdb`: gdb on a guest of the machine that `make serve` runs, which is started if it is not.
-
-    attach.py GDB ELF GDB_ARGS... -- qemu-system-aarch64 ...
+"""elapid gdb: gdb on a guest of the machine that `elapid serve` runs, which is started if it is not.
 
 The guest is what the target's prompt has as `vm`; if it has none, ELF in a new VM of that name. gdb is on the
 second line, so that the prompt stays.
@@ -12,19 +10,19 @@ import select
 import signal
 import socket
 import subprocess
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from console import Console, Gone, Hung, TargetError
-from say import Stop, say
-from serve import BUILD, Background, second_line
+from .background import BUILD, served
+from .console import Console, Gone, Hung, TargetError
+from .say import Stop, say
 
 LINE = BUILD / "line1"
 OURS = "import hv; print('vm' in globals() and isinstance(vm, hv.VM) and not vm._vm.closed)"
 LOAD = "vm = hv.VM('guest'); vm.load({!r}); None"
 
 
-def answers():
+def answers() -> bool:
     """Whether there is a stub already on the second line."""
     with socket.socket(socket.AF_UNIX) as line:
         try:
@@ -35,7 +33,7 @@ def answers():
             return False
 
 
-def prepare(pty, elf):
+def prepare(pty: str, elf: Path) -> None:
     """By the target's prompt: a VM, and hv.gdb() on it."""
     console = Console(os.open(pty, os.O_RDWR | os.O_NOCTTY), patience=3)
     try:
@@ -56,28 +54,12 @@ def prepare(pty, elf):
         os.close(console.fd)
 
 
-def main(*words):
-    at = words.index("--")
-    gdb, elf, *options = words[:at]
-    qemu = Background("pty")
-    running = qemu.pid() is not None
-    command = words[at + 1 :]
-    more = second_line(LINE.name, command)
-    if not more:
-        raise Stop(
-            "this machine has no second line: hv.gdb(vm) at its prompt gives gdb the console"
-        )
-    pty = qemu.start([*command, *more])
-    if not (running and answers()):
-        prepare(pty, Path(elf))
-    say(f"the prompt is on {pty} (in another terminal: .venv/bin/mpremote connect {pty} resume)")
+def gdb(program: str, elf: Path, options: Sequence[str], machine: Sequence[str]) -> int:
+    """gdb's exit status."""
+    pty, ran = served(machine)
+    if not (ran and answers()):
+        prepare(pty, elf)
+    say(f"the prompt is on {pty} (in another terminal: mpremote connect {pty} resume)")
     # Ctrl-C is for gdb; it reaches this process too.
     signal.signal(signal.SIGINT, lambda number, frame: None)
-    return subprocess.run([gdb, elf, "-ex", f"target remote {LINE}", *options]).returncode
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(*sys.argv[1:]))
-    except Stop as stop:
-        sys.exit(f"elapid: {stop}")
+    return subprocess.run([program, elf, "-ex", f"target remote {LINE}", *options]).returncode

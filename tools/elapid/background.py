@@ -1,27 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""QEMU in the background with its serial line on a pseudo-terminal, for mpremote and gdb.
-
-serve.py start COMMAND...           prints the terminal's path, also written to build/pty; the target's hv.serial(1)
-                                    is the socket build/line1
-serve.py stop
-serve.py debug GDB... -- COMMAND... the machine stopped at reset, under gdb
-"""
+"""elapid serve, stop, debug: QEMU in the background, its serial line on a pseudo-terminal, for mpremote and gdb."""
 
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from say import Stop, say
+from .say import Stop, say
 
 BUILD = Path("build")
 GDB_PORT = 1234  # what QEMU's -s means
 
 
-def second_line(name, command):
+def second_line(name: str, command: Sequence[str]) -> list[str]:
     """QEMU's options for a second serial line of the target, hv.serial(1): the socket build/NAME.
 
     A virtio console; on a board, which has no virtio, its second UART. By a relative path: what a socket may be
@@ -36,11 +30,11 @@ def second_line(name, command):
 class Background:
     """One QEMU that outlives this process. Its pid and its terminal's path are in build/."""
 
-    def __init__(self, name):
+    def __init__(self, name: str):
         self.pid_file = BUILD / f"{name}.pid"
         self.pty_file = BUILD / name
 
-    def pid(self):
+    def pid(self) -> int | None:
         """The process id, None when it does not run."""
         try:
             pid = int(self.pid_file.read_text())
@@ -49,7 +43,7 @@ class Background:
             return None
         return pid if running else None
 
-    def start(self, command, more=()):
+    def start(self, command: Sequence[str], more: Sequence[str] = ()) -> str:
         """Starts QEMU unless it runs already. The terminal's path. `more`: options behind the first -serial."""
         BUILD.mkdir(exist_ok=True)
         if self.pid():
@@ -64,7 +58,7 @@ class Background:
         self.pty_file.write_text(found[1] + "\n")
         return found[1]
 
-    def stop(self):
+    def stop(self) -> bool:
         """Ends QEMU. False when there was none."""
         pid = self.pid()
         if pid:
@@ -80,42 +74,36 @@ class Background:
         return pid is not None
 
 
-def serve(command):
+def served(command: Sequence[str]) -> tuple[str, bool]:
+    """The terminal of the machine in the background, and whether it ran before. Its hv.serial(1) is build/line1."""
     qemu = Background("pty")
-    running = qemu.pid() is not None
-    pty = qemu.start(command, second_line("line1", command))
-    if running:
-        say("already running; `make stop` ends it")
+    ran = qemu.pid() is not None
+    return qemu.start(command, second_line("line1", command)), ran
+
+
+def serve(command: Sequence[str]) -> int:
+    pty, ran = served(command)
+    if ran:
+        say("already running; `elapid stop` (make stop) ends it")
     say(f"its second line, hv.serial(1), is {BUILD / 'line1'}")
     print(pty)
+    return 0
 
 
-def debug(gdb, command):
-    """gdb in the foreground; QEMU goes when it does. gdb's exit status."""
+def stop() -> int:
+    say("stopped" if Background("pty").stop() else "nothing to stop")
+    return 0
+
+
+def debug(gdb: Sequence[str], command: Sequence[str]) -> int:
+    """gdb in the foreground on a machine that stands at reset; QEMU goes when gdb does. gdb's exit status."""
     qemu = Background("debug")
     qemu.stop()
     pty = qemu.start([*command, "-gdb", f"tcp:127.0.0.1:{GDB_PORT}", "-S"])
-    say(f"console on {pty} (in another terminal: .venv/bin/mpremote connect {pty})")
+    say(f"console on {pty} (in another terminal: mpremote connect {pty})")
     # Ctrl-C is for gdb; it reaches this process too.
     signal.signal(signal.SIGINT, lambda number, frame: None)
     try:
         return subprocess.run(gdb).returncode
     finally:
         qemu.stop()
-
-
-def main(verb, *words):
-    if verb == "start":
-        serve(words)
-    elif verb == "stop":
-        say("stopped" if Background("pty").stop() else "nothing to stop")
-    elif verb == "debug":
-        at = words.index("--")
-        return debug(words[:at], words[at + 1 :])
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(*sys.argv[1:]))
-    except Stop as stop:
-        sys.exit(f"elapid: {stop}")

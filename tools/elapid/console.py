@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: MIT
 """The far end of a target's serial line, and MicroPython's REPL protocols on it.
 
-Used by `make run` and by the tests. Every wait has a deadline: a target that stops answering
-raises Hung, a target that went away raises Gone.
+Every wait has a deadline: a target that stops answering raises Hung, a target that went away raises Gone.
 """
 
 import os
 import re
 import select
 import time
+from collections.abc import Callable
+from pathlib import Path
+
+# Deadlines are seconds of a machine with nothing else to do, times this: other work may be going on beside.
+PATIENCE = int(os.environ.get("PATIENCE", 10))
 
 PROMPT = b">>> "
 RAW_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
@@ -26,7 +30,7 @@ class Gone(Exception):
 class TargetError(Exception):
     """Code run by exec() raised. `traceback` is the target's text, `output` what it had printed."""
 
-    def __init__(self, traceback, output=""):
+    def __init__(self, traceback: str, output: str = ""):
         super().__init__(traceback)
         self.traceback = traceback
         self.output = output
@@ -39,7 +43,13 @@ class Console:
     the line, so that a Ctrl-A for the target is sent twice. `patience` multiplies every deadline.
     """
 
-    def __init__(self, fd, show=None, mux=False, patience=1):
+    def __init__(
+        self,
+        fd: int,
+        show: Callable[[bytes], object] | None = None,
+        mux: bool = False,
+        patience: int = 1,
+    ):
         self.fd = fd
         self.show = show
         self.mux = mux
@@ -47,15 +57,15 @@ class Console:
         self.unread = bytearray()
         os.set_blocking(fd, False)
 
-    def fileno(self):
+    def fileno(self) -> int:
         return self.fd
 
-    def send(self, data, seconds=10):
+    def send(self, data: bytes, seconds: float = 10) -> None:
         if self.mux:
             data = data.replace(CTRL_A, CTRL_A + CTRL_A)
         self.send_keys(data, seconds)
 
-    def send_keys(self, data, seconds=10):
+    def send_keys(self, data: bytes, seconds: float = 10) -> None:
         """Sends bytes as a user types them: with `mux`, Ctrl-A is QEMU's.
 
         Receives meanwhile: a target that cannot get rid of its echo takes nothing in either.
@@ -74,7 +84,7 @@ class Console:
             elif time.monotonic() >= end:
                 raise Hung(f"the target took no input for {seconds} s, {len(data)} bytes are left")
 
-    def send_some(self, data):
+    def send_some(self, data: bytes) -> int:
         """Sends what fits without waiting; how much that was."""
         try:
             return os.write(self.fd, data)
@@ -83,7 +93,7 @@ class Console:
         except OSError:
             raise Gone("the target is gone") from None
 
-    def receive(self, seconds=0):
+    def receive(self, seconds: float = 0) -> bytes:
         """Moves what arrives within `seconds` to `unread`; returns it, empty when nothing came."""
         if not select.select([self.fd], [], [], max(seconds, 0))[0]:
             return b""
@@ -100,7 +110,7 @@ class Console:
             self.show(data)
         return data
 
-    def until(self, what, seconds=10):
+    def until(self, what: bytes | re.Pattern[bytes], seconds: float = 10) -> bytes:
         """Reads up to and including `what`, bytes or a compiled pattern, and returns it all."""
         pattern = what if isinstance(what, re.Pattern) else re.compile(re.escape(what), re.DOTALL)
         seconds *= self.patience
@@ -113,7 +123,7 @@ class Console:
             self.receive(left)
         return self._take(match.end())
 
-    def take(self, count, seconds=10):
+    def take(self, count: int, seconds: float = 10) -> bytes:
         """Reads exactly `count` bytes."""
         seconds *= self.patience
         end = time.monotonic() + seconds
@@ -124,29 +134,29 @@ class Console:
             self.receive(left)
         return self._take(count)
 
-    def _take(self, count):
+    def _take(self, count: int) -> bytes:
         data = bytes(self.unread[:count])
         del self.unread[:count]
         return data
 
-    def friendly(self, seconds=10):
+    def friendly(self, seconds: float = 10) -> None:
         """Interrupts whatever runs and comes back at a fresh `>>>`, from either REPL."""
         # By way of the raw REPL: its banner cannot be a leftover of what ran before.
         self.send(CTRL_C + CTRL_C + CTRL_A)
         self.until(RAW_PROMPT, seconds)
         self.leave_raw(seconds)
 
-    def enter_raw(self, seconds=10):
+    def enter_raw(self, seconds: float = 10) -> None:
         """From `>>>` to the raw REPL."""
         self.send(CTRL_A)
         self.until(RAW_PROMPT, seconds)
 
-    def leave_raw(self, seconds=10):
+    def leave_raw(self, seconds: float = 10) -> bytes:
         """From the raw REPL to `>>>`; returns the banner that is printed on the way."""
         self.send(CTRL_B)
         return self.until(b"\nMicroPython ", seconds) + self.until(PROMPT, seconds)
 
-    def raw_start(self, code, seconds=10):
+    def raw_start(self, code: str | bytes, seconds: float = 10) -> None:
         """At the raw REPL: hands over `code` by raw paste, with its flow control, and starts it."""
         data = code.encode() if isinstance(code, str) else code
         self.send(CTRL_E + b"A" + CTRL_A)
@@ -171,13 +181,13 @@ class Console:
         self.send(CTRL_D)
         self.until(CTRL_D, seconds)
 
-    def raw_exec(self, code, seconds=10):
+    def raw_exec(self, code: str | bytes, seconds: float = 10) -> str:
         """At the raw REPL: runs `code`; returns what it printed, or raises TargetError."""
         self.raw_start(code, seconds)
         output = self.until(CTRL_D, seconds)[:-1]
         return self.raw_end(output, seconds)
 
-    def raw_end(self, output, seconds=10):
+    def raw_end(self, output: bytes, seconds: float = 10) -> str:
         """After the output's end mark: the traceback, if any, and the next raw prompt."""
         traceback = self.until(CTRL_D, seconds)[:-1]
         self.until(b">", seconds)
@@ -186,7 +196,7 @@ class Console:
             raise TargetError(traceback.decode(errors="replace").replace("\r\n", "\n"), text)
         return text
 
-    def raw_copy(self, path):
+    def raw_copy(self, path: Path) -> None:
         """Puts one small host file into the root of the target's file system."""
         data = path.read_bytes()
         self.raw_exec(f"_f = open({path.name!r}, 'wb')")

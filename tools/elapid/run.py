@@ -1,29 +1,28 @@
 # SPDX-License-Identifier: MIT
-"""`make run`: starts QEMU, runs a script on the target, leaves the user at its `>>>`.
-
-    run.py [--copy FILE]... SCRIPT -- qemu-system-aarch64 ...
+"""elapid run: starts QEMU, runs a script on the target, leaves the user at its `>>>`.
 
 QEMU gets `-nographic -serial mon:stdio`, so its keys work as ever: Ctrl-A X ends it, Ctrl-A C is
 its monitor. When stdin is not a terminal the machine is switched off after the script, and the
 exit status is the script's: 0, the value given to sys.exit(), or 1 after an exception.
 """
 
-import argparse
 import contextlib
 import fcntl
 import os
 import select
 import socket
-import struct
 import subprocess
 import sys
 import termios
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
-from child import dies_with_parent
-from console import CTRL_D, PROMPT, Console, Gone, Hung, TargetError
-from serve import second_line
+from .background import second_line
+from .child import dies_with_parent
+from .console import CTRL_D, PROMPT, Console, Gone, Hung, TargetError
+from .say import Stop
 
 BOOT_SECONDS = 30
 QUIT = b"\x01x"  # QEMU's Ctrl-A X
@@ -40,18 +39,18 @@ except SystemExit as _exit:
 """
 
 
-def unread_by_peer(line):
+def unread_by_peer(line: Console) -> int:
     """Bytes that QEMU has not taken yet: it takes none while the target does not."""
-    return struct.unpack("i", fcntl.ioctl(line, termios.TIOCOUTQ, bytes(4)))[0]
+    return int.from_bytes(fcntl.ioctl(line, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 class Progress:
     """Whether what is left to send has become less lately."""
 
-    def __init__(self):
-        self.left, self.since = None, time.monotonic()
+    def __init__(self) -> None:
+        self.left, self.since = -1, time.monotonic()
 
-    def is_stuck(self, left):
+    def is_stuck(self, left: int) -> bool:
         if left != self.left:
             self.left, self.since = left, time.monotonic()
         return left > 0 and time.monotonic() > self.since + STUCK_SECONDS
@@ -60,10 +59,10 @@ class Progress:
 class Terminal:
     """The user's terminal. Inside `with`, every key goes to the target, Ctrl-C too."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.is_tty = sys.stdin.isatty()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self.is_tty:
             self.saved = termios.tcgetattr(0)
             mode = termios.tcgetattr(0)
@@ -73,7 +72,7 @@ class Terminal:
             termios.tcsetattr(0, termios.TCSADRAIN, mode)
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: object) -> None:
         if self.is_tty:
             # What is still coming was typed for the target: the shell must not get it.
             with contextlib.suppress(OSError):
@@ -81,12 +80,12 @@ class Terminal:
                     pass
             termios.tcsetattr(0, termios.TCSAFLUSH, self.saved)
 
-    def show(self, data):
+    def show(self, data: bytes) -> None:
         data = bytes(data) if self.is_tty else data.replace(b"\r\n", b"\n")
         while data:
             data = data[os.write(1, data) :]
 
-    def join(self, console, stop=None):
+    def join(self, console: Console, stop: bytes | None = None) -> None:
         """Joins keyboard, target and screen until `stop` arrives, which is taken, not shown."""
         typed, quitting = b"", None
         while True:
@@ -95,7 +94,7 @@ class Terminal:
                 console.take(len(stop))
                 return
             self.show(console.take(len(console.unread)))
-            sources = [console, 0] if self.is_tty else [console]
+            sources: list[Console | int] = [console, 0] if self.is_tty else [console]
             wait = 0.1 if quitting else None
             ready, writable, _ = select.select(sources, [console] if typed else [], [], wait)
             if 0 in ready:
@@ -112,7 +111,7 @@ class Terminal:
                 raise Gone("left by the user")
 
 
-def run_script(console, terminal, path):
+def run_script(console: Console, terminal: Terminal, path: Path) -> int:
     """Runs one script with the keyboard joined to it. Its exit status."""
     console.raw_start(LAUNCH.format(source=path.read_text(), name=path.name))
     terminal.join(console, CTRL_D)
@@ -130,18 +129,18 @@ def run_script(console, terminal, path):
     return int(status) & 0xFF if status.lstrip("-").isdigit() else 1
 
 
-def session(console, args):
+def session(console: Console, script: Path, copy: Sequence[Path]) -> int:
     """From reset to the last prompt. The script's status; Gone once the machine is off."""
     terminal = Terminal()
     console.show = terminal.show  # the boot's own words, also when it hangs
     console.until(PROMPT, BOOT_SECONDS)
     console.show = None
     console.enter_raw()
-    for path in args.copy:
+    for path in copy:
         console.raw_copy(path)
-    terminal.show(f"running {args.script}\r\n".encode())
+    terminal.show(f"running {script}\r\n".encode())
     with terminal:
-        status = run_script(console, terminal, args.script)
+        status = run_script(console, terminal, script)
         terminal.show(console.leave_raw())
         if terminal.is_tty:
             terminal.join(console)
@@ -149,7 +148,7 @@ def session(console, args):
     return status
 
 
-def switch_off(qemu, line):
+def switch_off(qemu: subprocess.Popen[bytes], line: socket.socket) -> int:
     """Ends QEMU, if it has not ended already, and returns its exit status."""
     try:
         line.sendall(QUIT)  # as a user would: QEMU has nothing to complain about
@@ -164,31 +163,26 @@ def switch_off(qemu, line):
         line.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(usage="run.py [--copy FILE]... SCRIPT -- COMMAND...")
-    parser.add_argument("--copy", type=Path, action="append", default=[])
-    parser.add_argument("script", type=Path)
-    parser.add_argument("command", nargs="+")
-    args = parser.parse_args()
-    for path in (*args.copy, args.script):
+def run(script: Path, copy: Sequence[Path], machine: Sequence[str]) -> int:
+    """Runs the script on a QEMU of this command line. The exit status."""
+    for path in (*copy, script):
         if not path.is_file():
-            sys.exit(f"elapid: no such file: {path}")
+            raise Stop(f"no such file: {path}")
 
     ours, theirs = socket.socketpair()
-    command = [*args.command, "-nographic", "-serial", "mon:stdio"]
-    command += second_line("run-line1", args.command)
+    command = [*machine, "-nographic", "-serial", "mon:stdio", *second_line("run-line1", machine)]
     # A session of its own: a Ctrl-C meant for make does not end QEMU behind our back.
     qemu = subprocess.Popen(
         command,
-        stdin=theirs,
-        stdout=theirs,
+        stdin=theirs.fileno(),
+        stdout=theirs.fileno(),
         start_new_session=True,
         preexec_fn=dies_with_parent,
     )
     theirs.close()
     status = None
     try:
-        status = session(Console(ours.fileno(), mux=True), args)
+        status = session(Console(ours.fileno(), mux=True), script, copy)
     except (Hung, TargetError) as error:
         print(f"\nelapid: {error}", file=sys.stderr)
         status = 1
@@ -198,8 +192,4 @@ def main():
         pass
     finally:
         ended = switch_off(qemu, ours)
-    sys.exit(ended if status is None else status)
-
-
-if __name__ == "__main__":
-    main()
+    return ended if status is None else status

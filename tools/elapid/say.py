@@ -6,6 +6,6 @@ class Stop(Exception):
     """Ends the run. Its text is one line that names the thing and what to do about it."""
 
 
-def say(text):
+def say(text: str) -> None:
     """Prints one progress line at once, also when stdout is a pipe."""
     print(f"elapid: {text}", flush=True)

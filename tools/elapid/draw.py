@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Draws what a target prints, as SVG on stdout.
-
-    mpremote connect PTY resume exec "hv.mmu.dump()" | python tools/draw.py map "EL2" > el2.svg
-    mpremote connect PTY resume exec "vm.stage2.dump()" | python tools/draw.py map "demo" > stage2.svg
-    mpremote connect PTY resume exec "print(vm.cpu[0].exits)" | python tools/draw.py exits > exits.svg
-    python tools/draw.py terminal < session.txt > session.svg
+"""Draws what a target prints, as SVG.
 
 map: the lines of hv.mmu.dump() or vm.stage2.dump(), a box for each run of addresses, its height by
 the power of two of its size. exits: one or more dicts of cpu.exits, which are added up. terminal: text.
@@ -12,9 +7,10 @@ the power of two of its size. exits: one or more dicts of cpu.exits, which are a
 
 import ast
 import re
-import sys
 from html import escape
 from math import log2
+
+from .say import Stop
 
 FONT = 'font-family="ui-monospace, SFMono-Regular, Menlo, Consolas, monospace"'
 # Memory types as the dumps name them.
@@ -37,7 +33,7 @@ CLASSES = {
 }
 
 
-def svg(width, height, body, background="#ffffff"):
+def svg(width: int, height: int, body: list[str], background: str = "#ffffff") -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" {FONT} font-size="13">\n<rect width="100%" height="100%" '
@@ -45,12 +41,12 @@ def svg(width, height, body, background="#ffffff"):
     )
 
 
-def text(x, y, words, **more):
+def text(x: float, y: float, words: str, **more: object) -> str:
     attributes = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in more.items())
     return f'<text x="{x}" y="{y}"{attributes} xml:space="preserve">{escape(words)}</text>'
 
 
-def size_text(size):
+def size_text(size: int) -> str:
     """As short as it is exact; else in the largest unit, to a tenth."""
     units = [
         (shift, unit) for shift, unit in ((30, "GB"), (20, "MB"), (10, "KB")) if size >> shift
@@ -61,11 +57,11 @@ def size_text(size):
     return f"{size / (1 << units[0][0]):.1f} {units[0][1]}" if units else f"{size} bytes"
 
 
-def memory_map(dump, title="memory"):
+def memory_map(dump: str, title: str = "memory") -> str:
     """A map of address ranges, lowest at the bottom; gaps are dashed lines."""
     runs = [match.groupdict() for match in map(RUN.match, dump.splitlines()) if match]
     if not runs:
-        raise SystemExit("no lines of a dump in what was printed")
+        raise Stop("no lines of a dump in what was printed")
     body, y, above = [text(20, 28, title, font_size=16, font_weight="bold")], 50, None
     for run in reversed(runs):
         start, end = int(run["start"], 16), int(run["end"], 16) + 1
@@ -91,15 +87,15 @@ def memory_map(dump, title="memory"):
     return svg(800, y + 20, body)
 
 
-def exit_bars(printed):
+def exit_bars(printed: str) -> str:
     """Horizontal bars of exits by class, longest first; a logarithmic scale."""
-    total = {}
+    total: dict[int | str, int] = {}
     for found in re.findall(r"\{.*?\}", printed):
         for key, count in ast.literal_eval(found).items():
             total[key] = total.get(key, 0) + count
     rows = sorted(((n, key) for key, n in total.items() if n), key=lambda row: -row[0])
     if not rows:
-        raise SystemExit("no exits in what was printed")
+        raise Stop("no exits in what was printed")
     body = [text(20, 28, f"{sum(total.values()):,} exits", font_size=16, font_weight="bold")]
     for line, (count, key) in enumerate(rows):
         y = 50 + 26 * line
@@ -112,7 +108,7 @@ def exit_bars(printed):
     return svg(660, 90 + 26 * len(rows), body)
 
 
-def terminal(words):
+def terminal(words: str) -> str:
     """A terminal's window with these lines; what a person typed is brighter."""
     words = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|[^\n -~]", "", words)  # no escapes, no controls
     lines = words.rstrip().splitlines()
@@ -122,14 +118,3 @@ def terminal(words):
         colour = "#ffffff" if line.startswith((">>> ", "... ", "$ ", "/ # ")) else "#a9b7c6"
         body.append(text(20, 32 + 18 * n, line, fill=colour))
     return svg(wide, 30 + 18 * len(lines) + 10, body, background="#1e1f22")
-
-
-def main():
-    kinds = {"map": memory_map, "exits": exit_bars, "terminal": terminal}
-    if len(sys.argv) < 2 or sys.argv[1] not in kinds:
-        sys.exit(f"usage: draw.py {'|'.join(kinds)} [title]\n\n{__doc__}")
-    sys.stdout.write(kinds[sys.argv[1]](sys.stdin.read(), *sys.argv[2:]))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: MIT
+"""python -m elapid"""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())
