@@ -7,6 +7,8 @@
 A packed module is in the table of frozen modules like any other; its entry points to an odd address
 (pack.c), where 2 bytes of size and a raw deflate stream lie. It costs a third of a frozen one.
 
+frozen_classes.py, which runs mpy-tool.py, makes the classes of those that are not packed.
+
 Added are two tables by hash, of the names of the modules and of all strings in the image (frozen.h).
 """
 
@@ -20,6 +22,7 @@ from pathlib import Path
 
 QSTR_BUCKETS = 512  # of frozen.h
 PATTERNS = os.environ.get("PACK", "").split()
+CLASSES = Path(__file__).with_name("frozen_classes.py")
 STAMP = f"// {PATTERNS} {sys.argv}\n"
 
 
@@ -119,6 +122,7 @@ def freeze(command):
             arrays.append(array)
             names.append(f'    "{module}\\0"\n')
             entries.append(f"    (const void *)({name} + 1),\n")
+    command = [command[0], str(CLASSES), *command[1:]]
     run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     text = run.stdout
     if run.returncode == 0 and names:
@@ -143,7 +147,7 @@ def main():
     build = Path(arguments[arguments.index("-b") + 1])
     global QSTRS
     QSTRS = build / "genhdr/qstrdefs.generated.h"
-    sources = [__file__, build / "genhdr/qstrdefs.preprocessed.h", QSTRS, arguments[-1]]
+    sources = [__file__, CLASSES, build / "genhdr/qstrdefs.preprocessed.h", QSTRS, arguments[-1]]
     if output.exists() and (
         any(os.stat(source).st_mtime > output.stat().st_mtime for source in sources)
         or not output.read_text().endswith(STAMP)

@@ -15,6 +15,7 @@
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
 #include "hv_native/trap/el2_fault.h"
+#include "frozen.h"
 #include "gc_alloc.h"
 #include "machine_port.h"
 #include "prompt.h"
@@ -85,6 +86,7 @@ void gc_collect(void) {
     gc_collect_start();
     gc_helper_collect_regs_and_stack();
     soft_timer_gc_mark_all();
+    frozen_class_mark();
     gc_collect_end();
     lent_sweep();
     gc_alloc_restart();

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+// Classes whose methods and dictionary are constants of the image (frozen_classes.py). What is left of a class
+// statement is the class itself, with its bases and its flags, which change.
+
+#include "py/gc.h"
+#include "py/objtype.h"
+#include "py/runtime.h"
+#include "frozen.h"
+
+MP_DECLARE_CONST_FUN_OBJ_VAR(__real_mp_builtin___build_class___obj);
+void __real_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value);
+void __wrap_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value);
+
+#define LOCALS_SLOT 9 // where mp_obj_new_type has it
+
+static const frozen_class_t *frozen_class(mp_obj_t fun) {
+    uintptr_t at = (uintptr_t)((mp_obj_fun_bc_t *)MP_OBJ_TO_PTR(fun))->bytecode - (uintptr_t)frozen_classes;
+    return at < frozen_class_count * sizeof(frozen_class_t) ? &frozen_classes[at / sizeof(frozen_class_t)] : NULL;
+}
+
+// What LOAD_BUILD_CLASS gives: called with the statement's function, the class's name and its bases.
+static mp_obj_t build_class(size_t n_args, const mp_obj_t *args) {
+    const frozen_class_t *frozen = mp_obj_is_type(args[0], &mp_type_fun_bc) ? frozen_class(args[0]) : NULL;
+    if (frozen == NULL) {
+        return mp_call_function_n_kw(MP_OBJ_FROM_PTR(&__real_mp_builtin___build_class___obj), n_args, 0, args);
+    }
+    const mp_obj_fun_bc_t *statement = MP_OBJ_TO_PTR(args[0]);
+    *frozen->context = *statement->context;
+    mp_obj_t of_type[] = { args[1], mp_obj_new_tuple(n_args - 2, args + 2), MP_OBJ_FROM_PTR(&mp_const_empty_dict_obj) };
+    mp_obj_type_t *made = MP_OBJ_TO_PTR(mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_type), 3, 0, of_type));
+    MP_OBJ_TYPE_SET_SLOT(made, locals_dict, (void *)frozen->dict, LOCALS_SLOT);
+    if (frozen->has_accessors) {
+        made->flags |= MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS;
+    }
+    return MP_OBJ_FROM_PTR(made);
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR(__wrap_mp_builtin___build_class___obj, 2, build_class);
+
+// The first time that something is put into such a class, or taken out of it, its dictionary is copied.
+static void make_writable(mp_obj_type_t *type) {
+    const mp_obj_dict_t *dict = MP_OBJ_TYPE_GET_SLOT_OR_NULL(type, locals_dict);
+    if (dict != NULL && dict->map.is_fixed && mp_obj_is_instance_type(type)) {
+        mp_obj_dict_t *copy = MP_OBJ_TO_PTR(mp_obj_dict_copy(MP_OBJ_FROM_PTR(dict)));
+        copy->map.is_fixed = 0;
+        MP_OBJ_TYPE_SET_SLOT(type, locals_dict, copy, LOCALS_SLOT);
+    }
+}
+
+void __wrap_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value) {
+    if (mp_obj_is_exact_type(base, &mp_type_type)) {
+        make_writable(MP_OBJ_TO_PTR(base));
+    }
+    __real_mp_store_attr(base, attr, value);
+}
+
+// The modules' dictionaries are found by nobody else when a module has been taken out of sys.modules.
+void frozen_class_mark(void) {
+    gc_collect_root((void **)frozen_contexts, frozen_context_count * (sizeof(mp_module_context_t) / sizeof(void *)));
+}
