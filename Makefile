@@ -6,7 +6,7 @@ SMP       ?= 1#          cores
 MEM       ?= 128M#       RAM
 ROM       ?= #           a folder of the host that the target sees as /rom, read-only
 DISK      ?= #           /disk of the target: a folder of the host, read-only, or a FAT image file
-BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards: RPI3, ZCU102, VERSAL run the same image
+BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards: RPI3, RPI4, IMX8MP, ... run the same image
 FROZEN_MANIFEST ?= #     what is frozen into the image; see docs/scripts.md
 PACK      ?= #           patterns of frozen modules that are kept deflated
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
@@ -20,8 +20,9 @@ SEED      ?= #           the first case of `make fuzz`, and the only one unless 
 COUNT     ?= #           how many cases, one after another
 SECONDS   ?= 600#        how long `make fuzz` goes on, when it was not given a SEED
 QEMU_ARGS ?= #           more options for QEMU
+QEMU      ?= qemu-system-aarch64# which one, of the tests too; with options if it needs any: "qemu -L folder"
+export QEMU
 
-QEMU ?= qemu-system-aarch64
 GDB  ?= gdb-multiarch
 export BUILD_VERBOSE ?= 0# V=1 shows MicroPython's commands
 
@@ -65,6 +66,7 @@ build/boards/%.dtb: $(BOARDS)/%.dts
 	@dtc -I dts -O dtb -o $@ $<
 
 ready: all $(DTB)
+	$(if $(QEMU_SINCE),@PYTHONPATH=tools $(PY) -m elapid.program $(word 2,$(MACHINE)) $(QEMU_SINCE))
 	$(if $(ROM),@$(PY) -m mpremote romfs --no-mpy --output build/rom.romfs build $(ROM))
 
 run: ready ## build, start QEMU, run SCRIPT on the target, stay at its >>> (Ctrl-A X ends)

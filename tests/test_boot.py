@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from elapid.console import PROMPT, Console
+from elapid.program import QEMU
 from harness import ROOT, Target, TargetError
 from machine_tree import machine_tree
 
@@ -22,15 +23,13 @@ SEED = (
 
 def option_rom():
     """True where QEMU finds the option ROM that its default network card wants."""
-    search = subprocess.run(
-        ["qemu-system-aarch64", "-L", "help"], capture_output=True, text=True, check=True
-    )
+    search = subprocess.run([*QEMU, "-L", "help"], capture_output=True, text=True, check=True)
     return any((Path(line) / "efi-virtio.rom").exists() for line in search.stdout.split())
 
 
 def test_plain_qemu_command_boots(image):
     """What a user types without make, and leaves by Ctrl-A X."""
-    command = shlex.split(SEED) + ([] if option_rom() else ["-nic", "none"])
+    command = [*QEMU, *shlex.split(SEED)[1:]] + ([] if option_rom() else ["-nic", "none"])
     ours, theirs = socket.socketpair()
     qemu = subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs)
     theirs.close()

@@ -11,6 +11,7 @@ import threading
 import time
 
 import pytest
+from elapid.program import QEMU
 from harness import ROOT
 
 
@@ -104,7 +105,7 @@ def test_run_exits_with_the_scripts_status(image, script, text, expected):
     command = ["-machine", "virt,virtualization=on", "-cpu", "cortex-a53", "-nic", "none"]
     done = subprocess.run(
         [sys.executable, "-m", "elapid", "run", script(text), "--"]
-        + ["qemu-system-aarch64", *command, "-kernel", "hypervisor.elf"],
+        + [*QEMU, *command, "-kernel", "hypervisor.elf"],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         capture_output=True,

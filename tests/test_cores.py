@@ -2,6 +2,7 @@
 """Other cores than the Cortex-A53: what they have more, and is not switched between guests, is hidden."""
 
 import pytest
+from elapid.program import QEMU
 from guestcode import SCRIPT
 from harness import Target
 
@@ -26,7 +27,7 @@ def boot_cpu(image):
 
     def boot(cpu, gic=3, smp=1):
         machine = f"virt,virtualization=on,gic-version={gic}"
-        command = ["qemu-system-aarch64", "-machine", machine, "-cpu", cpu, "-smp", str(smp)]
+        command = [*QEMU, "-machine", machine, "-cpu", cpu, "-smp", str(smp)]
         command += ["-m", "256M", "-nic", "none", "-kernel", "hypervisor.elf"]
         machines.append(Target(command=command))
         return machines[-1].boot()

@@ -17,6 +17,7 @@ import types
 
 import pytest
 import serial
+from elapid.program import QEMU
 from serial import rfc2217
 
 
@@ -152,7 +153,7 @@ def test_over_a_socket(image, tmp_path):
     serial = f"tcp:127.0.0.1:{port},server=on,wait=off,nodelay=on"
     machine = ["-machine", "virt,virtualization=on", "-cpu", "cortex-a53", "-nic", "none"]
     qemu = subprocess.Popen(
-        ["qemu-system-aarch64", *machine, "-display", "none", "-serial", serial, "-kernel", image]
+        [*QEMU, *machine, "-display", "none", "-serial", serial, "-kernel", image]
     )
 
     def mpremote(*args):

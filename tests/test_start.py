@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from elapid.program import QEMU
 from harness import ROOT, Target
 from machine_tree import dtc, machine_tree
 
@@ -78,7 +79,7 @@ def test_no_flash_in_the_tree(tree):
 @pytest.mark.parametrize("mem", ["512M", "1G", "2G"])
 def test_another_machine(image, mem):
     """Versal: RAM where this board has its flash, two PL011, the tree of another vendor."""
-    machine = ["qemu-system-aarch64", "-M", "xlnx-versal-virt", "-m", mem, "-nic", "none"]
+    machine = [*QEMU, "-M", "xlnx-versal-virt", "-m", mem, "-nic", "none"]
     target = Target(command=[*machine, "-kernel", "hypervisor.bin"])
     try:
         target.boot()

@@ -5,11 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 
+from elapid.program import QEMU
+
 
 def machine_tree(folder, machine="virtualization=on", *options, cpu="cortex-a53"):
     """The path, in that folder, of what `-machine virt,<machine>` with these options would hand over."""
     path = Path(folder) / "virt.dtb"
-    command = ["qemu-system-aarch64", "-machine", f"virt,{machine},dumpdtb={path}", "-cpu", cpu]
+    command = [*QEMU, "-machine", f"virt,{machine},dumpdtb={path}", "-cpu", cpu]
     command += ["-nic", "none", "-display", "none", *options]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
     return path

@@ -69,10 +69,11 @@ static inline uint32_t sysreg_key(unsigned enc) {
 
 // What EL2 itself runs with, between guests. VM (bit 0) stays on: what a core does of
 // EL1&0's translation meanwhile, as by a speculative AT (erratum 1530924), is bound to stage 2 all the same.
-// SCTLR_EL2_OFF: every RES1 bit; MMU, caches and alignment check off (D13.2.119). HCR_HOST: RW, and IMO, FMO, AMO,
+// SCTLR_EL2_OFF: every RES1 bit; MMU and caches off; A, for all memory is Device then, where an access that is not aligned
+// faults anyway, but for QEMU before 8 (B2.5.2, D13.2.119). HCR_HOST: RW, and IMO, FMO, AMO,
 // without which EL2 takes no physical interrupt. CPTR_HOST: RES1 bits only, so FP is usable (D13.2.30).
 // CNTHCTL_HOST: EL1PCTEN, EL1PCEN, for guests that a VM does not say otherwise for.
-#define SCTLR_EL2_OFF UINT64_C(0x30C50830)
+#define SCTLR_EL2_OFF UINT64_C(0x30C50832)
 #define CNTHCTL_HOST UINT64_C(3)
 #define HCR_HOST UINT64_C(0x80000039)
 #define HCR_VF BIT(6)

@@ -38,6 +38,15 @@ CSUPEROPT = -O2
 $(BUILD)/py/qstr.o: CFLAGS += -include weak_find.h
 $(BUILD)/qstr_find.o: COPT = -O2
 
+# What runs while the MMU is off: all memory is Device then, and an access that is not aligned faults (DDI 0487 B2.5.2).
+# SCTLR_EL2.A says so on any machine. The report on a fault may come as early.
+MMU_OFF_FILES = \
+	main py/mpprint uart uart_8250 uart_bcm2835_aux uart_cadence uart_imx uart_pl011 \
+	hv_native/core/cache hv_native/core/el1 hv_native/core/firmware hv_native/core/platform hv_native/core/tree hv_native/core/uart_out \
+	hv_native/irq/el3 hv_native/memory/mmu hv_native/memory/pgtable hv_native/trap/el2_fault
+$(foreach f,$(MMU_OFF_FILES),$(if $(filter $(BUILD)/$(f).o,$(OBJ)),,$(error optimise.mk names $(f), which is not built)))
+$(addprefix $(BUILD)/,$(MMU_OFF_FILES:=.o)): CFLAGS += -mstrict-align
+
 # libm_dbl is full of what the warnings are about; littlefs and FatFs have unused parameters of their own.
 $(BUILD)/lib/%.o: CFLAGS += -Wno-error
 $(BUILD)/libc/string.o: CFLAGS += -fno-builtin -fno-tree-loop-distribute-patterns

@@ -15,6 +15,7 @@ from pathlib import Path
 from .child import dies_with_parent
 from .console import PATIENCE, Console, Gone, Hung
 from .image import find as find_image
+from .program import QEMU
 
 
 def command_line(
@@ -33,7 +34,7 @@ def command_line(
     on = {True: "on", False: "off"}
     machine = f"virt,virtualization={on[virtualization]},secure={on[secure]},gic-version={gic}"
     return [
-        *("qemu-system-aarch64", "-machine", machine, "-cpu", cpu),
+        *(*QEMU, "-machine", machine, "-cpu", cpu),
         *("-smp", str(smp), "-m", mem, "-nic", "none", "-kernel", str(kernel or find_image())),
         *(("-icount", "shift=0,sleep=off") if icount else ()),
         *(_disk(Path(disk)) if disk else ()),
