@@ -3,8 +3,9 @@
 """Breakpoints: planted in a guest's code, found in C, stepped over without being seen or slipped past."""
 
 import pytest
-from guestcode import link, run
+from guestcode import assemble, link, run
 from test_virtio_linux import images, machine  # noqa: F401
+from test_watch import MMU
 
 # A function with what kernels' functions begin with, called x20 times; x28 is its sum.
 LOOP = """
@@ -452,6 +453,249 @@ except RuntimeError as e:
     ]
     assert lines[7].startswith("[3] stop 0x40080024 10100 ")
     assert lines[8].startswith("cpu 0 is running: vm.pause()")
+
+
+# Its MMU on, it maps 0xC000_0000 and copies a function there, which is called x20 times.
+LATER = """
+    mmu_on
+    hvc #0x102
+    load x1, 0x40100000
+    load x2, 0x40000705
+    str x2, [x1, #24]
+    dsb sy
+    adr x1, body
+    load x2, 0xc0200000
+    mov x3, #11
+1:  ldr w4, [x1], #4
+    str w4, [x2]
+    dc cvau, x2
+    dsb ish
+    ic ivau, x2
+    add x2, x2, #4
+    subs x3, x3, #1
+    b.ne 1b
+    dsb ish
+    isb
+    load x21, 0xc0200000
+    load x5, 0x40210000
+    mov x20, #20
+    mov x28, #0
+2:  mov x0, x20
+    blr x21
+    add x28, x28, x0
+    subs x20, x20, #1
+    b.ne 2b
+    ldr w27, [x5]
+    hvc #0x100
+body:
+    nop
+    stp x29, x30, [sp, #-16]!
+    fmov d0, x0
+3:  ldaxr w6, [x5]
+    add w6, w6, #1
+    stlxr w7, w6, [x5]
+    cbnz w7, 3b
+    fmov x0, d0
+    add x0, x0, x0
+    ldp x29, x30, [sp], #16
+    ret
+"""
+
+
+def test_hardware_where_nothing_is_yet(each_target):
+    """At a VA that nothing is mapped at, and no code: by debug registers, at each instruction; six, and then it says so."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+def begin():
+    vm.reset()
+    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+    vm.memory[0x4010_0000:0x4010_1000] = bytes(4096)
+    vm.memory[0x4021_0000:0x4021_0004] = bytes(4)
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+def go():
+    exit = vm.run(60_000)
+    return exit.reason, cpu.x[20], cpu.x[27], cpu.x[28]
+vm.hvc(imm=0x102, handler=lambda cpu: None)
+begin()
+print(go())
+VA = 0xC020_0000
+for n in range(11):
+    begin()
+    seen = []
+    counted = vm.on(VA + 4 * n, action="count")
+    asked = vm.on(VA + 4 * n, lambda cpu: seen.append(cpu.x[20]))
+    print(n, go(), counted.kind, counted.hits, len(seen), seen[:2])
+    counted.remove(), asked.remove()
+begin()
+stop = vm.on(VA + 8, action="stop", count=3)
+print(go(), cpu.pc == VA + 8, stop, vm._vm.ipa_of(VA))
+planted = vm.on(VA + 8, action="count")
+print(go(), stop.hits, planted.kind, planted.hits)
+stop.remove()
+print(go(), planted.hits)
+planted.remove()
+begin()
+done = []
+f = vm.on(VA, when=lambda cpu: cpu.x[20] % 5 == 0, ret=lambda cpu: done.append(cpu.x[0]), count=2)
+once = vm.on(VA + 28, lambda cpu: once.remove())
+skipped = vm.on(VA + 32, lambda cpu: hv.SKIP)
+print(go(), done, f.hits, f.kind, vm.breaks() == (f, skipped), skipped.hits)
+f.remove(), skipped.remove()
+begin()
+print(vm.until(VA + 4).reason, cpu.pc == VA + 4, cpu.step(3).reason, cpu.pc == VA + 24, cpu.finish().reason, cpu.x[0], vm.breaks())
+begin()
+six = [vm.on(VA + 4 * n, action="count") for n in range(6)]
+same = vm.on(VA, action="count")
+try:
+    vm.on(VA + 24)(print)
+except RuntimeError as e:
+    print(e)
+print(len(vm.breaks()), go(), {b.hits for b in six}, same.hits, cpu.sysreg["DBGBVR5_EL1"])
+begin()
+print(go(), [b.hits for b in six])
+for b in vm.breaks():
+    b.remove()
+print([vm._vm.debug("break", 0, 0x1E7) for n in range(6)])
+"""
+    code, at = link(MMU + LATER)
+    lines = run(each_target, code, script, 60, at=at).splitlines()
+    done = "('stop', 0, 20, 420)"
+    assert lines[0] == done
+    assert lines[1:12] == [f"{n} {done} hardware 20 20 [20, 19]" for n in range(11)]
+    assert lines[12:] == [
+        "('stop', 18, 0, 78) True <Breakpoint 0xc0200008: 3 hits, hardware> 1075838976",
+        "('stop', 17, 0, 114) 4 planted 1",
+        f"{done} 17",
+        f"{done[:-4]}210) [15, 10, 5] 4 hardware True 20",
+        "stop True step True stop 40 ()",
+        "0xc0200018: nothing can be planted there now, and all 6 hardware breakpoints are taken (vm.breaks(): remove one)",
+        f"7 {done} {{20}} 20 0",
+        f"{done} [40, 40, 40, 40, 40, 40]",
+        "[5, 4, 3, 2, 1, 0]",
+    ]
+
+
+@pytest.mark.parametrize("gic", [2, 3])
+def test_hardware_on_four_cpus(boot, gic):
+    """Not in the VM's RAM, as a ROM: four vCPUs by CPU_ON in one function, at any instruction; over resets."""
+    target = boot(gic=gic, smp=4)
+    code, at = link(MANY.replace("adr x2, other", "load x2, 0x40100000"), 0x7000_0000)
+    stub = assemble(f"ldr x1, ={at['other']:#x}\n br x1")
+    script = """
+vm = guest(code, cpus=4)
+vm.stage2.map(0x7000_0000, vm.stage2.translate(0x4008_0000), 0x1_0000)
+cpu = vm.cpu[0]
+lock = at["lock"] - 0x7000_0000 + 0x4008_0000
+def go():
+    vm.reset()
+    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+    vm.memory[0x4010_0000 : 0x4010_0000 + len(stub)] = stub
+    cpu.pc = 0x7000_0000
+    exit = vm.run(60_000)
+    return exit.reason, int.from_bytes(vm.memory[lock : lock + 4], "little")
+seen = []
+for place in range(at["work"], at["work"] + 13 * 4, 4):
+    bp = vm.on(place, action="count")
+    got = go()
+    if bp.kind != "hardware" or got != ("stop", 400) or (bp.hits != 200 and not (at["work"] + 20 <= place <= at["work"] + 36 and bp.hits >= 200)):
+        print(hex(place), got, bp, bp.kind)
+    bp.remove()
+f = vm.on(at["work"], lambda cpu: seen.append(cpu.id))
+g = vm.on(at["work"] + 12, action="count")
+h = vm.on(at["between"], lambda cpu: seen.append(cpu.id))
+print(go(), f.hits, g.hits, h.hits >= 200, {n: seen.count(n) >= 100 for n in range(4)})
+"""
+    assert run(target, code, script, 120, at=at, stub=stub).splitlines() == [
+        "('stop', 400) 200 200 True {0: True, 1: True, 2: True, 3: True}"
+    ]
+
+
+# A program at EL0, in pages of its own: it calls a function of its x20 times.
+USER = """
+    mmu_on
+    load x1, 0x40100000
+    mov x2, #0x7c5                      // 0xC000_0000: 1 GB from 0x4000_0000 on, EL0 may read and execute
+    movk x2, #0x4000, lsl #16
+    movk x2, #0x20, lsl #48             // PXN
+    str x2, [x1, #24]
+    dsb sy
+    isb
+    adr x1, program
+    load x2, 0x80000000
+    add x1, x1, x2
+    msr elr_el1, x1
+    msr spsr_el1, xzr
+    mov x20, #20
+    mov x28, #0
+    eret
+program:
+1:  mov x0, x20
+    bl user
+    add x28, x28, x0
+    subs x20, x20, #1
+    b.ne 1b
+    svc #0
+user:
+    nop
+    add x0, x0, x0
+    fmov d0, x0
+    ret
+"""
+
+
+def test_a_place_of_a_program(each_target):
+    """At EL0, by its address alone or by ipa= with el0=: at each instruction, and the guest sees none of it."""
+    code, at = link(MMU + USER)
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+def go():
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    vm.memory[0x4010_0000:0x4010_1000] = bytes(4096)
+    exit = vm.run(60_000)
+    return cpu.x[20], cpu.x[28], cpu.x[28] and hex(cpu.sysreg["ESR_EL1"]), hex(cpu.pc)
+before = go()
+for n in range(4):
+    va, ipa = at["user"] + 0x8000_0000 + 4 * n, at["user"] + 4 * n
+    seen = []
+    bp = vm.on(va, lambda cpu: seen.append((cpu.x[20], cpu.pstate & 15)))
+    physical = vm.on(ipa=ipa, el0=True, action="count")
+    print(n, go() == before, bp.kind, bp.hits, physical.hits, seen[:2], vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] == code)
+    bp.remove(), physical.remove()
+print(before)
+"""
+    lines = run(each_target, code, script, 60, at=at).splitlines()
+    assert lines[:4] == [f"{n} True planted 20 20 [(20, 0), (19, 0)] True" for n in range(4)]
+
+
+def test_in_flash(target):
+    """In flash, which the guest cannot write but by its commands: planted in its array, and not to be seen there."""
+    code, at = link(LOOP, 0x10_0000)
+    script = """
+vm = hv.VM("flash", ram="4M")
+vm.flash(0, "2M")
+vm.memory[0x10_0000 : 0x10_0000 + len(code)] = code
+vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+cpu = vm.cpu[0]
+def go():
+    cpu.reset(0x10_0000)
+    cpu.sp = 0x4007_0000
+    exit = vm.run(60_000)
+    return exit.reason, cpu.x[28]
+print(go())
+bps = [vm.on(at["double"] + 4 * n, action="count") for n in range(7)]
+print(go(), {b.hits for b in bps}, {b.kind for b in bps}, vm.memory[0x10_0000 : 0x10_0000 + len(code)] == code)
+vm.reset()
+print(go(), {b.hits for b in bps})
+"""
+    assert run(target, code, script, 60, at=at).splitlines() == [
+        "('stop', 10100)",
+        "('stop', 10100) {100} {'planted'} True",
+        "('stop', 10100) {200}",
+    ]
 
 
 LINUX = """

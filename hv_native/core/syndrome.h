@@ -32,6 +32,7 @@ enum {
 #define MDSCR_TDCC BIT(12)      // breakpoints and watchpoints are on
 #define MDSCR_KDE BIT(13)
 #define MDSCR_MDE BIT(15)
+#define SCTLR_M BIT(0)          // of SCTLR_EL1: stage 1 is on
 #define SCTLR_EE BIT(25)        // of SCTLR_EL1: EL1 is big-endian, EL0 is
 #define SCTLR_E0E BIT(24)
 

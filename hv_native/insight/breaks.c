@@ -159,7 +159,7 @@ static exit_t step_over(vcpu_t *v, const place_t *p) {
     }
     v->brk.ipa = ipa;
     place_write(v->vm, p, p->original);
-    step_begin(v, p->original, true);
+    step_begin(v, p->original, DEBUG_BREAK_MASK);
     if (this_pcpu()->running == v) {
         return EXIT_RESUME;
     }
@@ -258,12 +258,20 @@ static bool wants_python(vcpu_t *v, const place_t *p) {
     return false;
 }
 
+// False: the boot core finishes this exit.
+static bool for_python(vcpu_t *v, const place_t *p, exit_t *why) {
+    if (LIKELY(this_pcpu()->id == 0) || !wants_python(v, p)) {
+        return true;
+    }
+    v->exit.pc = v->regs->pc;
+    *why = EXIT_PYTHON;
+    return false;
+}
+
 // All that are at p. GO_ON: the instruction is next. Otherwise *why is the end of the exit, or of this much of it.
 static go_t do_place(vcpu_t *v, place_t *p, exit_t *why) {
     go_t end = GO_ON;
-    if (this_pcpu()->id != 0 && wants_python(v, p)) {
-        v->exit.pc = v->regs->pc; // where it is finished
-        *why = EXIT_PYTHON;
+    if (!for_python(v, p, why)) {
         return GO_LEAVE;
     }
     for (brk_t *b = p->first; b != NULL; b = b->next) { // it stays where it is also when a function removes it
@@ -294,26 +302,46 @@ static place_t *place_here(vcpu_t *v, uint64_t pc) {
     return vcpu_translate_va(v, pc, false, false, &ipa, NULL) != 0 ? NULL : place_at(v->vm, ipa);
 }
 
-// From a load-exclusive on, until its store: what is planted on the way is met here.
-static exit_t go_through(vcpu_t *v) {
+// What is at the PC, on the way. False: *why is the end.
+static bool met(vcpu_t *v, exit_t *why) {
+    uint64_t pc = v->regs->pc;
+    place_t *hard = pair_at(v, pc), *p = place_here(v, pc);
+    if ((hard == NULL && p == NULL) || take_seen(v)) {
+        return true;
+    }
+    if (p != NULL && !for_python(v, p, why)) {
+        return false;
+    }
+    go_t first = hard == NULL ? GO_ON : do_place(v, hard, why), second = GO_ON;
+    p = first == GO_ON || first == GO_STOP ? place_here(v, pc) : NULL; // a function may have changed it
+    if (p != NULL) {
+        second = do_place(v, p, why);
+    }
+    if (first == GO_STOP && second == GO_ON) {
+        *why = EXIT_STOP;
+    }
+    return first == GO_ON && second == GO_ON;
+}
+
+// From a load-exclusive on, until its store: what is planted on the way is met here. From between them, as the load was the
+// core's, the store will fail: until the one of the next attempt, so many instructions from here.
+static exit_t go_through(vcpu_t *v, unsigned ahead) {
     exit_t why = EXIT_RESUME;
-    for (unsigned n = 0; n < SEQUENCE && v->exclusive.at != NULL; n++) {
-        uint64_t pc = v->regs->pc, word;
-        place_t *p = place_here(v, pc);
-        if (p != NULL && !take_seen(v)) {
-            if (do_place(v, p, &why) != GO_ON) {
-                return why;
-            }
-            p = place_here(v, pc);
+    for (unsigned n = 0; (n < SEQUENCE && v->exclusive.at != NULL) || n < ahead; n++) {
+        uint64_t word;
+        if (!met(v, &why)) {
+            return why;
         }
-        word = p != NULL ? p->original : 0;
-        if (p == NULL && !insn_fetch(v, pc, 4, &word)) {
+        if (!insn_fetch(v, v->regs->pc, 4, &word)) {
             break;
         }
         if (!a64_run(v, (uint32_t)word)) {
-            if (p != NULL) {
+            if (pair_at(v, v->regs->pc) != NULL || place_here(v, v->regs->pc) != NULL) {
                 set_seen(v);
             }
+            break;
+        }
+        if (a64_is_store_exclusive((uint32_t)word) && reg_get(v->regs, FIELD(word, 20, 16)) == 0) {
             break;
         }
     }
@@ -326,7 +354,7 @@ static bool go_over(vcpu_t *v, const place_t *p, exit_t *why) {
     uint32_t word = p->original;
     *why = EXIT_RESUME;
     if (a64_run(v, word)) {
-        *why = v->exclusive.at == NULL ? EXIT_RESUME : go_through(v);
+        *why = v->exclusive.at == NULL ? EXIT_RESUME : go_through(v, 0);
     } else if ((word & ~IMM16) == HVC(0) && ESR_EC(v->exit.esr) == EC_HVC64) {
         v->exit.esr = (v->exit.esr & ~UINT64_C(0xFFFF)) | FIELD(word, 20, 5);
         return false;
@@ -368,6 +396,54 @@ static bool brk_hit(vcpu_t *v, exit_t *why) {
     return v->vm->breaks != NULL && (v->exit.esr & 0xFFFF) == BREAK_IMM && place_hit(v, why);
 }
 
+// ---- In a debug register ------------------------------------------------------------------------
+
+// The load-exclusive in front of a VA, or BEGINS_NOWHERE.
+static uint64_t sequence_before(vcpu_t *v, uint64_t va) {
+    for (uint64_t at = va - 4, word; va - at < 4 * SEQUENCE && insn_fetch(v, at, 4, &word) && !a64_is_store_exclusive((uint32_t)word); at -= 4) {
+        if (a64_is_load_exclusive((uint32_t)word)) {
+            return at;
+        }
+    }
+    return BEGINS_NOWHERE;
+}
+
+// The instruction there. By software where the guest's own debug registers have no say.
+static exit_t pass_pair(vcpu_t *v, place_t *p) {
+    uint64_t word;
+    exit_t why;
+    place_t *planted = place_here(v, v->regs->pc);
+    if (planted != NULL && go_over(v, planted, &why)) {
+        return why;
+    }
+    if (p != NULL && p->begins == BEGINS_UNKNOWN) {
+        p->begins = sequence_before(v, p->hook.key);
+    }
+    if (!debug_guest_on(v) && insn_fetch(v, v->regs->pc, 4, &word)) {
+        bool within = p != NULL && p->begins != BEGINS_NOWHERE;
+        if (within) {
+            set_seen(v); // it comes by here once more
+        }
+        if (a64_run(v, (uint32_t)word)) {
+            return v->exclusive.at != NULL || within ? go_through(v, within ? 3 * SEQUENCE : 0) : EXIT_RESUME;
+        }
+    }
+    debug_pass(v, DEBUG_BREAK);
+    return EXIT_RESUME;
+}
+
+static bool pair_hit(vcpu_t *v, int index, exit_t *why) {
+    place_t *p = v->vm->breaks == NULL ? NULL : v->vm->breaks->pair[index];
+    if (p == NULL) {
+        return false;
+    }
+    v->exit.ipa = p->hook.key;
+    if (met(v, why)) {
+        *why = pass_pair(v, v->vm->breaks->pair[index] == p ? p : NULL); // a function may have taken it away
+    }
+    return true;
+}
+
 // ---- Steps --------------------------------------------------------------------------------------
 
 // One step, or as many of v->brk.steps besides as are ordinary. A sequence of exclusives is one step, to behind its store.
@@ -383,7 +459,7 @@ static exit_t one_step(vcpu_t *v) {
     if (p != NULL || a64_is_load_exclusive((uint32_t)word)) {
         if (a64_run(v, (uint32_t)word)) {
             v->brk.done = true;
-            return v->exclusive.at == NULL ? EXIT_RESUME : go_through(v);
+            return v->exclusive.at == NULL ? EXIT_RESUME : go_through(v, 0);
         }
         if (p != NULL) {
             v->brk.ipa = p->hook.key;
@@ -391,7 +467,7 @@ static exit_t one_step(vcpu_t *v) {
         }
     }
     v->brk.alone = true;
-    step_begin(v, (uint32_t)word, true);
+    step_begin(v, (uint32_t)word, DEBUG_BREAK_MASK);
     exit_t why = vcpu_run(v);
     left_step(v);
     v->brk.alone = v->kicked = false;
@@ -439,6 +515,11 @@ static void rearm(vm_t *vm) {
         left_step(vm->vcpu[i]);
         vm->vcpu[i]->brk.seen = false;
     }
+    for (unsigned i = 0; i < DEBUG_BREAKS && vm->breaks != NULL; i++) {
+        if (vm->breaks->pair[i] != NULL) {
+            vm->breaks->pair[i]->begins = BEGINS_UNKNOWN;
+        }
+    }
     for (unsigned i = 0; i < vm->nram && vm->breaks != NULL; i++) {
         breaks_close(vm, vm->ram[i].ipa, vm->ram[i].size);
     }
@@ -453,4 +534,5 @@ void breaks_init(void (*hold)(vm_t *vm), void (*release)(vm_t *vm)) {
     release_vm = release;
     trap_insight = &breaks;
     debug_brk = brk_hit;
+    debug_hit[DEBUG_BREAK] = pair_hit;
 }

@@ -6,6 +6,9 @@
 //
 // What stood there is done by software (vcpu/a64.h), with the HVC where it is: no other vCPU slips past. What cannot be
 // is put back for one step, while the VM's other vCPUs are held.
+//
+// Where there is no RAM to plant in, or nothing yet, one of the core's own breakpoints is taken (vcpu/debug.h): it is of a
+// VA, in whatever is mapped there, and each vCPU steps over it for itself.
 #ifndef HV_BREAKS_H
 #define HV_BREAKS_H
 
@@ -17,7 +20,7 @@ typedef enum { BREAK_COUNT, BREAK_LOG, BREAK_STOP, BREAK_PYTHON } break_action_t
 // One breakpoint. Several may be at one place.
 typedef struct brk {
     struct brk *next;
-    uint64_t ipa;
+    uint64_t ipa;           // hard: the VA
     uint64_t hits;          // any core
     uint64_t from;          // what it does, it does from this hit on; 1: always
     void *handler;          // handler_t, of BREAK_PYTHON
@@ -26,11 +29,12 @@ typedef struct brk {
     break_action_t action;
     int cpu;                // on this vCPU only, or -1
     bool on, once, match_sp, match_space, el0;
+    bool hard;              // in a debug register
     bool gone;              // removed, while a function was asked: it is freed later
 } brk_t;
 
-// Boot core, VM held. Of native_alloc; it is freed with the VM, or when it is removed. False: no memory, or the IPA is
-// not RAM; b is the caller's then.
+// Boot core, VM held. Of native_alloc; it is freed with the VM, or when it is removed. False: no memory, the IPA is
+// not RAM, or, hard, all debug registers are taken; b is the caller's then.
 bool break_add(vm_t *vm, brk_t *b);
 void break_remove(vm_t *vm, brk_t *b, bool in_handler);
 void break_changed(vm_t *vm, brk_t *b);     // on, from

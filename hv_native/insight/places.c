@@ -203,6 +203,55 @@ static bool tie_sequence(vm_t *vm, place_t *p, bool el0) {
     return true;
 }
 
+// ---- In debug registers -------------------------------------------------------------------------
+
+#define BREAK_WORD UINT64_C(0x1E0)  // DBGBCR.BAS: all four bytes
+#define BREAK_EL0 UINT64_C(4)       // PMC
+#define BREAK_ANY UINT64_C(6)
+
+static int pair_of(const vm_t *vm, const brk_t *b) {
+    for (int i = 0; i < (int)DEBUG_BREAKS; i++) {
+        const place_t *p = vm->breaks->pair[i];
+        if (p != NULL && p->hook.key == b->ipa && p->first->el0 == b->el0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static place_t *make_pair(vm_t *vm, const brk_t *b) {
+    int i = pair_of(vm, b);
+    if (i >= 0) {
+        return vm->breaks->pair[i];
+    }
+    place_t *p = native_alloc(sizeof(place_t));
+    i = p == NULL ? -1 : debug_take(vm, DEBUG_BREAK, b->ipa, BREAK_WORD | (b->el0 ? BREAK_EL0 : BREAK_ANY));
+    if (i < 0) {
+        native_free(p, sizeof(place_t));
+        return NULL;
+    }
+    p->hook.key = b->ipa;
+    return vm->breaks->pair[i] = p;
+}
+
+static void drop_pair(vm_t *vm, int i) {
+    place_t *p = vm->breaks->pair[i];
+    vm->breaks->pair[i] = NULL;
+    debug_give(vm, DEBUG_BREAK, i);
+    native_free(p, sizeof(place_t));
+}
+
+// ---- Adding and removing ------------------------------------------------------------------------
+
+static place_t *make_planted(vm_t *vm, const brk_t *b) {
+    place_t *p = make_place(vm, b->ipa, b->el0);
+    if (p != NULL && !tie_sequence(vm, p, b->el0)) {
+        drop_place(vm, p);
+        return NULL;
+    }
+    return p;
+}
+
 bool break_add(vm_t *vm, brk_t *b) {
     if (vm->breaks == NULL) {
         rights_hooks[RIGHTS_BREAK].load = on_load;
@@ -212,17 +261,13 @@ bool break_add(vm_t *vm, brk_t *b) {
             return false;
         }
     }
-    place_t *p = make_place(vm, b->ipa, b->el0);
+    place_t *p = b->hard ? make_pair(vm, b) : make_planted(vm, b);
     if (p == NULL) {
-        return false;
-    }
-    if (!tie_sequence(vm, p, b->el0)) {
-        drop_place(vm, p);
         return false;
     }
     b->next = p->first;
     p->first = b;
-    if (b->el0 && !vm->debug_el2) {
+    if (b->el0 && !b->hard && !vm->debug_el2) {
         vm->debug_el2 = true;
         for (unsigned i = 0; i < vm->nvcpus; i++) {
             debug_changed(vm->vcpu[i]);
@@ -233,7 +278,7 @@ bool break_add(vm_t *vm, brk_t *b) {
 }
 
 void break_changed(vm_t *vm, brk_t *b) {
-    place_t *p = place_at(vm, b->ipa);
+    place_t *p = b->hard ? NULL : place_at(vm, b->ipa);
     if (p != NULL) {
         decide(p);
     }
@@ -252,7 +297,8 @@ static void untie(vm_t *vm, place_t *p) {
 
 // b->next stays: who goes through the list at this moment goes on.
 void break_remove(vm_t *vm, brk_t *b, bool in_handler) {
-    place_t *p = place_at(vm, b->ipa);
+    int pair = b->hard ? pair_of(vm, b) : -1;
+    place_t *p = b->hard ? vm->breaks->pair[pair] : place_at(vm, b->ipa);
     brk_t **at = &p->first;
     while (*at != b) {
         at = &(*at)->next;
@@ -260,7 +306,9 @@ void break_remove(vm_t *vm, brk_t *b, bool in_handler) {
     *at = b->next;
     b->on = false;
     decide(p);
-    if (p->first == NULL) {
+    if (p->first == NULL && b->hard) {
+        drop_pair(vm, pair);
+    } else if (p->first == NULL) {
         untie(vm, p);
     }
     if (in_handler) {
@@ -293,6 +341,11 @@ static void free_place(hook_t *h) {
 void places_free(vm_t *vm) {
     if (vm->breaks != NULL) {
         breaks_bury(vm);
+        for (unsigned i = 0; i < DEBUG_BREAKS; i++) {
+            if (vm->breaks->pair[i] != NULL) {
+                free_place(&vm->breaks->pair[i]->hook);
+            }
+        }
         hook_clear(&vm->breaks->table, free_place);
         native_free(vm->breaks, sizeof(breaks_t));
         vm->breaks = NULL;

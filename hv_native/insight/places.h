@@ -5,6 +5,7 @@
 
 #include "insight/breaks.h"
 #include "trap/insight.h"
+#include "vcpu/debug.h"
 #include "vm/hook.h"
 
 #define IMM16 (0xFFFFu << 5)
@@ -24,13 +25,30 @@ typedef struct place {
     bool move;
 } place_t;
 
+// In a debug register: hook.key is the VA, and begins the load-exclusive's in front of it, or one of these.
+enum { BEGINS_UNKNOWN, BEGINS_NOWHERE };
+
 typedef struct breaks {
     hook_table_t table;
+    place_t *pair[DEBUG_BREAKS];    // by debug register; NULL: none of ours
     brk_t *graves;          // removed, and to be freed
 } breaks_t;
 
 static inline place_t *place_at(const vm_t *vm, uint64_t ipa) {
     return vm->breaks == NULL ? NULL : (place_t *)hook_find(&vm->breaks->table, ipa);
+}
+
+// What is the VA of v's, at the EL at which it is now; NULL: no debug register of ours.
+static inline place_t *pair_at(const vcpu_t *v, uint64_t va) {
+    const vm_t *vm = v->vm;
+    uint32_t el = (v->regs->pstate & 0xF) == 0 ? 4 : 2, left = vm->breaks == NULL ? 0 : vm->taken_mask & DEBUG_BREAK_MASK;
+    for (; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        if (vm->taken[i].value == va && (vm->taken[i].control & el)) {
+            return vm->breaks->pair[i];
+        }
+    }
+    return NULL;
 }
 
 // What is in memory there.

@@ -56,7 +56,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_watch_obj);  // obj_watch.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_breakpoint_obj); // obj_break.c
-MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_ipa_of_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_ipa_of_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj); // obj_virtio.c
 // Methods of _hv.VCPU that have.

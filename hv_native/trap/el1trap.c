@@ -10,6 +10,7 @@
 #include "trap/el1trap.h"
 #include "trap/insight.h"
 #include "vcpu/a64.h"
+#include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/step.h"
 #include "vcpu/vcpu.h"
@@ -170,7 +171,7 @@ static void run_original(vcpu_t *v, unsigned i) {
         v->step_ipa = ipa;
         v->step_word = i;
         el1_put(v, ipa, word);
-        step_begin(v, word, true);
+        step_begin(v, word, DEBUG_BREAK_MASK);
     }
 }
 

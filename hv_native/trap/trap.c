@@ -57,7 +57,7 @@ static exit_t debug_slow(vcpu_t *v) {
         return why;
     }
     if (asked || v->debug.hit) {
-        debug_pass(v);
+        debug_pass(v, ec == EC_WATCHPOINT_LOWER ? DEBUG_WATCH : DEBUG_BREAK);
         return EXIT_RESUME;
     }
     if (v->vm->el2[EL2_MDCR] & MDCR_TDE) {

@@ -58,12 +58,16 @@ bool debug_is_ours(const vcpu_t *v) {
     return host_uses(v) && !(v->vm->el2[EL2_MDCR] & MDCR_TDE);
 }
 
-bool debug_host_on(const vcpu_t *v) {
-    return v->vm->taken_mask != 0 && !(v->stepping && v->step.over);
+uint32_t debug_host_on(const vcpu_t *v) {
+    return v->vm->taken_mask & ~(v->stepping ? v->step.over : 0);
+}
+
+bool debug_guest_on(const vcpu_t *v) {
+    return (guest_mdscr(&v->debug) & (MDSCR_SS | MDSCR_MDE)) != 0;
 }
 
 static bool in_use(const vcpu_t *v) {
-    return host_uses(v) || (guest_mdscr(&v->debug) & (MDSCR_SS | MDSCR_MDE)) || pmu_in_use(v);
+    return host_uses(v) || debug_guest_on(v) || pmu_in_use(v);
 }
 
 // KDE would have EL2 step itself while the exceptions are EL2's (D2.4.1).
@@ -155,10 +159,9 @@ static void load_pairs(vcpu_t *v) {
     if (!v->debug.blind && (guest_mdscr(&v->debug) & MDSCR_MDE)) {
         place_guests(v, out);
     }
-    for (unsigned i = 0; i < DEBUG_PAIRS && debug_host_on(v); i++) {
-        if (v->vm->taken_mask >> i & 1) {
-            out[i] = v->vm->taken[i];
-        }
+    for (uint32_t i, left = debug_host_on(v); left != 0; left &= left - 1) {
+        i = (uint32_t)__builtin_ctz(left);
+        out[i] = v->vm->taken[i];
     }
     write_pairs(out);
     p->debug_version = v->debug.version;

@@ -33,24 +33,27 @@ bool debug_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 // guest's own if it has that one too. From the top; -1: none is free. The VM is held, does not run, or a vCPU of it
 // that runs here asks. debug_give: the guest's come back.
 enum { DEBUG_BREAK, DEBUG_WATCH };
+#define DEBUG_BREAK_MASK ((1u << DEBUG_BREAKS) - 1)     // of vm->taken_mask
+#define DEBUG_WATCH_MASK (((1u << DEBUG_WATCHES) - 1) << DEBUG_BREAKS)
 int debug_take(vm_t *vm, unsigned kind, uint64_t va, uint64_t control);
 void debug_give(vm_t *vm, unsigned kind, int index);
 
 // One of them was hit: v is before the instruction, v->exit.far is the address that a watchpoint saw. Who lets it go on
-// steps over it (step_begin). False: it is nobody's there. Set by insight.
-extern bool (*debug_hit)(vcpu_t *v, unsigned kind, int index, exit_t *why);
+// does the instruction, or has it passed (debug_pass). False: it is nobody's there. By kind, each set by who takes them.
+extern bool (*debug_hit[2])(vcpu_t *v, int index, exit_t *why);
 
 // BRKs of the guest come to EL2 while vm->debug_el2: debug_brk says whether it was one of its own. Set by insight.
 extern bool (*debug_brk)(vcpu_t *v, exit_t *why);
 
 bool debug_is_ours(const vcpu_t *v);        // EL2 has v's debug exceptions for this, and not for a script
-bool debug_host_on(const vcpu_t *v);        // what debug_take has set is in force
+uint32_t debug_host_on(const vcpu_t *v);    // of vm->taken_mask, what is in force
+bool debug_guest_on(const vcpu_t *v);       // the guest's own breakpoints, watchpoints or step are
 bool debug_is_locked(const vcpu_t *v);      // the guest's OS lock, or its double lock
 
 // ---- Exits --------------------------------------------------------------------------------------
 
 // EC 0x30, 0x32, 0x34 and 0x3C, in v->exit. False: it is the guest's, or a script's (v->debug.hit, or TDE).
 bool debug_exit(vcpu_t *v, exit_t *why);
-void debug_pass(vcpu_t *v);     // over the instruction that was hit, without another hit
+void debug_pass(vcpu_t *v, unsigned kind);  // over the instruction that was hit, without another hit
 
 #endif

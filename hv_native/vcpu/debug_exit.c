@@ -14,7 +14,7 @@
 #define ISS_STEP_ISV BIT(24)
 #define NEAR 64u    // a watchpoint's FAR may be this far below what is watched: LDP, DC ZVA (D2.10.5)
 
-bool (*debug_hit)(vcpu_t *v, unsigned kind, int index, exit_t *why);
+bool (*debug_hit[2])(vcpu_t *v, int index, exit_t *why);
 bool (*debug_brk)(vcpu_t *v, exit_t *why);
 
 // ---- The guest's own, while EL2 has them --------------------------------------------------------
@@ -68,9 +68,10 @@ static bool guest_step(vcpu_t *v) {
 // ---- Whose it is --------------------------------------------------------------------------------
 
 static int break_hit(const vcpu_t *v) {
-    const vm_t *vm = v->vm;
-    for (unsigned i = 0; i < DEBUG_BREAKS && debug_host_on(v); i++) {
-        if ((vm->taken_mask >> i & 1) && vm->taken[i].value == (v->exit.pc & ~UINT64_C(3))) {
+    uint32_t on = debug_host_on(v), el = insn_at_el0(v) ? 4 : 2; // of PMC
+    for (unsigned i = 0; i < DEBUG_BREAKS; i++) {
+        const debug_pair_t *p = &v->vm->taken[i];
+        if ((on >> i & 1) && p->value == (v->exit.pc & ~UINT64_C(3)) && (p->control & el)) {
             return (int)i;
         }
     }
@@ -89,12 +90,12 @@ static uint64_t distance(const debug_pair_t *p, uint64_t far) {
 }
 
 static int watch_hit(const vcpu_t *v) {
-    const vm_t *vm = v->vm;
     uint64_t best = NEAR;
+    uint32_t on = debug_host_on(v) >> DEBUG_BREAKS;
     int found = -1;
-    for (unsigned i = 0; i < DEBUG_WATCHES && debug_host_on(v); i++) {
-        uint64_t at = distance(&vm->taken[DEBUG_BREAKS + i], v->exit.far);
-        if ((vm->taken_mask >> (DEBUG_BREAKS + i) & 1) && at < best) {
+    for (unsigned i = 0; i < DEBUG_WATCHES; i++) {
+        uint64_t at = distance(&v->vm->taken[DEBUG_BREAKS + i], v->exit.far);
+        if ((on >> i & 1) && at < best) {
             best = at;
             found = (int)i;
         }
@@ -110,7 +111,7 @@ static bool hit(vcpu_t *v, unsigned kind, exit_t *why) {
     int index = kind == DEBUG_BREAK ? break_hit(v) : watch_hit(v);
     v->debug.hit = index >= 0;
     if (index >= 0) {
-        return debug_hit != NULL && debug_hit(v, kind, index, why);
+        return debug_hit[kind] != NULL && debug_hit[kind](v, index, why);
     }
     if (debug_is_ours(v) && !enabled(v)) {
         step_blind(v);
@@ -120,12 +121,12 @@ static bool hit(vcpu_t *v, unsigned kind, exit_t *why) {
     return false;
 }
 
-void debug_pass(vcpu_t *v) {
+void debug_pass(vcpu_t *v, unsigned kind) {
     uint64_t word = 0;
     v->regs->pc = v->exit.pc;
     insn_fetch(v, v->exit.pc, 4, &word); // not to be had: then it is not run either
     v->debug.passing = true;
-    step_begin(v, (uint32_t)word, true);
+    step_begin(v, (uint32_t)word, kind == DEBUG_BREAK ? DEBUG_BREAK_MASK : DEBUG_WATCH_MASK);
 }
 
 // What insight and el1trap.c have begun they end themselves.

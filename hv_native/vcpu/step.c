@@ -11,13 +11,13 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-void step_begin(vcpu_t *v, uint32_t word, bool over) {
+void step_begin(vcpu_t *v, uint32_t word, uint32_t over) {
     guest_regs_t *r = v->regs;
     v->step.pc = r->pc;
     v->step.pstate = v->stepping ? (r->pstate & ~PSTATE_AIF) | (v->step.pstate & PSTATE_AIF) : r->pstate;
     v->step.word = word;
     v->step.over = over;
-    v->debug.changed |= over && v->vm->taken_mask != 0;
+    v->debug.changed |= (over & v->vm->taken_mask) != 0;
     v->stepping = true;
     // PSTATE.SS lets one instruction go, MDSCR_EL1.SS stops the next. An interrupt in between would have the step end at its
     // vector: it is masked, which the guest is not to see.
@@ -90,7 +90,7 @@ void step_end(vcpu_t *v) {
     step_pause(v);
     v->stepping = false;
     v->debug.done = v->step.pstate & PSTATE_SS;
-    v->debug.changed |= (v->step.over && v->vm->taken_mask != 0) || v->debug.blind;
+    v->debug.changed |= (v->step.over & v->vm->taken_mask) != 0 || v->debug.blind;
     v->debug.blind = v->debug.passing = false;
     debug_changed(v);
 }

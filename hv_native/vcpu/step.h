@@ -6,8 +6,9 @@
 #include "vm/vcpu_state.h"
 
 // From its next entry v executes one instruction, with interrupts held back, and leaves by EC_STEP_LOWER. v's exit is
-// being handled on this core, or it is on none. word: the instruction. over: what debug_take has set is off for it.
-void step_begin(vcpu_t *v, uint32_t word, bool over);
+// being handled on this core, or it is on none. word: the instruction. over: of what debug_take
+// has set (vm->taken_mask), this is off for it.
+void step_begin(vcpu_t *v, uint32_t word, uint32_t over);
 // It has, or it has left in another way before that: as it was.
 void step_end(vcpu_t *v);
 

@@ -116,7 +116,7 @@ typedef struct vcpu {
     struct {
         uint64_t pc, pstate;
         uint32_t word;
-        bool over;          // what debug_take has set is off meanwhile
+        uint32_t over;      // what of vm->taken_mask is off meanwhile
     } step;
     struct {                // LDXR by software (vcpu/a64.c): what it has read, where; at NULL: none
         void *at;

@@ -7,7 +7,7 @@ _ACTIONS = {"count": 0, "log": 1, "stop": 2}
 _PYTHON = 3
 
 
-def on(vm, where, f, ret, when, count, once, action, ipa, pid):
+def on(vm, where, f, ret, when, count, once, action, ipa, pid, el0):
     if (where is None) == (ipa is None):
         raise TypeError("a breakpoint is at a place of the guest's, or at ipa=")
     if action is not None and action not in _ACTIONS:
@@ -23,7 +23,7 @@ def on(vm, where, f, ret, when, count, once, action, ipa, pid):
         raise TypeError("a breakpoint has a function or an action=")
 
     def make(f):
-        return Breakpoint(vm, where, f, ret, when, count, once, action, ipa, pid)
+        return Breakpoint(vm, where, f, ret, when, count, once, action, ipa, pid, el0)
 
     return make if f is None and ret is None and action is None else make(f)
 
@@ -31,7 +31,7 @@ def on(vm, where, f, ret, when, count, once, action, ipa, pid):
 class Breakpoint:
     """A breakpoint: hits, on(), off(), remove(). As a decorator vm.on() leaves it under the function's name."""
 
-    def __init__(self, vm, where, f, ret, when, count, once, action, ipa, pid):
+    def __init__(self, vm, where, f, ret, when, count, once, action, ipa, pid, el0):
         self.where = (
             f"ipa {ipa:#x}" if where is None else where if isinstance(where, str) else hex(where)
         )
@@ -40,10 +40,11 @@ class Breakpoint:
         self._space = None if pid is None else number(pid, "pid=")
         self._back = {}  # where it returns to: what is planted there
         self._inside = set()  # stack pointers of those that have not returned
-        el0 = pid is not None
+        va, user = None, False
         if ipa is None:
-            ipa = find(vm, where, self._space)
-        self._plant = lambda *how: vm._vm.breakpoint(ipa, el0, *how, None, self._space, None)
+            va, ipa, user = find(vm, where)
+        el0 = pid is not None or (user if el0 is None else el0)
+        self._plant = lambda *how: vm._vm.breakpoint(ipa, va, el0, *how, None, self._space, None)
         if when is not None or ret is not None:
             self._action = _ACTIONS.get(action)
             self._b = self._plant(_PYTHON, self._entered, 1, False)
@@ -55,6 +56,12 @@ class Breakpoint:
 
     def __call__(self, cpu):
         return self._f(cpu)
+
+    @property
+    def kind(self) -> str:
+        """How it is made: "planted", in the place of the instruction; "hardware", where that cannot be: in one of the
+        vCPUs' own six."""
+        return "hardware" if self._b.hard else "planted"
 
     @property
     def hits(self) -> int:
@@ -99,10 +106,10 @@ class Breakpoint:
         # Its return: the same stack pointer, at the address in x30. What is planted there stays for the next call.
         back = cpu.x[30]
         if back not in self._back:
-            el0 = self._space is not None
-            ipa = cpu.translate(back, False, el0)[0]
+            el0 = cpu.pstate & 15 == 0
+            ipa = _ipa(cpu, back, el0)
             self._back[back] = self._vm._vm.breakpoint(
-                ipa, el0, _PYTHON, self._returned, 1, False, None, self._space, None
+                ipa, back, el0, _PYTHON, self._returned, 1, False, None, self._space, None
             )
         self._inside.add(cpu.sp)
 
@@ -117,18 +124,24 @@ class Breakpoint:
         if self not in self._vm._breaks:
             return f"<Breakpoint {self.where}: removed>"
         off = "" if self._b.on else ", off"
-        return f"<Breakpoint {self.where}: {self.hits} hit{'' if self.hits == 1 else 's'}{off}>"
+        hard = ", hardware" if self._b.hard else ""
+        s = "" if self.hits == 1 else "s"
+        return f"<Breakpoint {self.where}: {self.hits} hit{s}{hard}{off}>"
 
 
-def find(vm, where, space=None):
-    """The IPA of a place of a guest."""
+def find(vm, where):
+    """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it."""
     va = vm.address(where)
-    ipa = vm._vm.ipa_of(va)
-    if ipa is None:
-        raise ValueError(
-            f"{where if isinstance(where, str) else hex(where)}: no cpu of {vm.name} maps it now (ipa= says where it is)"
-        )
-    return ipa
+    return va, vm._vm.ipa_of(va), va >> 55 == 0 and vm._vm.ipa_of(va, True) is not None
+
+
+def _ipa(cpu, va, el0):
+    from _hv import Fault
+
+    try:
+        return cpu.translate(va, False, el0)[0]
+    except Fault:
+        return None  # nowhere now
 
 
 def run_until(vm, where, timeout_ms=None, **how):
@@ -143,8 +156,8 @@ def run_until(vm, where, timeout_ms=None, **how):
 def _run_to(cpu, va, sp):
     # Where this cpu comes to va with that stack pointer: not in a deeper call, nor in another task.
     vm, el0 = cpu.vm, cpu.pstate & 15 == 0
-    ipa = cpu.translate(va, False, False)[0]
-    b = vm._vm.breakpoint(ipa, el0, _ACTIONS["stop"], None, 1, True, sp, None, None)
+    ipa = _ipa(cpu, va, el0)
+    b = vm._vm.breakpoint(ipa, va, el0, _ACTIONS["stop"], None, 1, True, sp, None, None)
     try:
         return vm.run()
     finally:

@@ -104,7 +104,7 @@ class Engine:
         for at, program in _ways(cpu):
             ipa = cpu.translate(at, False, program)[0]
             how = (_PYTHON, self._stepped, 1, False, None, None, cpu.id)
-            self._ways.append(self.vm._vm.breakpoint(ipa, program, *how))
+            self._ways.append(self.vm._vm.breakpoint(ipa, at, program, *how))
 
     def _end_step(self):
         for way in self._ways:

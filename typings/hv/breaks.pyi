@@ -5,13 +5,17 @@
 from typing import Any
 
 from .traps import number as number
-def on(vm: Any, where: Any, f: Any, ret: Any, when: Any, count: Any, once: Any, action: Any, ipa: Any, pid: Any) -> Any: ...
+def on(vm: Any, where: Any, f: Any, ret: Any, when: Any, count: Any, once: Any, action: Any, ipa: Any, pid: Any, el0: Any) -> Any: ...
 
 class Breakpoint:
     """A breakpoint: hits, on(), off(), remove(). As a decorator vm.on() leaves it under the function's name."""
 
     where: Any
-    def __init__(self, vm: Any, where: Any, f: Any, ret: Any, when: Any, count: Any, once: Any, action: Any, ipa: Any, pid: Any) -> None: ...
+    def __init__(self, vm: Any, where: Any, f: Any, ret: Any, when: Any, count: Any, once: Any, action: Any, ipa: Any, pid: Any, el0: Any) -> None: ...
+    @property
+    def kind(self) -> str:
+        """How it is made: "planted", in the place of the instruction; "hardware", where that cannot be: in one of the
+        vCPUs' own six."""
     @property
     def hits(self) -> int:
         """How often the guest has come by, `when` held."""
@@ -22,8 +26,8 @@ class Breakpoint:
     def remove(self) -> None:
         """Take it away: the guest's instruction is in its place again."""
 
-def find(vm: Any, where: Any, space: Any=None) -> Any:
-    """The IPA of a place of a guest."""
+def find(vm: Any, where: Any) -> Any:
+    """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it."""
 def run_until(vm: Any, where: Any, timeout_ms: Any=None, **how: Any) -> Any:
     """Run a VM until it comes to a place."""
 def step_next(cpu: Any) -> Any:

@@ -114,7 +114,7 @@ class VM(Traps):
         """Whether its virtual counter stands still while it is stopped (it does, unless set False)."""
     @stop_time.setter
     def stop_time(self, stops: Any) -> Any: ...
-    def on(self, where: int | str | None=None, f: Any=None, *, ret: Any=None, when: Any=None, count: int=1, once: bool=False, action: str | None=None, ipa: int | None=None, pid: int | None=None) -> Any:
+    def on(self, where: int | str | None=None, f: Any=None, *, ret: Any=None, when: Any=None, count: int=1, once: bool=False, action: str | None=None, ipa: int | None=None, pid: int | None=None, el0: bool | None=None) -> Any:
         """A breakpoint: f(cpu) is called before the guest executes what is at `where`, "name", "name+0x10" or an
         address of its kernel, or at the physical address ipa=. A decorator without f. The guest goes on when f returns
         None, behind the instruction with hv.SKIP; hv.STOP stops the VM there. Any number of them, on all vCPUs, unseen
@@ -122,8 +122,12 @@ class VM(Traps):
 
         when(cpu): only if that is true. count: from this hit on. once: one time. ret(cpu): called when the function
         that begins there returns. action: without Python, "count", "log" (hv.events()) or "stop".
-        pid: of a program: where its TTBR0_EL1 or CONTEXTIDR_EL1 is that.
-        Returns a Breakpoint: hits, off(), on(), remove()."""
+        pid: of a program: where its TTBR0_EL1 or CONTEXTIDR_EL1 is that. el0: a program executes it; known by itself of an
+        address, not of ipa=.
+
+        It is planted in the guest's RAM, of any number. Where there is none, or nothing is mapped at the address now, it is
+        one of the six that the vCPUs have in hardware, the guest's own coming back after it: RuntimeError when all are
+        taken. Returns a Breakpoint: hits, kind ("planted", "hardware"), off(), on(), remove()."""
     def until(self, where: int | str, timeout_ms: int | None=None) -> _hv.Exit:
         """As run(), until a cpu comes to `where`, as vm.on() has it: it is before what stands there."""
     def breaks(self) -> tuple:
