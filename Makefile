@@ -120,6 +120,7 @@ check: all ## linters, formatters, stubs and types
 	$(PY) tools/gen_api.py --check
 	$(PY) tools/floors.py
 	$(PY) -m mypy
+	$(PY) -m mypy --config-file tools/mypy.ini
 
 format: setup ## have the formatters change the files
 	$(PY) -m ruff check --fix .

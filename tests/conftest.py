@@ -4,6 +4,7 @@
 import os
 
 import pytest
+from elapid.pytest_plugin import pytest_runtest_makereport  # noqa: F401
 from harness import ROOT, Target, Terminal
 
 # Programs that tests start have the package `elapid` of this tree.
@@ -85,13 +86,3 @@ def pytest_collection_modifyitems(config, items):
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item, call):
-    """A failed test's report shows what each running machine said, and where it is."""
-    report = yield
-    if report.failed:
-        for machine in list(Target.live):
-            report.sections += machine.post_mortem()
-    return report

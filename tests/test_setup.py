@@ -293,8 +293,15 @@ def test_changed_requirements_renew_the_venv(tmp_path):
     (tmp_path / "requirements.txt").write_text("x==1\n")
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/bin/python").touch()
-    (tmp_path / ".venv/installed.txt").write_text("x==1\n")
+    package = '[project]\nname = "own"\n'
+    (tmp_path / "pyproject.toml").write_text(package + "[tool.x]\n")
+    (tmp_path / ".venv/holds.txt").write_text('x==1\n{\n "name": "own"\n}\n')
     assert venv_tools.ready(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(package + "[tool.y]\n")
+    assert venv_tools.ready(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(package + "[project.scripts]\nown = 'own:main'\n")
+    assert not venv_tools.ready(tmp_path)
+    (tmp_path / "pyproject.toml").write_text(package)
     (tmp_path / "requirements.txt").write_text("x==2\n")
     assert not venv_tools.ready(tmp_path)
 

@@ -15,15 +15,21 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .console import Console, Gone, Hung, TargetError
+    from .remote import Remote
     from .target import Target
+    from .vm import VM, Ended
 
-__all__ = ["Console", "Gone", "Hung", "Target", "TargetError"]
+__version__ = "0.1.0"
+__all__ = ["VM", "Console", "Ended", "Gone", "Hung", "Remote", "Target", "TargetError"]
 
 # Imported when first named: make's own set-up uses a part of this before anything is installed.
 _HOME = {
+    "VM": "vm",
     "Console": "console",
+    "Ended": "vm",
     "Gone": "console",
     "Hung": "console",
+    "Remote": "remote",
     "Target": "target",
     "TargetError": "console",
 }

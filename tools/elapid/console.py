@@ -4,6 +4,7 @@
 Every wait has a deadline: a target that stops answering raises Hung, a target that went away raises Gone.
 """
 
+import builtins
 import os
 import re
 import select
@@ -31,9 +32,22 @@ class TargetError(Exception):
     """Code run by exec() raised. `traceback` is the target's text, `output` what it had printed."""
 
     def __init__(self, traceback: str, output: str = ""):
-        super().__init__(traceback)
+        self.args = (traceback,)
         self.traceback = traceback
         self.output = output
+
+    def __str__(self) -> str:
+        return self.traceback
+
+
+def target_error(traceback: str, output: str) -> TargetError:
+    """One that is also a KeyError, where the target raised a KeyError: any exception that the host has too."""
+    last = traceback.strip().splitlines()[-1] if traceback.strip() else ""
+    kind = getattr(builtins, last.partition(":")[0], None)
+    if not (isinstance(kind, type) and issubclass(kind, Exception)):
+        return TargetError(traceback, output)
+    both: type[TargetError] = type("TargetError", (TargetError, kind), {})
+    return both(traceback, output)
 
 
 class Console:
@@ -160,7 +174,9 @@ class Console:
         """At the raw REPL: hands over `code` by raw paste, with its flow control, and starts it."""
         data = code.encode() if isinstance(code, str) else code
         self.send(CTRL_E + b"A" + CTRL_A)
-        if (answer := self.take(2, seconds)) != b"R\x01":
+        # In front of the answer may be what handlers of guests print, whenever they run.
+        answer = self.until(re.compile(rb"R[\x00\x01]"), seconds)
+        if not answer.endswith(b"\x01"):
             raise Hung(f"no raw paste: the target answered {answer!r}")
         window = left = int.from_bytes(self.take(2, seconds), "little")
         sent = 0
@@ -170,9 +186,8 @@ class Console:
                 if signal == CTRL_D:  # the target gives up: what came is no Python, or too much
                     self.send(CTRL_D)
                     return
-                if signal != CTRL_A:
-                    raise Hung(f"raw paste broke off after {sent} bytes: {signal!r}")
-                left += window
+                if signal == CTRL_A:
+                    left += window
                 continue
             count = min(left, len(data) - sent)
             self.send(data[sent : sent + count])
@@ -193,7 +208,7 @@ class Console:
         self.until(b">", seconds)
         text = output.decode(errors="replace").replace("\r\n", "\n")
         if traceback:
-            raise TargetError(traceback.decode(errors="replace").replace("\r\n", "\n"), text)
+            raise target_error(traceback.decode(errors="replace").replace("\r\n", "\n"), text)
         return text
 
     def raw_copy(self, path: Path) -> None:

@@ -42,9 +42,14 @@ def command_line(
     ]
 
 
+def escaped(path: Path) -> str:
+    """As a value of one of QEMU's options."""
+    return str(path).replace(",", ",,")
+
+
 def _disk(path: Path) -> list[str]:
     # QEMU is not good at writing to a folder. Writes to an image do not wait for the host's disk.
-    where = str(path.resolve()).replace(",", ",,")
+    where = escaped(path.resolve())
     what = f"readonly=on,file=fat:{where}" if path.is_dir() else f"cache=unsafe,file={where}"
     drive = f"if=none,id=disk,format=raw,{what}"
     return ["-device", "virtio-blk-device,drive=disk", "-drive", drive]

@@ -11,9 +11,12 @@ from .console import CTRL_C, CTRL_D, PROMPT, Console, TargetError
 class Repl:
     """MicroPython's two REPLs. Where the line stands is known, so that calls may follow in any order."""
 
+    life = 0  # one more with each reset: objects of before are gone
+
     def __init__(self, line: Console | None = None):
         self._line = line
         self.at_prompt = False
+        self.at_raw = False
 
     @property
     def line(self) -> Console:
@@ -23,6 +26,8 @@ class Repl:
 
     def send(self, data: bytes | str) -> None:
         """Types bytes or text as they are."""
+        if self.at_raw:
+            self._prompt()
         self.at_prompt = False
         self.line.send(data.encode() if isinstance(data, str) else data)
 
@@ -81,11 +86,13 @@ class Repl:
     def soft_reset(self, seconds: float = 10) -> str:
         """Ctrl-D at the prompt; returns what is printed up to the next one."""
         self._prompt()
+        self.life += 1
         self.send(CTRL_D)
         self.until("MPY: soft reboot", seconds)
         return self.wait_prompt(seconds)
 
     def _prompt(self) -> None:
         if not self.at_prompt:
+            self.at_raw = False
             self.line.friendly()
             self.at_prompt = True

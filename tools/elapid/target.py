@@ -4,18 +4,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from .console import Gone, Hung
-from .qemu import Qemu, command_line
-from .repl import Repl
+from .qemu import Qemu, command_line, escaped
+from .remote import Session
 
 BOOT_SECONDS = 20
 
 
-class Target(Qemu, Repl):
+class Target(Qemu, Session):
     """Elapid on a QEMU of its own. Options are those of command_line(); `command` replaces the whole line.
+
+    files: of the host, which the target has under /fw/opt from its start (QEMU's fw_cfg): at once, where put() goes
+    by the serial line.
 
     Used with `with`, it is at its first prompt inside and switched off behind. Every wait has a deadline:
     seconds of a machine with nothing else to do, times `patience` ($PATIENCE, 10).
@@ -27,14 +31,23 @@ class Target(Qemu, Repl):
         smp: int = 1,
         mem: str = "128M",
         *,
+        files: Iterable[str | os.PathLike[str]] = (),
         command: Sequence[str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         patience: int = 0,
         **options: Any,
     ):
-        command = command or command_line(gic, smp, mem, **options)
+        brought = {Path(file).resolve(): f"opt/{Path(file).name}" for file in files}
+        if len(set(brought.values())) < len(brought):
+            raise ValueError(f"two files of the same name: {', '.join(map(str, brought))}")
+        if command is None:
+            more = [f"name={name},file={escaped(path)}" for path, name in brought.items()]
+            words = [word for each in more for word in ("-fw_cfg", each)]
+            options["args"] = [*options.get("args", ()), *words]
+            command = command_line(gic, smp, mem, **options)
         Qemu.__init__(self, command, cwd, patience)
-        Repl.__init__(self)
+        Session.__init__(self)
+        self.files = {str(path): f"/fw/{name}" for path, name in brought.items()}
         self.name = f"gicv{gic}, {smp} core{'s' * (smp > 1)}, {mem}"
 
     def __repr__(self) -> str:
@@ -54,7 +67,7 @@ class Target(Qemu, Repl):
 
     def start(self) -> Self:  # type: ignore[override]
         """Starts QEMU; returns at once."""
-        self.at_prompt = False
+        self._anew()
         super().start()
         return self
 
@@ -67,6 +80,7 @@ class Target(Qemu, Repl):
     def reset(self, seconds: float = BOOT_SECONDS) -> None:
         """Presses the reset button and waits for the prompt."""
         self.line.unread.clear()
+        self._anew()
         self.monitor("system_reset")
         self.wait_prompt(seconds)
 
@@ -75,8 +89,7 @@ class Target(Qemu, Repl):
         if self.qemu is None:
             return self.boot()
         try:
-            self.line.friendly()
-            self.at_prompt = True
+            self.at_prompt = False
             self.soft_reset()
             return self
         except (Hung, Gone):
@@ -87,7 +100,7 @@ class Target(Qemu, Repl):
 
     def lend(self) -> str:
         """The terminal's path, for a program that has the line to itself from now on."""
-        self.at_prompt = False
+        self.at_prompt = self.at_raw = False
         self.line.unread.clear()
         return self.path
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""A virtual machine of the target, from the host."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any, Self
+
+from .console import Hung, TargetError
+from .remote import Remote, Session, literal
+from .stream import Stream
+
+
+class Ended(Exception):
+    """The guest ended, or did what nobody answers, before what was waited for. `exit` is the target's hv.Exit."""
+
+    def __init__(self, text: str, exit: Any):
+        super().__init__(text)
+        self.exit = exit
+
+
+class VM(Remote):
+    """An hv.VM of the target: all of its methods and attributes, and these, which are of the host.
+
+    console: what the guest prints, and what is typed at it, as pexpect has it (stream.py); log: all it has printed.
+    run(), run_until() and wait() run it in the background of the target.
+    """
+
+    def __init__(self, session: Session, handle: Remote, name: str):
+        super().__init__(session, handle._number, "VM")
+        object.__setattr__(self, "_handle", handle)  # it drops the number, not this
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_told", 0)
+        object.__setattr__(self, "console", Stream(self))
+
+    console: Stream
+
+    def __del__(self) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._life == self._session.life:
+            self.close()
+
+    @property
+    def log(self) -> str:
+        """All that this object has read of the guest's console."""
+        return self.console.log
+
+    def run_until(self, what: str | re.Pattern[str], seconds: float = 60) -> str:
+        """Runs the guest, from where it is, until its console has this text or pattern. What it printed before.
+
+        Ended when the guest ends first, Hung when it takes longer. The guest goes on meanwhile.
+        """
+        if not self.running and self._last_exit() in (0, self._told):
+            self.start()
+        return self.console.wait_for(what, seconds)
+
+    def run(self, timeout_ms: int | None = None, seconds: float = 60) -> Any:
+        """Runs it to its end, or for so long: an hv.Exit. What it prints is in `console` and `log`."""
+        self.start()
+        if timeout_ms is not None:
+            end = time.monotonic() + timeout_ms / 1000
+            while self.console.fetch(50) and time.monotonic() < end:
+                pass
+            self.pause()
+            self.console.fetch(0)
+            return self.exit
+        return self.wait(seconds)
+
+    def wait(self, seconds: float = 60) -> Any:
+        """Waits until the guest has ended: an hv.Exit. Hung when it does not."""
+        end = time.monotonic() + seconds * self._session.line.patience
+        while self.console.fetch(1000):
+            if time.monotonic() > end:
+                raise Hung(f"{self._name} still runs; it printed last:\n{self.log[-2000:]}")
+        return self._tell()
+
+    def start(self, cpu: int | None = None) -> None:
+        object.__setattr__(self, "_told", 0)
+        self._session.call(f"{self._there}.start({cpu})")
+
+    def reset(self) -> None:
+        self._session.call(f"{self._there}.reset()")
+        self._tell()
+
+    def load(self, source: Any, **options: Any) -> Any:
+        loaded = self.__getattr__("load")(source, **options)
+        self._tell()
+        return loaded
+
+    def linux(self, kernel: Any, **options: Any) -> None:
+        self.__getattr__("linux")(kernel, **options)
+        self._tell()
+
+    def _last_exit(self) -> int:
+        """Which one it is, 0 for none: each end is told of once."""
+        which = self._session.call(f"{self._there}.exit and id({self._there}.exit)")
+        return int(which or 0)
+
+    def _tell(self) -> Any:
+        object.__setattr__(self, "_told", self._last_exit())
+        return self.exit
+
+    def ended(self, waited: str) -> Ended:
+        exit = self._tell()
+        text = self._session.call(f"__import__('hv').explain({literal(exit, self._session)})")
+        last = self.log[-2000:]
+        return Ended(
+            f"{self._name} ended without {waited}: {exit!r}, {text}; it printed:\n{last}", exit
+        )
+
+    def post_mortem(self) -> list[tuple[str, str]]:
+        """For the report of a failed test: its console, why it stopped, and where it is."""
+        if self._life != self._session.life:
+            return []
+        line, sections = self._session.line, []
+        patience, line.patience = line.patience, 1  # it may be what hangs
+        try:
+            while self.console.fetch() and self.console.fresh:
+                pass
+            self.pause()
+            sections.append((f"where {self._name} is", str(self._session.call(self._place()))))
+        except (Hung, TargetError) as error:
+            sections.append((f"where {self._name} is", str(error)))
+        finally:
+            line.patience = patience
+        return [(f"console of {self._name}", self.log[-200_000:]), *sections]
+
+    def _place(self) -> str:
+        cpus = f"{self._there}.cpu"
+        return f"'\\n'.join([repr(c.exit) + '\\n' + str(c.where()) for c in {cpus}])"
