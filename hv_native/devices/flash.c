@@ -11,6 +11,7 @@
 #include "vm/ram.h"
 #include "vm/rights.h"
 #include "vm/stage2.h"
+#include "vm/state.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -217,6 +218,31 @@ void flash_reset(vm_t *vm) {
             f->status = READY;
             f->left = 0;
             flash_begin(f, COMMAND, ARRAY);
+        }
+    }
+}
+
+void flash_save(vm_t *vm, device_stream_t *s) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        const flash_t *f = vm->ram[i].flash;
+        if (f != NULL) {
+            uint32_t is[4] = { f->mode, f->state, f->status, f->left };
+            STREAM_PUT(s, is);
+        }
+    }
+}
+
+void flash_load(vm_t *vm, device_stream_t *s) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        flash_t *f = vm->ram[i].flash;
+        if (f != NULL) {
+            uint32_t was[4];
+            STREAM_GET(s, was);
+            uint64_t daif = spin_lock_irq(&f->lock);
+            flash_begin(f, (state_t)was[1], (mode_t)was[0]);
+            f->status = (uint8_t)was[2];
+            f->left = was[3];
+            spin_unlock_irq(&f->lock, daif);
         }
     }
 }

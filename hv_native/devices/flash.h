@@ -12,6 +12,9 @@
 // size: a power of two, at least two sectors, where nothing else is. False: no memory.
 bool flash_add(vm_t *vm, uint64_t ipa, uint64_t size);
 void flash_reset(vm_t *vm);             // as after power-on; what it holds stays
+struct device_stream;
+void flash_save(vm_t *vm, struct device_stream *s); // without what it holds: that is RAM
+void flash_load(vm_t *vm, struct device_stream *s);
 void flash_remove(vm_t *vm);            // what it holds is RAM of the VM, and goes with that
 
 #endif

@@ -26,6 +26,7 @@
 #include "vm/ram.h"
 #include "vm/rights.h"
 #include "vm/stage2.h"
+#include "vm/state.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -63,11 +64,11 @@ static vcpu_t *new_vcpu(vm_t *vm, unsigned id) {
 // In this order they are added; removed and reset in the other, the interrupt controller last: their lines
 // have fallen then.
 static const device_t devices[] = {
-    { .name = "gic", .add = vgic_add, .remove = vgic_remove, .reset = vgic_reset_vm },
-    { .name = "pl011", .add = pl011_add, .remove = pl011_remove, .reset = pl011_reset },
-    { .name = "pl031", .add = pl031_add, .remove = pl031_remove, .reset = pl031_reset },
-    { .name = "virtio", .add = virtio_add, .remove = virtio_remove, .reset = virtio_reset_vm },
-    { .name = "flash", .remove = flash_remove, .reset = flash_reset },
+    { .name = "gic", .add = vgic_add, .remove = vgic_remove, .reset = vgic_reset_vm, .save = vgic_save, .load = vgic_load_state },
+    { .name = "pl011", .add = pl011_add, .remove = pl011_remove, .reset = pl011_reset, .save = pl011_save_state, .load = pl011_load_state },
+    { .name = "pl031", .add = pl031_add, .remove = pl031_remove, .reset = pl031_reset, .save = pl031_save, .load = pl031_load },
+    { .name = "virtio", .add = virtio_add, .remove = virtio_remove, .reset = virtio_reset_vm, .save = virtio_save, .load = virtio_load },
+    { .name = "flash", .remove = flash_remove, .reset = flash_reset, .save = flash_save, .load = flash_load },
 };
 
 bool devices_add(vm_t *vm) {
@@ -88,6 +89,27 @@ void devices_remove(vm_t *vm) {
 void devices_reset(vm_t *vm) {
     for (unsigned i = ARRAY_LEN(devices); i-- > 0;) {
         devices[i].reset(vm);
+    }
+}
+
+#define DEVICE_VERSION 1
+
+void devices_save(vm_t *vm, device_stream_t *s) {
+    for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+        size_t begun = stream_begin(s, devices[i].name, DEVICE_VERSION);
+        devices[i].save(vm, s);
+        stream_close(s, begun);
+    }
+}
+
+void devices_load(vm_t *vm, device_stream_t *s) {
+    for (unsigned i = 0; i < ARRAY_LEN(devices); i++) {
+        if (stream_open(s, devices[i].name) == DEVICE_VERSION) {
+            devices[i].load(vm, s);
+            stream_leave(s);
+        } else {
+            s->bad = true;
+        }
     }
 }
 

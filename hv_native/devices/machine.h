@@ -14,5 +14,9 @@ void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; 
 bool devices_add(vm_t *vm);
 void devices_remove(vm_t *vm);
 void devices_reset(vm_t *vm);
+// In this order, which the lines that they drive do not change: the interrupt controller first.
+struct device_stream;
+void devices_save(vm_t *vm, struct device_stream *s);
+void devices_load(vm_t *vm, struct device_stream *s);
 
 #endif

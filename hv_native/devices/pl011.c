@@ -8,6 +8,7 @@
 #include "memory/native.h"
 #include "vm/device.h"
 #include "vm/hook.h"
+#include "vm/state.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 #include "ports/aarch64/uart.h"
@@ -22,6 +23,7 @@ enum { INT_RX = 1 << 4, INT_TX = 1 << 5, INT_RT = 1 << 6 };
 #define RX_SIZE UART_RX_UNREAD // powers of two
 #define TX_SIZE 16384u
 #define DRAIN_AT_ONCE 64u
+#define REGISTERS 9u
 
 // Scripts and vCPUs on several cores come here at once: a byte typed as the guest reads the one before
 // must not be left without its interrupt. Reading FR, which polling guests do all the time, needs no lock.
@@ -307,4 +309,45 @@ size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len) {
     }
     wire_unlock_same(&p->wire, daif);
     return n;
+}
+
+// ---- Kept, and gone back to ---------------------------------------------------------------------
+
+static void registers_of(pl011_t *p, uint32_t *all[REGISTERS]) {
+    uint32_t *are[REGISTERS] = { &p->ilpr, &p->ibrd, &p->fbrd, &p->lcr_h, &p->cr, &p->ifls, &p->imsc, &p->ris, &p->dmacr };
+    memcpy(all, are, sizeof(are));
+}
+
+// Without what it has printed and nobody has read: that has been said, and is not taken back.
+void pl011_save_state(vm_t *vm, device_stream_t *s) {
+    pl011_t *p = of(vm);
+    uint32_t *all[REGISTERS], waiting = p->rx_in - p->rx_out;
+    registers_of(p, all);
+    for (unsigned i = 0; i < REGISTERS; i++) {
+        STREAM_PUT(s, *all[i]);
+    }
+    STREAM_PUT(s, p->wire.high);
+    STREAM_PUT(s, waiting);
+    for (uint32_t at = p->rx_out; at != p->rx_in; at++) {
+        STREAM_PUT(s, p->rx[at % RX_SIZE]);
+    }
+}
+
+void pl011_load_state(vm_t *vm, device_stream_t *s) {
+    pl011_t *p = of(vm);
+    uint32_t *all[REGISTERS], waiting;
+    uint64_t daif = wire_lock(&p->wire);
+    registers_of(p, all);
+    for (unsigned i = 0; i < REGISTERS; i++) {
+        STREAM_GET(s, *all[i]);
+    }
+    STREAM_GET(s, p->wire.high);
+    STREAM_GET(s, waiting);
+    p->rx_in = p->rx_out;
+    for (uint32_t i = 0; i < waiting && i < RX_SIZE; i++) {
+        uint8_t c;
+        STREAM_GET(s, c);
+        put_rx(p, p->rx_in++, c, false);
+    }
+    wire_unlock_same(&p->wire, daif);
 }

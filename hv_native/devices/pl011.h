@@ -14,6 +14,10 @@ bool pl011_add(vm_t *vm);   // false: out of memory
 void pl011_remove(vm_t *vm);
 void pl011_reset(vm_t *vm);
 
+struct device_stream;
+void pl011_save_state(vm_t *vm, struct device_stream *s);
+void pl011_load_state(vm_t *vm, struct device_stream *s);
+
 // Attached: output appears on the machine's UART at once.
 void pl011_attach(vm_t *vm, bool attached);
 bool pl011_attached(const vm_t *vm);

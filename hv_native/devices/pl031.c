@@ -10,6 +10,7 @@
 #include "memory/native.h"
 #include "vm/device.h"
 #include "vm/hook.h"
+#include "vm/state.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -128,6 +129,39 @@ void pl031_reset(vm_t *vm) {
     uint64_t daif = wire_lock(&p->wire);
     p->match = p->load = p->mask = p->rings = 0;
     p->waits = false;
+    unlock(p, daif);
+}
+
+typedef struct {
+    uint32_t match, load, mask, rings, seconds;
+    bool waits, high;
+    int64_t offset;
+} pl031_state_t;
+
+void pl031_save(vm_t *vm, device_stream_t *s) {
+    const pl031_t *p = vm->rtc;
+    pl031_state_t is = { p->match, p->load, p->mask, p->rings, seconds(), p->waits, p->wire.high, p->offset };
+    STREAM_PUT(s, is);
+}
+
+// The world's time has gone on; the guest's, if that is asked for, has not.
+void pl031_load(vm_t *vm, device_stream_t *s) {
+    pl031_t *p = vm->rtc;
+    pl031_state_t was;
+    STREAM_GET(s, was);
+    uint64_t daif = wire_lock(&p->wire);
+    p->match = was.match;
+    p->load = was.load;
+    p->mask = was.mask;
+    p->rings = was.rings;
+    p->wire.high = was.high;
+    p->offset = was.offset - (s->guest_clock ? (int64_t)(seconds() - was.seconds) : 0);
+    p->waits = false;
+    if (was.waits && (int32_t)(p->match - clock_of(p)) < 0) {
+        p->rings = 1; // that second has passed
+    } else if (was.waits) {
+        set_alarm(p);
+    }
     unlock(p, daif);
 }
 

@@ -11,5 +11,8 @@
 bool pl031_add(vm_t *vm);   // false: out of memory
 void pl031_remove(vm_t *vm);
 void pl031_reset(vm_t *vm);
+struct device_stream;
+void pl031_save(vm_t *vm, struct device_stream *s);
+void pl031_load(vm_t *vm, struct device_stream *s);
 
 #endif

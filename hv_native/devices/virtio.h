@@ -33,6 +33,7 @@ typedef struct {
     uint32_t num, align;        // align: legacy's QueueAlign
     bool ready;
     uint16_t next_avail, next_used;
+    uint32_t taken[VIRTQUEUE_MAX / 32], again[VIRTQUEUE_MAX / 32];  // requests by head: at work on; to be taken anew
 } virtqueue_t;
 
 typedef struct virtio {
@@ -73,6 +74,10 @@ typedef struct {
 bool virtio_add(vm_t *vm);      // the empty slots; false: out of memory
 void virtio_remove(vm_t *vm);
 void virtio_reset_vm(vm_t *vm); // no vCPU runs
+// virtio_save.c. Requests that were at work on when it was saved are begun anew.
+struct device_stream;
+void virtio_save(vm_t *vm, struct device_stream *s);
+void virtio_load(vm_t *vm, struct device_stream *s);
 
 uint64_t virtio_lock(virtio_t *d);
 void virtio_unlock(virtio_t *d, uint64_t daif);
@@ -91,8 +96,8 @@ void virtio_broken(virtio_t *d, uint32_t epoch, const char *why);
 
 // virtqueue.c, boot core. Take the next request out of a queue; false: there is none, or it is no good.
 bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *chain);
-// Undo the last pop.
-void virtqueue_unpop(virtio_t *d, unsigned queue, uint32_t epoch);
+// Undo a pop: it is the next.
+void virtqueue_unpop(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch);
 // Give a request back with so many bytes written to it. Nothing happens when there was a reset meanwhile.
 void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written);
 // What a driver with its caches off writes or reads is in memory: what our caches have of it goes there, and

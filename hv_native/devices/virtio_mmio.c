@@ -181,6 +181,12 @@ static uint32_t virtio_read(virtio_t *d, uint64_t offset) {
     }
 }
 
+static void queue_begins(virtqueue_t *q) {
+    q->next_avail = q->next_used = 0;
+    memset(q->taken, 0, sizeof(q->taken));
+    memset(q->again, 0, sizeof(q->again));
+}
+
 // Virtio 1.1, 2.6.2: descriptors, the available ring behind them, the used ring at the next boundary.
 static void set_legacy_queue(virtio_t *d, virtqueue_t *q, uint32_t pfn) {
     uint64_t align = q->align != 0 ? q->align : PAGE_SIZE;
@@ -190,7 +196,7 @@ static void set_legacy_queue(virtio_t *d, virtqueue_t *q, uint32_t pfn) {
     if (q->ready) {
         q->used = ALIGN_UP(q->avail + 6 + 2 * q->num, align);
     }
-    q->next_avail = q->next_used = 0;
+    queue_begins(q);
 }
 
 static void set_half(uint64_t *address, bool high, uint32_t value) {
@@ -209,7 +215,7 @@ static void write_queue(virtio_t *d, virtqueue_t *q, uint64_t offset, uint32_t v
         }
     } else if (offset == QUEUE_READY) {
         q->ready = value & 1;
-        q->next_avail = q->next_used = 0;
+        queue_begins(q);
     }
     if (q->ready) {
         return; // what follows is fixed as long as it is

@@ -135,13 +135,30 @@ static const char *chain_walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) 
     return "a chain without an end";
 }
 
-// Where the boot core is in the available ring, unless there was a reset.
-static void set_next_avail(virtio_t *d, unsigned queue, uint32_t epoch, uint16_t next) {
+static void set_bit(uint32_t *bits, unsigned n, bool on) {
+    bits[n / 32] = on ? bits[n / 32] | 1u << n % 32 : bits[n / 32] & ~(1u << n % 32);
+}
+
+// A request is at work on, and where the boot core is in the available ring, unless there was a reset.
+static void set_taken(virtio_t *d, unsigned queue, uint32_t epoch, uint16_t head, uint16_t next) {
     uint64_t daif = virtio_lock(d);
     if (d->epoch == epoch) {
-        d->queue[queue].next_avail = next;
+        virtqueue_t *q = &d->queue[queue];
+        q->next_avail = next;
+        set_bit(q->taken, head, true);
+        set_bit(q->again, head, false);
     }
     virtio_unlock(d, daif);
+}
+
+// The head of one that is to be taken anew, or VIRTQUEUE_MAX.
+static unsigned next_again(const virtqueue_t *q) {
+    for (unsigned i = 0; i < ARRAY_LEN(q->again); i++) {
+        if (q->again[i] != 0) {
+            return i * 32 + (unsigned)__builtin_ctz(q->again[i]);
+        }
+    }
+    return VIRTQUEUE_MAX;
 }
 
 bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
@@ -154,7 +171,9 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
         return false;
     }
     uint16_t waiting = r.avail->idx - r.q.next_avail;
-    if (waiting == 0) {
+    unsigned head = next_again(&r.q);
+    bool again = head != VIRTQUEUE_MAX;
+    if (waiting == 0 && !again) {
         return false;
     }
     if (waiting > r.q.num) {
@@ -164,19 +183,24 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
     dmb_ish(); // the entry was written before the index
     c->epoch = r.epoch;
     c->queue = queue;
-    c->head = r.avail->ring[r.q.next_avail % r.q.num];
+    c->head = again ? (uint16_t)head : r.avail->ring[r.q.next_avail % r.q.num];
     c->n = c->nread = c->read_bytes = c->write_bytes = 0;
     const char *wrong = chain_walk(d, &r, c);
     if (wrong != NULL) {
         virtio_broken(d, r.epoch, wrong);
         return false;
     }
-    set_next_avail(d, queue, r.epoch, r.q.next_avail + 1);
+    set_taken(d, queue, r.epoch, c->head, (uint16_t)(r.q.next_avail + !again));
     return true;
 }
 
-void virtqueue_unpop(virtio_t *d, unsigned queue, uint32_t epoch) {
-    set_next_avail(d, queue, epoch, d->queue[queue].next_avail - 1);
+void virtqueue_unpop(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch) {
+    uint64_t daif = virtio_lock(d);
+    if (d->epoch == epoch) {
+        set_bit(d->queue[queue].taken, head, false);
+        set_bit(d->queue[queue].again, head, true);
+    }
+    virtio_unlock(d, daif);
 }
 
 void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written) {
@@ -198,6 +222,7 @@ void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, 
     uint64_t daif = virtio_lock(d);
     if (d->epoch == epoch) {
         d->queue[queue].next_used = r.q.next_used + 1;
+        set_bit(d->queue[queue].taken, head, false);
     }
     virtio_unlock(d, daif);
     dmb_ish(); // the index before the question whether the driver wants to know

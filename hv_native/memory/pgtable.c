@@ -255,6 +255,18 @@ void pgtable_fold(pgtable_t *pt, uint64_t addr) {
     }
 }
 
+uint64_t *pgtable_page(const pgtable_t *pt, uint64_t addr) {
+    uint64_t *t = pt->root, entry = (addr >> 30) < pt->root_entries ? t[addr >> 30] : 0;
+    for (unsigned level = 1; level < LAST_LEVEL; level++) {
+        if (!is_table(entry, level)) {
+            return NULL;
+        }
+        t = table_of(entry);
+        entry = t[addr >> level_shift(level + 1) & (ENTRIES - 1)];
+    }
+    return &t[addr >> 12 & (ENTRIES - 1)];
+}
+
 pgwalk_t pgtable_walk(const pgtable_t *pt, uint64_t addr) {
     const uint64_t *table = pt->root;
     pgwalk_t w = { 0, 1, BIT(30) };

@@ -45,6 +45,10 @@ bool pgtable_change(pgtable_t *pt, uint64_t addr, uint64_t size, pgtable_made_t 
 // When the pages of the 2 MB at addr amount to one block, make them one.
 void pgtable_fold(pgtable_t *pt, uint64_t addr);
 
+// The entry of a page that has one of its own; NULL: it is part of a block, or there is no table. Who changes it counts
+// that (changes), and flushes.
+uint64_t *pgtable_page(const pgtable_t *pt, uint64_t addr);
+
 pgwalk_t pgtable_walk(const pgtable_t *pt, uint64_t addr);
 // The next mapped range from *addr on whose entries are of one level, alike and contiguous: *addr is its
 // start, *walk that of its first entry, and its size is returned; 0 when there is none.

@@ -29,6 +29,10 @@ bool boot_core_any_handler(void) {
     return nested != NULL;
 }
 
+vcpu_t *boot_core_handler(const vm_t *vm) {
+    return nested != NULL && nested->vm == vm ? nested : NULL;
+}
+
 bool boot_core_in_handler(const vm_t *vm) {
     return nested != NULL && nested->vm == vm;
 }

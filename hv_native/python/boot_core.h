@@ -27,6 +27,7 @@ void boot_core_start(vm_t *vm, const vcpu_t *only);
 void boot_core_serve_python(void);
 // A handler of this VM, or any, is on the stack.
 bool boot_core_in_handler(const vm_t *vm);
+vcpu_t *boot_core_handler(const vm_t *vm);  // whose it is, or NULL
 bool boot_core_any_handler(void);
 
 // v, whose VM does not run, does what `run` has it do, here and now.

@@ -112,6 +112,8 @@ static mp_obj_t memory_view(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     vm_t *vm = memory_vm(self);
     uint8_t *p = host_of(vm, ipa, size);
     vm_show_ram(vm, ipa);
+    rights_store(vm, ipa, size, false, BY_SCRIPT);
+    rights_store(vm, ipa, size, true, BY_SCRIPT); // what is written through it cannot be seen: for a snapshot, it is
     return mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, size, p);
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(memory_view_obj, memory_view);

@@ -106,9 +106,17 @@ static uint8_t *next_piece(request_t *r, cursor_t *c, uint64_t max, uint32_t *le
     return at;
 }
 
+// The driver has begun anew, or the VM has gone back: there is nothing to be read, and no room.
+static void void_if_old(request_t *r) {
+    if (UNLIKELY(r->epoch != device_of(r->port)->epoch)) {
+        r->read.left = r->write.left = 0;
+    }
+}
+
 // Between a buffer and what is at a cursor. How many bytes there were.
 static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t len) {
     uint64_t done = 0;
+    void_if_old(r);
     while (done < len && c->left != 0) {
         uint32_t n;
         uint8_t *at = next_piece(r, c, len - done, &n);
@@ -160,6 +168,8 @@ static MP_DEFINE_CONST_FUN_OBJ_2(request_write_obj, request_write);
 static mp_obj_t views(request_t *r, cursor_t *c, uint64_t left) {
     mp_obj_t list = mp_obj_new_list(0, NULL);
     vm_t *vm = device_of(r->port)->vm;
+    void_if_old(r);
+    left = left < c->left ? left : c->left;
     for (unsigned i = 0; i < vm->nram; i++) {
         vm->ram[i].lent->shown = true;
     }
@@ -196,7 +206,7 @@ static mp_obj_t request_done(mp_obj_t self) {
     if (!r->done) {
         virtio_t *d = device_of(r->port);
         r->done = true;
-        for (unsigned i = r->nread; i < r->n; i++) {
+        for (unsigned i = r->nread; i < r->n && r->epoch == d->epoch; i++) {
             virtio_sync(d, r->piece[i].at, r->piece[i].len);
             if (r->viewed) {
                 vm_ram_written(d->vm, r->piece[i].at, r->piece[i].len, true);
@@ -260,7 +270,7 @@ static void interrupted(port_t *port, virtio_t *d, mp_obj_t raised) {
     }
     request_t *r = port->asked;
     if (r != NULL && !r->done) {
-        virtqueue_unpop(d, r->queue, r->epoch);
+        virtqueue_unpop(d, r->queue, r->head, r->epoch);
     }
     if (port->interrupted) {
         vm_stop(d->vm);
@@ -285,6 +295,9 @@ static bool call_device(port_t *port, mp_obj_t fun, size_t n, const mp_obj_t *ar
 // A request has been worked on; a generator that it returned goes on with it, and others may come in between.
 // What else is true keeps it.
 static void worked(port_t *port, mp_obj_t result) {
+    if (port->asked == NULL) {
+        return; // it has had the VM go back
+    }
     if (mp_obj_is_type(result, &mp_type_gen_instance)) {
         port->going = result;
         return;
@@ -437,6 +450,16 @@ void virtio_schedule(void) {
     static mp_sched_node_t node;
     if (virtio_waiting && !boot_core_turn_of_others()) {
         mp_sched_schedule_node(&node, serve_node);
+    }
+}
+
+void hv_virtio_forget(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nvirtio; i++) {
+        port_t *port = vm->virtio[i] == NULL ? NULL : vm->virtio[i]->port;
+        if (port != NULL) {
+            port->asked = port->spare = NULL;
+            port->going = MP_OBJ_NULL;
+        }
     }
 }
 

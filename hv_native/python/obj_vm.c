@@ -14,6 +14,7 @@
 #include "devices/flash.h"
 #include "devices/machine.h"
 #include "devices/pl011.h"
+#include "hold/snapshot.h"
 #include "irq/timer.h"
 #include "memory/lent.h"
 #include "memory/mem.h"
@@ -122,6 +123,7 @@ void hv_vm_destroy(hv_vm_obj_t *o) {
     mp_obj_list_t *handlers = MP_OBJ_TO_PTR(o->handlers); // with devices, and with those their memory
     memset(handlers->items, 0, handlers->len * sizeof(mp_obj_t));
     handlers->len = 0;
+    snapshots_free(o->vm);
     uint64_t daif = irq_save(); // a timer may know it
     vm_destroy(o->vm);
     o->vm = NULL;
@@ -564,6 +566,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_stage2), MP_ROM_PTR(&hv_vm_stage2_obj) },
     { MP_ROM_QSTR(MP_QSTR_stage2_run), MP_ROM_PTR(&hv_vm_stage2_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_watch), MP_ROM_PTR(&hv_vm_watch_obj) },
+    { MP_ROM_QSTR(MP_QSTR_hold), MP_ROM_PTR(&hv_vm_snapshots_obj) },
     { MP_ROM_QSTR(MP_QSTR_virtio), MP_ROM_PTR(&hv_vm_virtio_obj) },
     { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&vm_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_debug), MP_ROM_PTR(&vm_debug_obj) },

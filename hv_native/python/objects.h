@@ -58,6 +58,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_watch_obj);  // obj_watch.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_breakpoint_obj); // obj_break.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_ipa_of_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj);    // obj_snapshot.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj); // obj_virtio.c
 // Methods of _hv.VCPU that have.
 MP_DECLARE_CONST_FUN_OBJ_3(hv_vcpu_read_obj);           // vcpu_memory.c
@@ -89,6 +90,8 @@ mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 void hv_vm_stop_and_wait(vm_t *vm);
 // It has no VM any more: nor have its vCPUs, and what a script still has of them raises ValueError.
 void hv_vm_destroy(hv_vm_obj_t *o);
+// obj_virtio.c: what its devices are at work on is void, for it has gone back to another time.
+void hv_virtio_forget(vm_t *vm);
 // vm_add_ram; if need be, after a collection.
 bool hv_vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 // Boot core: tell the hv.VM of a VM that ended in the background.

@@ -129,7 +129,8 @@ static bool executes_in(vcpu_t *v, uint64_t page) {
     return vcpu_translate_va(v, v->exit.pc, false, false, &ipa, NULL) == 0 && ALIGN_DOWN(ipa, PAGE_SIZE) == page;
 }
 
-static bool el1_permission_fault(vcpu_t *v, uint64_t ipa, unsigned needed) {
+static bool el1_permission_fault(vcpu_t *v, uint64_t ipa, unsigned needed, exit_t *why) {
+    (void)why;
     vm_t *vm = v->vm;
     uint64_t page = ALIGN_DOWN(ipa, PAGE_SIZE);
     bool instruction = needed == S2_EXEC;

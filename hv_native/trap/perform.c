@@ -493,6 +493,11 @@ static void give_up(vm_t *vm, uint64_t ipa, unsigned rights) {
     for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
         uint64_t daif = spin_lock_irq(&vm->lock);
         unsigned taken = rights_taken(vm, owner, page);
+        if (owner == RIGHTS_DIRTY && (taken & rights)) { // what is there is kept first, and that gives them back
+            spin_unlock_irq(&vm->lock, daif);
+            rights_hooks[owner].store(vm, page, PAGE_SIZE, false);
+            continue;
+        }
         if ((taken & rights) && owner != RIGHTS_EL1TRAP) {
             rights_set(vm, owner, page, PAGE_SIZE, taken & ~rights);
         }
@@ -672,8 +677,8 @@ bool withheld(vcpu_t *v, unsigned needed, bool walk, exit_t *why) {
     }
     for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
         if (owners >> owner & 1) {
-            keep += rights_hooks[owner].fault == NULL || !rights_hooks[owner].fault(v, ipa, needed);
+            keep += rights_hooks[owner].fault == NULL || !rights_hooks[owner].fault(v, ipa, needed, why);
         }
     }
-    return keep == 0 || perform(v, true, why);
+    return keep == 0 || *why != EXIT_RESUME || perform(v, true, why);
 }

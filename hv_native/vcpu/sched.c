@@ -47,6 +47,9 @@ void sched_settle(vcpu_t *v, exit_t why) {
         v->state = VCPU_IDLE;
     } else if (why == EXIT_EVENT && timer_now() < v->slice_end) {
         runq_add_first(v);
+    } else if (UNLIKELY(v->off)) {
+        v->off = false;
+        v->state = VCPU_OFF;
     } else {
         runq_add(v);
     }

@@ -35,7 +35,7 @@ void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
     v->step_ipa = v->brk.ipa = 0;
     v->stepping = v->brk.seen = false;
     v->exclusive.at = NULL;
-    v->kicked = false;
+    v->kicked = v->off = false;
     memset(&v->exit, 0, sizeof(v->exit));
     vtimer_reset(v);
     vgic_reset_interface(v);

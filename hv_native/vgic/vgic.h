@@ -61,6 +61,12 @@ bool vgic_forward(vm_t *vm, unsigned intid, unsigned physical);
 void vgic_unforward(vm_t *vm, unsigned intid);
 void vgic_remove(vm_t *vm);             // before its memory goes
 
+// vgic_save.c, the rows of vm/device.h. No vCPU of it is on a core, or, of a loaded one, vgic_put has been.
+struct device_stream;
+void vgic_save(vm_t *vm, struct device_stream *s);
+void vgic_load_state(vm_t *vm, struct device_stream *s);
+bool vgic_forwards(const vm_t *vm);     // an interrupt of it is the machine's
+
 // What other cores ask of this one: see above. Interrupts masked.
 void vgic_serve(void);
 void vgic_answer(void);                 // the part of it that others wait for

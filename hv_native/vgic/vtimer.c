@@ -151,8 +151,12 @@ void vtimer_resumed(vm_t *vm) {
 
 #define CRM_2 SYSREG_KEY(0, 0, 0, 2, 0)
 
+static inline uint64_t p_now(const vcpu_t *v) {
+    return timer_now() - v->vm->cntpoff;
+}
+
 static bool p_reached(const vcpu_t *v) {
-    return (v->vtimer.p_ctl & CTL_ENABLE) && timer_now() >= v->vtimer.p_cval;
+    return (v->vtimer.p_ctl & CTL_ENABLE) && p_now(v) >= v->vtimer.p_cval;
 }
 
 static void p_expired(timer_t *t) {
@@ -166,17 +170,17 @@ static void p_update(vcpu_t *v) {
     timer_cancel(&v->vtimer.physical);
     bool high = vtimer_armed(v->vtimer.p_ctl) && p_reached(v);
     vgic_set_ppi(v, PTIMER_INTID, high);
-    arm(&v->vtimer.physical, high ? 0 : v->vtimer.p_ctl, v->vtimer.p_cval, timer_now(), p_expired);
+    arm(&v->vtimer.physical, high ? 0 : v->vtimer.p_ctl, v->vtimer.p_cval, p_now(v), p_expired);
 }
 
 // CNTPCT_EL0 and CNTPCTSS_EL0. They trap when a script says so, and QEMU before 8.2 traps EL0's by CNTHCTL_EL2.EL1PCEN,
 // where DDI 0487 D13.8.2 asks EL1PCTEN.
-static bool physical_count(uint64_t key, bool write, uint64_t *value) {
+static bool physical_count(const vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
     unsigned op2 = FIELD(key, 19, 17);
     if (write || (op2 != 1 && op2 != 5)) {
         return false;
     }
-    *value = timer_now();
+    *value = p_now(v);
     return true;
 }
 
@@ -186,15 +190,15 @@ bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
         return false;
     }
     if (UNLIKELY(!(key & CRM_2))) {
-        return physical_count(key, write, value);
+        return physical_count(v, key, write, value);
     }
     vtimer_t *t = &v->vtimer;
     switch (FIELD(key, 19, 17)) {
         case 0:
             if (write) {
-                t->p_cval = timer_now() + (uint64_t)(int64_t)(int32_t)*value;
+                t->p_cval = p_now(v) + (uint64_t)(int64_t)(int32_t)*value;
             } else {
-                *value = (uint32_t)(t->p_cval - timer_now());
+                *value = (uint32_t)(t->p_cval - p_now(v));
             }
             break;
         case 1:
@@ -245,6 +249,25 @@ void vtimer_restart(vm_t *vm) {
 void vtimer_add(vm_t *vm) {
     vm->stop_time = true;
     vtimer_restart(vm);
+}
+
+// ---- Going back in time -------------------------------------------------------------------------
+
+uint64_t vtimer_physical(const vm_t *vm) {
+    return timer_now() - vm->cntpoff;
+}
+
+// The offsets take up the time that has passed since, but for what is above their limit (hold_count).
+void vtimer_go_back(vm_t *vm, uint64_t count, uint64_t physical) {
+    uint64_t now = timer_now(), ahead = count - (vm->stopped && vm->stop_time ? vm->stopped_at : now);
+    vm->cntvoff = (int64_t)ahead < 0 ? 0 : -ahead;
+    vm->cntpoff = now - physical;
+    vm->el2[EL2_CNTHCTL] &= ~UINT64_C(1); // EL1PCTEN: CNTPCT traps from now on
+}
+
+void vtimer_changed(vcpu_t *v) {
+    watch(v);
+    p_update(v);
 }
 
 void vtimer_init_core(void) {

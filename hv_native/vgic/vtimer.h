@@ -41,6 +41,12 @@ void vtimer_poll(vcpu_t *v);
 // CNTP_*: false when key is none of them.
 bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 
+// The guest's CNTPCT; and both counts go on from these. Then, of each of its vCPUs, none of which is loaded: its timers are
+// others.
+uint64_t vtimer_physical(const vm_t *vm);
+void vtimer_go_back(vm_t *vm, uint64_t count, uint64_t physical);
+void vtimer_changed(vcpu_t *v);
+
 static inline bool vtimer_armed(uint64_t ctl) {
     return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
 }

@@ -149,8 +149,11 @@ void vm_show_ram(vm_t *vm, uint64_t ipa) {
     }
 }
 
-static void zero_granule(ram_t *r, uint64_t granule) {
+static void zero_granule(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t offset = granule * RAM_GRANULE, left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+    if (vm->hold != NULL) {
+        rights_store(vm, r->ipa + offset, bytes, false, BY_SCRIPT);
+    }
     page_zero(r->host + offset, bytes);
     cache_written(r->host + offset, bytes);
 }
@@ -163,7 +166,7 @@ bool vm_ram_zero_some(vm_t *vm, uint64_t until) {
         while (vm->zeroed - first < count) {
             uint64_t granule = vm->zeroed++ - first;
             if (vm_ram_present(r, granule)) {
-                zero_granule(r, granule);
+                zero_granule(vm, r, granule);
                 if (timer_now() >= until) {
                     return false;
                 }

@@ -197,6 +197,26 @@ bool rights_set(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, uns
     return rights_change(vm, owner, ipa, size, 7, taken);
 }
 
+// The entries themselves, where both have one for the page.
+bool rights_page(vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned taken, bool flush) {
+    uint64_t node = vm->rights == NULL ? 0 : vm->rights[ipa >> ROOT_SHIFT & 0xFF];
+    uint64_t leaf = is_common(node) ? 0 : ((const uint64_t *)node)[ipa >> NODE_SHIFT & 0x1FF];
+    uint64_t *entry = is_common(leaf) ? NULL : pgtable_page(&vm->stage2, ipa);
+    if (entry == NULL) {
+        return rights_set(vm, owner, ipa, PAGE_SIZE, taken);
+    }
+    taken_t *t = &((taken_t *)leaf)[ipa >> LEAF_SHIFT & (BIT(NODE_SHIFT - LEAF_SHIFT) - 1)];
+    *t = (taken_t)((*t & ~(7u << PER_OWNER * owner)) | taken << PER_OWNER * owner);
+    if (*entry & PTE_VALID) {
+        *(volatile uint64_t *)entry = rights_entry(*entry, by_all(*t));
+        vm->stage2.changes++;
+        if (flush) {
+            vm->stage2.flush(&vm->stage2, ipa, PAGE_SIZE);
+        }
+    }
+    return true;
+}
+
 // So much at once, with interrupts masked: four tables of pages.
 static bool by_tables(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, unsigned clear, unsigned set) {
     bool ok = true;

@@ -40,6 +40,8 @@ bool rights_take(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, un
 void rights_give(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size);
 // These and no others. The VM's lock is held.
 bool rights_set(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, unsigned taken);
+// The same of one page. flush: else the TLBs may still give more than is left, until somebody flushes them (stage2.h).
+bool rights_page(vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned taken, bool flush);
 // What it has taken of a page, and which owners (a bit for each) have taken one of `needed`. The VM's lock is held.
 unsigned rights_taken(const vm_t *vm, rights_owner_t owner, uint64_t ipa);
 unsigned rights_takers(const vm_t *vm, uint64_t ipa, unsigned needed);
@@ -64,8 +66,8 @@ static inline unsigned rights_base(uint64_t entry) {
 typedef struct {
     // v, whose exit is a permission fault at ipa for want of `needed` (one of S2_READ, WRITE, EXEC), lacks what this owner
     // has taken. True: it has given that back, so that the guest may try again. False: it keeps it, and the access is
-    // performed for the guest (trap/perform.h); not of S2_EXEC, which has to be given.
-    bool (*fault)(vcpu_t *v, uint64_t ipa, unsigned needed);
+    // performed for the guest (trap/perform.h); not of S2_EXEC, which has to be given. *why: v leaves the guest.
+    bool (*fault)(vcpu_t *v, uint64_t ipa, unsigned needed, exit_t *why);
     // [ipa, ipa + size), which is at va for v, is about to be accessed for v, with these bytes in it before and
     // after; those of a load are alike. False: not now, and v leaves the guest in front of the instruction with *why. True:
     // go on, and let v leave behind it if *why is not EXIT_RESUME.

@@ -191,6 +191,29 @@ void runq_drop_python(vm_t *vm) {
     runq_unlock(daif);
 }
 
+unsigned runq_before(const vcpu_t *v) {
+    unsigned n = 0;
+    uint64_t daif = runq_lock();
+    for (const vcpu_t *at = v->queued ? runq.first : v; at != v; at = at->next) {
+        n++;
+    }
+    runq_unlock(daif);
+    return n;
+}
+
+void runq_place(vcpu_t *v, vcpu_state_t state, bool pending) {
+    uint64_t daif = runq_lock();
+    bool runs = v->vm->running && !v->vm->stopping;
+    if (v->queued) {
+        remove_from_queue(v);
+    }
+    v->state = state == VCPU_OFF ? VCPU_OFF : runs ? VCPU_IDLE : VCPU_STOPPED;
+    if (v->state == VCPU_IDLE && (state == VCPU_READY || pending)) {
+        runq_add(v);
+    }
+    runq_unlock(daif);
+}
+
 void vcpu_start(vcpu_t *v) {
     uint64_t daif = runq_lock();
     if (v->vm->stopping) {

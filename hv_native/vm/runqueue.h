@@ -62,6 +62,10 @@ void vm_stop(vm_t *vm);
 // No vCPU of it runs, and none waits for Python.
 bool vm_is_stopped(const vm_t *vm);
 
+// v has gone back to when it was OFF, IDLE or READY; it is on no core. If its VM does not run it waits for that.
+void runq_place(vcpu_t *v, vcpu_state_t state, bool pending);
+unsigned runq_before(const vcpu_t *v);      // how many are READY in front of it; 0: it is not
+
 // Start a vCPU that was off (PSCI CPU_ON); its registers are set.
 void vcpu_start(vcpu_t *v);
 // From any core. Make a vCPU leave the guest soon, to look again at what is asked of it.

@@ -110,6 +110,7 @@ typedef struct vcpu {
     volatile bool debugged; // debug registers or counters are in use: debug_enter and debug_leave are to be called
     uint64_t sp_el2;        // the hypervisor's stack pointer while the guest ran
     bool moved;             // a handler set the PC or injected an exception: do not advance it
+    bool off;               // it has gone back, in a handler of its own, to when it was off: it is when it leaves
     bool serror;            // a virtual SError is pending (HCR_EL2.VSE)
     bool skip;              // the last handler returned hv.SKIP
     bool stepping;          // it is to execute one instruction (vcpu/step.h): whose, and from where

@@ -67,6 +67,8 @@ typedef struct vm {
     unsigned held;          // vm_hold: none of its vCPUs is to run
     bool foreground;        // the boot core waits for its end
     vcpu_t *volatile ended_by;  // whose exit ended it; NULL: a stop was asked for
+    uint64_t cntpoff;       // CNTPCT less this is what the guest reads: 0, until it has gone back in time
+    struct hold *hold;      // its snapshots (hold/pages.h), or NULL
     struct vm *next;
 } vm_t;
 

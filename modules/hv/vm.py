@@ -56,6 +56,7 @@ class VM(Traps):
     _nodes = ()  # of the device tree
     _breaks = ()  # hv.breaks.Breakpoint
     _failed = None  # what could not be loaded: there is nothing to run
+    _snapshots = ()  # hv.snapshot.Snapshot by number
     _debugger = None  # what hv.gdb() made: it holds the VM, and is told when it stops
 
     def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
@@ -388,6 +389,23 @@ class VM(Traps):
         if self._debugger and not self._vm.running:
             self._debugger.at_rest(None)
         return paused
+
+    def snapshot(self):
+        """All that the guest can tell of its machine, as it is at this moment: an hv.snapshot.Snapshot, for
+        vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler.
+        """
+        from .snapshot import take
+
+        return take(self)
+
+    def back(self, s=None, *, clock: str = "world") -> None:
+        """Go back to snapshot s; None: to the one that was made, or gone back to, last. A VM that runs runs on from
+        there, one that does not waits there. Its counters and timers go on from where they were; its real-time clock
+        shows the world's time, or with clock="guest" goes on as well. Handlers, breakpoints, watches and rules stay.
+        """
+        from .snapshot import back
+
+        back(self, s, clock)
 
     @property
     def running(self) -> bool:

@@ -37,6 +37,7 @@ from . import net as net
 from . import passthrough as passthrough
 from . import progress as progress
 from . import regs as regs
+from . import snapshot as snapshot
 from . import source as source
 from . import stage2 as stage2
 from . import state as state

@@ -106,6 +106,13 @@ class VM(Traps):
     def pause(self) -> bool:
         """Stop all of its vCPUs; start() or run() go on. False when it did not run, or had
         just ended."""
+    def snapshot(self) -> Any:
+        """All that the guest can tell of its machine, as it is at this moment: an hv.snapshot.Snapshot, for
+        vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler."""
+    def back(self, s: Any=None, *, clock: str='world') -> None:
+        """Go back to snapshot s; None: to the one that was made, or gone back to, last. A VM that runs runs on from
+        there, one that does not waits there. Its counters and timers go on from where they were; its real-time clock
+        shows the world's time, or with clock="guest" goes on as well. Handlers, breakpoints, watches and rules stay."""
     @property
     def running(self) -> bool:
         """Whether it runs in the background."""

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+// Snapshots of a VM: see snapshot.h.
+
+#include <string.h>
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "devices/machine.h"
+#include "hold/counters.h"
+#include "hold/snapshot.h"
+#include "irq/timer.h"
+#include "memory/native.h"
+#include "vcpu/pmu.h"
+#include "vcpu/vcpu.h"
+#include "vcpu/vcpu_save.h"
+#include "vm/state.h"
+#include "vm/vm.h"
+
+#define VERSION 1
+
+snapshot_t *snapshot_by_id(const vm_t *vm, uint32_t id) {
+    snapshot_t *s = vm->hold == NULL ? NULL : vm->hold->all;
+    while (s != NULL && s->id != id) {
+        s = s->next;
+    }
+    return s == NULL || s->dropped ? NULL : s;
+}
+
+// ---- State --------------------------------------------------------------------------------------
+
+// Between these two, none of its vCPUs is loaded: what was in this core's registers and list registers is in memory.
+static void unload(vm_t *vm, vcpu_t *v) {
+    uint64_t daif = irq_save();
+    if (v != NULL) {
+        pmu_leave(v);
+    }
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_put(vm->vcpu[i]);
+    }
+    irq_restore(daif);
+}
+
+static void load_again(vcpu_t *v) {
+    if (v != NULL && this_pcpu()->running == v) {
+        uint64_t daif = irq_save();
+        vcpu_load(v);
+        if (v->debugged) {
+            pmu_enter(v);
+        }
+        irq_restore(daif);
+    }
+}
+
+static void save_state(vm_t *vm, device_stream_t *s) {
+    devices_save(vm, s);
+    size_t begun = stream_begin(s, "vcpus", VERSION);
+    vcpus_save(vm, s);
+    stream_close(s, begun);
+    begun = stream_begin(s, "counters", VERSION);
+    counters_save(vm, s);
+    stream_close(s, begun);
+}
+
+static void load_state(vm_t *vm, device_stream_t *s, vcpu_t *v) {
+    s->next = s->end = 0;
+    devices_load(vm, s);
+    if (stream_open(s, "vcpus") == VERSION) {
+        vcpus_load(vm, s, v);
+        stream_leave(s);
+    }
+    if (stream_open(s, "counters") == VERSION) {
+        counters_load(vm, s);
+        stream_leave(s);
+    }
+}
+
+// ---- Taking -------------------------------------------------------------------------------------
+
+static void free_snapshot(snapshot_t *s) {
+    stream_free(&s->state);
+    native_free(s, sizeof(snapshot_t));
+}
+
+static snapshot_t *new_snapshot(vm_t *vm) {
+    snapshot_t *s = native_alloc(sizeof(snapshot_t));
+    if (s == NULL) {
+        return NULL;
+    }
+    save_state(vm, &s->state);
+    if (s->state.bad || !pages_new(vm->hold, s)) {
+        free_snapshot(s);
+        return NULL;
+    }
+    s->id = ++vm->hold->ids;
+    s->time = timer_now();
+    return s;
+}
+
+snapshot_t *snapshot_take(vm_t *vm, vcpu_t *v) {
+    if (vm->hold == NULL && !pages_begin(vm)) {
+        return NULL;
+    }
+    unload(vm, v);
+    snapshot_t *s = new_snapshot(vm);
+    hold_t *h = vm->hold;
+    if (s != NULL) {
+        if (h->at != NULL) {
+            h->at->to = s;
+            s->behind = 1;
+        }
+        s->next = h->all;
+        h->all = s;
+        pages_at(vm, s);
+        uint64_t daif = irq_save();
+        vm->stage2.flush(&vm->stage2, 0, BLOCK_1G);
+        irq_restore(daif);
+    } else if (h->all == NULL) {
+        pages_end(vm);
+    }
+    load_again(v);
+    return s;
+}
+
+// ---- Going back ---------------------------------------------------------------------------------
+
+// From where the VM is to s, one step after the other; the way from s is known.
+static void go_to(vm_t *vm, snapshot_t *s) {
+    pages_undo(vm);
+    while (vm->hold->at != s) {
+        snapshot_t *next = s;
+        while (next->to != vm->hold->at) {
+            next = next->to;
+        }
+        pages_move(vm, next);
+    }
+    pages_settle(vm);
+}
+
+bool snapshot_back(vm_t *vm, snapshot_t *s, vcpu_t *v, bool guest_clock) {
+    if (vm->hold->full || vm->hold->nram != vm->nram) {
+        return false;
+    }
+    unload(vm, v);
+    go_to(vm, s);
+    s->state.guest_clock = guest_clock;
+    load_state(vm, &s->state, v);
+    load_again(v);
+    return true;
+}
+
+// ---- Dropping -----------------------------------------------------------------------------------
+
+static void unlink(hold_t *h, const snapshot_t *s) {
+    snapshot_t **at = &h->all;
+    while (*at != s) {
+        at = &(*at)->next;
+    }
+    *at = s->next;
+}
+
+static snapshot_t *behind_of(const hold_t *h, const snapshot_t *s) {
+    snapshot_t *b = h->all;
+    while (b->to != s) {
+        b = b->next;
+    }
+    return b;
+}
+
+// s has at most one behind it, which then stands where it stood.
+static void take_out(vm_t *vm, snapshot_t *s) {
+    hold_t *h = vm->hold;
+    if (s->behind == 1) {
+        snapshot_t *b = behind_of(h, s);
+        pages_merge(h, s, b);
+        b->to = s->to;
+        h->at = h->at == s ? b : h->at;
+    } else if (s->to != NULL) {
+        s->to->behind--;
+    }
+    pages_free(h, s);
+    unlink(h, s);
+    free_snapshot(s);
+}
+
+void snapshot_drop(vm_t *vm, snapshot_t *s) {
+    hold_t *h = vm->hold;
+    s->dropped = true;
+    for (snapshot_t *at = h->all; at != NULL;) {
+        if (at->dropped && at->behind <= 1) {
+            bool last = at->behind == 0 && h->at == at;
+            take_out(vm, at);
+            if (last) {
+                pages_end(vm);
+                return;
+            }
+            at = h->all; // what was in front of it may go as well
+        } else {
+            at = at->next;
+        }
+    }
+}
+
+void snapshots_free(vm_t *vm) {
+    hold_t *h = vm->hold;
+    while (h != NULL && h->all != NULL) {
+        snapshot_t *s = h->all;
+        h->all = s->next;
+        pages_free(h, s);
+        free_snapshot(s);
+    }
+    if (h != NULL) {
+        pages_end(vm);
+    }
+}

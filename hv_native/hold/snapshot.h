@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// Snapshots of a VM: all that its guest can tell, to go back to.
+#ifndef HV_SNAPSHOT_H
+#define HV_SNAPSHOT_H
+
+#include "hold/pages.h"
+#include "vm/vm.h"
+
+// Boot core, VM held or not running; v: the vCPU whose handler this is called in, or NULL.
+snapshot_t *snapshot_take(vm_t *vm, vcpu_t *v);     // NULL: no memory
+// False: it cannot be gone back to: see h->full, or the VM has got more memory since.
+bool snapshot_back(vm_t *vm, snapshot_t *s, vcpu_t *v, bool guest_clock);
+void snapshot_drop(vm_t *vm, snapshot_t *s);
+// All of them: before the VM's memory goes.
+void snapshots_free(vm_t *vm);
+
+snapshot_t *snapshot_by_id(const vm_t *vm, uint32_t id);
+
+#endif

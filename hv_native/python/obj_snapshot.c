@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// _hv.VM.hold: snapshots of a VM by number, for modules/hv/snapshot.py.
+
+#include "py/gc.h"
+#include "py/runtime.h"
+#include "core/arch.h"
+#include "hold/snapshot.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "trap/callback.h"
+#include "trap/numbers.h"
+#include "vgic/vgic.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+static snapshot_t *snapshot_of(vm_t *vm, mp_obj_t id) {
+    snapshot_t *s = snapshot_by_id(vm, (uint32_t)unbox_u64(id));
+    if (s == NULL) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s has no such snapshot any more: it has been dropped"), vm->name);
+    }
+    return s;
+}
+
+// The vCPU whose handler this is called in, or NULL.
+static vcpu_t *asking(const vm_t *vm) {
+    vcpu_t *v = boot_core_handler(vm);
+    if (v != NULL && v->stepping) {
+        mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("in the middle of a step: vm.snapshot() and vm.back() are for its end"));
+    }
+    if (vgic_forwards(vm)) {
+        mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("%s has a device of the machine (passthrough), which cannot go back in time"), vm->name);
+    }
+    return v;
+}
+
+static mp_obj_t take(vm_t *vm) {
+    vcpu_t *v = asking(vm);
+    vm_hold(vm);
+    snapshot_t *s = snapshot_take(vm, v);
+    vm_release(vm);
+    if (s == NULL) {
+        hv_no_room("a snapshot", sizeof(snapshot_t));
+    }
+    return MP_OBJ_NEW_SMALL_INT(s->id);
+}
+
+static mp_obj_t back(vm_t *vm, mp_obj_t id, bool guest_clock) {
+    snapshot_t *s = snapshot_of(vm, id);
+    vcpu_t *v = asking(vm);
+    vm_hold(vm);
+    bool ok = snapshot_back(vm, s, v, guest_clock);
+    hv_virtio_forget(vm);
+    vm_release(vm);
+    if (!ok && vm->hold->full) {
+        mp_raise_msg_varg(&mp_type_MemoryError, MP_ERROR_TEXT("the snapshots of %s are void: there was no memory left for what a device wrote over"), vm->name);
+    }
+    if (!ok) {
+        mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("%s has been given memory since its first snapshot"), vm->name);
+    }
+    return mp_const_none;
+}
+
+// The pages, by IPA, that differ now from what they were at s.
+static mp_obj_t written(vm_t *vm, const snapshot_t *s) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (unsigned chunk = 0; chunk < vm->hold->chunks; chunk++) {
+        for (unsigned w = 0; w < 8; w++) {
+            uint64_t pages = 0, ipa;
+            for (const snapshot_t *at = s; at != NULL; at = at->to) {
+                pages |= at->chunk[chunk].written[w];
+            }
+            for (; pages != 0; pages &= pages - 1) {
+                pages_ipa(vm, chunk, w * 64 + (unsigned)__builtin_ctzll(pages), &ipa);
+                mp_obj_list_append(list, box_u64(ipa));
+            }
+        }
+    }
+    return list;
+}
+
+// hold("take") -> id; ("back", id, guest's clock); ("drop", id); ("written", id) -> IPAs; ("at") -> id or None;
+// ("pages") -> how many are kept; ("quota", bytes)
+static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
+    vm_t *vm = hv_vm_get(args[0]);
+    qstr what = mp_obj_str_get_qstr(args[1]);
+    const hold_t *h = vm->hold;
+    switch (what) {
+        case MP_QSTR_take:
+            return take(vm);
+        case MP_QSTR_back:
+            return back(vm, args[2], n_args > 3 && unbox_bool(args[3]));
+        case MP_QSTR_written:
+            return written(vm, snapshot_of(vm, args[2]));
+        case MP_QSTR_drop: {
+            snapshot_t *s = snapshot_of(vm, args[2]);
+            vm_hold(vm);
+            snapshot_drop(vm, s);
+            vm_release(vm);
+            return mp_const_none;
+        }
+        case MP_QSTR_quota:
+            if (h != NULL) {
+                vm->hold->quota = unbox_u64(args[2]) / PAGE_SIZE;
+            }
+            return mp_const_none;
+        case MP_QSTR_pages:
+            return box_u64(h == NULL ? 0 : h->pages);
+        default:
+            return h == NULL ? mp_const_none : MP_OBJ_NEW_SMALL_INT(h->at->id);
+    }
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj, 2, 4, vm_snapshots);

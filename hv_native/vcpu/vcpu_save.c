@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// vCPUs' state, to keep and to go back to. None of them is loaded on a core: see hold/snapshot.c.
+
+#include "core/arch.h"
+#include "irq/timer.h"
+#include "vcpu/debug.h"
+#include "vcpu/vcpu.h"
+#include "vcpu/vcpu_save.h"
+#include "vgic/vgic.h"
+#include "vgic/vtimer.h"
+#include "vm/runqueue.h"
+#include "vm/state.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+// What a script's breakpoints know of it: the one at `pc` has been.
+typedef struct {
+    uint64_t pc, sp;
+    bool seen;
+} seen_t;
+
+static void save_vcpu(const vcpu_t *v, device_stream_t *s) {
+    const guest_regs_t *r = v->regs;
+    // An exit that waits for Python has its instruction before it, and will come again.
+    vcpu_state_t state = v->state == VCPU_OFF || v->off ? VCPU_OFF : v->state == VCPU_IDLE ? VCPU_IDLE : VCPU_READY;
+    seen_t seen = { v->brk.pc, v->brk.sp, v->brk.seen };
+    uint32_t before = runq_before(v);
+    int64_t slice = (int64_t)(v->slice_end - timer_now());
+    STREAM_PUT(s, state);
+    STREAM_PUT(s, before);
+    STREAM_PUT(s, slice);
+    stream_put(s, (const void *)&v->on_pending, sizeof(v->on_pending));
+    STREAM_PUT(s, v->serror);
+    STREAM_PUT(s, r->x);
+    STREAM_PUT(s, r->pc);
+    STREAM_PUT(s, r->pstate);
+    STREAM_PUT(s, v->el1);
+    STREAM_PUT(s, v->fp);
+    STREAM_PUT(s, v->debug);
+    STREAM_PUT(s, v->pmu);
+    STREAM_PUT(s, v->vtimer.cval);
+    STREAM_PUT(s, v->vtimer.ctl);
+    STREAM_PUT(s, v->vtimer.p_cval);
+    STREAM_PUT(s, v->vtimer.p_ctl);
+    STREAM_PUT(s, seen);
+}
+
+void vcpus_save(vm_t *vm, device_stream_t *s) {
+    uint64_t counts[2] = { vtimer_count(vm), vtimer_physical(vm) };
+    STREAM_PUT(s, counts);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        save_vcpu(vm->vcpu[i], s);
+    }
+}
+
+// Whose registers these are stays, and what the hypervisor itself has set.
+static void load_debug(vcpu_t *v, device_stream_t *s) {
+    uint64_t host_pmcr = v->pmu.host_pmcr;
+    STREAM_GET(s, v->debug);
+    STREAM_GET(s, v->pmu);
+    v->pmu.host_pmcr = host_pmcr;
+    v->pmu.loaded = 0;
+    v->debug.blind = v->debug.passing = v->debug.hit = false;
+    v->debug.changed = true;
+}
+
+// Where it goes, in which order: each has its turn, however often they all go back.
+typedef struct {
+    vcpu_state_t state;
+    uint32_t before;
+} place_t;
+
+static place_t load_vcpu(vcpu_t *v, device_stream_t *s) {
+    guest_regs_t *r = v->regs;
+    place_t to;
+    seen_t seen;
+    int64_t slice;
+    STREAM_GET(s, to.state);
+    STREAM_GET(s, to.before);
+    STREAM_GET(s, slice);
+    v->slice_end = timer_now() + (slice > 0 ? (uint64_t)slice : 0);
+    stream_get(s, (void *)&v->on_pending, sizeof(v->on_pending));
+    STREAM_GET(s, v->serror);
+    STREAM_GET(s, r->x);
+    STREAM_GET(s, r->pc);
+    STREAM_GET(s, r->pstate);
+    STREAM_GET(s, v->el1);
+    STREAM_GET(s, v->fp);
+    load_debug(v, s);
+    STREAM_GET(s, v->vtimer.cval);
+    STREAM_GET(s, v->vtimer.ctl);
+    STREAM_GET(s, v->vtimer.p_cval);
+    STREAM_GET(s, v->vtimer.p_ctl);
+    STREAM_GET(s, seen);
+    v->brk.pc = seen.pc;
+    v->brk.sp = seen.sp;
+    v->brk.seen = seen.seen;
+    v->exclusive.at = NULL;
+    v->watched.key = 0;
+    v->off = false;
+    return to;
+}
+
+static void place_all(vm_t *vm, const place_t *to, const vcpu_t *here) {
+    for (uint32_t before = 0, left = vm->nvcpus; left != 0; before++) {
+        for (unsigned i = 0; i < vm->nvcpus; i++) {
+            if (to[i].before == before) {
+                left--;
+                if (vm->vcpu[i] != here) {
+                    runq_place(vm->vcpu[i], to[i].state, vgic_pending(vm->vcpu[i]));
+                }
+            }
+        }
+    }
+}
+
+void vcpus_load(vm_t *vm, device_stream_t *s, vcpu_t *here) {
+    uint64_t counts[2];
+    place_t to[VM_MAX_CPUS];
+    STREAM_GET(s, counts);
+    vtimer_go_back(vm, counts[0], counts[1]);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        to[i] = load_vcpu(vm->vcpu[i], s);
+    }
+    runq_drop_python(vm);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vtimer_changed(vm->vcpu[i]);
+        debug_changed(vm->vcpu[i]);
+    }
+    if (here != NULL) {
+        here->off = to[here->id].state == VCPU_OFF;
+        here->moved = here->kicked = true; // it enters the guest anew
+    }
+    place_all(vm, to, here);
+}
