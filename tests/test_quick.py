@@ -295,14 +295,158 @@ FUNCTIONS = {
     cpu.x[6] = x2 + x[5]
     return x[6] + len(x) + cpu.x[5]
 """,
+    "calls": """
+    a = plus(x1, x2)
+    b = plus(a) + plus(x3, x1 & 7)
+    return plus(b, closed(x2)) ^ add_five(x3) + device.twice(x1)
+""",
+    "calls leave": """
+    return plus(x1, x2) + heavy(x3 & 7, x1) + plus(x2)
+""",
+    "calls deeper": """
+    return down(x1 & 31, x2) + up(x3 & 63)
+""",
+    "calls in loops": """
+    n = 0
+    for i in range(x1 & 127):
+        n += plus(i, x2 & 3)
+        if n > 5000:
+            break
+    return n
+""",
+    "calls raise": """
+    try:
+        n = raises(x1, x2)
+    except ValueError as e:
+        n = e.args[0] + 1
+    for y in items_of(x3):
+        n += stops(y)
+    return n
+""",
+    "calls raise through": """
+    return plus(x1, raises(x2, x1))
+""",
+    "calls wrongly": """
+    return plus() if x1 < x2 else plus(x1, x2, x3) if x1 == x2 else plus(x1, b=x2) + made(x1)
+""",
+    "calls others": """
+    best = max(x1, x2, x3) + min(x1 & 7, x2) - abs(5 - (x1 & 63)) + int(x2)
+    return best + len(kept) + len(octets) + len((1, x1)) + len(table) + len("abc") + starred(x1, x2)
+""",
+    "calls natives": """
+    return compiled(x1 & 7) + math.floor(2.5) + sum(generated(x2 & 7))
+""",
+    "methods": """
+    device.n = x1
+    return device.twice(x2) + device.inherited(x3) + device.size + device.constant(x1) + device.held(x1) + device.made(x2)
+""",
+    "methods missing": """
+    return device.missing(x1) if x1 < x2 else device.size(x1)
+""",
+    "methods special": """
+    return odd.level + odd.anything + odd.fixed(x1) + odd.classy(x2) + Device.twice(device, x1) + both.twice(x2)
+""",
+    "methods change": """
+    a = device.changing(x1)
+    Device.changing = lambda self, x: x ^ 1
+    b = device.changing(x1)
+    device.changing = plus
+    c = device.changing(x1)
+    del device.changing
+    Device.changing = Device.changed
+    return a + b * 3 + c * 5
+""",
 }
+
+# What they call.
+CALLED = """
+import math, micropython
+def plus(a, b=3):
+    return a + b
+def around(n):
+    def inner(x):
+        return x + n
+    return inner
+closed = around(7)
+def heavy(n, x):
+    a = x + n
+    b = plus([a][0], 1)
+    return plus(len(str(n)), b) + a
+def down(n, x):
+    return x if n == 0 else down(n - 1, x) + 1
+def up(n):
+    big = 1 << 63
+    if n == 0:
+        return len([1])
+    return up(n - 1) + (big >> 60)
+def raises(a, b):
+    if a > b:
+        raise ValueError(a & 0xff)
+    return 1
+def items_of(n):
+    return [n & 7, 3]
+def stops(n):
+    if n == 5:
+        raise StopIteration
+    return n
+def starred(*args):
+    return len(args)
+def generated(n):
+    yield n
+    yield 2
+@micropython.native
+def compiled(n):
+    return n + 1
+def made(x):
+    a = [y + x for y in (1, 2)]
+    return lambda: a
+class Base:
+    def inherited(self, x):
+        return self.n ^ x
+class Device(Base):
+    size = 17
+    def __init__(self):
+        self.n = 0
+        self.held = plus
+    def twice(self, x):
+        return x * 2 + self.own()
+    def own(self):
+        return self.n & 0xff
+    def changing(self, x):
+        return x
+    changed = changing
+    @staticmethod
+    def constant(x):
+        return x & 1
+    def made(self, x):
+        self.fresh = x & 3
+        return self.fresh
+class Odd:
+    @property
+    def level(self):
+        return 5
+    @staticmethod
+    def fixed(x):
+        return x & 3
+    @classmethod
+    def classy(cls, x):
+        return x & 7
+    def __getattr__(self, name):
+        return len(name)
+class Both(Odd, Device):
+    pass
+device, odd, both = Device(), Odd(), Both()
+both.n = 3
+add_five = around(5)
+"""
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_functions(target, name):
     body = FUNCTIONS[name]
     other = "lambda *a: handler(*a)[0]" if name == "tuple" else "None"
-    values = "(0, 5, 63, 1 << 61, 1 << 63)" if name in ("heap", "loop") else "VALUES"
+    few = name in ("heap", "loop") or name.startswith(("calls", "methods"))
+    values = "(0, 5, 63, 1 << 61, 1 << 63)" if few else "VALUES"
     script = f"""{SAME}
 from array import array
 last, kept, table, octets = 0, [0, 0], {{0: 0, 1: 0, 2: 0, 3: 0, 7: 0}}, bytearray(4)
@@ -311,11 +455,45 @@ class Here:
     def __init__(self):
         self.value = 0
 here = Here()
+{CALLED}
 def handler(cpu, x1, x2, x3):
 {body.strip(chr(10))}
 same({name!r}, handler, {values}, {other})
 """
     assert run(target, CALL, script).strip() == "ok"
+
+
+def test_where_a_called_function_raised_is_told(target):
+    """As if the VM had called it: each function with its line, the innermost last; and the VM stops where it was."""
+    script = """
+import sys
+vm = guest(code)
+cpu = vm.cpu[0]
+class Device:
+    def read(self, x):
+        return inner(x) + 1
+def inner(x):
+    if x:
+        return 1 // 0
+    return 2
+device = Device()
+def handler(cpu, x1):
+    return device.read(x1)
+vm.hvc(0xc600_0001, handler)
+for x in 0, 1, 0:
+    cpu.pc, cpu.x[1] = 0x4008_0000, x
+    try:
+        vm.run()
+        print(cpu.x[0])
+    except ZeroDivisionError as e:
+        sys.print_exception(e)
+        print(hex(cpu.pc))
+"""
+    lines = [line.strip() for line in run(target, CALL, script).splitlines()]
+    assert lines[0] == lines[-1] == "3"
+    names = [line.rpartition(" ")[2] for line in lines if line.startswith("File")]
+    assert names[-3:] == ["handler", "read", "inner"], lines
+    assert lines[-3:-1] == ["ZeroDivisionError: divide by zero", "0x40080004"]
 
 
 def test_large_numbers_stay_what_they_are(target):

@@ -66,8 +66,8 @@ LADDER = (
     ("large_sum", "x1 + 0xffff << 48", 290),
     ("large_argument", "x3 & 0xff, x3 = -1", 260),
     ("large_shift", "x3 >> 32, x3 = -1", 260),
-    ("function", "function(x1)", None),
-    ("method", "object.method(x1)", None),
+    ("function", "function(x1)", 450),
+    ("method", "object.method(x1)", 550),
 )
 ROWS = [
     Row("exits", "hvc_psci_version", "HVC PSCI_VERSION, native", 60, "KVM 1466, Xen 471, Bao 189"),
@@ -77,7 +77,7 @@ ROWS = [
     Row("exits", "hvc_unknown", "HVC, unknown: NOT_SUPPORTED", 95),
     Row("exits", "hvc_python", "HVC: Python, x1 + x2", 189, "none; Bao in C 189"),
     Row("exits", "hvc_imm_python", "HVC #7: Python"),
-    Row("exits", "hvc_python_calls", "HVC: Python, max(x1, x2)"),
+    Row("exits", "hvc_python_calls", "HVC: Python, max(x1, x2)", 600, "2,883 before"),
     Row("exits", "hvc_python_triple", "HVC: Python, a triple, the 5,000th", 1080, "21,729 before"),
     Row(
         "exits", "hvc_python_exit", "HVC: Python, cpu.exit.esr, the 5,000th", 1200, "31,675 before"
@@ -86,7 +86,7 @@ ROWS = [
     Row("exits", "hvc_viper_loop", "HVC: viper, ten times round a loop", 250, "none"),
     Row("exits", "hvc_native", "HVC: native, x1 + x2", 140, "none"),
     Row("exits", "hvc_native_loop", "HVC: native, ten times round a loop"),
-    Row("exits", "hvc_bytecode_loop", "HVC: Python, ten times round a loop"),
+    Row("exits", "hvc_bytecode_loop", "HVC: Python, ten times round a loop", 1400, "3,351 before"),
     Row("exits", "mmio_load_viper", "load: viper", 200),
     Row("exits", "mmio_store_viper", "store: viper", 200),
     Row("exits", "mmio_load_native", "load: native", 300),
@@ -102,7 +102,7 @@ ROWS = [
     ),
     Row("exits", "ladder_device_load", "load: class of five registers", 350),
     Row("exits", "ladder_device_store", "store: class of five registers", 425),
-    Row("exits", "ladder_device_methods", "load: self.rd(offset)"),
+    Row("exits", "ladder_device_methods", "load: self.rd(offset)", 600),
     Row("exits", "rule_hvc_const", "rule: HVC, constant", 90, "none"),
     Row("exits", "rule_hvc_count", "rule: HVC, counted", 90, "none"),
     Row("exits", "rule_mmio_const", "rule: load, constant", 90, "none"),

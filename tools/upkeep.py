@@ -22,12 +22,15 @@ QUICK = ROOT / "hv_native/trap/quick.S"
 BODY = r".*?^\}"  # from a line to the first brace that stands in column 0
 SEAMS = {
     # name: (file, pattern, who leans on it)
-    "struct bound_meth": ("py/objboundmeth.c", r"^typedef struct _mp_obj_bound_meth_t" + BODY, "bound_t of hv_native/trap/callback.c"),
-    "struct closure": ("py/objclosure.c", r"^typedef struct _mp_obj_closure_t" + BODY, "closure_t of hv_native/trap/callback.c"),
+    "struct bound_meth": ("py/objboundmeth.c", r"^typedef struct _mp_obj_bound_meth_t" + BODY, "bound_t of hv_native/trap/callables.h"),
+    "struct closure": ("py/objclosure.c", r"^typedef struct _mp_obj_closure_t" + BODY, "closure_t of hv_native/trap/callables.h"),
     "closure's name": ("py/objclosure.c", r"MP_QSTR_closure,", "hv_native/trap/callback.c tells a closure by its type's name"),
     "map cache": ("py/map.c", r"^#define MAP_CACHE_OFFSET.*?^#endif", "`find` of hv_native/trap/quick.S"),
     "map look-up": ("py/map.c", r"^    #if MICROPY_OPT_MAP_LOOKUP_CACHE\n    // Try the cache.*?^    #endif", "`find` of hv_native/trap/quick.S"),
     "map": ("py/map.c", r"^mp_map_elem_t \*MICROPY_WRAP_MP_MAP_LOOKUP\(mp_map_lookup\)" + BODY, "ports/aarch64/lookup.c wraps it, and does its commonest cases"),
+    "map growth": ("py/map.c", r"^static void mp_map_rehash\(" + BODY, "ports/aarch64/lookup.c does it earlier"),
+    "attributes": ("py/objtype.c", r"^static void (mp_obj_class_lookup|mp_obj_instance_load_attr)\(" + BODY, "hv_native/trap/quick_calls.c does its commonest cases"),
+    "globals": ("py/runtime.c", r"^mp_obj_t MICROPY_WRAP_MP_LOAD_GLOBAL\(" + BODY, "hv_native/trap/quick_calls.c does it"),
     "protected look": ("py/runtime.c", r"^void mp_load_method_protected\(" + BODY, "ports/aarch64/lookup.c wraps it"),
     "descriptors": ("py/objtype.c", r"^static bool check_for_special_accessors\(" + BODY, "ports/aarch64/lookup.c answers what it asks of functions"),
     "allocation": ("py/gc.c", r"^void \*gc_alloc\(" + BODY, "ports/aarch64/gc_alloc.c wraps it, and does its commonest cases"),

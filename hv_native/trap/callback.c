@@ -18,6 +18,7 @@
 #include "core/cpu.h"
 #include "core/syndrome.h"
 #include "irq/timer.h"
+#include "trap/callables.h"
 #include "trap/callback.h"
 #include "trap/el2_fault.h"
 #include "trap/numbers.h"
@@ -29,19 +30,6 @@
 // ---- Handlers -----------------------------------------------------------------------------------
 
 #define FIXED_MAX 8 // more than that a closure rarely closes over: it is called the ordinary way
-
-// Bound methods and closures, as py/objboundmeth.c and py/objclosure.c lay them out for themselves.
-typedef struct {
-    mp_obj_base_t base;
-    mp_obj_t meth, self;
-} bound_t;
-
-typedef struct {
-    mp_obj_base_t base;
-    mp_obj_t fun;
-    size_t n_closed;
-    mp_obj_t closed[];
-} closure_t;
 
 static mp_obj_t called(mp_obj_t fun);
 
@@ -238,19 +226,24 @@ static mp_obj_t unboxed(vcpu_t *v, const quick_box_t *box) {
     return box->type == QUICK_TYPE_X ? mp_load_attr(MP_OBJ_FROM_PTR(v->object), MP_QSTR_x) : mp_obj_new_int_from_ull(box->value);
 }
 
-// The VM goes on in h's frame: what is in boxes becomes what it knows. False: that raised.
-static bool unbox(vcpu_t *v, handler_t *h, mp_obj_t *exception) {
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) != 0) {
-        *exception = MP_OBJ_FROM_PTR(nlr.ret_val);
-        return false;
-    }
-    for (mp_obj_t *at = h->frame->state; at < h->top; at++) {
+static void unbox_between(vcpu_t *v, mp_obj_t *at, const mp_obj_t *end) {
+    for (; at < end; at++) {
         const quick_box_t *box = MP_OBJ_TO_PTR(*at);
         if (box >= quick_boxes.box && box < quick_boxes.end) {
             *at = unboxed(v, box);
         }
     }
+}
+
+// The VM goes on in h's frame, and those between `at` and `end`: what is in boxes becomes what it knows. False: that raised.
+static bool unbox(vcpu_t *v, handler_t *h, const mp_obj_t *top, mp_obj_t *at, mp_obj_t *end, mp_obj_t *exception) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) != 0) {
+        *exception = MP_OBJ_FROM_PTR(nlr.ret_val);
+        return false;
+    }
+    unbox_between(v, h->frame->state, top);
+    unbox_between(v, at, end);
     quick_boxes.end = quick_boxes.box;
     nlr_pop();
     return true;
@@ -267,18 +260,68 @@ static quick_t handler_start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t
     return quick_answered(v, h, got.what, load) ? got : not;
 }
 
-// The VM, in a frame that quick_run has left. It catches what is raised in it; the stack it needs
-// is within what is kept free behind the limit that calls check.
-static mp_obj_t handler_go_on(handler_t *h, bool *raised) {
-    mp_code_state_t *s = h->frame;
-    mp_obj_dict_t *globals = mp_globals_get();
-    mp_obj_t *top = h->top;
-    h->top = NULL; // nobody else may begin in it meanwhile
+// The VM, in a frame that quick_run has left, with what to raise there or MP_OBJ_NULL. It catches what is raised in it;
+// the stack it needs is within what is kept free behind the limit that calls check.
+static __attribute__((always_inline)) inline mp_obj_t frame_go_on(mp_code_state_t *s, mp_obj_t raise, bool *raised) {
     mp_globals_set(s->fun_bc->context->module.globals);
-    *raised = mp_execute_bytecode(s, MP_OBJ_NULL) != MP_VM_RETURN_NORMAL;
+    *raised = mp_execute_bytecode(s, raise) != MP_VM_RETURN_NORMAL;
+    return *raised ? s->state[0] : *s->sp;
+}
+
+// From the frame of what was called last outwards to h's: each gets what the one before has returned or raised.
+static mp_obj_t frames_go_on(const handler_t *h, mp_code_state_t *s, bool *raised) {
+    mp_obj_t raise = MP_OBJ_NULL;
+    for (;;) {
+        mp_obj_t got = frame_go_on(s, raise, raised);
+        if (s == h->frame) {
+            return got;
+        }
+        s = quick_link(s)->caller;
+        raise = got;
+        if (!*raised) {
+            *++s->sp = got;
+            s->ip += QUICK_CALL_BYTES;
+            raise = MP_OBJ_NULL;
+        }
+    }
+}
+
+// The frames of what h has called move to the stack, where the GC looks and which nobody else uses.
+static __attribute__((noinline)) mp_obj_t called_go_on(vcpu_t *v, handler_t *h, mp_obj_t *top, bool *raised) {
+    mp_code_state_t *innermost = quick_boxes.frame;
+    size_t size = (size_t)(quick_link(innermost)->end - (byte *)quick_frames);
+    byte *copy = alloca(size);
+    ptrdiff_t moved = copy - (byte *)quick_frames;
+    mp_obj_t exception;
+    memcpy(copy, quick_frames, size);
+    for (mp_code_state_t *s = innermost = (mp_code_state_t *)((byte *)innermost + moved);; s = quick_link(s)->caller) {
+        s->sp = (mp_obj_t *)((byte *)s->sp + moved);
+        if (--quick_boxes.depth == 0) {
+            break;
+        }
+        quick_link(s)->caller = (mp_code_state_t *)((byte *)quick_link(s)->caller + moved);
+    }
+    if (quick_boxes.end != quick_boxes.box && !unbox(v, h, top, (mp_obj_t *)copy, (mp_obj_t *)(copy + size), &exception)) {
+        *raised = true;
+        return exception;
+    }
+    return frames_go_on(h, innermost, raised);
+}
+
+static inline mp_obj_t handler_go_on(vcpu_t *v, handler_t *h, bool *raised) {
+    mp_obj_dict_t *globals = mp_globals_get();
+    mp_obj_t *top = h->top, got;
+    h->top = NULL; // nobody else may begin in it meanwhile
+    if (quick_boxes.depth != 0) {
+        bool inner;
+        got = called_go_on(v, h, top, &inner);
+        *raised = inner;
+    } else {
+        got = frame_go_on(h->frame, MP_OBJ_NULL, raised);
+    }
     mp_globals_set(globals);
     h->top = top;
-    return *raised ? s->state[0] : *s->sp;
+    return got;
 }
 
 static mp_obj_t call_function(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
@@ -298,10 +341,10 @@ static bool handler_call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *ra
     mp_obj_t got = MP_OBJ_NULL;
     if (v->asked == h && h->words == WORDS_NOT) {
         bool raised;
-        if (UNLIKELY(quick_boxes.end != quick_boxes.box) && !unbox(v, h, &out->exception)) {
+        if (UNLIKELY(quick_boxes.end != quick_boxes.box) && quick_boxes.depth == 0 && !unbox(v, h, h->top, NULL, NULL, &out->exception)) {
             return false;
         }
-        got = handler_go_on(h, &raised);
+        got = handler_go_on(v, h, &raised);
         if (raised) {
             out->exception = got;
             return false;

@@ -2,7 +2,8 @@
 // Short interpreter for the beginning of Python handlers.
 // The interpreter of quick.h. Each instruction here is completed, or left to MicroPython's VM by `leave`
 // before it has changed anything; what they mean is said by py/vm.c, and offsets.c has the numbers and
-// offsets from the compiler. No case calls a C function, so that there is nothing to save on the way in and out.
+// offsets from the compiler. Nearly no case calls a C function, so that there is nothing to save on the way in and out;
+// calls and names that are not where they were last do (to_c, quick_calls.c).
 //
 // Local variables lie downwards from the top of the frame, the stack upwards from its bottom, as the VM has
 // them, but for the top of the stack, which is kept in a register.
@@ -24,6 +25,8 @@
 #define cache   x4      // MP_STATE_VM(map_lookup_cache)
 #define boxes   x2
 #define box     x3      // the next one
+#define budget  x1      // bytes of bytecode that may be run once more
+#define depth   x18     // calls that have not returned
 
 .macro next
     ldrb    w8, [ip], #1
@@ -51,6 +54,28 @@
     ldr     x12, [sp_]
     and     x13, x12, top
     tbz     x13, #0, wide
+.endm
+
+// w13 = the operand, of up to 14 bits, and x14 = behind it. Uses x15.
+.macro operand
+    ldrb    w13, [ip]
+    add     x14, ip, #1
+    tbz     w13, #7, 99f
+    ldrb    w15, [x14], #1
+    tbnz    w15, #7, leave
+    and     w13, w13, #0x7F
+    orr     w13, w15, w13, lsl #7
+99:
+.endm
+
+// x13 = the name that is the operand. Uses x15.
+.macro qstr
+    ldr     x15, [s]
+    ldr     x15, [x15, #FUN_BC_CONTEXT]
+    ldr     x15, [x15, #CONTEXT_QSTRS]
+    ldrh    w13, [x15, x13, lsl #1]
+    lsl     x13, x13, #3
+    add     x13, x13, #OBJ_QSTR
 .endm
 
 // What goes where the VM would find it is no box.
@@ -87,12 +112,15 @@ quick_cases:
     opcode  MP_BC_LOAD_CONST_STRING, load_string
     opcode  MP_BC_LOAD_GLOBAL, load_global
     opcode  MP_BC_LOAD_ATTR, load_attr
+    opcode  MP_BC_LOAD_METHOD, load_method
     opcode  MP_BC_STORE_GLOBAL, store_global
     opcode  MP_BC_STORE_ATTR, store_attr
     opcode  MP_BC_LOAD_CONST_SMALL_INT, load_const
     opcode  MP_BC_LOAD_CONST_OBJ, load_object
     opcode  MP_BC_LOAD_DEREF, load_deref
     opcode  MP_BC_STORE_DEREF, store_deref
+    opcode  MP_BC_CALL_FUNCTION, call_function
+    opcode  MP_BC_CALL_METHOD, call_method
     opcode  MP_BC_JUMP, jump
     opcode  MP_BC_POP_JUMP_IF_TRUE, pop_jump_if_true
     opcode  MP_BC_POP_JUMP_IF_FALSE, pop_jump_if_false
@@ -147,7 +175,7 @@ quick_cases:
 // quick_t quick_run(handler_t *, mp_obj_t *at), and with arguments that are boxes: behind which is free
     .global quick_run, quick_run_boxed
 quick_run:
-    adr     boxes, quick_boxes+8
+    adr     boxes, quick_boxes+BOXES
     mov     box, boxes
 run:
     ldp     s, ip, [x0, #HANDLER_FRAME]
@@ -158,26 +186,40 @@ run:
 1:  stp     xzr, xzr, [x1, #-16]!       // unbound; two at a time, for below is old_globals, which is
     cmp     x1, sp_                     // for those who call functions in the ordinary way
     b.hi    1b
-2:  sub     sp_, sp_, #16               // nothing, and on it a top that is nothing
-    mov     top, #0
+2:  sub     sp_, sp_, #16               // nothing, and on it a top that is nothing, and stays below
+    mov     depth, #0
+    mov     budget, #QUICK_BUDGET
     adr     cases, quick_cases
     next
 
 quick_run_boxed:
     mov     box, x2
-    adr     boxes, quick_boxes+8
+    adr     boxes, quick_boxes+BOXES
     b       run
 
 case leave
     mov     x0, #QUICK_VM
+    str     s, [boxes, #-24]
 leave_with:
     sub     ip, ip, #1
     str     top, [sp_, #8]!
     stp     ip, sp_, [s, #STATE_IP]
-    str     box, [boxes, #-8]
+    stp     depth, box, [boxes, #-16]
     ret
 
+// To the caller, behind its call.
+return_to:
+    ldr     s, [s, #-LINK_SIZE]
+    sub     depth, depth, #1
+    ldp     ip, sp_, [s, #STATE_IP]
+    ldrh    w12, [s, #STATE_SIZE]
+    add     locals, s, #STATE
+    add     ip, ip, #QUICK_CALL_BYTES
+    add     locals, locals, x12, lsl #3
+    next
+
 case return_value
+    cbnz    depth, return_to
     tbz     top, #0, 1f
     asr     x1, top, #1
 return:
@@ -201,6 +243,78 @@ return:
     b       positive_number
 1:  mov     x1, x13
     b       return
+
+// A C function of quick_calls.c, x17, with all of this (quick_regs_t): it completes the instruction, or does not.
+to_c:
+    str     top, [sp_, #8]!
+    stp     x30, cache, [sp, #-80]!
+    stp     s, ip, [sp, #16]
+    stp     sp_, locals, [sp, #32]
+    stp     depth, box, [sp, #48]
+    str     budget, [sp, #64]
+    mov     x0, sp
+    blr     x17
+    ldr     budget, [sp, #64]
+    ldp     depth, box, [sp, #48]
+    ldp     sp_, locals, [sp, #32]
+    ldp     s, ip, [sp, #16]
+    ldp     x30, cache, [sp], #80
+    adr     boxes, quick_boxes+BOXES
+    adr     cases, quick_cases
+    ldr     top, [sp_], #-8
+    tbz     w0, #0, leave
+    next
+
+case call_function
+    adr     x17, quick_call_function
+    b       to_c
+
+case call_method
+    adr     x17, quick_call_method
+    b       to_c
+
+// An instance's, that its class has and it has not itself.
+case load_method
+    tst     top, #3
+    b.ne    leave
+    ldr     x16, [top]
+    ldrh    w12, [x16, #TYPE_FLAGS]
+    tbz     w12, #TYPE_INSTANCE_BIT, method_elsewhere
+    operand
+    qstr
+    ldp     x0, x12, [top, #INSTANCE_MEMBERS + MAP_ALLOC]
+    cmp     x0, #QUICK_LOOK_THROUGH
+    b.hi    method_elsewhere
+    add     x0, x12, x0, lsl #4
+    b       2f
+1:  ldr     x15, [x12], #16
+    cmp     x15, x13
+    b.eq    method_elsewhere
+2:  cmp     x12, x0
+    b.lo    1b
+    ldrb    w12, [x16, #TYPE_LOCALS_DICT]
+    add     x12, x16, x12, lsl #3
+    ldr     x12, [x12, #TYPE_SLOTS - 8]
+    ubfx    x15, x13, #2, #MAP_CACHE_BITS            // MAP_CACHE_OFFSET
+    ldrb    w15, [cache, x15]
+    ldp     x16, x12, [x12, #DICT_MAP + MAP_ALLOC]
+    cmp     x15, x16
+    b.hs    method_elsewhere
+    add     x15, x12, x15, lsl #4
+    ldp     x16, x12, [x15]
+    tst     x12, #3
+    ccmp    x16, x13, #0, eq
+    b.ne    method_elsewhere
+    ldr     x16, [x12]
+    adr     x15, mp_type_fun_bc
+    cmp     x16, x15
+    b.ne    method_elsewhere
+    mov     ip, x14
+    str     x12, [sp_, #8]!
+    next
+method_elsewhere:
+    adr     x17, quick_load_method
+    b       to_c
 
 // ---- Constants and variables --------------------------------------------------------------------
 
@@ -274,18 +388,6 @@ case load_const
     orr     x13, x13, #1
     push    x13
     next
-
-// w13 = the operand, of up to 14 bits, and x14 = behind it. Uses x15.
-.macro operand
-    ldrb    w13, [ip]
-    add     x14, ip, #1
-    tbz     w13, #7, 99f
-    ldrb    w15, [x14], #1
-    tbnz    w15, #7, leave
-    and     w13, w13, #0x7F
-    orr     w13, w15, w13, lsl #7
-99:
-.endm
 
 // x12 = the table of constants behind the module's globals, x13 = which of them is wanted.
 .macro constant table
@@ -481,13 +583,21 @@ decided:
     and     w14, w12, #0xC0FFC0FF
     mov     w15, #0x4000 | MP_BC_POP_JUMP_IF_FALSE
     cmp     w14, w15
-    b.ne    truth_object
+    b.ne    2f
     add     ip, ip, #2
     pop
     cbnz    w13, 1f
     ubfx    x12, x12, #8, #6
     add     ip, ip, x12
 1:  next
+2:  mov     top, #OBJ_FALSE             // the end of a loop
+    and     w14, w12, #0xFF
+    add     top, top, x13, lsl #OBJ_TRUE_SHIFT
+    cmp     w14, #MP_BC_POP_JUMP_IF_TRUE
+    b.ne    3f
+    add     ip, ip, #1
+    b       pop_jump
+3:  next
 
 truth_object:
     mov     top, #OBJ_FALSE
@@ -536,7 +646,7 @@ case in
 .endm
 
 // Where a jump leads: x15 bytes behind x14. One byte that is the distance + 0x40, or two that are it +
-// 0x4000. Not back: a loop is for the VM, which can be interrupted.
+// 0x4000. Back only so often: a long loop is for the VM, which can be interrupted.
 .macro distance
     ldrb    w12, [ip]
     add     x14, ip, #1
@@ -546,7 +656,11 @@ case in
     and     w12, w12, #0x7F
     orr     w15, w12, w15, lsl #7
     sub     x15, x15, #0x4000
-1:  tbnz    x15, #63, leave
+1:  tbz     x15, #63, 1f
+    adds    x12, budget, x15
+    b.mi    leave
+    mov     budget, x12
+1:
 .endm
 
 case not
@@ -576,26 +690,31 @@ case jump
 // ---- Names and items ----------------------------------------------------------------------------
 
 // x12 = a map: where in it the name is that stands behind ip, if that is where py/map.c found this name
-// last; otherwise the VM looks for it, and it will be found the next time. x15 = the element, x14 = behind
-// the operand. Returns to x17.
+// last; otherwise C looks for it, and it will be found the next time. x15 = the element, x14 = behind
+// the operand. Returns to x17, or in front of it when the name is not there.
 find:
     operand
-    ldr     x15, [s]
-    ldr     x15, [x15, #FUN_BC_CONTEXT]
-    ldr     x15, [x15, #CONTEXT_QSTRS]
-    ldrh    w13, [x15, x13, lsl #1]
-    lsl     x13, x13, #3
-    add     x13, x13, #OBJ_QSTR
+    qstr
     ubfx    x15, x13, #2, #MAP_CACHE_BITS            // MAP_CACHE_OFFSET
     ldrb    w15, [cache, x15]
 at_cached:
     ldp     x16, x12, [x12, #MAP_ALLOC]
     cmp     x15, x16
-    b.hs    leave
+    b.hs    2f
     add     x15, x12, x15, lsl #4
-    ldr     x12, [x15]
-    cmp     x12, x13
-    b.ne    leave
+    ldr     x0, [x15]
+    cmp     x0, x13
+    b.ne    1f
+    br      x17
+1:  add     x16, x12, x16, lsl #4       // the cache has 8 bits of the place
+3:  add     x15, x15, #256 * 16
+    cmp     x15, x16
+    b.hs    2f
+    ldr     x0, [x15]
+    cmp     x0, x13
+    b.ne    3b
+    br      x17
+2:  sub     x17, x17, #4
     br      x17
 
 case load_global
@@ -605,10 +724,14 @@ case load_global
     ldr     x12, [x12, #CONTEXT_GLOBALS]
     add     x12, x12, #DICT_MAP
     b       find
+    b       global_elsewhere
 1:  ldr     x12, [x15, #8]
     mov     ip, x14
     push    x12
     next
+global_elsewhere:
+    adr     x17, quick_load_global
+    b       to_c
 
 case store_global
     no_box  top
@@ -618,6 +741,7 @@ case store_global
     ldr     x12, [x12, #CONTEXT_GLOBALS]
     add     x12, x12, #DICT_MAP
     b       find
+    b       leave
 1:  str     top, [x15, #8]
     mov     ip, x14
     pop
@@ -638,9 +762,14 @@ case load_attr
 found_attr:
     adr     x17, 1f
     b       find
+    b       attr_elsewhere
 1:  ldr     top, [x15, #8]
     mov     ip, x14
     next
+
+attr_elsewhere:
+    adr     x17, quick_load_attr
+    b       to_c
 
 // A module's; and x of the vCPU that has exited, which is a box with a type of its own until one of x is asked for.
 attr_of_others:
@@ -685,12 +814,17 @@ case store_attr
     no_box  x14
     adr     x17, 1f
     b       find
+    b       store_elsewhere
 1:  ldp     x13, x12, [sp_, #-8]
     str     x12, [x15, #8]
     mov     top, x13
     sub     sp_, sp_, #16
     mov     ip, x14
     next
+
+store_elsewhere:
+    adr     x17, quick_store_attr
+    b       to_c
 
 // x12 = the object in [sp_] and x13 = its type. x14 = the number top, when it is one.
 .macro subscript
@@ -751,6 +885,7 @@ load_from_others:
 1:  of_type mp_type_dict, 1f
     adr     x17, 2f
     b       find_key
+    b       leave
 2:  ldr     top, [x15, #8]
     sub     sp_, sp_, #8
     next
@@ -821,6 +956,7 @@ store_to_others:
     tbnz    x15, #1, leave              // is_fixed
     adr     x17, 2f
     b       find_key
+    b       leave
 2:  add     x12, x15, #8
     b       store_object
 1:  ldr     x16, [sp_, #-8]             // a number, by its low bits

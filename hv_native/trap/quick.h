@@ -3,9 +3,10 @@
 // The beginning of a Python handler, run in an exit's fast path and without MicroPython's virtual machine.
 // Most handlers compare an offset, add or mask a number and return one; to set up and leave the VM costs
 // many times that. So their bytecode is run here as long as each instruction only needs what is at hand:
-// small ints, local variables, plain attributes, items of lists. The first one that would allocate, raise,
-// call or jump back is where this stops, with everything as the VM would have it, and the VM goes on from
-// there when the guest's registers have been saved (callback.h). So nothing is ever run twice.
+// small ints, local variables, plain attributes, items of lists, calls of functions and methods that are such
+// themselves. The first one that would allocate or raise, or that comes after many loops and calls, is where this
+// stops, with everything as the VM would have it, and the VM goes on from there when the guest's registers have been
+// saved (callback.h). So nothing is ever run twice.
 #ifndef HV_QUICK_H
 #define HV_QUICK_H
 
@@ -35,6 +36,8 @@ typedef struct {
 
 // Of the handler that runs on the boot core.
 typedef struct {
+    mp_code_state_t *frame; // where it was left for the VM
+    uint64_t depth;     // how many functions had been called by then
     quick_box_t *end;   // behind those that one which left for the VM has used
     quick_box_t box[16];
 } quick_boxes_t;
@@ -42,6 +45,24 @@ extern quick_boxes_t quick_boxes;
 extern const mp_obj_full_type_t quick_types[2];
 #define QUICK_TYPE_NUMBER &quick_types[0]
 #define QUICK_TYPE_X &quick_types[1]
+
+// What the handler calls has its frames here, one behind the other, each with this in front of it.
+typedef struct {
+    mp_code_state_t *caller;
+    byte *end;
+} quick_link_t;
+#define QUICK_FRAMES 1024 // bytes
+// How much is run with interrupts masked: bytes of bytecode, some seven instructions each, that are run again. A jump back
+// takes as many as it skips, and a call so many.
+#define QUICK_BUDGET 1024
+#define QUICK_CALL_COST 32
+#define QUICK_LOOK_THROUGH 10 // places of a map
+#define QUICK_CALL_BYTES 2 // an opcode and its operand
+extern uint64_t quick_frames[QUICK_FRAMES / sizeof(uint64_t)];
+
+static inline quick_link_t *quick_link(mp_code_state_t *s) {
+    return (quick_link_t *)s - 1;
+}
 
 // Fill in h's frame from quick_begin's pointer downwards (`*--at = argument`), as many as h->nargs, and
 // give the rest to quick_run. NULL: this handler, or this core, cannot. Boot core, interrupts masked.

@@ -33,6 +33,24 @@ static inline mp_map_elem_t *in_order(mp_map_t *map, mp_obj_t index) {
     return NULL;
 }
 
+// A map that is nearly full is a long search for each name that is not in it, as those of built-in functions are not in a
+// module: upstream makes it larger when nothing is free. Here an eighth stays free; small ones stay as they are.
+#define SMALL 16
+static __attribute__((noinline)) mp_map_elem_t *add_larger(mp_map_t *map, mp_obj_t index) {
+    mp_map_elem_t *old = map->table, *end = old + map->alloc;
+    size_t alloc = (map->alloc + map->alloc / 2) | 1;
+    map->table = m_new0(mp_map_elem_t, alloc);
+    map->alloc = alloc;
+    map->used = 0;
+    for (mp_map_elem_t *at = old; at < end; at++) {
+        if (at->key != MP_OBJ_NULL && at->key != MP_OBJ_SENTINEL) {
+            mp_map_lookup(map, at->key, MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = at->value;
+        }
+    }
+    m_del(mp_map_elem_t, old, (size_t)(end - old));
+    return mp_map_lookup(map, index, MP_MAP_LOOKUP_ADD_IF_NOT_FOUND);
+}
+
 // Names in a map of names: keys are equal when they are the same. Where something was deleted, whose place may be taken,
 // and where the map is full, upstream goes on.
 static inline mp_map_elem_t *by_hash(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind, size_t hash) {
@@ -41,6 +59,9 @@ static inline mp_map_elem_t *by_hash(mp_map_t *map, mp_obj_t index, mp_map_looku
         if (slot->key == MP_OBJ_NULL) {
             if (kind == MP_MAP_LOOKUP) {
                 return NULL;
+            }
+            if (map->alloc > SMALL && map->used >= map->alloc - map->alloc / 8) {
+                return add_larger(map, index);
             }
             map->used++;
             slot->key = index;
@@ -67,9 +88,10 @@ mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup
     if (kind == MP_MAP_LOOKUP_REMOVE_IF_FOUND || map->alloc == 0) {
         return __real_mp_map_lookup(map, index, kind);
     }
-    size_t at = *cached(index);
-    if (at < map->alloc && map->table[at].key == index) {
-        return &map->table[at];
+    for (size_t at = *cached(index); at < map->alloc; at += 256) { // the cache has 8 bits of the place
+        if (map->table[at].key == index) {
+            return &map->table[at];
+        }
     }
     if (!map->all_keys_are_qstrs || !mp_obj_is_qstr(index)) {
         return __real_mp_map_lookup(map, index, kind);
