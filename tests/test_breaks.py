@@ -698,6 +698,61 @@ print(go(), {b.hits for b in bps})
     ]
 
 
+# For ever: an instruction that only the core does, a count, and what else a step may be about.
+BUSY = """
+    mov x28, #0
+1:
+place:
+    mrs x1, midr_el1
+    add x28, x28, #1
+    mrs x2, daif
+    orr x27, x27, x2
+    b 1b
+"""
+
+
+def test_stepped_over_while_others_want_the_core(each_target):
+    """Paused, reset and gone on with at any moment: each time round is a hit, and interrupts stay as the guest had them."""
+    code, at = link(BUSY)
+    script = """
+import time
+vm, other = guest(code), guest(code)
+cpu = vm.cpu[0]
+seen = [0]
+def hook(cpu):
+    seen[0] += 1
+other.start()
+wrong = []
+for n in range(30):
+    if n % 3 == 0:
+        bp = vm.on(at["place"], action="count") if n % 2 else vm.on(at["place"], hook)
+        vm.reset()
+        vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+        cpu.pc, cpu.pstate = 0x4008_0000, 0x105 + 0x80 * (n % 2)
+        masked = cpu.pstate & 0x1C0
+        first, without = bp.hits, 0
+    vm.start()
+    goal = bp.hits + 10
+    while bp.hits < goal:
+        time.sleep_ms(1)
+    vm.pause()
+    rounds, hits = cpu.x[28], bp.hits - first
+    if not rounds - without <= hits <= rounds + 1 or cpu.x[27] & ~masked or cpu.pstate & 0x2001C0 != masked:
+        wrong.append((n, rounds, hits, hex(cpu.x[27]), hex(cpu.pstate)))
+    word = cpu.read(at["place"], 4) == code[4:8]
+    before = cpu.pc
+    without += before == at["place"]    # a step there is no hit
+    cpu.step()
+    if not word or cpu.pc == before:
+        wrong.append((n, word, hex(cpu.pc)))
+    if n % 3 == 2:
+        bp.remove()
+other.pause()
+print(wrong)
+"""
+    assert run(each_target, code, script, 60, at=at) == "[]\n"
+
+
 LINUX = """
 vm = hv.VM("linux", ram="256M", cpus=4)
 boot(vm)

@@ -56,6 +56,11 @@ static bool has_others(const vm_t *vm) {
     return cpus_online > 1 && vm->nvcpus > 1;
 }
 
+// What a64_run has not done: of an integer's load or store that may be for the address' sake.
+static bool never_by_software(uint32_t word) {
+    return (word & BIT(26)) || (FIELD(word, 28, 25) & 5) != 4;
+}
+
 static bool in_step(const vcpu_t *v) {
     return v->stepping && (v->brk.ipa != 0 || v->brk.alone);
 }
@@ -88,7 +93,7 @@ static void left_step(vcpu_t *v) {
 static exit_t ask_step(vcpu_t *v) {
     outcome_t out;
     step_pause(v);
-    if (v->brk.handler == NULL) {
+    if (v->brk.handler == NULL || v->brk.asked) {
         return EXIT_RESUME;
     }
     v->brk.asked = true;
@@ -115,6 +120,8 @@ static exit_t next_step(vcpu_t *v) {
     v->brk.steps--;
     v->brk.from = r->pc;
     v->brk.done = v->brk.asked = false;
+    v->brk.page = ALIGN_DOWN(ipa, PAGE_SIZE);
+    v->brk.host = (const char *)ALIGN_DOWN((uint64_t)at, PAGE_SIZE);
     step_again(v, *at);
     return EXIT_RESUME;
 }
@@ -172,11 +179,11 @@ static exit_t step_over(vcpu_t *v, const place_t *p) {
 
 // ---- A hit --------------------------------------------------------------------------------------
 
-static uint64_t count_hit(brk_t *b) {
+static uint64_t count_hit(uint64_t *hits) {
     uint64_t n;
     uint32_t failed;
     __asm__ volatile ("1: ldxr %0, [%2]\n add %0, %0, #1\n stxr %w1, %0, [%2]\n cbnz %w1, 1b"
-        : "=&r" (n), "=&r" (failed) : "r" (&b->hits) : "memory");
+        : "=&r" (n), "=&r" (failed) : "r" (hits) : "memory");
     return n;
 }
 
@@ -230,7 +237,7 @@ static go_t ask_function(vcpu_t *v, brk_t *b, exit_t *why) {
 }
 
 static go_t do_break(vcpu_t *v, brk_t *b, exit_t *why) {
-    if (count_hit(b) < b->from) {
+    if (count_hit(&b->hits) < b->from) {
         return GO_ON;
     }
     if (b->once) {
@@ -366,6 +373,9 @@ static bool go_over(vcpu_t *v, const place_t *p, exit_t *why) {
             *why = trap_finish(v);
         }
     } else {
+        if (never_by_software(word)) {
+            place_by_core(place_at(v->vm, p->hook.key));
+        }
         *why = step_over(v, p);
     }
     return true;
@@ -476,6 +486,7 @@ static exit_t one_step(vcpu_t *v) {
 
 exit_t break_step(vcpu_t *v) {
     v->brk.from = v->regs->pc;
+    v->brk.page = ~UINT64_C(0);
     v->brk.seen = v->brk.done = v->brk.asked = false;
     exit_t why = one_step(v);
     v->brk.done |= v->regs->pc != v->brk.from;
@@ -485,27 +496,124 @@ exit_t break_step(vcpu_t *v) {
 // ---- In the fast path ---------------------------------------------------------------------------
 
 // ELR_EL2 is behind the instruction already.
-static inline uint64_t fast_done(guest_regs_t *r, const place_t *p) {
-    count_hit(p->counted);
-    if (p->move) {
+
+// What stood there is put back, and the core does it: v does not leave the guest, and nobody else runs it.
+static uint64_t over_by_core(vcpu_t *v, place_t *p, uint64_t pc) {
+    uint64_t spsr = READ_SYSREG(spsr_el2);
+    v->step.pc = pc;
+    v->step.pstate = spsr;
+    v->step.word = p->original;
+    v->step.over = DEBUG_BREAK_MASK;
+    v->brk.ipa = p->hook.key;
+    v->brk.place = p;
+    *p->at = p->original;
+    cache_written((const void *)p->at, 4);
+    WRITE_SYSREG(elr_el2, pc);
+    WRITE_SYSREG(spsr_el2, spsr | PSTATE_SS | PSTATE_AIF);
+    debug_step_on(v);
+    return EXIT_RESUME;
+}
+
+static uint64_t over_by_core_end(vcpu_t *v) {
+    place_t *p = v->brk.place;
+    *p->at = p->planted;
+    cache_written((const void *)p->at, 4);
+    WRITE_SYSREG(spsr_el2, (READ_SYSREG(spsr_el2) & ~PSTATE_AIF) | (v->step.pstate & PSTATE_AIF));
+    v->brk.ipa = 0;
+    debug_step_off(v);
+    return EXIT_RESUME;
+}
+
+static inline __attribute__((always_inline)) bool fast_function(vcpu_t *v, handler_t *h) {
+    mp_obj_t *at = quick_begin(v, h);
+    return at != NULL && quick_answered(v, h, quick_run(h, at).what, false);
+}
+
+static inline uint64_t move_or_not(guest_regs_t *r, const place_t *p) {
+    if (p->how == BY_MOVE) {
         r->x[p->original & 31] = r->x[p->original >> 16 & 31];
     }
     return EXIT_RESUME;
 }
 
-static __attribute__((noinline)) uint64_t fast_function(vcpu_t *v, guest_regs_t *r, const place_t *p) {
-    handler_t *h = p->counted->handler;
-    mp_obj_t *at = quick_begin(v, h);
-    return at != NULL && quick_answered(v, h, quick_run(h, at).what, false) ? fast_done(r, p) : EXIT_TRAP;
-}
-
-static uint64_t fast(vcpu_t *v, guest_regs_t *r) {
-    uint64_t pc = READ_SYSREG(elr_el2) - 4;
-    place_t *p = place_at(v->vm, live_ipa(pc));
-    if (p == NULL || p->counted == NULL || (v->brk.seen && v->brk.pc == pc)) {
+static __attribute__((noinline)) uint64_t fast_python(vcpu_t *v, guest_regs_t *r, const place_t *p) {
+    if (!fast_function(v, p->function)) {
         return EXIT_TRAP;
     }
-    return LIKELY(p->counted->action == BREAK_COUNT) ? fast_done(r, p) : fast_function(v, r, p);
+    count_hit(&p->plain->hits);
+    return move_or_not(r, p);
+}
+
+static __attribute__((noinline)) uint64_t fast_plain(vcpu_t *v, guest_regs_t *r, place_t *p, uint64_t pc) {
+    brk_t *b = p->plain;
+    if (b == NULL || (v->brk.seen && v->brk.pc == pc) || (p->how == BY_CORE && (v->debugged || has_others(v->vm)))) {
+        return EXIT_TRAP;
+    }
+    if (b->action == BREAK_PYTHON && !fast_function(v, b->handler)) {
+        return EXIT_TRAP;
+    }
+    count_hit(&b->hits);
+    return p->how == BY_CORE ? over_by_core(v, p, pc) : move_or_not(r, p);
+}
+
+static uint64_t breaks_fast(vcpu_t *v, guest_regs_t *r, breaks_t *breaks) {
+    uint64_t pc = READ_SYSREG(elr_el2) - 4, ipa = live_ipa(pc);
+    const hook_table_t *t = &breaks->table;
+    place_t *p = (place_t *)t->slot[hook_hash(ipa) & t->mask];
+    if (UNLIKELY(p == NULL || p->hook.key != ipa)) {
+        p = (place_t *)hook_find(t, ipa);
+        if (p == NULL) {
+            return EXIT_TRAP;
+        }
+    }
+    if (UNLIKELY(v->brk.seen)) {
+        return fast_plain(v, r, p, pc);
+    }
+    if (UNLIKELY(p->count == NULL)) {
+        return p->function != NULL ? fast_python(v, r, p) : fast_plain(v, r, p, pc);
+    }
+    count_hit(p->count);
+    return EXIT_RESUME;
+}
+
+// Of cpu.step(), v alone. Interrupts come to EL2 all the time: what they leave to be done is seen there.
+static __attribute__((noinline)) uint64_t step_on(vcpu_t *v, uint64_t pc) {
+    uint32_t word = v->step.word;
+    if (v->brk.ipa != 0 || v->brk.steps == 0 || word >> 24 == 0xD5 || word == 0xD69F03E0 || pc == v->step.pc) {
+        return EXIT_TRAP; // PSTATE.A, I and F may not be simply as they were, or it is the last one
+    }
+    if (v->brk.handler != NULL && !v->brk.asked) {
+        if (!fast_function(v, v->brk.handler)) {
+            return EXIT_TRAP;
+        }
+        v->brk.asked = true;
+    }
+    uint64_t ipa = live_ipa(pc);
+    if (ALIGN_DOWN(ipa, PAGE_SIZE) != v->brk.page || place_at(v->vm, ipa) != NULL) {
+        return EXIT_TRAP;
+    }
+    word = *(const uint32_t *)(v->brk.host + (pc & (PAGE_SIZE - 1)));
+    if (a64_is_load_exclusive(word)) {
+        return EXIT_TRAP;
+    }
+    v->brk.steps--;
+    v->brk.from = v->step.pc = pc;
+    v->brk.asked = false;
+    v->step.word = word;
+    WRITE_SYSREG(spsr_el2, READ_SYSREG(spsr_el2) | PSTATE_SS);
+    return EXIT_RESUME;
+}
+
+static uint64_t fast_step(vcpu_t *v, guest_regs_t *r) {
+    uint64_t pc = READ_SYSREG(elr_el2);
+    (void)r;
+    if ((pc & 0x7F) == 0 && pc - READ_SYSREG(vbar_el1) < 0x800) {
+        return EXIT_TRAP; // it may have trapped
+    }
+    if (v->step.quick) {
+        return pc == v->step.pc + 4 ? over_by_core_end(v) : EXIT_TRAP;
+    }
+    return v->brk.alone ? step_on(v, pc) : EXIT_TRAP;
 }
 
 // ---- Beginning and end --------------------------------------------------------------------------
@@ -526,13 +634,14 @@ static void rearm(vm_t *vm) {
 }
 
 static const insight_t breaks = {
-    .fast = fast, .hit = place_hit, .stepped = stepped, .left = left_step, .rearm = rearm, .written = breaks_close, .free = places_free,
+    .step = fast_step, .hit = place_hit, .stepped = stepped, .left = left_step, .rearm = rearm, .written = breaks_close, .free = places_free,
 };
 
 void breaks_init(void (*hold)(vm_t *vm), void (*release)(vm_t *vm)) {
     hold_vm = hold;
     release_vm = release;
     trap_insight = &breaks;
+    places_fast = breaks_fast;
     debug_brk = brk_hit;
     debug_hit[DEBUG_BREAK] = pair_hit;
 }

@@ -10,14 +10,22 @@
 #include "vm/rights.h"
 #include "vm/vm.h"
 
+uint64_t (*places_fast)(vcpu_t *v, guest_regs_t *r, breaks_t *b);
+
 // ---- In memory ----------------------------------------------------------------------------------
 
 void place_write(vm_t *vm, const place_t *p, uint32_t word) {
-    volatile uint32_t *at = vm_ram(vm, p->hook.key, 4);
-    if (at != NULL && *at != word) {
+    volatile uint32_t *at = p->at;
+    (void)vm;
+    if (*at != word) {
         *at = word;
         cache_written((const void *)at, 4);
     }
+}
+
+// ERET, MRS and MSR of DAIF: what a step has masked is not simply put back behind these (step.c).
+static bool moves_masks(uint32_t word) {
+    return word == 0xD69F03E0 || (word & 0xFFDFFFE0) == 0xD51B4220 || (word & 0xFFFFF01F) == 0xD503401F;
 }
 
 // What the fast path can do, where x19 to x29 are still the guest's.
@@ -25,11 +33,20 @@ static void decide(place_t *p) {
     const brk_t *b = p->first;
     uint32_t word = p->original;
     bool move = (word & 0xFFE0FFE0) == 0xAA0003E0 && (word & 31) != 31 && (word >> 16 & 31) != 31; // MOV Xd, Xm
-    bool simple = word == NOP || (move && FIELD(word, 4, 0) - 19u > 10 && FIELD(word, 20, 16) - 19u > 10);
+    bool at_hand = move && FIELD(word, 4, 0) - 19u > 10 && FIELD(word, 20, 16) - 19u > 10;
     bool plain = b != NULL && b->next == NULL && b->on && !b->once && !b->match_sp && !b->match_space && b->cpu < 0 && b->from <= 1 && !b->el0;
-    bool quick = plain && simple && p->inside == 0 && p->begins == 0 && (b->action == BREAK_COUNT || b->action == BREAK_PYTHON);
-    p->counted = quick ? p->first : NULL;
-    p->move = move;
+    bool quick = plain && p->inside == 0 && p->begins == 0 && (b->action == BREAK_COUNT || b->action == BREAK_PYTHON);
+    p->how = word == NOP ? BY_NOP : at_hand ? BY_MOVE : p->core && !moves_masks(word) ? BY_CORE : BY_OTHER;
+    p->plain = quick && p->how != BY_OTHER ? p->first : NULL;
+    p->count = p->plain != NULL && p->how == BY_NOP && b->action == BREAK_COUNT ? &p->first->hits : NULL;
+    p->function = p->plain != NULL && p->how != BY_CORE && b->action == BREAK_PYTHON ? b->handler : NULL;
+}
+
+void place_by_core(place_t *p) {
+    if (!p->core) {
+        p->core = true;
+        decide(p);
+    }
 }
 
 // Called for each place in [ipa, ipa + size).
@@ -64,6 +81,7 @@ static void close_place(vm_t *vm, place_t *p, void *arg) {
     const uint32_t *at = vm_ram(vm, p->hook.key, 4);
     if (at != NULL && *at != p->planted) {
         p->original = *at;
+        p->core = false;
         decide(p);
         place_write(vm, p, p->planted);
     }
@@ -139,7 +157,7 @@ static void drop_place(vm_t *vm, place_t *p) {
 
 static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
     place_t *p = place_at(vm, ipa);
-    const uint32_t *at = vm_ram(vm, ipa, 4);
+    uint32_t *at = vm_ram(vm, ipa, 4);
     if (p != NULL || at == NULL) {
         return p;
     }
@@ -149,6 +167,7 @@ static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
     }
     hook_t *old;
     p->hook.key = ipa;
+    p->at = at;
     p->planted = el0 ? BRK(BREAK_IMM) : HVC(BREAK_IMM);
     cache_clean_poc(at, 4);
     p->original = *at;
@@ -162,6 +181,7 @@ static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
         return NULL;
     }
     place_write(vm, p, p->planted);
+    vm->breaks->entry.fast = places_fast;
     return p;
 }
 
@@ -252,6 +272,11 @@ static place_t *make_planted(vm_t *vm, const brk_t *b) {
     return p;
 }
 
+static uint64_t nothing_planted(vcpu_t *v, guest_regs_t *r, breaks_t *breaks) {
+    (void)v, (void)r, (void)breaks;
+    return EXIT_TRAP;
+}
+
 bool break_add(vm_t *vm, brk_t *b) {
     if (vm->breaks == NULL) {
         rights_hooks[RIGHTS_BREAK].load = on_load;
@@ -260,6 +285,7 @@ bool break_add(vm_t *vm, brk_t *b) {
         if (vm->breaks == NULL) {
             return false;
         }
+        vm->breaks->entry.fast = nothing_planted;
     }
     place_t *p = b->hard ? make_pair(vm, b) : make_planted(vm, b);
     if (p == NULL) {

@@ -20,19 +20,28 @@ typedef struct place {
     brk_t *first;           // NULL: it is only here to begin a sequence of exclusives by software
     unsigned inside;        // places between this load-exclusive and its store
     uint64_t begins;        // this one is such a place: where the load-exclusive is; or 0
-    brk_t *counted;         // all there is to do is to count this one, or to ask its function, and then to do a NOP
-                            // or a move of registers that are at hand in the fast path
-    bool move;
+    uint64_t *count;        // all there is to do is to count here, and then to do a NOP
+    void *function;         // or to ask this one (handler_t), and to do a NOP or a move of registers at hand
+    brk_t *plain;           // all there is to do is to count this one, or to ask its function, and then what `how` says
+    enum { BY_NOP, BY_MOVE, BY_CORE, BY_OTHER } how;
+    bool core;              // software does not do this instruction, as has been seen
+    volatile uint32_t *at;  // where it is in memory
 } place_t;
 
 // In a debug register: hook.key is the VA, and begins the load-exclusive's in front of it, or one of these.
 enum { BEGINS_UNKNOWN, BEGINS_NOWHERE };
 
 typedef struct breaks {
+    break_entry_t entry;
     hook_table_t table;
     place_t *pair[DEBUG_BREAKS];    // by debug register; NULL: none of ours
     brk_t *graves;          // removed, and to be freed
 } breaks_t;
+
+// Of what stands at p the core has to do it, alone: with interrupts held back.
+void place_by_core(place_t *p);
+// What an HVC of ours comes to in trap_fast.c, once one is planted. Set by breaks.c.
+extern uint64_t (*places_fast)(vcpu_t *v, guest_regs_t *r, breaks_t *b);
 
 static inline place_t *place_at(const vm_t *vm, uint64_t ipa) {
     return vm->breaks == NULL ? NULL : (place_t *)hook_find(&vm->breaks->table, ipa);

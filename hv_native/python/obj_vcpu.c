@@ -4,6 +4,7 @@
 #include <string.h>
 #include "py/objint.h"
 #include "py/objstr.h"
+#include "py/mphal.h"
 #include "py/runtime.h"
 #include "core/arch.h"
 #include "core/cpu.h"
@@ -518,7 +519,10 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
         mp_obj_list_append(vm->handlers, MP_OBJ_FROM_PTR(handler)); // native memory names it
     }
     exit_t why = EXIT_RESUME;
+    bool woken = false;
     for (bool stop = false; n != 0 && why == EXIT_RESUME && !stop;) {
+        woken |= mp_hal_woken;
+        mp_hal_woken = false; // or each step would come back here for its sake
         v->brk.handler = handler;
         v->brk.steps = n - 1;
         why = boot_core_alone(v, break_step);
@@ -530,6 +534,7 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
         mp_handle_pending(true);
         v = hv_vcpu_get(args[0]); // raises if something has closed it
     }
+    mp_hal_woken |= woken;
     hv_forget(vm, handler);
     return step_exit_of(args[0], v, why);
 }

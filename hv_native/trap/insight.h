@@ -9,7 +9,7 @@
 // What stands above has to do with exits (insight/breaks.c), from when a script first asks for it: till then NULL.
 #define BREAK_IMM 0xE100u   // of its HVCs at EL1, its BRKs at EL0
 typedef struct {
-    uint64_t (*fast)(vcpu_t *v, guest_regs_t *r);   // such an HVC, as trap_fast has it
+    uint64_t (*step)(vcpu_t *v, guest_regs_t *r);   // behind a step, as trap_fast has it
     bool (*hit)(vcpu_t *v, exit_t *why);            // such an HVC. False: the guest's own, by v->exit.esr
     bool (*stepped)(vcpu_t *v, exit_t *why);        // false: nobody's here
     void (*left)(vcpu_t *v);                        // an exit while v was stepping
@@ -18,5 +18,10 @@ typedef struct {
     void (*free)(vm_t *vm);
 } insight_t;
 extern const insight_t *trap_insight;
+
+// What vm->breaks begins with: such an HVC, as trap_fast has it.
+typedef struct {
+    uint64_t (*fast)(vcpu_t *v, guest_regs_t *r, struct breaks *breaks);
+} break_entry_t;
 
 #endif

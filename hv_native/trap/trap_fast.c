@@ -164,10 +164,15 @@ static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t 
 
 static NOINLINE uint64_t smc_or_immediate(vcpu_t *v, guest_regs_t *r, uint64_t imm) {
     bool smc = imm == 0;
-    if (UNLIKELY(imm == BREAK_IMM) && v->vm->breaks != NULL) {
-        return trap_insight->fast(v, r);
-    }
     return fast_call(v, r, smc ? &v->vm->smc : &v->vm->imm, smc ? (uint32_t)r->x[0] : imm, smc, smc);
+}
+
+static NOINLINE uint64_t hvc_immediate(vcpu_t *v, guest_regs_t *r, uint64_t imm) {
+    if (imm == BREAK_IMM) {
+        struct breaks *b = v->vm->breaks;
+        return b == NULL ? smc_or_immediate(v, r, imm) : ((const break_entry_t *)b)->fast(v, r, b);
+    }
+    return smc_or_immediate(v, r, imm);
 }
 
 // ---- Device accesses ----------------------------------------------------------------------------
@@ -564,7 +569,7 @@ uint64_t trap_fast(guest_regs_t *r) {
     v->counts[ec]++;
     if (LIKELY(ec == EC_HVC64)) {
         uint64_t imm = esr & 0xFFFF;
-        return imm != 0 ? smc_or_immediate(v, r, imm) : fast_call(v, r, &v->vm->hvc, (uint32_t)r->x[0], true, false);
+        return imm != 0 ? hvc_immediate(v, r, imm) : fast_call(v, r, &v->vm->hvc, (uint32_t)r->x[0], true, false);
     }
     if (ec == EC_DABT_LOWER) {
         return fast_device(v, r, esr);
@@ -581,10 +586,15 @@ uint64_t trap_fast(guest_regs_t *r) {
 // Of a vCPU that steps. An HVC has been stepped when it comes here (DDI 0487 AArch64.CallHypervisor); FP is done again.
 uint64_t trap_stepping(guest_regs_t *r) {
     unsigned ec = ESR_EC(READ_SYSREG(esr_el2));
+    vcpu_t *v = r->vcpu;
+    if (LIKELY(ec == EC_STEP_LOWER)) {
+        v->counts[EC_STEP_LOWER]++;
+        return trap_insight != NULL ? trap_insight->step(v, r) : EXIT_TRAP;
+    }
     if (ec == EC_HVC64 || ec == EC_FP) {
         return trap_fast(r);
     }
-    r->vcpu->counts[ec]++;
+    v->counts[ec]++;
     return EXIT_TRAP;
 }
 

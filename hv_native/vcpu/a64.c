@@ -682,10 +682,6 @@ static bool literal(vcpu_t *v, uint32_t i) {
 // An exit drops the core's exclusive monitor. So the load remembers what it has read, and the store is done when that is
 // still there: what LDXR and STXR are for, if not all that they may be used for.
 
-bool a64_is_load_exclusive(uint32_t i) {
-    return (i & 0x3FE00000) == 0x08400000;
-}
-
 bool a64_is_store_exclusive(uint32_t i) {
     return (i & 0x3FE00000) == 0x08000000;
 }

@@ -13,7 +13,9 @@
 bool a64_run(vcpu_t *v, uint32_t word);
 
 // Of A64: load- and store-exclusive, which go together (DDI 0487 B2.9).
-bool a64_is_load_exclusive(uint32_t word);
+static inline bool a64_is_load_exclusive(uint32_t word) {
+    return (word & 0x3FE00000) == 0x08400000;
+}
 bool a64_is_store_exclusive(uint32_t word);
 
 #endif

@@ -28,8 +28,6 @@
 #define MDSCR_BITS (MDSCR_SS | MDSCR_TDCC | MDSCR_KDE | MDSCR_MDE)
 #define MDSCR_BITS_LOCKED UINT64_C(0x6CE04040)
 
-#define STEPPING_VECTORS 0x800u // from the vectors to those of a step (vectors.S)
-
 static bool is_break(unsigned i) {
     return i < DEBUG_BREAKS;
 }
@@ -169,7 +167,7 @@ static void load_pairs(vcpu_t *v) {
 
 // Who changes something for a vCPU that is on another core sets `debugged` last: it is looked at first here.
 uint64_t debug_enter(vcpu_t *v) {
-    v->debugged = false;
+    v->debugged = v->step.quick = false;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     uint64_t tde = host_uses(v) ? MDCR_TDE : 0, mdscr = real_mdscr(v, (tde | v->vm->el2[EL2_MDCR]) & MDCR_TDE);
     WRITE_SYSREG(mdscr_el1, mdscr);

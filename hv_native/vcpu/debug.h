@@ -12,11 +12,30 @@
 #ifndef HV_DEBUG_H
 #define HV_DEBUG_H
 
+#include "core/arch.h"
+#include "core/syndrome.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
 void debug_init_core(void);
 void debug_reset(vcpu_t *v);    // as after a cold reset; what the hypervisor has taken stays
+
+// The step of the vCPU that runs here, while nothing else of this is in use (v->debugged is false): on and off, from an exit
+// to the next entry.
+#define STEPPING_VECTORS 0x800u // from the vectors to those of a step (vectors.S)
+static inline void debug_step_on(vcpu_t *v) {
+    WRITE_SYSREG(mdscr_el1, MDSCR_SS);
+    WRITE_SYSREG(mdcr_el2, v->vm->el2[EL2_MDCR] | MDCR_TDE);
+    WRITE_SYSREG(vbar_el2, READ_SYSREG(vbar_el2) | STEPPING_VECTORS);
+    v->debugged = v->stepping = v->step.quick = true;
+}
+
+static inline void debug_step_off(vcpu_t *v) {
+    WRITE_SYSREG(mdscr_el1, 0);
+    WRITE_SYSREG(mdcr_el2, v->vm->el2[EL2_MDCR]);
+    WRITE_SYSREG(vbar_el2, READ_SYSREG(vbar_el2) & ~(uint64_t)STEPPING_VECTORS);
+    v->debugged = v->stepping = v->step.quick = false;
+}
 
 // From vcpu_run, when v->debugged, v loaded here: what is to be set in MDCR_EL2 besides the VM's own bits.
 uint64_t debug_enter(vcpu_t *v);

@@ -118,6 +118,7 @@ typedef struct vcpu {
         uint64_t pc, pstate;
         uint32_t word;
         uint32_t over;      // what of vm->taken_mask is off meanwhile
+        bool quick;         // it has begun in the fast path, and v has not left the guest since
     } step;
     struct {                // LDXR by software (vcpu/a64.c): what it has read, where; at NULL: none
         void *at;
@@ -128,11 +129,14 @@ typedef struct vcpu {
         bool seen;          // the one at `pc` has been, and the instruction there is still to be done
         uint64_t pc, sp;
         uint64_t ipa;       // what stood there has been put back, for one step; or 0
+        void *place;        // its place_t, while step.quick
         bool held;          // with the other vCPUs held
         bool alone;         // it runs for steps only: it leaves behind them
         bool done, asked;   // the last one was, and its function was asked
         uint64_t from, steps;   // where the last one began, and how many are to come after it
         void *handler;      // asked behind each (handler_t), or NULL
+        uint64_t page;      // of RAM, where the last one but one was, and where that is
+        const char *host;
     } brk;
     uint64_t step_ipa;      // el1trap.c has put the original instruction there, for one step; or 0
     uint16_t step_word;

@@ -251,6 +251,7 @@ def breaks():
     report("break_python", count("break_nop", broken("break_nop", Hits().hit)))
     report("break_store", count("break_store", broken("break_store", action="count")))
     report("break_system", count("break_system", broken("break_system", action="count")))
+    report("step_function", steps(lambda cpu: None))
     report("step_python", steps(Hits().hit))
 
 
