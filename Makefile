@@ -6,6 +6,7 @@ SMP       ?= 1#          cores
 MEM       ?= 128M#       RAM
 ROM       ?= #           a folder of the host that the target sees as /rom, read-only
 DISK      ?= #           /disk of the target: a folder of the host, read-only, or a FAT image file
+NET       ?= #           the machine's network device, for a switch's uplink: "user", or what QEMU's -netdev takes
 BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards: RPI3, RPI4, IMX8MP, ... run the same image
 FROZEN_MANIFEST ?= #     what is frozen into the image; see docs/scripts.md
 PACK      ?= #           patterns of frozen modules that are kept deflated
@@ -39,6 +40,7 @@ DISK_PATH = $(subst $(comma),$(comma)$(comma),$(abspath $(DISK)))
 DISK_FILE = $(if $(wildcard $(DISK)/.),readonly=on$(comma)file=fat:,cache=unsafe$(comma)file=)$(DISK_PATH)
 DISK_ARGS = $(if $(DISK),-device virtio-blk-device$(comma)drive=disk \
 	-drive if=none$(comma)id=disk$(comma)format=raw$(comma)$(DISK_FILE))
+NET_ARGS = $(if $(NET),-netdev $(NET)$(comma)id=net -device virtio-net-device$(comma)netdev=net)
 VIRT = -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 -smp $(SMP) -m $(MEM)
 # Other boards run the image that is built for this one: a device tree makes the difference.
 BOARDS = ports/aarch64/boards
@@ -46,7 +48,7 @@ IMAGE = $(if $(wildcard $(BOARDS)/$(BOARD)/mpconfigboard.mk),$(BOARD),QEMU_VIRT)
 DTB = $(patsubst $(BOARDS)/%.dts,build/boards/%.dtb,$(wildcard $(BOARDS)/$(BOARD)/board.dts))
 -include $(BOARDS)/$(BOARD)/machine.mk
 BOARD_TARGET = $(MACHINE) -kernel hypervisor.bin $(if $(ROM),-initrd build/rom.romfs) $(DTB:%=-dtb %)
-TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DISK_ARGS)) -nic none $(QEMU_ARGS)
+TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DISK_ARGS) $(NET_ARGS)) -nic none $(QEMU_ARGS)
 
 .PHONY: all setup run linux repl serve gdb stop debug test test-long test-upstream bench fuzz check format pictures clean distclean help
 .PHONY: ready command image

@@ -1,11 +1,18 @@
 # SPDX-License-Identifier: MIT
 """Linux's own virtio drivers, of Debian's 6.1 kernel: disks, random numbers, a console, a network."""
 
+import binascii
+import hashlib
+import http.server
+import random
 import subprocess
 import sys
+import threading
 
+import host
 import pytest
 from harness import ROOT
+from test_lan import NET
 
 GUEST = ROOT / "build/guests-debian/6.1-cloud"
 KERNEL, INITRD = 0x7A00_0000, 0x7E00_0000  # where QEMU puts the files, in what 1 GB leaves free
@@ -48,7 +55,7 @@ def machine(boot, images):
     """machine(gic=3, ...): one with the script above run on it."""
 
     def start(**options):
-        args = []
+        args = list(options.pop("args", ()))
         for path, at in zip(images, (KERNEL, INITRD)):
             args += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
         target = boot(mem="1G", args=args, **options)
@@ -111,12 +118,48 @@ print(vm.exit.reason)
     ]
 
 
+DOWNLOAD = """
+up = lan.uplink()
+print(sh(vms[1], "ip addr add 10.0.2.15/24 dev eth0; wget -q -O - http://10.0.2.2:{port}/file | sha256sum"))
+"""
+
+
+@pytest.fixture
+def server():
+    """A server of one file on the host's loopback."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(self.server.data)))
+            self.end_headers()
+            self.wfile.write(self.server.data)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.data = random.Random(1).randbytes(300_000)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def captured(target):
+    """The bytes of /lan.pcap there."""
+    code = "capture.close(); import binascii; print(binascii.b2a_base64(open('/lan.pcap', 'rb').read()).decode())"
+    return binascii.a2b_base64(target.exec(code, seconds=60))
+
+
 @pytest.mark.parametrize("gic", [2, 3])
-def test_two_linux_guests_ping_each_other(machine, gic):
-    """Over the switch, with two vCPUs each, while the prompt answers; and a console besides the PL011."""
-    target = machine(gic=gic, smp=4)
+def test_two_linux_guests_ping_each_other(machine, server, gic):
+    """Over the switch, with two vCPUs each, while the prompt answers; and a console besides the PL011. tshark sees it, and
+    one of them fetches a file from the host.
+    """
+    target = machine(gic=gic, smp=4, args=NET)
     script = """
 lan = hv.Switch()
+capture = lan.pcap("/lan.pcap")
 vms = [hv.VM(name, ram="128M", cpus=2) for name in ("one", "two")]
 nics = [vm.net(lan) for vm in vms]
 hvc = vms[0].virtio_console()
@@ -136,9 +179,17 @@ type_at(vms[0], b"ping -c 15 -i 0.1 -s 1400 10.0.0.2\\r")
         assert target.repl(f"{i} * 7", seconds=30) == str(i * 7)
     said = target.exec("print(until(vms[0], b'packet loss').decode())", seconds=120)
     assert "15 packets transmitted, 15 packets received, 0% packet loss" in said
+    shown = subprocess.run(
+        [host.need("tshark", "tshark"), "-r", "-", "-Y", "icmp.type == 0", "-T", "fields", "-e", "ip.src"],
+        input=captured(target), capture_output=True, check=True
+    )  # fmt: skip
+    assert shown.stdout.split() == [b"10.0.0.2"] * 15
+    said = target.exec(DOWNLOAD.format(port=server.server_port), seconds=240)
+    assert said.split()[0] == hashlib.sha256(server.data).hexdigest()
     script = """
 print("%d%%" % (100 * nics[0].received // nics[1].sent), [nic.port.fault for nic in nics])
 print("0% packet loss" in sh(vms[1], "ping -c 3 -i 0.2 10.0.0.1"))
+up.close()
 vms[0].close()
 print("100% packet loss" in sh(vms[1], "ping -c 2 -i 0.2 -W 1 10.0.0.1"), len(lan.ports))
 """

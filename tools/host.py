@@ -26,11 +26,15 @@ NEEDS = (
 )
 
 
+def _there(need):
+    return os.path.exists(need) if need.startswith("/") else shutil.which(need)
+
+
 def missing():
     """The Debian packages still to be installed, as a list."""
     packages = []
     for need, names in NEEDS:
-        if not (os.path.exists(need) if need.startswith("/") else shutil.which(need)):
+        if not _there(need):
             packages += names
     # Debian's python3 comes without ensurepip, and venv needs it.
     if not importlib.util.find_spec("ensurepip") or not importlib.util.find_spec("venv"):
@@ -43,7 +47,20 @@ def ready(root):
 
 
 def install(root):
-    packages = missing()
+    _apt_get(missing())
+    left = missing()
+    if left:
+        raise Stop("apt-get succeeded, yet these are still missing: " + " ".join(left))
+
+
+def need(command, *packages):
+    """A program that one thing only asks for: installed when it is missing."""
+    if not _there(command):
+        _apt_get(packages)
+    return shutil.which(command)
+
+
+def _apt_get(packages):
     if not shutil.which("apt-get"):
         raise Stop(
             "not a Debian or Ubuntu machine; install the equivalent of: " + " ".join(packages)
@@ -70,9 +87,6 @@ def install(root):
         if done.returncode and step is command:
             sys.stdout.write(done.stdout)
             raise Stop(f"apt-get failed (status {done.returncode}): {' '.join(command)}")
-    left = missing()
-    if left:
-        raise Stop("apt-get succeeded, yet these are still missing: " + " ".join(left))
 
 
 def _passwordless_sudo():

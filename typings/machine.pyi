@@ -152,6 +152,20 @@ class Serial:
     def write(self, buf: Any, size: int = ..., /) -> int | None:
         """Returns how many bytes there was room for; None: for none."""
 
+class NIC:
+    """A virtio network device of the machine's, in the order of QEMU's command line; it never waits. hv.Switch.uplink()
+    makes it a port of a switch."""
+
+    def __init__(self, n: int = 0, /) -> None: ...
+    def irq(self, handler: Callable[[NIC], Any] | None, /) -> None:
+        """Call handler(nic) soon after a frame has come or there is room again; None: do not."""
+    def mac(self) -> bytes:
+        """Its 6 bytes; zeros where the device names none."""
+    def readinto(self, buf: Any, /) -> int | None:
+        """The next frame: how many bytes; None: none has come. What does not fit is lost."""
+    def write(self, frame: Any, /) -> int | None:
+        """Send a frame of 14 to 1514 bytes, without its checksum. None: there is no room now."""
+
 class _Blocks:
     def readblocks(self, block: int, buf: Any, offset: int = ..., /) -> None: ...
     def writeblocks(self, block: int, buf: Any, offset: int = ..., /) -> None: ...

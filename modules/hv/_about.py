@@ -33,6 +33,7 @@ mmu\thv.mmu: EL2's own address space, where Python lives. Virtual is physical un
 net\tNetworks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) that plug into it.
 PASS\tFrom a handler: do what would be done without it.
 passthrough\tDevices of this machine for a guest alone: what the machine's device tree says of them.
+pcap\tCaptures of a switch, as Wireshark and tshark read them: the classic pcap file (draft-ietf-opsawg-pcap), with nanoseconds, of Ethernet frames.\v\v    with lan.pcap("/disk/lan.pcap"):\v        ...
 platform()\tWhat the machine is: model, boot_el, cpus, ram_base, ram_size, gic, uart, initrd, psci, ...
 poweroff()\tSwitch the machine off, by PSCI SYSTEM_OFF. OSError where there is no firmware below.
 read(address, size=4)\tLoad `size` bytes, 1, 2, 4 or 8, at an address of EL2, as one access. Fault if it aborts.
@@ -46,9 +47,13 @@ STOP\tFrom a handler: the same, but first vm.run() returns.
 Switch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
 Switch.macs\tPort by address.
 Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
+Switch.tap(f)\tCall f(port, frame) with each frame that is switched, before it is delivered: port is the sender's, and frame a buffer for the time of the call. Ended by remove(), or by an exception of f's.
+Switch.pcap(path)\tWrite each frame that is switched to a file that Wireshark and tshark read (hv.pcap.Capture), until its close().
+Switch.uplink(n=0)\tThe machine's n-th virtio network device joins the switch (hv.uplink.Uplink): with QEMU's user network guests reach the host and what it reaches. OSError: there is none, or a guest has it.
 Switch.join(port)\tA guest's port: its own address is no other's. ValueError: it is already.
 Switch.leave(port)\tA port is gone.
 UNDEFINED\tFrom a handler: the guest gets an undefined instruction exception (EC 0).
+uplink\tThe machine's own network device as a port of a switch, through which guests reach the world.\v\v    lan = hv.Switch()\v    vm.net(lan)\v    up = lan.uplink()\v\vUnder QEMU: `-netdev user,id=n -device virtio-net-device,netdev=n`. Its user network gives guests addresses by DHCP, and has the host at 10.0.2.2.
 VCPU\tA virtual CPU
 virtio\tVirtio devices for guests, and what one's own are made from.
 VM\tA virtual machine
@@ -317,9 +322,14 @@ Networks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) t
     one.net(lan)
     two.net(lan)
 
-Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fSwitch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
+Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fTap\tSees the frames of a switch: Switch.tap().
+Tap.remove()\tIt sees no more. Again: nothing.
+Switch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
 Switch.macs\tPort by address.
 Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
+Switch.tap(f)\tCall f(port, frame) with each frame that is switched, before it is delivered: port is the sender's, and frame a buffer for the time of the call. Ended by remove(), or by an exception of f's.
+Switch.pcap(path)\tWrite each frame that is switched to a file that Wireshark and tshark read (hv.pcap.Capture), until its close().
+Switch.uplink(n=0)\tThe machine's n-th virtio network device joins the switch (hv.uplink.Uplink): with QEMU's user network guests reach the host and what it reaches. OSError: there is none, or a guest has it.
 Switch.join(port)\tA guest's port: its own address is no other's. ValueError: it is already.
 Switch.leave(port)\tA port is gone.
 Net\tA network device on a switch. mac: 6 bytes; by itself one that no other VM here has. spoof: the guest may send from other addresses than that, as a bridge or a hypervisor does. sent, received, dropped, forged: frames; dropped are those the guest had no buffer for, forged those it sent from an address that is not its own.
@@ -425,6 +435,11 @@ Serial.any()\tHow many bytes can be read now.
 Serial.irq(handler)\tCall handler(line) soon after something has come or there is room again; None: do not.
 Serial.read(size)\tWithout size: what has come by now; None: nothing.
 Serial.write(buf, size)\tReturns how many bytes there was room for; None: for none.
+NIC\tA virtio network device of the machine's, in the order of QEMU's command line; it never waits
+NIC.irq(handler)\tCall handler(nic) soon after a frame has come or there is room again; None: do not.
+NIC.mac()\tIts 6 bytes; zeros where the device names none.
+NIC.readinto(buf)\tThe next frame: how many bytes; None: none has come
+NIC.write(frame)\tSend a frame of 14 to 1514 bytes, without its checksum
 Disk\tA virtio-mmio block device of the machine's, in the order of QEMU's command line.
 RAMDisk\tThe block device behind "/"; it lives until power-off.
 FwCfg\tOne item of QEMU's firmware configuration device, as a read-only file.""",

@@ -9,10 +9,35 @@ Besides guests, whatever has receive(frame) may be in lan.ports, and send with l
 A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.
 """
 
+from sys import print_exception
+
 from .virtio import Device
 
 FRAME = 1514  # the longest there is, without offloads
 _MACS = 256  # learnt addresses
+
+
+class Tap:
+    """Sees the frames of a switch: Switch.tap()."""
+
+    def __init__(self, switch, f):
+        if not callable(f):
+            raise TypeError(f"a tap calls a function, not {f!r}")
+        self.switch = switch
+        self.f = f
+        switch.taps += (self,)
+
+    def _see(self, port, frame):
+        try:
+            self.f(port, frame)
+        except Exception as error:  # the guests' network goes on
+            self.remove()
+            print("a tap has ended by")
+            print_exception(error)
+
+    def remove(self) -> None:
+        """It sees no more. Again: nothing."""
+        self.switch.taps = tuple([tap for tap in self.switch.taps if tap is not self])
 
 
 class Switch:
@@ -27,6 +52,7 @@ class Switch:
     def __init__(self):
         self.ports = []
         self.macs = {}  # port by address
+        self.taps = ()
 
     def __repr__(self):
         return f"<Switch: {len(self.ports)} ports, {len(self.macs)} addresses>"
@@ -39,10 +65,32 @@ class Switch:
         if self.macs.get(source) is not sender and not self._learn(sender, source):
             sender.forged += 1
             return
+        for tap in self.taps:
+            tap._see(sender, frame)
         known = None if to[0] & 1 else self.macs.get(to)
         for port in (known,) if known else tuple(self.ports):
             if port is not sender:
                 port.receive(frame)
+
+    def tap(self, f) -> Tap:
+        """Call f(port, frame) with each frame that is switched, before it is delivered: port is the sender's, and frame
+        a buffer for the time of the call. Ended by remove(), or by an exception of f's.
+        """
+        return Tap(self, f)
+
+    def pcap(self, path: str):
+        """Write each frame that is switched to a file that Wireshark and tshark read (hv.pcap.Capture), until its close()."""
+        from .pcap import Capture
+
+        return Capture(self, path)
+
+    def uplink(self, n: int = 0):
+        """The machine's n-th virtio network device joins the switch (hv.uplink.Uplink): with QEMU's user network
+        guests reach the host and what it reaches. OSError: there is none, or a guest has it.
+        """
+        from .uplink import Uplink
+
+        return Uplink(self, n)
 
     def join(self, port) -> None:
         """A guest's port: its own address is no other's. ValueError: it is already."""

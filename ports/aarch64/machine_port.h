@@ -6,7 +6,7 @@
 #include "extmod/modmachine.h"
 
 extern const machine_mem_obj_t machine_mem64_obj;
-extern const mp_obj_type_t machine_ramdisk_type;
+extern const mp_obj_type_t machine_ramdisk_type, machine_nic_type;
 
 void ramdisk_init(void); // once, after mem_init
 

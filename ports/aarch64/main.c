@@ -17,10 +17,10 @@
 #include "hv_native/trap/el2_fault.h"
 #include "frozen.h"
 #include "gc_alloc.h"
+#include "events.h"
 #include "machine_port.h"
 #include "prompt.h"
 #include "rom.h"
-#include "serial.h"
 #include "storage.h"
 #include "uart.h"
 
@@ -72,7 +72,7 @@ void main(const void *fdt, unsigned boot_el) {
         mp_printf(MP_PYTHON_PRINTER, "MPY: soft reboot\n");
         hv_soft_reset();
         mp_hal_deinit();
-        serial_session();
+        events_session();
         gc_sweep_all();
         lent_end();
         mp_deinit();

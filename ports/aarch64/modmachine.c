@@ -23,6 +23,7 @@ enum { PWRON_RESET = 1, SOFT_RESET = 5 };
     { MP_ROM_QSTR(MP_QSTR_initrd), MP_ROM_PTR(&machine_initrd_obj) }, \
     { MP_ROM_QSTR(MP_QSTR_Disk), MP_ROM_PTR(&machine_disk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_FwCfg), MP_ROM_PTR(&machine_fwcfg_type) }, \
+    { MP_ROM_QSTR(MP_QSTR_NIC), MP_ROM_PTR(&machine_nic_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RAMDisk), MP_ROM_PTR(&machine_ramdisk_type) }, \
     { MP_ROM_QSTR(MP_QSTR_RTC), MP_ROM_PTR(&machine_rtc_type) }, \
     { MP_ROM_QSTR(MP_QSTR_Serial), MP_ROM_PTR(&machine_serial_type) }, \

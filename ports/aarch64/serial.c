@@ -9,18 +9,16 @@
 #include "py/stream.h"
 #include "hv_native/core/arch.h"
 #include "hv_native/irq/irq.h"
-#include "hv_native/python/boot_core.h"
 #include "hv_native/trap/numbers.h"
 #include "hv_native/vm/owner.h"
+#include "events.h"
 #include "serial.h"
 
 static const serial_kind_t *const kinds[] = { &serial_uart, &serial_virtio };
 
 static serial_t lines[SERIAL_MAX];
 
-// What is to be called when something comes, by line.
-MP_REGISTER_ROOT_POINTER(mp_obj_t serial_handler[8]);
-_Static_assert(SERIAL_MAX == 8, "serial_handler");
+_Static_assert(SERIAL_MAX <= EVENT_NIC - EVENT_SERIAL, "events of serial lines");
 
 static serial_t *line_of(mp_obj_t self) {
     return MP_OBJ_TO_PTR(self);
@@ -77,41 +75,8 @@ static int open(serial_t *s) {
 
 // ---- The handler --------------------------------------------------------------------------------
 
-static void serve(mp_sched_node_t *node);
-
-static void again(timer_t *t) {
-    serial_t *s = (serial_t *)((char *)t - offsetof(serial_t, retry));
-    mp_sched_schedule_node(&s->node, serve);
-    mp_hal_wake();
-}
-
-// A line that never falls silent leaves others their turn, as guests do (boot_core.c).
-static void serve(mp_sched_node_t *node) {
-    serial_t *s = (serial_t *)((char *)node - offsetof(serial_t, node));
-    mp_obj_t handler = MP_STATE_VM(serial_handler)[s - lines];
-    if (handler == MP_OBJ_NULL) {
-        return;
-    }
-    if (!boot_core_turn_begin()) {
-        timer_arm(&s->retry, timer_now() + timer_freq() / 500, again);
-        return;
-    }
-    mp_call_function_1_protected(handler, MP_OBJ_FROM_PTR(s));
-    boot_core_turn_end(false);
-}
-
 void serial_event(serial_t *s) {
-    if (MP_STATE_VM(serial_handler)[s - lines] != MP_OBJ_NULL) {
-        mp_sched_schedule_node(&s->node, serve);
-    }
-    mp_hal_wake();
-}
-
-void serial_session(void) {
-    for (unsigned i = 0; i < SERIAL_MAX; i++) {
-        timer_cancel(&lines[i].retry);
-        MP_STATE_VM(serial_handler)[i] = MP_OBJ_NULL;
-    }
+    event_raise(EVENT_SERIAL + (s - lines));
 }
 
 static void open_or_raise(serial_t *s) {
@@ -124,11 +89,8 @@ static void open_or_raise(serial_t *s) {
 // irq(handler): called soon with the line when something has come or there is room again; None: nobody is.
 static mp_obj_t serial_irq(mp_obj_t self, mp_obj_t handler) {
     serial_t *s = line_of(self);
-    if (handler != mp_const_none && !mp_obj_is_callable(handler)) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("a handler must be callable, not %s"), mp_obj_get_type_str(handler));
-    }
     open_or_raise(s);
-    MP_STATE_VM(serial_handler)[s - lines] = handler == mp_const_none ? MP_OBJ_NULL : handler;
+    event_handler(EVENT_SERIAL + (s - lines), self, handler);
     if (s->kind->waiting(s) != 0) {
         serial_event(s);
     }

@@ -8,9 +8,7 @@
 #include <stdint.h>
 
 #include "py/obj.h"
-#include "py/runtime.h"
 #include "hv_native/core/platform.h"
-#include "hv_native/irq/timer.h"
 
 #define SERIAL_MAX 8
 
@@ -34,17 +32,12 @@ struct serial {
     unsigned irq;
     const platform_uart_t *uart; // if it is one
     void *data;                 // the kind's; NULL until it is opened
-    mp_sched_node_t node;       // the handler is to be called
-    timer_t retry;              // when it was the turn of others
 };
 
 extern const serial_kind_t serial_uart, serial_virtio;
 
 // From the interrupt: something has come, or there is room again.
 void serial_event(serial_t *s);
-
-// A session of MicroPython ends: its handlers are no more.
-void serial_session(void);
 
 extern const mp_obj_type_t machine_serial_type;
 

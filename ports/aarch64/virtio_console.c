@@ -11,11 +11,12 @@
 #include "virtio_driver.h"
 
 enum { RECEIVE, TRANSMIT };
+#define BUFFERS 4 // of each queue's slots
 #define BUFFER 2048
 
 typedef struct {
     virtq_t queue[2];
-    uint8_t buf[2][VIRTQ_SIZE][BUFFER] __attribute__((aligned(CACHE_LINE)));
+    uint8_t buf[2][BUFFERS][BUFFER] __attribute__((aligned(CACHE_LINE)));
     uint16_t seen;      // receive buffers that have been read to the end
     uint32_t offset;    // what has been read of the next one
 } data_t;
@@ -35,24 +36,6 @@ static void console_irq(void *arg) {
     serial_event(s);
 }
 
-// `slot` is the device's.
-static void give(serial_t *s, unsigned which, unsigned slot) {
-    data_t *d = s->data;
-    virtq_t *q = &d->queue[which];
-    cache_clean_poc(d->buf[which][slot], BUFFER);
-    q->avail.ring[q->avail.idx % VIRTQ_SIZE] = slot;
-    cache_clean_poc(q, offsetof(virtq_t, used));
-    dmb_ish();
-    q->avail.idx++;
-    cache_clean_poc(q, offsetof(virtq_t, used));
-}
-
-// How many buffers the device is done with, of all there ever were.
-static uint16_t done(data_t *d, unsigned which) {
-    cache_clean_poc(&d->queue[which].used, sizeof(virtq_t) - offsetof(virtq_t, used));
-    return *(volatile uint16_t *)&d->queue[which].used.idx;
-}
-
 static int console_open(serial_t *s) {
     data_t *d = page_alloc(sizeof(data_t));
     if (d == NULL) {
@@ -60,7 +43,7 @@ static int console_open(serial_t *s) {
     }
     memset(d, 0, sizeof(data_t));
     for (unsigned which = RECEIVE; which <= TRANSMIT; which++) {
-        for (unsigned i = 0; i < VIRTQ_SIZE; i++) {
+        for (unsigned i = 0; i < BUFFERS; i++) {
             d->queue[which].desc[i].addr = (uint64_t)d->buf[which][i];
             d->queue[which].desc[i].len = BUFFER;
             d->queue[which].desc[i].flags = which == RECEIVE ? VIRTQ_WRITE : 0;
@@ -70,8 +53,8 @@ static int console_open(serial_t *s) {
     virtio_queue(s->regs, RECEIVE, &d->queue[RECEIVE]);
     virtio_queue(s->regs, TRANSMIT, &d->queue[TRANSMIT]);
     s->data = d;
-    for (unsigned i = 0; i < VIRTQ_SIZE; i++) {
-        give(s, RECEIVE, i);
+    for (unsigned i = 0; i < BUFFERS; i++) {
+        virtq_give(&d->queue[RECEIVE], i);
     }
     irq_attach(s->irq, console_irq, s);
     if (!virtio_go(s->regs)) {
@@ -93,7 +76,7 @@ static size_t length(data_t *d, uint16_t i) {
 
 static size_t console_waiting(serial_t *s) {
     data_t *d = s->data;
-    uint16_t end = done(d, RECEIVE);
+    uint16_t end = virtq_done(&d->queue[RECEIVE]);
     size_t n = 0;
     for (uint16_t i = d->seen; i != end; i++) {
         n += length(d, i);
@@ -103,10 +86,10 @@ static size_t console_waiting(serial_t *s) {
 
 static size_t console_read(serial_t *s, uint8_t *buf, size_t size) {
     data_t *d = s->data;
-    uint16_t end = done(d, RECEIVE), first = d->seen;
+    uint16_t end = virtq_done(&d->queue[RECEIVE]), first = d->seen;
     size_t n = 0;
     while (n < size && d->seen != end) {
-        unsigned slot = d->queue[RECEIVE].used.ring[d->seen % VIRTQ_SIZE].id % VIRTQ_SIZE;
+        unsigned slot = d->queue[RECEIVE].used.ring[d->seen % VIRTQ_SIZE].id % BUFFERS;
         size_t left = length(d, d->seen) - d->offset;
         size_t some = left < size - n ? left : size - n;
         if (d->offset == 0) {
@@ -118,7 +101,7 @@ static size_t console_read(serial_t *s, uint8_t *buf, size_t size) {
         if (some == left) {
             d->offset = 0;
             d->seen++;
-            give(s, RECEIVE, slot);
+            virtq_give(&d->queue[RECEIVE], slot);
         }
     }
     if (d->seen != first) {
@@ -129,7 +112,7 @@ static size_t console_read(serial_t *s, uint8_t *buf, size_t size) {
 
 // Buffers come back in the order they were given: it is one line.
 static unsigned free_buffers(data_t *d) {
-    return VIRTQ_SIZE - (uint16_t)(d->queue[TRANSMIT].avail.idx - done(d, TRANSMIT));
+    return BUFFERS - (uint16_t)(d->queue[TRANSMIT].avail.idx - virtq_done(&d->queue[TRANSMIT]));
 }
 
 static size_t console_room(serial_t *s) {
@@ -141,11 +124,11 @@ static size_t console_write(serial_t *s, const uint8_t *buf, size_t size) {
     virtq_t *q = &d->queue[TRANSMIT];
     size_t n = 0;
     while (n < size && free_buffers(d) != 0) {
-        unsigned slot = q->avail.idx % VIRTQ_SIZE;
+        unsigned slot = q->avail.idx % BUFFERS;
         size_t some = size - n < BUFFER ? size - n : BUFFER;
         memcpy(d->buf[TRANSMIT][slot], buf + n, some);
         q->desc[slot].len = some;
-        give(s, TRANSMIT, slot);
+        virtq_give(q, slot);
         virtio_notify(s->regs, TRANSMIT);
         n += some;
     }

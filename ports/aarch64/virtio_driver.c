@@ -18,7 +18,8 @@ enum { STATUS_ACKNOWLEDGE = 1, STATUS_DRIVER = 2, STATUS_DRIVER_OK = 4, STATUS_F
 
 #define FEATURE_VERSION_1 BIT(32)
 
-_Static_assert(offsetof(virtq_t, used) == 2 * CACHE_LINE, "what a QUEUE_ALIGN of CACHE_LINE means");
+_Static_assert(offsetof(virtq_t, used) == ALIGN_UP(offsetof(virtq_t, avail.event) + sizeof(uint16_t), CACHE_LINE),
+    "what a QUEUE_ALIGN of CACHE_LINE means");
 
 // QEMU gives its devices places from the last to the first.
 int virtio_find(unsigned id, unsigned n) {
@@ -87,6 +88,20 @@ bool virtio_go(uint64_t regs) {
     uint32_t status = STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_DRIVER_OK | (is_modern(regs) ? STATUS_FEATURES_OK : 0);
     write32(regs + STATUS, status);
     return (read32(regs + STATUS) & status) == status;
+}
+
+void virtq_give(virtq_t *q, unsigned slot) {
+    cache_clean_poc((void *)q->desc[slot].addr, q->desc[slot].len);
+    q->avail.ring[q->avail.idx % VIRTQ_SIZE] = slot;
+    cache_clean_poc(q, offsetof(virtq_t, used));
+    dmb_ish();
+    q->avail.idx++;
+    cache_clean_poc(q, offsetof(virtq_t, used));
+}
+
+uint16_t virtq_done(virtq_t *q) {
+    cache_clean_poc(&q->used, sizeof(virtq_t) - offsetof(virtq_t, used));
+    return *(volatile uint16_t *)&q->used.idx;
 }
 
 void virtio_notify(uint64_t regs, unsigned queue) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The driver's side of virtio-mmio, legacy and modern (virtio 1.1, 4.2): what the machine's own devices have in
-// common, for disk.c and virtio_console.c.
+// common, for disk.c, virtio_console.c and nic.c.
 #ifndef PORT_VIRTIO_DRIVER_H
 #define PORT_VIRTIO_DRIVER_H
 
@@ -8,11 +8,11 @@
 #include <stdint.h>
 #include "hv_native/core/arch.h"
 
-enum { VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3 };
+enum { VIRTIO_ID_NET = 1, VIRTIO_ID_BLOCK = 2, VIRTIO_ID_CONSOLE = 3 };
 enum { VIRTQ_NEXT = 1, VIRTQ_WRITE = 2 }; // flags of a descriptor
 
 #define VIRTIO_CONFIG 0x100 // the first of the device's own registers
-#define VIRTQ_SIZE 4
+#define VIRTQ_SIZE 16
 
 // Laid out as the legacy transport has it. What the device writes begins at `used`, in cache lines of its own.
 typedef struct {
@@ -41,6 +41,11 @@ int virtio_find(unsigned id, unsigned n);
 uint64_t virtio_begin(uint64_t regs, uint64_t wanted);
 void virtio_queue(uint64_t regs, unsigned index, virtq_t *q);
 bool virtio_go(uint64_t regs);
+
+// For queues whose descriptors are buffers of their own. Give one to the device, or give it back; and how many the device is
+// done with, of all there ever were. What a buffer holds goes to memory before, and comes from there after.
+void virtq_give(virtq_t *q, unsigned slot);
+uint16_t virtq_done(virtq_t *q);
 
 void virtio_notify(uint64_t regs, unsigned queue);
 void virtio_ack(uint64_t regs);     // its interrupt

@@ -35,6 +35,7 @@ from . import machine_dt as machine_dt
 from . import mmu as mmu
 from . import net as net
 from . import passthrough as passthrough
+from . import pcap as pcap
 from . import progress as progress
 from . import regs as regs
 from . import snapshot as snapshot
@@ -44,6 +45,7 @@ from . import state as state
 from . import symbols as symbols
 from . import syndrome as syndrome
 from . import traps as traps
+from . import uplink as uplink
 from . import virtio as virtio
 from . import vm as vm
 from . import watch as watch

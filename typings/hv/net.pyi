@@ -11,9 +11,20 @@ A frame is a buffer from the destination address on, without a checksum; it is f
 
 from typing import Any
 
+from sys import print_exception as print_exception
 from .virtio import Device as Device
 FRAME = 1514
 """The longest there is, without offloads."""
+
+class Tap:
+    """Sees the frames of a switch: Switch.tap()."""
+
+    switch: Any
+    f: Any
+    def __init__(self, switch: Any, f: Any) -> None: ...
+    def remove(self) -> None:
+        """It sees no more. Again: nothing."""
+
 
 class Switch:
     """Learns from their frames which port has which address; what it does not know goes to all others.
@@ -26,9 +37,18 @@ class Switch:
     ports: Any
     macs: Any
     """Port by address."""
+    taps: Any
     def __init__(self) -> None: ...
     def forward(self, sender: Any, frame: Any) -> None:
         """Bring a frame from the port `sender` to where it is meant for."""
+    def tap(self, f: Any) -> Tap:
+        """Call f(port, frame) with each frame that is switched, before it is delivered: port is the sender's, and frame
+        a buffer for the time of the call. Ended by remove(), or by an exception of f's."""
+    def pcap(self, path: str) -> Any:
+        """Write each frame that is switched to a file that Wireshark and tshark read (hv.pcap.Capture), until its close()."""
+    def uplink(self, n: int=0) -> Any:
+        """The machine's n-th virtio network device joins the switch (hv.uplink.Uplink): with QEMU's user network
+        guests reach the host and what it reaches. OSError: there is none, or a guest has it."""
     def join(self, port: Any) -> None:
         """A guest's port: its own address is no other's. ValueError: it is already."""
     def leave(self, port: Any) -> None:
