@@ -65,6 +65,30 @@ print(hex(m.find(bytearray(b"edle"), 0x4012_3452)))
     ]
 
 
+def test_find_agrees_with_bytes(target):
+    """Every length and place, among bytes that are nearly the same."""
+    script = """
+import random
+random.seed(1)
+m = hv.VM("t", ram="2M").memory
+at = m.base
+data = bytes([random.choice(b"ab\\x01") for _ in range(300)])
+m[at : at + 300] = data
+wrong = []
+for _ in range(1500):
+    start = random.randrange(290)
+    end = random.randrange(start, 301)
+    n = random.choice((1, 2, 3, 5, 8, 9, 17))
+    there = random.randrange(300 - n)
+    what = data[there : there + n] if random.random() < 0.8 else data[there : there + n - 1] + b"c"
+    told, right = m.find(what, at + start, at + end), data.find(what, start, end)
+    if told != (at + right if right >= 0 else -1):
+        wrong.append((what, start, end, told, right))
+print(wrong)
+"""
+    assert run(target, "", script) == "[]\n"
+
+
 def test_views_are_the_memory_itself(each_target):
     """A view sees what the guest writes, and the guest what is written to it."""
     code = """

@@ -164,6 +164,8 @@ ROWS = [
     Row("boot", "import_hv", "import hv, at the prompt", 50_000),
     Row("boot", "vm_life_first", "VM made, run to SYSTEM_OFF, closed"),
     Row("boot", "vm_life", "the same again", 60_000),
+    Row("memory", "memory_find", "vm.memory.find, a byte", 2, "7.1 before"),
+    Row("memory", "memory_slice", "a slice of vm.memory, a byte", 1),
     Row("disk", "disk_load", "/disk to guest RAM, a byte", 3),
     Row("linux", "linux_quiet", "Linux 6.1 boot, quiet / native", 1.01, "KVM 1.03"),
     Row("linux", "linux_verbose", "Linux 6.1 boot, verbose / native", 1.05, "KVM 1.26"),
@@ -171,7 +173,7 @@ ROWS = [
     Row("emit", "perf_native", "perf_bench as native code / bytecode, mean"),
     Row("size", "image_bytes", "image, bytes", IMAGE_BYTES, "Bao 94 KB, Xen 983 KB", False),
 ]
-QUICK = ("exits", "cores", "switch", "boot", "size", "growth")
+QUICK = ("exits", "cores", "switch", "boot", "memory", "size", "growth")
 FULL = (*QUICK, "disk", "linux", "perf", "emit", "wall")
 
 # What grows, on the target's rows.py: its name there, and how far.
@@ -358,6 +360,29 @@ print("@ vm_life", life())
 
 def size(found):
     found["image_bytes"] = (ROOT / "hypervisor.bin").stat().st_size
+
+
+MEMORY = """
+import gc, hv
+from time import ticks_cpu, ticks_diff
+vm = hv.VM("memory", ram="8M")
+for at in range(vm.memory.base, vm.memory.base + vm.memory.size, 0x1_0000):
+    vm.memory[at] = 1
+def ticks(f, bytes_):
+    f()
+    gc.collect()
+    start = ticks_cpu()
+    f()
+    return ticks_diff(ticks_cpu(), start) * 16 / bytes_
+print("@ memory_find", ticks(lambda: vm.memory.find(b"none of it"), 8 << 20))
+print("@ memory_slice", ticks(lambda: vm.memory[0x4010_0000:0x4020_0000], 1 << 20))
+"""
+
+
+def memory(found):
+    """8 MB are searched for what is not there, and 1 MB is copied, on a heap that has been collected."""
+    with machine() as target:
+        read(target.exec(MEMORY, 60), found)
 
 
 DISK = """

@@ -6,6 +6,7 @@
 
 #include <string.h>
 #include "py/objarray.h"
+#include "py/objstr.h"
 #include "py/runtime.h"
 #include "core/arch.h"
 #include "insight/breaks.h"
@@ -15,6 +16,14 @@
 #include "vm/ram.h"
 #include "vm/rights.h"
 #include "vm/vm.h"
+
+mp_obj_t hv_bytes(vstr_t *data) {
+    mp_obj_str_t *o = mp_obj_malloc(mp_obj_str_t, &mp_type_bytes);
+    o->hash = 0; // not reckoned
+    o->len = data->len;
+    o->data = (const byte *)vstr_null_terminated_str(data);
+    return MP_OBJ_FROM_PTR(o);
+}
 
 typedef struct {
     mp_obj_base_t base;
@@ -83,7 +92,7 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
         vstr_init_len(&copy, size);
         memcpy(copy.buf, p, size);
         breaks_show(vm, ipa, size, copy.buf);
-        return mp_obj_new_bytes_from_vstr(&copy);
+        return hv_bytes(&copy);
     }
     mp_buffer_info_t buf;
     mp_get_buffer_raise(value, &buf, MP_BUFFER_READ);
@@ -127,18 +136,47 @@ static mp_obj_t memory_clean(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_3(memory_clean_obj, memory_clean);
 
-static const uint8_t *search(const uint8_t *p, const uint8_t *end, const uint8_t *what, size_t len) {
-    while ((size_t)(end - p) >= len) {
-        p = memchr(p, what[0], end - p - len + 1);
-        if (p == NULL) {
-            return NULL;
+#define ONES UINT64_C(0x0101010101010101)
+
+typedef struct {
+    const uint8_t *bytes;
+    size_t len;
+    uint64_t first, last;   // that byte of it, eight times
+} sought_t;
+
+// Of eight places from p on those where its first byte and its last are (bit 7 of each byte), and, above one of them,
+// some where they are not.
+static inline uint64_t likely(const uint8_t *p, const sought_t *what) {
+    uint64_t first, last;
+    memcpy(&first, p, sizeof(first));
+    memcpy(&last, p + what->len - 1, sizeof(last));
+    uint64_t differ = (first ^ what->first) | (last ^ what->last);
+    return (differ - ONES) & ~differ & (ONES << 7);
+}
+
+static const uint8_t *look(const uint8_t *p, uint64_t places, const sought_t *what) {
+    for (; places != 0; places &= places - 1) {
+        const uint8_t *at = p + __builtin_ctzll(places) / 8;
+        if (memcmp(at, what->bytes, what->len) == 0) {
+            return at;
         }
-        if (memcmp(p, what, len) == 0) {
-            return p;
-        }
-        p++;
     }
     return NULL;
+}
+
+static const uint8_t *search(const uint8_t *p, const uint8_t *end, const uint8_t *bytes, size_t len) {
+    const sought_t what = { bytes, len, ONES *bytes[0], ONES *bytes[len - 1] };
+    const uint8_t *found = NULL;
+    for (; (size_t)(end - p) >= len + 15; p += 16) {
+        uint64_t a = likely(p, &what), b = likely(p + 8, &what);
+        if (UNLIKELY((a | b) != 0) && ((found = look(p, a, &what)) != NULL || (found = look(p + 8, b, &what)) != NULL)) {
+            return found;
+        }
+    }
+    while (found == NULL && (size_t)(end - p) >= len) {
+        found = look(p++, BIT(7), &what);
+    }
+    return found;
 }
 
 static const uint8_t *search_steps(const uint8_t *p, const uint8_t *end, const uint8_t *what, size_t len, uint64_t step) {

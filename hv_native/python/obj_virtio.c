@@ -143,7 +143,7 @@ static mp_obj_t request_read(size_t n_args, const mp_obj_t *args) {
     vstr_t data;
     vstr_init_len(&data, wanted(n_args, args, &r->read));
     copy_pieces(r, &r->read, (uint8_t *)data.buf, data.len);
-    return mp_obj_new_bytes_from_vstr(&data);
+    return hv_bytes(&data);
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_read_obj, 1, 2, request_read);
 

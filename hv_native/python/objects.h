@@ -28,6 +28,10 @@ vcpu_t *hv_vcpu_get(mp_obj_t self);
 // As above; raises RuntimeError while the vCPU runs on another core.
 vcpu_t *hv_vcpu_get_stopped(mp_obj_t self);
 
+// The bytes in it, which is used up. Unlike mp_obj_new_bytes_from_vstr it reckons no hash: a dictionary that wants one
+// does, and of megabytes of memory hardly any does.
+mp_obj_t hv_bytes(vstr_t *data);
+
 // MemoryError that says what was wanted and what is left.
 MP_NORETURN void hv_no_room(const char *what, uint64_t bytes);
 // `unsafe` of a function that has no other keyword and takes up to `most` arguments by place; TypeError for another

@@ -33,7 +33,7 @@ static mp_obj_t vcpu_read(mp_obj_t self, mp_obj_t va_in, mp_obj_t n_in) {
         got = guest_read(v, at, vstr_add_len(&text, part), part);
         vstr_cut_tail_bytes(&text, part - got);
     } while (got == part && text.len < n);
-    return mp_obj_new_bytes_from_vstr(&text);
+    return hv_bytes(&text);
 }
 MP_DEFINE_CONST_FUN_OBJ_3(hv_vcpu_read_obj, vcpu_read);
 
