@@ -154,7 +154,7 @@ static inline uint64_t likely(const uint8_t *p, const sought_t *what) {
     return (differ - ONES) & ~differ & (ONES << 7);
 }
 
-static const uint8_t *look(const uint8_t *p, uint64_t places, const sought_t *what) {
+static const uint8_t *among(const uint8_t *p, uint64_t places, const sought_t *what) {
     for (; places != 0; places &= places - 1) {
         const uint8_t *at = p + __builtin_ctzll(places) / 8;
         if (memcmp(at, what->bytes, what->len) == 0) {
@@ -169,12 +169,12 @@ static const uint8_t *search(const uint8_t *p, const uint8_t *end, const uint8_t
     const uint8_t *found = NULL;
     for (; (size_t)(end - p) >= len + 15; p += 16) {
         uint64_t a = likely(p, &what), b = likely(p + 8, &what);
-        if (UNLIKELY((a | b) != 0) && ((found = look(p, a, &what)) != NULL || (found = look(p + 8, b, &what)) != NULL)) {
+        if (UNLIKELY((a | b) != 0) && ((found = among(p, a, &what)) != NULL || (found = among(p + 8, b, &what)) != NULL)) {
             return found;
         }
     }
     while (found == NULL && (size_t)(end - p) >= len) {
-        found = look(p++, BIT(7), &what);
+        found = among(p++, BIT(7), &what);
     }
     return found;
 }
