@@ -35,16 +35,51 @@ static void arm(timer_t *t, uint64_t ctl, uint64_t cval, uint64_t count, void (*
 // CVAL would stop the machine. CNTV cannot be trapped before ARMv8.6. It never wraps while the virtual count
 // is not behind the physical one, that is, while CNTVOFF as a signed number is not above 0. So a VM begins
 // ahead, by what it may be stopped in all (19 hours at 62.5 MHz, and up to twice that) and its time not go on.
+//
+// QEMU 10 takes a sum that wraps for the end of time: there, CNTV never fires while the virtual count is ahead. So
+// it must not be, and a VM's begins at 0. Which of the two it is shows when the first VM is made.
 #define AHEAD BIT(42)
 
+typedef enum { UNKNOWN, MAY_BE_AHEAD, MUST_BE_BEHIND } count_t;
+static count_t count;
+
+static bool reached(uint64_t ctl) {
+    return ctl & CTL_ISTATUS;
+}
+
+// A deadline of CNTV, ahead, and one of CNTP right behind it: when the second is reached, the first has been, or never is.
+// Neither may have been so from the beginning.
+static count_t try_ahead(void) {
+    uint64_t daif = irq_save();
+    WRITE_SYSREG(cntvoff_el2, -AHEAD);
+    bool early = true, came = false;
+    for (uint64_t ticks = 64; early; ticks *= 2) {
+        uint64_t soon = timer_now() + ticks;
+        WRITE_SYSREG(cntv_cval_el0, soon + AHEAD);
+        WRITE_SYSREG(cntv_ctl_el0, CTL_ENABLE | CTL_IMASK);
+        WRITE_SYSREG(cntp_cval_el0, soon + 1);
+        WRITE_SYSREG(cntp_ctl_el0, CTL_ENABLE | CTL_IMASK);
+        isb();
+        early = reached(READ_SYSREG(cntv_ctl_el0)) || reached(READ_SYSREG(cntp_ctl_el0));
+        while (!early && !reached(READ_SYSREG(cntp_ctl_el0))) {
+        }
+        came = reached(READ_SYSREG(cntv_ctl_el0));
+        WRITE_SYSREG(cntp_ctl_el0, 0);
+        WRITE_SYSREG(cntv_ctl_el0, 0);
+        isb();
+    }
+    irq_restore(daif);
+    return came ? MAY_BE_AHEAD : MUST_BE_BEHIND;
+}
+
 static void begin_count(vm_t *vm, uint64_t now) {
-    vm->cntvoff = now - ALIGN_UP(now + AHEAD, 2 * AHEAD);
+    vm->cntvoff = count == MAY_BE_AHEAD ? now - ALIGN_UP(now + AHEAD, 2 * AHEAD) : now;
 }
 
 // It has stood still for so long. What is above the limit passes for the guest as well.
 static void hold_count(vm_t *vm, uint64_t ticks) {
-    uint64_t ahead = -vm->cntvoff;
-    vm->cntvoff += ticks < ahead ? ticks : ahead;
+    uint64_t most = count == MAY_BE_AHEAD ? -vm->cntvoff : ticks;
+    vm->cntvoff += ticks < most ? ticks : most;
 }
 
 // ---- The virtual timer --------------------------------------------------------------------------
@@ -247,6 +282,9 @@ void vtimer_restart(vm_t *vm) {
 }
 
 void vtimer_add(vm_t *vm) {
+    if (count == UNKNOWN) {
+        count = try_ahead();
+    }
     vm->stop_time = true;
     vtimer_restart(vm);
 }

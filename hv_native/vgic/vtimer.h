@@ -2,8 +2,8 @@
 // A guest's timers: the virtual one (CNTV) is the hardware's with an offset, and its interrupt the
 // core's own, forwarded; the physical one (CNTP) is emulated on EL2's timer.
 //
-// A VM's virtual count begins at 2^43 (a multiple of it, when the machine has been up for long: see vtimer.c)
-// and, with vm->stop_time, stands still while the VM is stopped.
+// A VM's virtual count begins at 2^43 (a multiple of it, when the machine has been up for long), on some QEMU at 0 (see
+// vtimer.c), and, with vm->stop_time, stands still while the VM is stopped.
 #ifndef HV_VTIMER_H
 #define HV_VTIMER_H
 
