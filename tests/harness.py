@@ -53,7 +53,7 @@ class Target(elapid.Target):
     def __init__(self, gic=2, smp=1, mem="128M", kernel="hypervisor.elf", command=None, **options):
         if command is None:
             options["kernel"] = kernel
-        super().__init__(gic, smp, mem, command=command, cwd=ROOT, **options)
+        super().__init__(gic, smp, mem, command=command, cwd=ROOT, line1=False, **options)
 
 
 class Terminal:

@@ -4,8 +4,10 @@
     import elapid
 
     with elapid.Target(smp=4) as target:
-        target.repl("1 + 1")                 # "2": typed at >>>
-        target.exec("import hv; print(hv.mem())")
+        vm = target.vm("mine", ram="16M")       # an hv.VM of the target: all of its methods are here
+        vm.load(Path("kernel.elf"))             # a file of the host
+        vm.run_until("ready")                   # its console, as pexpect has it: vm.console.expect(...)
+        target.repl("mine.cpu[0].where()")      # typed at >>>
 
 `elapid --help` is the same from a shell; docs/host.md tells all of it.
 """
@@ -14,13 +16,14 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .connection import connect
     from .console import Console, Gone, Hung, TargetError
     from .remote import Remote
     from .target import Target
     from .vm import VM, Ended
 
 __version__ = "0.1.0"
-__all__ = ["VM", "Console", "Ended", "Gone", "Hung", "Remote", "Target", "TargetError"]
+__all__ = ["VM", "Console", "Ended", "Gone", "Hung", "Remote", "Target", "TargetError", "connect"]
 
 # Imported when first named: make's own set-up uses a part of this before anything is installed.
 _HOME = {
@@ -32,6 +35,7 @@ _HOME = {
     "Remote": "remote",
     "Target": "target",
     "TargetError": "console",
+    "connect": "connection",
 }
 
 

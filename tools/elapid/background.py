@@ -5,23 +5,35 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .image import IN_SOURCE, SOURCE
 from .say import Stop, say
 
-BUILD = Path("build")
+
+def state_folder() -> Path:
+    """Where it is kept what runs: $ELAPID_STATE, a source tree's build/, else a folder of the user's."""
+    if said := os.environ.get("ELAPID_STATE"):
+        return Path(said)
+    if IN_SOURCE:
+        return Path("build") if Path.cwd() == SOURCE else SOURCE / "build"
+    return Path(os.environ.get("XDG_RUNTIME_DIR", tempfile.gettempdir())) / f"elapid-{os.getuid()}"
+
+
+BUILD = state_folder()
 GDB_PORT = 1234  # what QEMU's -s means
 
 
-def second_line(name: str, command: Sequence[str]) -> list[str]:
-    """QEMU's options for a second serial line of the target, hv.serial(1): the socket build/NAME.
+def second_line(path: Path, command: Sequence[str]) -> list[str]:
+    """QEMU's options for a second serial line of the target, hv.serial(1): the socket at `path`.
 
     A virtio console; on a board, which has no virtio, its second UART. By a relative path: what a socket may be
     called is short.
     """
-    made = ["-chardev", f"socket,id=line1,path={BUILD / name},server=on,wait=off"]
+    made = ["-chardev", f"socket,id=line1,path={path},server=on,wait=off"]
     if command[command.index("-machine") + 1].split(",")[0] != "virt":
         return [*made, "-serial", "chardev:line1"]
     return [*made, "-device", "virtio-serial-device", "-device", "virtconsole,chardev=line1"]
@@ -45,7 +57,7 @@ class Background:
 
     def start(self, command: Sequence[str], more: Sequence[str] = ()) -> str:
         """Starts QEMU unless it runs already. The terminal's path. `more`: options behind the first -serial."""
-        BUILD.mkdir(exist_ok=True)
+        BUILD.mkdir(parents=True, exist_ok=True)
         if self.pid():
             return self.pty_file.read_text().strip()
         line = [*command, "-display", "none", "-monitor", "none", "-serial", "pty"]
@@ -78,7 +90,7 @@ def served(command: Sequence[str]) -> tuple[str, bool]:
     """The terminal of the machine in the background, and whether it ran before. Its hv.serial(1) is build/line1."""
     qemu = Background("pty")
     ran = qemu.pid() is not None
-    return qemu.start(command, second_line("line1", command)), ran
+    return qemu.start(command, second_line(BUILD / "line1", command)), ran
 
 
 def serve(command: Sequence[str]) -> int:

@@ -2,15 +2,18 @@
 """The command `elapid`."""
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from . import background
+from . import __version__, background
+from .console import Gone, Hung, TargetError
 from .image import find as find_image
 from .qemu import command_line
-from .say import Stop
+from .say import Stop, progress, say
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -53,6 +56,72 @@ def _debug(args: argparse.Namespace) -> int:
     return background.debug([args.gdb, elf, "-ex", target, *args.options], _machine(args))
 
 
+def _map(args: argparse.Namespace) -> int:
+    from . import draw
+    from .connection import connect
+
+    with connect() as target:
+        if args.vm is None:
+            target.exec("import hv.mmu")
+            said, title = target.exec("hv.mmu.dump()"), "EL2"
+        else:
+            vm = target.find_vm(args.vm)
+            if args.exits:
+                said = repr([cpu.exits for cpu in vm.cpu])
+            else:
+                target.call(f"{vm._there}.stage2.dump()")
+                said, title = target.said, f"stage 2 of {args.vm}"
+    picture = draw.exit_bars(said) if args.exits else draw.memory_map(said, title)
+    if args.output:
+        args.output.write_text(picture)
+    else:
+        print(picture, end="")
+    return 0
+
+
+def _core(args: argparse.Namespace) -> int:
+    from . import core
+    from .connection import connect
+
+    with connect() as target, _at_rest(target.find_vm(args.vm)) as vm:
+        core.save(vm, args.file, lambda done, total: progress("core", done, total))
+    say(f"{args.file} is the core of {args.vm}")
+    return 0
+
+
+def _drgn(args: argparse.Namespace) -> int:
+    try:
+        from . import drgn_bridge
+    except ImportError:
+        raise Stop("drgn is not installed: pip install drgn") from None
+    from .connection import connect
+
+    with connect() as target:
+        vm = target.find_vm(args.vm)
+        with contextlib.nullcontext() if args.live else _at_rest(vm):
+            return drgn_bridge.run(vm, args.symbols, args.exec)
+
+
+@contextlib.contextmanager
+def _at_rest(vm: Any) -> Iterator[Any]:
+    """The VM stopped, and its time with it; it goes on behind when it ran before."""
+    ran = vm.pause()
+    try:
+        yield vm
+    finally:
+        if ran and not vm.running:
+            vm.start()
+
+
+def _completion(args: argparse.Namespace) -> int:
+    try:
+        from argcomplete.shell_integration import shellcode
+    except ImportError:
+        raise Stop("argcomplete is not installed: pip install argcomplete") from None
+    print(shellcode(["elapid"], shell=args.shell))
+    return 0
+
+
 def _lines(args: argparse.Namespace) -> int:
     from .lines import with_lines
 
@@ -90,6 +159,7 @@ def _machine_options() -> argparse.ArgumentParser:
 
 def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="elapid", description="Elapid on QEMU, from the host.")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     machine = _machine_options()
 
@@ -116,11 +186,27 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--gdb", default="gdb-multiarch", help="the gdb (gdb-multiarch)")
         made.add_argument("elf", type=Path, nargs="?" if name == "debug" else None)
         made.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="gdb's own")
+    picture = add("map", _map, "a picture (SVG) of EL2's memory, or of a VM's", False)
+    picture.add_argument("vm", nargs="?", metavar="VM", help="as the prompt knows it")
+    picture.add_argument("--exits", action="store_true", help="its vCPUs' exits instead")
+    picture.add_argument("-o", "--output", type=Path, metavar="FILE", help="instead of stdout")
+    core = add("core", _core, "an ELF core of a VM, for gdb, drgn and crash", False)
+    core.add_argument("vm", metavar="VM")
+    core.add_argument("file", type=Path, metavar="FILE")
+    drgn = add("drgn", _drgn, "drgn's prompt on a VM, which stands still meanwhile", False)
+    drgn.add_argument("vm", metavar="VM")
+    drgn.add_argument(
+        "-s", "--symbols", action="append", default=[], metavar="ELF", help="its debug information"
+    )
+    drgn.add_argument("-e", "--exec", metavar="CODE", help="run this instead of a prompt")
+    drgn.add_argument("--live", action="store_true", help="leave it running")
     lines = add("lines", _lines, "source lines for what cpu.where() printed, on stdin", False)
     lines.add_argument("elf", nargs="+", help="files with debug information")
     draw = add("draw", _draw, "SVG of what a target printed, on stdin", False)
     draw.add_argument("kind", choices=("map", "exits", "terminal"))
     draw.add_argument("title", nargs="?")
+    done = add("completion", _completion, 'for a shell: eval "$(elapid completion bash)"', False)
+    done.add_argument("shell", choices=("bash", "zsh", "fish"))
     return top
 
 
@@ -128,11 +214,16 @@ def main(words: Sequence[str] | None = None) -> int:
     """The exit status."""
     words = list(sys.argv[1:] if words is None else words)
     at = words.index("--") if "--" in words else len(words)
-    args = parser().parse_args(words[:at])
+    top = parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(top)
+    args = top.parse_args(words[:at])
     args.machine = words[at + 1 :]
     try:
         return int(args.does(args))
-    except Stop as stop:
+    except (Stop, TargetError, Hung, Gone) as stop:
         print(f"elapid: {stop}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

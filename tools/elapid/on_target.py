@@ -32,15 +32,53 @@ class _Elapid:
         for number in numbers:
             self.kept.pop(number, None)
 
+    def vms(self, names):
+        import hv
+
+        return [
+            (name, each)
+            for name, each in names.items()
+            if isinstance(each, hv.VM) and not each._vm.closed
+        ]
+
+    def find(self, name, names):
+        """The VM that the prompt knows by this name, or that has it; None when there is none."""
+        known = self.vms(names)
+        for each, vm in known + [(vm.name, vm) for _, vm in known]:
+            if each == name:
+                return vm
+
     def vm(self, name, options, names):
         import hv
 
-        for each in [names.get(name)] + list(names.values()):
-            if isinstance(each, hv.VM) and not each._vm.closed:
-                if each is names.get(name) or each.name == name:
-                    return each
-        names[name] = hv.VM(name, **options)
-        return names[name]
+        found = self.find(name, names)
+        if not found:
+            found = names[name] = hv.VM(name, **options)
+        return found
+
+    def ipa(self, cpu, va):
+        """Where an address of the guest's is, None when it is nowhere."""
+        try:
+            return cpu.translate(va)[0]
+        except Exception:
+            return None
+
+    def open(self):
+        """The second line is the host's, for bytes."""
+        import hv
+
+        self.line = hv.serial(1)
+
+    def send(self, view):
+        at = 0
+        while at < len(view):
+            at += self.line.write(view[at : at + 4096]) or 0
+
+    def show(self, view):
+        import sys
+
+        sys.stdout.buffer.write(b"\x02")
+        sys.stdout.buffer.write(view)
 
     def poll(self, vm, ms):
         """What the guest has printed, waited for; whether it runs."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .background import second_line
 from .child import dies_with_parent
 from .console import PATIENCE, Console, Gone, Hung
 from .image import find as find_image
@@ -61,11 +62,16 @@ class Qemu:
     live: list["Qemu"] = []  # those that run, for the report of a failed test
 
     def __init__(
-        self, command: Sequence[str], cwd: str | os.PathLike[str] | None = None, patience: int = 0
+        self,
+        command: Sequence[str],
+        cwd: str | os.PathLike[str] | None = None,
+        patience: int = 0,
+        line1: bool = False,
     ):
         self.command = list(command)
         self.cwd = cwd
         self.patience = patience or PATIENCE
+        self.has_line1 = line1
         self.qemu: subprocess.Popen[bytes] | None = None
         self._line: Console | None = None
         self._log: Path | None = None
@@ -80,6 +86,7 @@ class Qemu:
             *("-chardev", f"pty,id=line,logfile={self._log}", "-serial", "chardev:line"),
             *("-chardev", f"socket,id=monitor,fd={qemu_monitor.fileno()}"),
             *("-mon", "chardev=monitor,mode=readline"),
+            *(second_line(self.line1, self.command) if self.line1 else ()),
         ]
         self.qemu = subprocess.Popen(
             command,
@@ -100,6 +107,11 @@ class Qemu:
             self.monitor("cont")
         except (OSError, Gone):
             raise Gone(f"QEMU did not start: {self._last_words()}") from None
+
+    @property
+    def line1(self) -> Path | None:
+        """The socket that is the target's hv.serial(1)."""
+        return Path(self._folder.name) / "line1" if self.has_line1 else None
 
     def _last_words(self) -> str:
         assert self.qemu is not None and self.qemu.stdout is not None

@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .bulk import Bulk
 from .console import Console, TargetError
 from .repl import Repl
+from .say import Stop
 
 if TYPE_CHECKING:
     from .vm import VM
@@ -35,12 +37,14 @@ class Session(Repl):
         ] = {}  # of the host, by resolved path: where the target has them already
         self.vms: dict[str, VM] = {}
         self._dropped: list[int] = []
+        self._bulk = Bulk(self, None)
 
     def _anew(self) -> None:
         """The target begins anew."""
         self.at_prompt = self.at_raw = False
         self.life += 1
         self._dropped.clear()
+        self._bulk.close()
 
     def call(self, expression: str, seconds: float = 10) -> Any:
         """The value of an expression, or a Remote. What it printed is in `said`."""
@@ -83,6 +87,14 @@ class Session(Repl):
         ):
             known = self.vms[name] = VM(self, self.call(which), name)
         return known
+
+    def find_vm(self, name: str) -> "VM":
+        """The VM of this name; Stop when there is none."""
+        known = self.call("[(n, v.name) for n, v in _elapid.vms(globals())]")
+        if not any(name in each for each in known):
+            names = ", ".join(sorted({each for pair in known for each in pair})) or "none"
+            raise Stop(f"no VM {name} at the target's prompt; there is: {names}")
+        return self.vm(name)
 
     def put(self, path: str | os.PathLike[str]) -> str:
         """Brings a file of the host to the target, if it is not there yet. Its path there."""

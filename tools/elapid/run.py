@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
-from .background import second_line
+from .background import BUILD, second_line
 from .child import dies_with_parent
 from .console import CTRL_D, PROMPT, Console, Gone, Hung, TargetError
 from .say import Stop
@@ -170,7 +170,13 @@ def run(script: Path, copy: Sequence[Path], machine: Sequence[str]) -> int:
             raise Stop(f"no such file: {path}")
 
     ours, theirs = socket.socketpair()
-    command = [*machine, "-nographic", "-serial", "mon:stdio", *second_line("run-line1", machine)]
+    command = [
+        *machine,
+        "-nographic",
+        "-serial",
+        "mon:stdio",
+        *second_line(BUILD / "run-line1", machine),
+    ]
     # A session of its own: a Ctrl-C meant for make does not end QEMU behind our back.
     qemu = subprocess.Popen(
         command,

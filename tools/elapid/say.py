@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How the tools talk: progress lines, and the one-line error that ends a run."""
 
+import sys
+
 
 class Stop(Exception):
     """Ends the run. Its text is one line that names the thing and what to do about it."""
@@ -9,3 +11,15 @@ class Stop(Exception):
 def say(text: str) -> None:
     """Prints one progress line at once, also when stdout is a pipe."""
     print(f"elapid: {text}", flush=True)
+
+
+def progress(what: str, done: int, total: int) -> None:
+    """One line of a terminal, over and over; nothing where there is no terminal."""
+    if sys.stderr.isatty():
+        end = "\n" if done >= total else ""
+        print(
+            f"\relapid: {what}: {done * 100 // max(total, 1)} %",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from .bulk import Bulk
 from .console import Gone, Hung
 from .qemu import Qemu, command_line, escaped
 from .remote import Session
@@ -19,7 +20,7 @@ class Target(Qemu, Session):
     """Elapid on a QEMU of its own. Options are those of command_line(); `command` replaces the whole line.
 
     files: of the host, which the target has under /fw/opt from its start (QEMU's fw_cfg): at once, where put() goes
-    by the serial line.
+    by the serial line. line1: a second line, hv.serial(1), for bytes in numbers and for gdb; the socket `line1`.
 
     Used with `with`, it is at its first prompt inside and switched off behind. Every wait has a deadline:
     seconds of a machine with nothing else to do, times `patience` ($PATIENCE, 10).
@@ -32,6 +33,7 @@ class Target(Qemu, Session):
         mem: str = "128M",
         *,
         files: Iterable[str | os.PathLike[str]] = (),
+        line1: bool = True,
         command: Sequence[str] | None = None,
         cwd: str | os.PathLike[str] | None = None,
         patience: int = 0,
@@ -40,12 +42,13 @@ class Target(Qemu, Session):
         brought = {Path(file).resolve(): f"opt/{Path(file).name}" for file in files}
         if len(set(brought.values())) < len(brought):
             raise ValueError(f"two files of the same name: {', '.join(map(str, brought))}")
+        line1 = line1 and command is None
         if command is None:
             more = [f"name={name},file={escaped(path)}" for path, name in brought.items()]
             words = [word for each in more for word in ("-fw_cfg", each)]
             options["args"] = [*options.get("args", ()), *words]
             command = command_line(gic, smp, mem, **options)
-        Qemu.__init__(self, command, cwd, patience)
+        Qemu.__init__(self, command, cwd, patience, line1)
         Session.__init__(self)
         self.files = {str(path): f"/fw/{name}" for path, name in brought.items()}
         self.name = f"gicv{gic}, {smp} core{'s' * (smp > 1)}, {mem}"
@@ -69,7 +72,13 @@ class Target(Qemu, Session):
         """Starts QEMU; returns at once."""
         self._anew()
         super().start()
+        self._bulk = Bulk(self, self.line1)
         return self
+
+    def close(self) -> None:
+        """Switches the machine off."""
+        self._bulk.close()
+        super().close()
 
     def boot(self, seconds: float = BOOT_SECONDS) -> Self:
         """Starts QEMU and waits for the first `>>>`."""

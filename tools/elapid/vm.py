@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
 from .console import Hung, TargetError
+from .draw import RUN
 from .remote import Remote, Session, literal
 from .stream import Stream
 
@@ -32,6 +34,7 @@ class VM(Remote):
         object.__setattr__(self, "_handle", handle)  # it drops the number, not this
         object.__setattr__(self, "_name", name)
         object.__setattr__(self, "_told", 0)
+        object.__setattr__(self, "_starts", 0)
         object.__setattr__(self, "console", Stream(self))
 
     console: Stream
@@ -82,6 +85,7 @@ class VM(Remote):
 
     def start(self, cpu: int | None = None) -> None:
         object.__setattr__(self, "_told", 0)
+        object.__setattr__(self, "_starts", self._starts + 1)
         self._session.call(f"{self._there}.start({cpu})")
 
     def reset(self) -> None:
@@ -113,6 +117,26 @@ class VM(Remote):
         return Ended(
             f"{self._name} ended without {waited}: {exit!r}, {text}; it printed:\n{last}", exit
         )
+
+    def fetch(self, ipa: int, size: int, told: Callable[[int], object] | None = None) -> bytes:
+        """The guest's memory, as memory[ipa : ipa + size], by the quickest way. told: of each piece's size."""
+        return self._session._bulk.fetch(f"{self._there}.memory", ipa, size, told)
+
+    def present(self) -> list[tuple[int, int]]:
+        """(IPA, size) of the RAM that the guest has touched; what else it has is zero, and not there yet."""
+        self._session.call(f"{self._there}.stage2.dump()")
+        said = self._session.said
+        base, end = self.memory.base, self.memory.base + self.memory.size
+        found: list[tuple[int, int]] = []
+        for run in RUN.finditer(said):
+            start, stop = int(run["start"], 16), int(run["end"], 16) + 1
+            start, stop = max(start, base), min(stop, end)
+            if start >= stop:
+                continue
+            if found and sum(found[-1]) == start:
+                start = found.pop()[0]
+            found.append((start, stop - start))
+        return found
 
     def post_mortem(self) -> list[tuple[str, str]]:
         """For the report of a failed test: its console, why it stopped, and where it is."""
