@@ -8,20 +8,12 @@ import sys
 import pytest
 from harness import ROOT
 
-# Rows that are over their budgets, or as good as at them, and why: docs/benchmarks.md.
-OVER = {
-    "time slice and switch, two VMs",
-    "the same again",
-}
-
 
 @pytest.mark.timeout(3000)
 def test_costs_are_what_they_were(image):
     command = [sys.executable, ROOT / "tools/bench.py", "--quick"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=2900)
-    bad = done.stderr.strip().splitlines()[-1].removeprefix("bench: ").split("; ")
-    bad = [line for line in bad if done.returncode and line.rpartition(": ")[0] not in OVER]
-    assert not bad, f"{done.stdout}\n{done.stderr}"
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     found = json.loads((ROOT / "build/bench.json").read_text())
     assert (
         round(found["hundred_nops"]) == 100

@@ -27,9 +27,9 @@ extern const uint16_t qstr_bucket_ids[];
 // A class that was made by the build (frozen_classes.py).
 typedef struct {
     byte code[16]; // what its class statement has for a function: that does nothing
-    const mp_obj_dict_t *dict; // of what is in it
+    mp_obj_dict_t dict; // of what is in it
     mp_module_context_t *context; // of its functions: a copy of its module's
-    bool has_accessors; // properties and the like
+    bool has_properties;
 } frozen_class_t;
 
 extern const frozen_class_t frozen_classes[];

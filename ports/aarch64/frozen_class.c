@@ -12,10 +12,16 @@ void __real_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value);
 void __wrap_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value);
 
 #define LOCALS_SLOT 9 // where mp_obj_new_type has it
+#define MEMBERS 17 // room in a new instance's dictionary: what hv.VM's has in it
 
+static bool is_frozen(const void *part) {
+    return (uintptr_t)part - (uintptr_t)frozen_classes < frozen_class_count * sizeof(frozen_class_t);
+}
+
+// By what is its function's bytecode.
 static const frozen_class_t *frozen_class(mp_obj_t fun) {
-    uintptr_t at = (uintptr_t)((mp_obj_fun_bc_t *)MP_OBJ_TO_PTR(fun))->bytecode - (uintptr_t)frozen_classes;
-    return at < frozen_class_count * sizeof(frozen_class_t) ? &frozen_classes[at / sizeof(frozen_class_t)] : NULL;
+    const byte *code = ((mp_obj_fun_bc_t *)MP_OBJ_TO_PTR(fun))->bytecode;
+    return is_frozen(code) ? (const frozen_class_t *)code : NULL;
 }
 
 // What LOAD_BUILD_CLASS gives: called with the statement's function, the class's name and its bases.
@@ -28,8 +34,8 @@ static mp_obj_t build_class(size_t n_args, const mp_obj_t *args) {
     *frozen->context = *statement->context;
     mp_obj_t of_type[] = { args[1], mp_obj_new_tuple(n_args - 2, args + 2), MP_OBJ_FROM_PTR(&mp_const_empty_dict_obj) };
     mp_obj_type_t *made = MP_OBJ_TO_PTR(mp_call_function_n_kw(MP_OBJ_FROM_PTR(&mp_type_type), 3, 0, of_type));
-    MP_OBJ_TYPE_SET_SLOT(made, locals_dict, (void *)frozen->dict, LOCALS_SLOT);
-    if (frozen->has_accessors) {
+    MP_OBJ_TYPE_SET_SLOT(made, locals_dict, (void *)&frozen->dict, LOCALS_SLOT);
+    if (frozen->has_properties) {
         made->flags |= MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS;
     }
     return MP_OBJ_FROM_PTR(made);
@@ -39,14 +45,49 @@ MP_DEFINE_CONST_FUN_OBJ_VAR(__wrap_mp_builtin___build_class___obj, 2, build_clas
 // The first time that something is put into such a class, or taken out of it, its dictionary is copied.
 static void make_writable(mp_obj_type_t *type) {
     const mp_obj_dict_t *dict = MP_OBJ_TYPE_GET_SLOT_OR_NULL(type, locals_dict);
-    if (dict != NULL && dict->map.is_fixed && mp_obj_is_instance_type(type)) {
+    if (is_frozen(dict)) {
         mp_obj_dict_t *copy = MP_OBJ_TO_PTR(mp_obj_dict_copy(MP_OBJ_FROM_PTR(dict)));
         copy->map.is_fixed = 0;
         MP_OBJ_TYPE_SET_SLOT(type, locals_dict, copy, LOCALS_SLOT);
     }
 }
 
+// Whether what is stored under this name goes into the instance and nowhere else: its classes are all of this kind,
+// which have no __setattr__ (frozen_classes.py), and none has a property of this name.
+static bool goes_into_instance(const mp_obj_type_t *type, qstr attr) {
+    for (;;) {
+        const mp_obj_dict_t *dict = MP_OBJ_TYPE_GET_SLOT_OR_NULL(type, locals_dict);
+        if (!is_frozen(dict)) {
+            return false;
+        }
+        const mp_map_elem_t *elem = mp_map_lookup((mp_map_t *)&dict->map, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP);
+        if (elem != NULL) {
+            return !mp_obj_is_type(elem->value, &mp_type_property);
+        }
+        if (!MP_OBJ_TYPE_HAS_SLOT(type, parent)) {
+            return true;
+        }
+        type = MP_OBJ_TYPE_GET_SLOT(type, parent);
+        if (((mp_obj_base_t *)type)->type != &mp_type_type) {
+            return false; // several bases
+        }
+    }
+}
+
+static bool is_of_class_with_properties(mp_obj_t base) {
+    uint16_t flags = MP_TYPE_FLAG_INSTANCE_TYPE | MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS;
+    return mp_obj_is_obj(base) && (((mp_obj_base_t *)MP_OBJ_TO_PTR(base))->type->flags & flags) == flags;
+}
+
 void __wrap_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value) {
+    if (is_of_class_with_properties(base) && value != MP_OBJ_NULL && goes_into_instance(mp_obj_get_type(base), attr)) {
+        mp_obj_instance_t *instance = MP_OBJ_TO_PTR(base);
+        if (instance->members.alloc == 0) {
+            mp_map_init(&instance->members, MEMBERS);
+        }
+        mp_map_lookup(&instance->members, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = value;
+        return;
+    }
     if (mp_obj_is_exact_type(base, &mp_type_type)) {
         make_writable(MP_OBJ_TO_PTR(base));
     }

@@ -61,8 +61,13 @@ class Body:
                 raise NotPlain(name)
             if step(argument):
                 break
-        if "__new__" in self.names:
-            raise NotPlain("__new__")
+        for name in (
+            "__new__",
+            "__setattr__",
+            "__delattr__",
+        ):  # MicroPython looks for these when it makes a class
+            if name in self.names:
+                raise NotPlain(name)
 
     def pop(self, n):
         taken = self.stack[len(self.stack) - n :]
@@ -258,8 +263,8 @@ def slots(names):
 class Writer:
     """The constants of one class."""
 
-    def __init__(self, module, code, index):
-        self.module, self.index = module, index
+    def __init__(self, module, code):
+        self.module = module
         self.name = code.escaped_name
         self.made = {}
 
@@ -317,30 +322,28 @@ class Writer:
                 else "    {NULL, NULL},"
             )
         print("};")
-        print(
-            f"static const mp_obj_dict_t class_dict_{self.name} = {{{{&mp_type_dict}}, {{1, 1, 0, {len(names)}, {len(table)}, "
-            f"(mp_map_elem_t *)(mp_rom_map_elem_t *)class_table_{self.name}}}}};"
-        )
+        return len(names), len(table)
 
 
-def freeze_class(module, code, names, index):
-    """What is printed instead of the function that a class statement is."""
+def freeze_class(module, code, names, made, rows):
+    """What is printed instead of the function that a class statement is; its row of frozen_classes."""
     for child in code.children:
         child.freeze_raw_code = lambda: None  # what a function is made of: it is made
         child.freeze()
         print()
-    Writer(module, code, index).dictionary(names)
-    print(f"#define proto_fun_{code.escaped_name} frozen_classes[{index}].code[0]")
-
-
-def accesses(names):
-    """As check_for_special_accessors of py/objtype.c has it."""
-    special = any(isinstance(value, Property) for value in names.values())
-    return int(special or "__setattr__" in names or "__delattr__" in names)
+    used, size = Writer(module, code).dictionary(names)
+    print(f"#define proto_fun_{code.escaped_name} frozen_classes[{len(rows)}].code[0]")
+    table = f"(mp_map_elem_t *)(mp_rom_map_elem_t *)class_table_{code.escaped_name}"
+    dictionary = f"{{{{&mp_type_dict}}, {{1, 1, 0, {used}, {size}, {table}}}}}"  # fixed, by hash
+    has_properties = int(any(isinstance(value, Property) for value in names.values()))
+    stub = ",".join(map(str, made))
+    rows.append(
+        f"    {{{{{stub}}}, {dictionary}, &frozen_contexts[{module.context}], {has_properties}}},"
+    )
 
 
 def freeze(firmware_names, modules):
-    classes, contexts = [], 0
+    rows, contexts = [], 0
     for module in modules:
         if module.source_file.str in RUN_AS_MAIN:
             continue
@@ -348,21 +351,11 @@ def freeze(firmware_names, modules):
         module.context, contexts = contexts, contexts + bool(plain)
         for code, names, made in plain:
             quoted(names["__module__"])
-            code.freeze = lambda a=(module, code, names, len(classes)): freeze_class(*a)
-            classes.append((module, code, names, made))
+            code.freeze = lambda a=(module, code, names, made, rows): freeze_class(*a)
     print('#include "frozen.h"')
     upstreams_freeze(firmware_names, modules)
-    rows = [
-        f"    {{{{{','.join(map(str, made))}}}, &class_dict_{code.escaped_name}, &frozen_contexts[{module.context}], {accesses(names)}}},"
-        for module, code, names, made in classes
-    ]
-    print(
-        "const frozen_class_t frozen_classes[] = {",
-        *rows,
-        "    {{0}, NULL, NULL, 0},\n};",
-        sep="\n",
-    )
-    print(f"const size_t frozen_class_count = {len(classes)};")
+    print("const frozen_class_t frozen_classes[] = {", *(rows or ["    {{0}},"]), "};", sep="\n")
+    print(f"const size_t frozen_class_count = {len(rows)};")
     print(f"mp_module_context_t frozen_contexts[{max(contexts, 1)}];")
     print(f"const size_t frozen_context_count = {contexts};")
 

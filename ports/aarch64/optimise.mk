@@ -13,10 +13,11 @@ $(BUILD)/py/mpprint.o $(BUILD)/py/runtime.o: CFLAGS += -include general_regs.h
 
 $(BUILD)/py/modbuiltins.o: CFLAGS += -include class_dict.h
 
-# Addresses: the image is far below 1 MB, so one ADR reaches any of it. Not so the stacks behind it,
-# which main.c and hv_native name.
-TINY_O = $(filter-out $(BUILD)/main.o $(BUILD)/hv_native/%,$(filter %.o,$(OBJ)))
-$(TINY_O): CFLAGS += -mcmodel=tiny
+# Addresses: the image and its data are below 1 MB, so one ADR reaches any of it. Not so the stacks behind it, which
+# these name; the linker says so when there is another.
+FAR_O = $(addprefix $(BUILD)/,$(addsuffix .o,main hv_native/hv hv_native/core/platform hv_native/memory/mem \
+	hv_native/memory/mmu hv_native/python/obj_mmu hv_native/python/sysreg_access hv_native/trap/el2_fault))
+$(filter-out $(FAR_O),$(filter %.o,$(OBJ))): CFLAGS += -mcmodel=tiny
 
 # Speed: -O2 where upstream's perf_bench shows that it pays, or where a collection or an interrupt
 # runs; -Os for the rest, at under half a percent of the benchmarks for 11 KB.
