@@ -50,7 +50,7 @@ DTB = $(patsubst $(BOARDS)/%.dts,build/boards/%.dtb,$(wildcard $(BOARDS)/$(BOARD
 BOARD_TARGET = $(MACHINE) -kernel hypervisor.bin $(if $(ROM),-initrd build/rom.romfs) $(DTB:%=-dtb %)
 TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DISK_ARGS) $(NET_ARGS)) -nic none $(QEMU_ARGS)
 
-.PHONY: all setup run linux repl serve gdb stop debug test test-long test-upstream bench fuzz check format pictures clean distclean help
+.PHONY: all setup run linux repl serve gdb stop debug test test-long test-upstream bench fuzz check format dist pictures clean distclean help
 .PHONY: ready command image
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -129,6 +129,9 @@ format: setup ## have the formatters change the files
 	$(PY) -m ruff format .
 	$(PY) tools/format_c.py
 
+dist: all ## dist/: the image, a wheel of elapid that runs it, stubs, checksums
+	@$(PY) tools/dist.py
+
 pictures: all ## draw docs/pictures anew from a real Linux boot
 	$(PY) -m pytest tests/test_pictures.py
 	cp build/pictures/*.svg docs/pictures/
@@ -139,7 +142,7 @@ clean: ## remove what was built; downloads and MicroPython's source stay
 		! -name downloads ! -name 'micropython*' -exec rm -rf {} +; fi
 
 distclean: ## remove everything that is not in git
-	rm -rf hypervisor.elf hypervisor.bin build .venv
+	rm -rf hypervisor.elf hypervisor.bin build dist .venv *.egg-info
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16

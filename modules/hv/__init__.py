@@ -32,6 +32,8 @@ from umachine import blob, initrd
 
 from .vm import VM
 
+__version__ = "0.1.0"  # as the host's package has it (tools/elapid); CONTRIBUTING.md: what may change
+
 # What it is made of, and nobody needs to name: the tab key does not offer it (ports/aarch64/complete.c).
 _built_of = (
     "a64",

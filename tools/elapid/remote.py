@@ -206,7 +206,7 @@ class Remote:
             return f"<{self._kind} of the target, gone>"
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or name in ("_life", "_session"):
+        if name.startswith("__") and name != "__version__" or name in ("_life", "_session"):
             raise AttributeError(name)
         return self._session.call(f"{self._there}.{name}")
 
