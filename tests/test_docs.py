@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the documentation shows is what happens: every session is played, every command is run."""
 
+import sys
+
 import pytest
 from harness import ROOT
 from transcript import RUNNABLE, blocks, matches, options, play, run_host, statements
@@ -9,7 +11,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
-def test_page(path, boot):
+def test_page(path, boot, tmp_path):
     page = path.read_text()
     machine, files = options(page)
     target = None
@@ -34,6 +36,10 @@ def test_page(path, boot):
                 )
         elif language == "python":
             target.exec(text, seconds=60)
+        elif language == "py":
+            script = tmp_path / "page.py"
+            script.write_text(text)
+            run_host(f"{sys.executable} {script}")
         elif language == "sh":
             run_host(text)
 
@@ -50,4 +56,4 @@ def test_a_session_that_lies_is_found(target):
     ]
     with pytest.raises(AssertionError):
         run_host("false")
-    assert RUNNABLE == ("pycon", "python", "sh")
+    assert RUNNABLE == ("pycon", "python", "py", "sh")

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The package elapid: the target's objects on the host, guests' consoles, exceptions that cross."""
 
-import subprocess
-import sys
-
 import elapid
 import pytest
 from elapid.console import target_error
@@ -123,16 +120,3 @@ def test_exceptions_are_the_hosts_too():
 def test_two_files_of_one_name_are_refused():
     with pytest.raises(ValueError, match="two files of the same name"):
         Target(files=["a/x", "b/x"])
-
-
-def test_linux_from_the_host(image):
-    """As docs/host.md has it."""
-    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud"], check=True)
-    with elapid.Target(smp=2, mem="512M", disk=ROOT / "build/guests-debian/6.1-cloud") as target:
-        vm = target.vm("linux", ram="256M", cpus=2)
-        vm.linux("/disk/vmlinuz", initrd="/disk/initrd.gz", cmdline="console=ttyAMA0")
-        assert "Linux version 6.1" in vm.run_until("/ # ", seconds=120)
-        vm.console.sendline("nproc; uname -m")
-        vm.console.expect_exact("2\r\naarch64\r\n")
-        vm.console.sendline("poweroff -f")
-        assert vm.wait().reason == "off"

@@ -5,6 +5,7 @@ A page's code blocks say what they are:
 
     ```pycon     a session at the prompt: ">>> " and "... " lines are typed, the rest is compared
     ```python    a script for the target: it must run without an exception
+    ```py        a script for the host, which has `elapid`
     ```sh        commands for the host, in the repository's root: each must succeed
     ```text      not run: listings, file formats
 
@@ -23,7 +24,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNNABLE = ("pycon", "python", "sh")
+RUNNABLE = ("pycon", "python", "py", "sh")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 OPTIONS = re.compile(r"<!-- target: (.*?) -->")
 

@@ -66,7 +66,10 @@ class Session(Repl):
 
         It sees the target's globals, not the host's.
         """
-        text = textwrap.dedent(inspect.getsource(function))
+        try:
+            text = textwrap.dedent(inspect.getsource(function))
+        except OSError:
+            raise ValueError(f"{function!r} has no file; target.exec() takes its text") from None
         start = re.search(r"^(async )?def ", text, re.M)
         if not start:
             raise ValueError(f"{function!r} is not a plain def")
