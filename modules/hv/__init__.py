@@ -32,7 +32,7 @@ from umachine import blob, initrd
 
 from .vm import VM
 
-__version__ = "0.1.0"  # as the host's package has it (tools/elapid); CONTRIBUTING.md: what may change
+__version__ = "0.1.0"  # tools/elapid has the same
 
 # What it is made of, and nobody needs to name: the tab key does not offer it (ports/aarch64/complete.c).
 _built_of = (
