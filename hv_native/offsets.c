@@ -61,6 +61,8 @@ void offsets(void) {
     VALUE(BOXES_SIZE, sizeof(quick_boxes.box));
     OFFSET(BOXES, quick_boxes_t, box);
     SAME(QUICK_BUDGET);
+    OFFSET(PCPU_ID, pcpu_t, id);
+    OFFSET(VCPU_ASKED, vcpu_t, asked);
     SAME(QUICK_LOOK_THROUGH);
     OFFSET(TYPE_LOCALS_DICT, mp_obj_type_t, slot_index_locals_dict);
     OFFSET(TYPE_SLOTS, mp_obj_full_type_t, slots);
@@ -139,6 +141,6 @@ _Static_assert(offsetof(mp_obj_list_t, items) == offsetof(mp_obj_list_t, len) + 
 _Static_assert(offsetof(mp_obj_array_t, len) == offsetof(mp_obj_list_t, len) && offsetof(mp_obj_array_t, items) == offsetof(mp_obj_list_t, items), "quick.S");
 _Static_assert(offsetof(mp_obj_str_t, len) == offsetof(mp_obj_list_t, len) && offsetof(mp_obj_str_t, data) == offsetof(mp_obj_list_t, items), "quick.S");
 _Static_assert(MPZ_DIG_SIZE == 16 && offsetof(mpz_t, len) == 8 && offsetof(mpz_t, dig) == 16, "quick.S");
-_Static_assert(offsetof(guest_regs_t, x) == 0 && sizeof(quick_box_t) == 16 && offsetof(quick_boxes_t, box) == 24 && offsetof(quick_boxes_t, end) == 16, "quick.S");
+_Static_assert(offsetof(guest_regs_t, x) == 0 && sizeof(quick_box_t) == 16 && offsetof(quick_boxes_t, box) == 32 && offsetof(quick_boxes_t, end) == 24, "quick.S");
 _Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && sizeof(qstr_short_t) == 2 && (uintptr_t)MP_OBJ_NEW_QSTR(1) - (uintptr_t)MP_OBJ_NEW_QSTR(0) == 8, "quick.S");
 _Static_assert(MP_BINARY_OP_MULTIPLY - MP_BINARY_OP_INPLACE_MULTIPLY == MP_BINARY_OP_OR - MP_BINARY_OP_INPLACE_OR, "quick.S");

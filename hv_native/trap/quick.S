@@ -14,6 +14,7 @@
 
 #include "py/bc0.h"
 #include "offsets.h"
+#include "vcpu/guest_regs.inc"
 
 #define s       x5      // mp_code_state_t
 #define ip      x6      // behind the opcode
@@ -172,25 +173,31 @@ quick_cases:
     opcode  BINARY(MODULO), modulo
     opcode  256, leave, 0
 
+// x1: behind the last argument. x0 = where the stack begins, which is nothing, and on it a top that is nothing, and stays
+// below.
+.macro begin handler
+    ldp     s, ip, [\handler, #HANDLER_FRAME]
+    add     x0, s, #STATE
+    sub     sp_, s, #16 - STATE
+    cmp     x1, x0
+    b.ls    2f
+1:  stp     xzr, xzr, [x1, #-16]!       // unbound; two at a time, for below is old_globals, which is
+    cmp     x1, x0                      // for those who call functions in the ordinary way
+    b.hi    1b
+2:  mov     depth, #0
+    mov     budget, #QUICK_BUDGET
+    adr     cases, quick_cases
+    next
+.endm
+
 // quick_t quick_run(handler_t *, mp_obj_t *at), and with arguments that are boxes: behind which is free
     .global quick_run, quick_run_boxed
 quick_run:
     adr     boxes, quick_boxes+BOXES
     mov     box, boxes
 run:
-    ldp     s, ip, [x0, #HANDLER_FRAME]
     ldp     locals, cache, [x0, #HANDLER_TOP]
-    add     sp_, s, #STATE
-    cmp     x1, sp_
-    b.ls    2f
-1:  stp     xzr, xzr, [x1, #-16]!       // unbound; two at a time, for below is old_globals, which is
-    cmp     x1, sp_                     // for those who call functions in the ordinary way
-    b.hi    1b
-2:  sub     sp_, sp_, #16               // nothing, and on it a top that is nothing, and stays below
-    mov     depth, #0
-    mov     budget, #QUICK_BUDGET
-    adr     cases, quick_cases
-    next
+    begin   x0
 
 quick_run_boxed:
     mov     box, x2
@@ -1183,3 +1190,78 @@ wide_comparison:
     compared BINARY_OP_LESS_EQUAL, ls
     compared BINARY_OP_MORE_EQUAL, hs
     b       leave
+
+// ---- HVCs ---------------------------------------------------------------------------------------
+
+// handler_call_t, of an HVC (shortest.h): so many arguments that are small ints, behind cpu and nothing else. As in
+// short_calls.S, nothing of C is on the stack, where the guest's registers are, and it goes back to the guest by itself.
+.macro hvc n
+    .global quick_hvc_\n
+quick_hvc_\n:
+    mrs     x16, tpidr_el2
+    ldr     w16, [x16, #PCPU_ID]
+    ldr     x14, [x0, #VCPU_OBJECT]
+    ldp     locals, cache, [x2, #HANDLER_TOP]
+    adr     box, quick_boxes+BOXES
+.if \n == 1
+    ldr     x12, [sp, #REGS_X(1)]
+    lsr     x15, x12, #62
+.else
+    ldp     x12, x13, [sp, #REGS_X(1)]
+    orr     x15, x12, x13
+.if \n == 3
+    ldr     x17, [sp, #REGS_X(3)]
+    orr     x15, x15, x17
+.endif
+    lsr     x15, x15, #62
+.endif
+    orr     x15, x15, x16
+    mov     x16, #1
+    cbnz    x15, hvc_large              // the boot core only, and what fits
+    orr     x12, x16, x12, lsl #1
+    stp     x12, x14, [locals, #-16]
+.if \n == 2
+    orr     x13, x16, x13, lsl #1
+    str     x13, [locals, #-24]
+.elseif \n == 3
+    orr     x13, x16, x13, lsl #1
+    orr     x17, x16, x17, lsl #1
+    stp     x17, x13, [locals, #-32]
+.endif
+    sub     x1, locals, #8 + 8 * \n
+    b       hvc_run
+.endm
+
+    hvc     1
+    hvc     2
+    hvc     3
+hvc_run:
+    str     x2, [box, #-32]
+    adr     x30, hvc_ran
+    mov     x16, x2
+    mov     boxes, box
+    begin   x16
+
+hvc_large:
+    mrs     x16, tpidr_el2
+    ldr     w16, [x16, #PCPU_ID]
+    cbnz    w16, call_quick
+    str     x14, [locals, #-8]
+    sub     x3, locals, #8
+    add     x4, sp, #REGS_X(1)
+    ldrb    w5, [x2, #HANDLER_NARGS]
+    b       call_boxed
+
+hvc_ran:
+    cbnz    x0, 1f
+    restore_caller_saved_but_x0_x1 sp
+    mov     x0, x1
+    ldr     x1, [sp, #REGS_X(1)]
+    exception_return
+1:  cmp     x0, #QUICK_VM
+    b.ne    resume_fast
+    ldr     x1, [sp, #REGS_VCPU]
+    ldr     x2, [boxes, #-32]
+    mov     x0, #EXIT_TRAP
+    str     x2, [x1, #VCPU_ASKED]
+    b       guest_slow

@@ -36,6 +36,7 @@ typedef struct {
 
 // Of the handler that runs on the boot core.
 typedef struct {
+    handler_t *handler; // of an HVC
     mp_code_state_t *frame; // where it was left for the VM
     uint64_t depth;     // how many functions had been called by then
     quick_box_t *end;   // behind those that one which left for the VM has used
@@ -85,6 +86,11 @@ static inline mp_obj_t *quick_begin(vcpu_t *v, handler_t *h) {
 static inline bool quick_fits(uint64_t value) {
     return value >> 62 == 0;
 }
+
+// The shortest way of an HVC with so many arguments behind cpu: handler_call_t.
+uint64_t quick_hvc_1(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t quick_hvc_2(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t quick_hvc_3(vcpu_t *v, guest_regs_t *r, handler_t *h);
 
 quick_t quick_run(handler_t *h, mp_obj_t *at);
 quick_t quick_run_boxed(handler_t *h, mp_obj_t *at, quick_box_t *end);

@@ -63,7 +63,7 @@ uint64_t call_words(vcpu_t *v, guest_regs_t *r, handler_t *h) {
 }
 
 // The last n arguments, with numbers among them that are no small ints.
-static NOINLINE uint64_t call_boxed(vcpu_t *v, guest_regs_t *r, handler_t *h, mp_obj_t *at, const uint64_t *x, unsigned n) {
+uint64_t call_boxed(vcpu_t *v, guest_regs_t *r, handler_t *h, mp_obj_t *at, const uint64_t *x, unsigned n) {
     quick_box_t *end = quick_boxes.box;
     for (; n != 0; n--) {
         *--at = quick_number(*x++, &end);
@@ -133,8 +133,12 @@ static NOINLINE uint64_t call_logged(vcpu_t *v, guest_regs_t *r, hook_t *h, bool
     return EXIT_RESUME;
 }
 
-static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t *t, uint64_t key, bool native, bool smc) {
-    hook_t *h = hook_find(t, key);
+static inline __attribute__((always_inline)) uint64_t fast_call(vcpu_t *v, guest_regs_t *r, hook_table_t *t, uint64_t key, bool native, bool smc) {
+    hook_t *h = hook_find_again(t, key);
+    if (LIKELY(h != NULL) && h->kind == HOOK_PYTHON) {
+        handler_t *handler = h->handler;
+        return smc ? smc_python(v, r, handler) : handler->call(v, r, handler);
+    }
     if (h == NULL || h->kind == HOOK_TALLY) {
         if (!native || (h != NULL && h->below != NULL)) {
             return EXIT_TRAP;
@@ -150,11 +154,7 @@ static inline uint64_t fast_call(vcpu_t *v, guest_regs_t *r, const hook_table_t 
         h->hits++;
         r->x[0] = h->value;
     } else {
-        handler_t *handler = h->handler;
-        if (UNLIKELY(h->kind != HOOK_PYTHON)) {
-            return h->kind == HOOK_NOTE && native ? call_logged(v, r, h, smc) : EXIT_TRAP;
-        }
-        return smc ? smc_python(v, r, handler) : handler->call(v, r, handler);
+        return h->kind == HOOK_NOTE && native ? call_logged(v, r, h, smc) : EXIT_TRAP;
     }
     if (smc) {
         skip_instruction();
@@ -534,7 +534,7 @@ static NOINLINE uint64_t fast_sysreg(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     if (not_saved(esr, rt)) {
         return EXIT_SAVE;
     }
-    hook_t *h = hook_find(&v->vm->sysreg, key);
+    hook_t *h = hook_find_again(&v->vm->sysreg, key);
     if (h == NULL && key == ICC_SGI1R_EL1) {
         return sysreg_sgi(v, r, esr);
     }

@@ -80,6 +80,7 @@ guest_sync:
     mov     x0, sp
     bl      trap_fast
     cbnz    x0, guest_more
+    .global resume_fast
 resume_fast:
     restore_caller_saved sp
     exception_return
@@ -106,6 +107,7 @@ guest_more:
 
 // x0: why (vcpu_state.h, exit_t). ELR and SPSR go to memory because from here on EL2 may itself take
 // exceptions.
+    .global guest_slow
 guest_slow:
     save_callee_saved
     .global guest_slow_saved

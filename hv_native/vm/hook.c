@@ -38,8 +38,11 @@ static bool table_resize(hook_table_t *t, uint32_t slots) {
     return true;
 }
 
+hook_t hook_none = { .key = UINT64_MAX };
+
 bool hook_add(hook_table_t *t, hook_t *h, hook_t **old) {
     *old = NULL;
+    t->hit = t->slot == NULL ? NULL : &hook_none;
     if (t->slot != NULL) {
         for (uint32_t i = hook_hash(h->key); t->slot[i & t->mask] != NULL; i++) {
             if (t->slot[i & t->mask]->key == h->key) {
@@ -57,6 +60,7 @@ bool hook_add(hook_table_t *t, hook_t *h, hook_t **old) {
     }
     table_put(t->slot, t->mask, h);
     t->used++;
+    t->hit = &hook_none;
     return true;
 }
 
@@ -65,6 +69,7 @@ hook_t *hook_remove(hook_table_t *t, uint64_t key) {
     if (h == NULL) {
         return NULL;
     }
+    t->hit = &hook_none;
     uint32_t i = hook_hash(key);
     while (t->slot[i & t->mask] != h) {
         i++;
@@ -87,7 +92,7 @@ void hook_clear(hook_table_t *t, void (*release)(hook_t *h)) {
         }
     }
     native_free(t->slot, table_bytes(t));
-    *t = (hook_table_t) { NULL, 0, 0 };
+    *t = (hook_table_t) { NULL, 0, 0, NULL };
 }
 
 // ---- By address ---------------------------------------------------------------------------------

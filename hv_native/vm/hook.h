@@ -60,7 +60,9 @@ typedef struct {
     hook_t **slot;      // open addressing, a power of two of them, NULL is free
     uint32_t mask;      // slots - 1; 0 with slot == NULL: empty table
     uint32_t used;
+    hook_t *hit;        // found last by hook_find_again, or hook_none; NULL: empty table
 } hook_table_t;
+extern hook_t hook_none; // of a key that nothing has
 
 typedef struct {
     hook_t **range;     // sorted by key, disjoint
@@ -94,6 +96,18 @@ static inline hook_t *hook_find(const hook_table_t *t, uint64_t key) {
             return h;
         }
     }
+}
+
+// The same where one key is asked for again and again, and the table changes only while nobody asks (vm_hold).
+static inline hook_t *hook_find_again(hook_table_t *t, uint64_t key) {
+    hook_t *h = t->hit;
+    if (h != NULL && h->key != key) {
+        h = hook_find(t, key);
+        if (h != NULL) {
+            t->hit = h;
+        }
+    }
+    return h;
 }
 
 // Replaces one of the same key and returns it in *old. False: out of memory.
