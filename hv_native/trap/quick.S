@@ -1265,3 +1265,84 @@ hvc_ran:
     mov     x0, #EXIT_TRAP
     str     x2, [x1, #VCPU_ASKED]
     b       guest_slow
+
+// ---- Device accesses ----------------------------------------------------------------------------
+
+// On the boot core, with two arguments behind cpu, and a method's self in front of it or nothing: offset and x17, an object.
+.macro access handler, offset, otherwise
+    mrs     x16, tpidr_el2
+    ldrh    w12, [\handler, #HANDLER_NARGS]
+    ldr     w16, [x16, #PCPU_ID]
+    ldr     x14, [x0, #VCPU_OBJECT]
+    bic     w15, w12, #0x100
+    eor     w15, w15, #2
+    orr     w15, w15, w16
+    cbnz    w15, \otherwise
+    mov     x16, \handler
+    mov     x13, #1
+    orr     x13, x13, \offset, lsl #1
+    ldp     locals, cache, [x16, #HANDLER_TOP]
+    adr     box, quick_boxes+BOXES
+    stp     x2, x30, [box, #-48]
+    str     x16, [box, #-32]
+    tbz     w12, #8, 1f
+    ldr     x15, [x16, #HANDLER_FIXED]
+    stp     x14, x15, [locals, #-16]
+    sub     x1, locals, #32
+    b       2f
+1:  str     x14, [locals, #-8]
+    sub     x1, locals, #24
+2:  stp     x17, x13, [x1]
+    mov     boxes, box
+.endm
+
+    .global quick_load, quick_store
+quick_load:
+    mov     x17, #OBJ_NONE
+    tbnz    w2, #ESR_SSE, 3f
+    access  x3, x5, load_quick
+    adr     x30, load_ran
+    begin   x16
+3:  b       load_quick
+
+load_ran:
+    ldp     x3, x30, [boxes, #-48]
+    cbnz    x0, 1f
+    mov     w0, #8
+    ubfx    w5, w3, #ESR_SAS, #2
+    ubfx    w4, w3, #ESR_SRT, #5
+    lsl     w0, w0, w5
+    neg     w0, w0
+    lsl     x1, x1, x0
+    lsr     x1, x1, x0
+    cmp     w4, #31
+    b.eq    skip
+    str     x1, [sp, x4, lsl #3]
+skip:
+    mrs     x0, elr_el2
+    add     x0, x0, #4
+    msr     elr_el2, x0
+    mov     x0, #0
+    ret
+1:  mov     w3, #1
+not_answered:
+    mov     x2, x0
+    ldr     x1, [boxes, #-32]
+    ldr     x0, [sp, #REGS_VCPU]
+    b       skipped_or_not
+
+quick_store:
+    lsr     x16, x4, #62
+    lsl     x17, x4, #1
+    cbnz    x16, store_quick
+    orr     x17, x17, #1
+    access  x1, x3, store_quick
+    adr     x30, store_ran
+    begin   x16
+
+store_ran:
+    ldr     x30, [boxes, #-40]
+    cmp     x0, #QUICK_VM
+    b.ne    skip
+    mov     w3, #0
+    b       not_answered

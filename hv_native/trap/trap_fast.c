@@ -273,7 +273,7 @@ static NOINLINE uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, u
 }
 
 // No value: hv.SKIP leaves the register of a load as it is.
-static NOINLINE uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, bool load) {
+uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, bool load) {
     if (!quick_answered(v, h, what, load)) {
         return EXIT_TRAP;
     }
@@ -281,7 +281,7 @@ static NOINLINE uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, 
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, mp_obj_t *at, uint64_t offset) {
+NOINLINE uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, mp_obj_t *at, uint64_t offset) {
     at = quick_begin_at(v, h, at);
     if (at == NULL) {
         return EXIT_TRAP;
@@ -307,7 +307,7 @@ static NOINLINE uint64_t store_boxed(vcpu_t *v, handler_t *h, uint64_t offset, u
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t store_quick(vcpu_t *v, handler_t *h, mp_obj_t *at, uint64_t offset, uint64_t value) {
+NOINLINE uint64_t store_quick(vcpu_t *v, handler_t *h, mp_obj_t *at, uint64_t offset, uint64_t value) {
     at = quick_begin_at(v, h, at);
     if (at == NULL) {
         return EXIT_TRAP;
@@ -366,6 +366,15 @@ static NOINLINE uint64_t withheld_access(vcpu_t *v, guest_regs_t *r, uint64_t es
     return not_saved(esr, rt) ? EXIT_SAVE : watch_fast(v, r, esr);
 }
 
+static inline uint64_t python_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *handler, uint64_t offset, uint64_t value) {
+    bool write = (esr & ISS_WNR) != 0;
+    mp_obj_t *at = handler->top;
+    if (at == NULL) {
+        return write ? store_words(v, handler, offset, value) : load_words(v, r, esr, handler, offset);
+    }
+    return write ? quick_store(v, handler, at, offset, value) : quick_load(v, r, esr, handler, at, offset);
+}
+
 static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
     unsigned rt = FIELD(esr, 20, 16);
     // A translation fault of one load or store, not of a walk, with all there is to know in the syndrome.
@@ -397,12 +406,7 @@ static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, h
         }
         value = h->value;
     } else {
-        handler_t *handler = h->handler;
-        mp_obj_t *at = handler->top;
-        if (at == NULL) {
-            return write ? store_words(v, handler, offset, value) : load_words(v, r, esr, handler, offset);
-        }
-        return write ? store_quick(v, handler, at, offset, value) : load_quick(v, r, esr, handler, at, offset);
+        return python_access(v, r, esr, h->handler, offset, value);
     }
     if (!write) {
         return load_done(r, esr, rt, value);
@@ -425,8 +429,15 @@ static NOINLINE uint64_t fast_device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     uint64_t far = READ_SYSREG(far_el2), ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
     unsigned rt = FIELD(esr, 20, 16);
     if ((esr & (ISS_ISV | ISS_SAS | ISS_SSE | ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != (ISS_ISV | ISS_SAS_WORD | ISS_TRANSLATION)
-        || h == NULL || !hook_has_word(h, ipa) || (rt > 18 && (rt == 31 || !(esr & SAVED)))) {
+        || h == NULL || (rt > 18 && (rt == 31 || !(esr & SAVED)))) {
         return fast_access(v, r, esr, h, ipa);
+    }
+    if (!hook_has_word(h, ipa)) {
+        uint64_t offset = ipa - h->key;
+        if (h->kind != HOOK_PYTHON || offset >= h->size) {
+            return fast_access(v, r, esr, h, ipa);
+        }
+        return python_access(v, r, esr, h->handler, offset, esr & ISS_WNR ? (uint32_t)r->x[rt] : 0);
     }
     if (esr & ISS_WNR) {
         skip_instruction();
