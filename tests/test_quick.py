@@ -823,3 +823,36 @@ print([r.hits for r in plain], over.hits, top.hits, vm.cpu[0].x[0])
         "[6, 5, 5, 5] 0x10001 0",
         "[6, 10, 10, 10] 6 6 7",
     ]
+
+
+def test_the_hook_found_last_is_no_other(target):
+    """Of several functions, asked by turns and one after the other, while they come, change and go."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+def ask(*ids):
+    got = []
+    for i in ids:
+        cpu.pc, cpu.x[0] = 0x4008_0000, 0xc600_0000 + i
+        vm.run()
+        got.append(cpu.x[0] if cpu.x[0] < 1000 else -1)
+    return got
+number = lambda n: lambda cpu: n
+print(ask(1, 2))
+for i in range(20):
+    vm.hvc(0xc600_0000 + i, number(i))
+print(ask(1, 1, 2, 1, 19, 19, 20, 19))
+vm.hvc(0xc600_0001, lambda cpu: 100)
+print(ask(1, 2, 1))
+rule = vm.rule("hvc", 0xc600_0001, "const", 7)
+print(ask(1, 2, 1))
+rule.remove()
+print(ask(1, 1))
+vm.hvc(0xc600_0001, None)
+print(ask(1, 2, 1))
+vm.hvc(0xc600_0001, lambda cpu, x1, x2, x3: 5)
+print(ask(1, 2, 1))
+"""
+    want = "[-1, -1] [1, 1, 2, 1, 19, 19, -1, 19] [100, 2, 100] [7, 2, 7] [100, 100] [-1, 2, -1] [5, 2, 5]"
+    out = run(target, "hvc #0\n hvc #0x100", script)
+    assert " ".join(out.split("\n")).strip() == want

@@ -1326,8 +1326,8 @@ skip:
     ret
 1:  mov     w3, #1
 not_answered:
-    mov     x2, x0
     ldr     x1, [boxes, #-32]
+    mov     x2, x0
     ldr     x0, [sp, #REGS_VCPU]
     b       skipped_or_not
 
