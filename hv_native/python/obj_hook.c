@@ -32,7 +32,7 @@ static hook_t *new_hook(uint64_t key, hook_kind_t kind) {
 
 static handler_t *keep_handler(hv_vm_obj_t *o, mp_obj_t fun, unsigned max) {
     handler_t *handler = handler_new(fun, -1, max);
-    handler->call = shortest_call(handler);
+    shortest_ways(handler);
     mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(handler));
     return handler;
 }

@@ -10,6 +10,8 @@
 
 struct handler;
 typedef uint64_t (*handler_call_t)(vcpu_t *v, guest_regs_t *r, struct handler *h);
+typedef uint64_t (*handler_load_t)(vcpu_t *v, guest_regs_t *r, uint64_t esr, struct handler *h, uint64_t offset);
+typedef uint64_t (*handler_store_t)(vcpu_t *v, struct handler *h, uint64_t offset, uint64_t value);
 
 // A Python handler. If it is a plain function, a method or a closure of one, it has a frame of its own
 // that is used again for each exit, with everything in it that does not change from call to call.
@@ -22,6 +24,8 @@ typedef struct handler {
     mp_obj_t *top;      // behind the frame's first argument, from where they go downwards; NULL: do not use
     const uint8_t *cache;   // py/map.c's, for quick.S
     handler_call_t call;    // for an HVC: shortest.h
+    handler_load_t load;    // for a device
+    handler_store_t store;
     // A compiled function (words.h):
     uint8_t words;      // words_t
     uint8_t objects;    // viper: a bit for each argument behind cpu that is an object all the same

@@ -13,28 +13,7 @@
 // MicroPython's own ints in their place.
 
 #include "py/bc0.h"
-#include "offsets.h"
-#include "vcpu/guest_regs.inc"
-
-#define s       x5      // mp_code_state_t
-#define ip      x6      // behind the opcode
-#define sp_     x7      // the stack but its top: where the last word is
-#define op      x8
-#define top     x9
-#define locals  x10     // behind the first
-#define cases   x11
-#define cache   x4      // MP_STATE_VM(map_lookup_cache)
-#define boxes   x2
-#define box     x3      // the next one
-#define budget  x1      // bytes of bytecode that may be run once more
-#define depth   x18     // calls that have not returned
-
-.macro next
-    ldrb    w8, [ip], #1
-    ldrb    w12, [cases, op]
-    add     x12, cases, x12, lsl #4
-    br      x12
-.endm
+#include "trap/quick.inc"
 
 .macro push from
     str     top, [sp_, #8]!
@@ -109,6 +88,7 @@
 
     .section .text.hot.quick, "ax"
     .balign 64
+    .global quick_cases
 quick_cases:
     opcode  MP_BC_LOAD_CONST_STRING, load_string
     opcode  MP_BC_LOAD_GLOBAL, load_global
@@ -172,23 +152,6 @@ quick_cases:
     opcode  BINARY(FLOOR_DIVIDE), floor_divide
     opcode  BINARY(MODULO), modulo
     opcode  256, leave, 0
-
-// x1: behind the last argument. x0 = where the stack begins, which is nothing, and on it a top that is nothing, and stays
-// below.
-.macro begin handler
-    ldp     s, ip, [\handler, #HANDLER_FRAME]
-    add     x0, s, #STATE
-    sub     sp_, s, #16 - STATE
-    cmp     x1, x0
-    b.ls    2f
-1:  stp     xzr, xzr, [x1, #-16]!       // unbound; two at a time, for below is old_globals, which is
-    cmp     x1, x0                      // for those who call functions in the ordinary way
-    b.hi    1b
-2:  mov     depth, #0
-    mov     budget, #QUICK_BUDGET
-    adr     cases, quick_cases
-    next
-.endm
 
 // quick_t quick_run(handler_t *, mp_obj_t *at), and with arguments that are boxes: behind which is free
     .global quick_run, quick_run_boxed
@@ -1190,159 +1153,3 @@ wide_comparison:
     compared BINARY_OP_LESS_EQUAL, ls
     compared BINARY_OP_MORE_EQUAL, hs
     b       leave
-
-// ---- HVCs ---------------------------------------------------------------------------------------
-
-// handler_call_t, of an HVC (shortest.h): so many arguments that are small ints, behind cpu and nothing else. As in
-// short_calls.S, nothing of C is on the stack, where the guest's registers are, and it goes back to the guest by itself.
-.macro hvc n
-    .global quick_hvc_\n
-quick_hvc_\n:
-    mrs     x16, tpidr_el2
-    ldr     w16, [x16, #PCPU_ID]
-    ldr     x14, [x0, #VCPU_OBJECT]
-    ldp     locals, cache, [x2, #HANDLER_TOP]
-    adr     box, quick_boxes+BOXES
-.if \n == 1
-    ldr     x12, [sp, #REGS_X(1)]
-    lsr     x15, x12, #62
-.else
-    ldp     x12, x13, [sp, #REGS_X(1)]
-    orr     x15, x12, x13
-.if \n == 3
-    ldr     x17, [sp, #REGS_X(3)]
-    orr     x15, x15, x17
-.endif
-    lsr     x15, x15, #62
-.endif
-    orr     x15, x15, x16
-    mov     x16, #1
-    cbnz    x15, hvc_large              // the boot core only, and what fits
-    orr     x12, x16, x12, lsl #1
-    stp     x12, x14, [locals, #-16]
-.if \n == 2
-    orr     x13, x16, x13, lsl #1
-    str     x13, [locals, #-24]
-.elseif \n == 3
-    orr     x13, x16, x13, lsl #1
-    orr     x17, x16, x17, lsl #1
-    stp     x17, x13, [locals, #-32]
-.endif
-    sub     x1, locals, #8 + 8 * \n
-    b       hvc_run
-.endm
-
-    hvc     1
-    hvc     2
-    hvc     3
-hvc_run:
-    str     x2, [box, #-32]
-    adr     x30, hvc_ran
-    mov     x16, x2
-    mov     boxes, box
-    begin   x16
-
-hvc_large:
-    mrs     x16, tpidr_el2
-    ldr     w16, [x16, #PCPU_ID]
-    cbnz    w16, call_quick
-    str     x14, [locals, #-8]
-    sub     x3, locals, #8
-    add     x4, sp, #REGS_X(1)
-    ldrb    w5, [x2, #HANDLER_NARGS]
-    b       call_boxed
-
-hvc_ran:
-    cbnz    x0, 1f
-    restore_caller_saved_but_x0_x1 sp
-    mov     x0, x1
-    ldr     x1, [sp, #REGS_X(1)]
-    exception_return
-1:  cmp     x0, #QUICK_VM
-    b.ne    resume_fast
-    ldr     x1, [sp, #REGS_VCPU]
-    ldr     x2, [boxes, #-32]
-    mov     x0, #EXIT_TRAP
-    str     x2, [x1, #VCPU_ASKED]
-    b       guest_slow
-
-// ---- Device accesses ----------------------------------------------------------------------------
-
-// On the boot core, with two arguments behind cpu, and a method's self in front of it or nothing: offset and x17, an object.
-.macro access handler, offset, otherwise
-    mrs     x16, tpidr_el2
-    ldrh    w12, [\handler, #HANDLER_NARGS]
-    ldr     w16, [x16, #PCPU_ID]
-    ldr     x14, [x0, #VCPU_OBJECT]
-    bic     w15, w12, #0x100
-    eor     w15, w15, #2
-    orr     w15, w15, w16
-    cbnz    w15, \otherwise
-    mov     x16, \handler
-    mov     x13, #1
-    orr     x13, x13, \offset, lsl #1
-    ldp     locals, cache, [x16, #HANDLER_TOP]
-    adr     box, quick_boxes+BOXES
-    stp     x2, x30, [box, #-48]
-    str     x16, [box, #-32]
-    tbz     w12, #8, 1f
-    ldr     x15, [x16, #HANDLER_FIXED]
-    stp     x14, x15, [locals, #-16]
-    sub     x1, locals, #32
-    b       2f
-1:  str     x14, [locals, #-8]
-    sub     x1, locals, #24
-2:  stp     x17, x13, [x1]
-    mov     boxes, box
-.endm
-
-    .global quick_load, quick_store
-quick_load:
-    mov     x17, #OBJ_NONE
-    tbnz    w2, #ESR_SSE, 3f
-    access  x3, x5, load_quick
-    adr     x30, load_ran
-    begin   x16
-3:  b       load_quick
-
-load_ran:
-    ldp     x3, x30, [boxes, #-48]
-    cbnz    x0, 1f
-    mov     w0, #8
-    ubfx    w5, w3, #ESR_SAS, #2
-    ubfx    w4, w3, #ESR_SRT, #5
-    lsl     w0, w0, w5
-    neg     w0, w0
-    lsl     x1, x1, x0
-    lsr     x1, x1, x0
-    cmp     w4, #31
-    b.eq    skip
-    str     x1, [sp, x4, lsl #3]
-skip:
-    mrs     x0, elr_el2
-    add     x0, x0, #4
-    msr     elr_el2, x0
-    mov     x0, #0
-    ret
-1:  mov     w3, #1
-not_answered:
-    ldr     x1, [boxes, #-32]
-    mov     x2, x0
-    ldr     x0, [sp, #REGS_VCPU]
-    b       skipped_or_not
-
-quick_store:
-    lsr     x16, x4, #62
-    lsl     x17, x4, #1
-    cbnz    x16, store_quick
-    orr     x17, x17, #1
-    access  x1, x3, store_quick
-    adr     x30, store_ran
-    begin   x16
-
-store_ran:
-    ldr     x30, [boxes, #-40]
-    cmp     x0, #QUICK_VM
-    b.ne    skip
-    mov     w3, #0
-    b       not_answered

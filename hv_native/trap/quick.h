@@ -88,19 +88,6 @@ static inline bool quick_fits(uint64_t value) {
     return value >> 62 == 0;
 }
 
-// The shortest way of an HVC with so many arguments behind cpu: handler_call_t.
-uint64_t quick_hvc_1(vcpu_t *v, guest_regs_t *r, handler_t *h);
-uint64_t quick_hvc_2(vcpu_t *v, guest_regs_t *r, handler_t *h);
-uint64_t quick_hvc_3(vcpu_t *v, guest_regs_t *r, handler_t *h);
-
-// The same for a load and a store of a device, with both arguments, and of what else trap_fast.c's of these names.
-uint64_t quick_load(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, mp_obj_t *at, uint64_t offset);
-uint64_t quick_store(vcpu_t *v, handler_t *h, mp_obj_t *at, uint64_t offset, uint64_t value);
-uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, mp_obj_t *at, uint64_t offset);
-uint64_t store_quick(vcpu_t *v, handler_t *h, mp_obj_t *at, uint64_t offset, uint64_t value);
-uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, bool load);
-uint64_t call_boxed(vcpu_t *v, guest_regs_t *r, handler_t *h, mp_obj_t *at, const uint64_t *x, unsigned n);
-
 quick_t quick_run(handler_t *h, mp_obj_t *at);
 quick_t quick_run_boxed(handler_t *h, mp_obj_t *at, quick_box_t *end);
 

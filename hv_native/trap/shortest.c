@@ -10,9 +10,16 @@
 uint64_t words_hvc(vcpu_t *v, guest_regs_t *r, handler_t *h);
 uint64_t native_hvc(vcpu_t *v, guest_regs_t *r, handler_t *h);
 
-handler_call_t shortest_call(const handler_t *h) {
+// short_quick.S. By how many arguments there are behind cpu; an access has both.
+uint64_t quick_hvc_1(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t quick_hvc_2(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t quick_hvc_3(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t quick_load(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset);
+uint64_t quick_store(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value);
+
+static handler_call_t shortest_call(const handler_t *h) {
+    static const handler_call_t by_number[] = { call_quick, quick_hvc_1, quick_hvc_2, quick_hvc_3 };
     if (h->top != NULL) {
-        static const handler_call_t by_number[] = { call_quick, quick_hvc_1, quick_hvc_2, quick_hvc_3 };
         return h->nfixed == 0 && h->nargs < MP_ARRAY_SIZE(by_number) ? by_number[h->nargs] : call_quick;
     }
     switch (h->words) {
@@ -25,4 +32,10 @@ handler_call_t shortest_call(const handler_t *h) {
         default:
             return call_words;
     }
+}
+
+void shortest_ways(handler_t *h) {
+    h->call = shortest_call(h);
+    h->load = h->top != NULL ? quick_load : load_words;
+    h->store = h->top != NULL ? quick_store : store_words;
 }

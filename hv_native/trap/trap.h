@@ -19,6 +19,14 @@ uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h);
 uint64_t call_words_watched(vcpu_t *v, guest_regs_t *r, handler_t *h);
 uint64_t call_words(vcpu_t *v, guest_regs_t *r, handler_t *h);
 
+uint64_t call_boxed(vcpu_t *v, guest_regs_t *r, handler_t *h, mp_obj_t *at, const uint64_t *x, unsigned n);
+// And of a device access (handler_load_t, handler_store_t).
+uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset);
+uint64_t store_quick(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value);
+uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset);
+uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value);
+uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, bool load);
+
 // Finish, on the boot core, an exit that another core could not (EXIT_PYTHON): v is parked.
 exit_t trap_finish(vcpu_t *v);
 

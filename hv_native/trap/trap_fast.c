@@ -247,7 +247,7 @@ static NOINLINE uint64_t store_native(vcpu_t *v, handler_t *h, uint64_t offset, 
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
+uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
     if (!words_simple(h)) {
         return native_simple(h) ? load_native(v, r, esr, h, offset) : load_compiled(v, r, esr, h, offset);
     }
@@ -263,7 +263,7 @@ static NOINLINE uint64_t store_compiled(vcpu_t *v, handler_t *h, uint64_t offset
     return after_words(v);
 }
 
-static NOINLINE uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
     if (!words_simple(h) || !words_fits(h, 1, value)) {
         return native_simple(h) && quick_fits(value) ? store_native(v, h, offset, value) : store_compiled(v, h, offset, value);
     }
@@ -281,8 +281,8 @@ uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, bool load) {
     return EXIT_RESUME;
 }
 
-NOINLINE uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, mp_obj_t *at, uint64_t offset) {
-    at = quick_begin_at(v, h, at);
+NOINLINE uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset) {
+    mp_obj_t *at = quick_begin(v, h);
     if (at == NULL) {
         return EXIT_TRAP;
     }
@@ -307,8 +307,8 @@ static NOINLINE uint64_t store_boxed(vcpu_t *v, handler_t *h, uint64_t offset, u
     return EXIT_RESUME;
 }
 
-NOINLINE uint64_t store_quick(vcpu_t *v, handler_t *h, mp_obj_t *at, uint64_t offset, uint64_t value) {
-    at = quick_begin_at(v, h, at);
+NOINLINE uint64_t store_quick(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value) {
+    mp_obj_t *at = quick_begin(v, h);
     if (at == NULL) {
         return EXIT_TRAP;
     }
@@ -366,13 +366,8 @@ static NOINLINE uint64_t withheld_access(vcpu_t *v, guest_regs_t *r, uint64_t es
     return not_saved(esr, rt) ? EXIT_SAVE : watch_fast(v, r, esr);
 }
 
-static inline uint64_t python_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *handler, uint64_t offset, uint64_t value) {
-    bool write = (esr & ISS_WNR) != 0;
-    mp_obj_t *at = handler->top;
-    if (at == NULL) {
-        return write ? store_words(v, handler, offset, value) : load_words(v, r, esr, handler, offset);
-    }
-    return write ? quick_store(v, handler, at, offset, value) : quick_load(v, r, esr, handler, at, offset);
+static inline uint64_t python_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset, uint64_t value) {
+    return esr & ISS_WNR ? h->store(v, h, offset, value) : h->load(v, r, esr, h, offset);
 }
 
 static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
