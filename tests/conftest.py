@@ -80,8 +80,18 @@ def terminal():
         each.close()
 
 
+# Files whose tests start or stop what `make serve` and `make debug` do: there is one of each in a tree.
+SERVE = ("test_commands", "test_docs")
+
+
 def pytest_collection_modifyitems(config, items):
-    """Tests marked `long` run only when they are asked for: -m long."""
+    """Tests marked `long` run only when they are asked for: -m long.
+
+    Under pytest-xdist (make test WORKERS=2) a file's tests go to one worker, which boots its machines once.
+    """
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
+        file = item.path.stem
+        item.add_marker(pytest.mark.xdist_group("serve" if file in SERVE else file))
     if "long" not in config.option.markexpr:
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)

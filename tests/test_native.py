@@ -6,8 +6,9 @@ import contextlib
 import subprocess
 
 import pytest
+from elapid.console import CTRL_C
 from guestcode import link, run
-from harness import CTRL_C, ROOT, Hung, TargetError
+from harness import ROOT, Hung, TargetError
 
 # Both ways of each operation, with operands that fit in place, that do not, and that are no ints at all.
 OPERATIONS = """

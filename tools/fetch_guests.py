@@ -11,6 +11,7 @@ fetched again.
 """
 
 import argparse
+import fcntl
 import gzip
 import hashlib
 import lzma
@@ -392,6 +393,13 @@ def put(directory, files):
 
 def fetch(names):
     """Fetch the named guests that are not here yet; every file's checksum is printed."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with open(OUT / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a second one waits, then finds them
+        _fetch(names)
+
+
+def _fetch(names):
     missing = [name for name in names if not is_here(OUT / name)]
     if missing:
         for tool in ("apt-get", "dpkg-deb"):
