@@ -26,7 +26,7 @@ void hv_init(void) {
     p->stack_top = (uint64_t)__stack_top;
     p->fault_stack = (uint64_t)__fault_stack_top;
     p->mpidr = READ_SYSREG(mpidr_el1) & UINT64_C(0xFF00FFFFFF);
-    p->online = true;
+    p->online = p->python = true;
     WRITE_SYSREG(tpidr_el2, (uint64_t)p);
     WRITE_SYSREG(cnthctl_el2, CNTHCTL_HOST);
     event_clear();

@@ -37,6 +37,7 @@ def write(address: int, value: int, size: int = 4, /) -> None:
 def mem() -> tuple[int, int, int]:
     """The memory that VMs are made of: bytes that are free, bytes in all, bytes free in one piece."""
 
+def share(thousandths: int = ..., /) -> int: ...
 def latency(ticks: int) -> int:
     """Measure how long interrupts of this core wait, every so many counts of CNTPCT; 0 ends it. Returns the longest wait since the last call."""
 

@@ -15,6 +15,8 @@ typedef struct pcpu {
     uint64_t scratch[3];    // of vectors.S, when there is no stack
     unsigned id;            // 0 is the boot core, the only one that ever runs Python
     bool online;
+    bool python;            // MicroPython may be called: the boot core, but for the slices that its timer runs (share.c)
+    void (*after_irq)(void);    // once, when the interrupt that is handled here in EL2's own code has been ended
     struct vcpu *loaded;    // whose EL1 system registers are live on this core
     struct vcpu *running;   // loaded, and between guest_enter and guest_leave
     struct vcpu *fp_owner;  // whose FP registers are live on this core; NULL: EL2's own

@@ -155,7 +155,7 @@ static void hold_others(vcpu_t *v) {
 // another core the exit is finished there.
 static exit_t step_over(vcpu_t *v, const place_t *p) {
     uint64_t ipa = p->hook.key;
-    if (has_others(v->vm) && this_pcpu()->id != 0) {
+    if (has_others(v->vm) && !this_pcpu()->python) {
         set_seen(v);
         return EXIT_PYTHON;
     }
@@ -267,7 +267,7 @@ static bool wants_python(vcpu_t *v, const place_t *p) {
 
 // False: the boot core finishes this exit.
 static bool for_python(vcpu_t *v, const place_t *p, exit_t *why) {
-    if (LIKELY(this_pcpu()->id == 0) || !wants_python(v, p)) {
+    if (LIKELY(this_pcpu()->python) || !wants_python(v, p)) {
         return true;
     }
     v->exit.pc = v->regs->pc;

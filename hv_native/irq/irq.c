@@ -90,6 +90,12 @@ void irq_dispatch(void) {
 // From vectors.S: an interrupt while EL2's own code was running.
 void irq_el2(void) {
     irq_dispatch();
+    pcpu_t *me = this_pcpu();
+    if (UNLIKELY(me->after_irq != NULL)) {
+        void (*then)(void) = me->after_irq;
+        me->after_irq = NULL;
+        then();
+    }
 }
 
 void irq_init_core(void) {

@@ -35,7 +35,7 @@ static const uint64_t attributes[] = {
 };
 
 extern char __image_start[], __text_end[], __rodata_end[], __data_rw_end[];
-extern char __stack_bottom[], __stack_top[], __fault_stack_bottom[], __fault_stack_top[], __image_end[];
+extern char __stack_bottom[], __slice_stack_top[], __fault_stack_bottom[], __fault_stack_top[], __image_end[];
 
 // EL2's tables are all in the image, which is mapped in pages of its own: none of them can lie in a block
 // that is being split, and is unmapped for a moment while it is.
@@ -115,7 +115,7 @@ static void map_image(void) {
     map_between(__image_start, __text_end, MMU_CODE);
     map_between(__text_end, __rodata_end, MMU_RO);
     map_between(__rodata_end, __data_rw_end, MMU_DATA);
-    map_between(__stack_bottom, __stack_top, MMU_DATA);
+    map_between(__stack_bottom, __slice_stack_top, MMU_DATA);
     map_between(__fault_stack_bottom, __fault_stack_top, MMU_DATA);
     // What is left of the image's last 2 MB is RAM like any other.
     map_between(__image_end, (char *)ALIGN_UP((uint64_t)__image_end, BLOCK_2M), MMU_DATA);

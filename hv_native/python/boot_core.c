@@ -12,6 +12,7 @@
 #include "python/objects.h"
 #include "trap/trap.h"
 #include "vcpu/sched.h"
+#include "vcpu/share.h"
 #include "vcpu/smp.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vtimer.h"
@@ -122,7 +123,7 @@ static void sleep(void) {
 
 static uint64_t last_slice; // when the last one on the boot core ends, or ended
 
-void boot_core_step(void) {
+static void step(void) {
     boot_core_turn_anew(); // Python has had a look at what is there for it
     if (turn.others && turn.depth == 0 && !turn.owed) {
         turn.owed = true;
@@ -130,7 +131,9 @@ void boot_core_step(void) {
         return;
     }
     if (nested != NULL) {
-        sleep();
+        if (!share_while_waiting()) { // no second guest's exit is handled on top of the first one's
+            sleep();
+        }
         return;
     }
     if (runq_python_waits()) {
@@ -149,6 +152,12 @@ void boot_core_step(void) {
     sched_run_slice(v);
     nested = NULL;
     last_slice = v->slice_end;
+}
+
+void boot_core_step(void) {
+    share_python_ends();
+    step();
+    share_python_begins();
 }
 
 static bool elsewhere(const vcpu_t *v) {
@@ -194,6 +203,7 @@ void boot_core_serve_python(void) {
         sched_settle(v, why);
         irq_enable();
         nested = NULL;
+        share_python_begins();
     } while (!boot_core_turn_over());
 }
 
@@ -206,6 +216,7 @@ exit_t boot_core_alone(vcpu_t *v, exit_t (*run)(vcpu_t *v)) {
     sched_leave_core(v);
     irq_enable();
     nested = NULL;
+    share_python_begins();
     vtimer_stopped(v->vm);
     return why;
 }
@@ -238,10 +249,12 @@ static void serve_guests(mp_sched_node_t *node) {
     mp_sched_schedule_node(&python_node, serve_python);
 }
 
-static timer_t share_timer;
+static timer_t slices_timer;
 
 void boot_core_reset(void) {
-    timer_cancel(&share_timer);
+    timer_cancel(&slices_timer);
+    share_stop();
+    share_set(SHARE_DEFAULT);
     timer_cancel(&turn.next);
     turn.depth = 0;
     turn.end = turn.left = 0;
@@ -259,23 +272,30 @@ static bool any_in_background(void) {
     return false;
 }
 
-static void share(timer_t *t) {
+// With hv.share(0): between two of MicroPython's instructions.
+static void slices(timer_t *t) {
     uint64_t now = timer_now(), slice = timer_freq() / SLICE_HZ;
+    if (share_get() != 0) {
+        return;
+    }
     if (now < last_slice + slice) {
-        timer_arm(t, now + 3 * slice, share); // guests have theirs: nobody has to make room for them
+        timer_arm(t, now + 3 * slice, slices); // guests have theirs: nobody has to make room for them
         return;
     }
     if (!runq_empty() && this_pcpu()->running == NULL) {
         mp_sched_schedule_node(&slice_node, serve_guests);
     }
     if (any_in_background()) {
-        timer_arm(t, now + slice, share);
+        timer_arm(t, now + slice, slices);
     }
 }
 
 void boot_core_share(void) {
-    if (!share_timer.armed) {
-        timer_arm(&share_timer, timer_now() + timer_freq() / SLICE_HZ, share);
+    bool native = share_get() != 0;
+    if (native && any_in_background()) {
+        share_start();
+    } else if (!native && !slices_timer.armed) {
+        timer_arm(&slices_timer, timer_now() + timer_freq() / SLICE_HZ, slices);
     }
 }
 

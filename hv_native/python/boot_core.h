@@ -9,7 +9,8 @@
 
 // Interrupts masked: run what is to be run until an event, or sleep until an interrupt.
 void boot_core_step(void);
-// From now on guests get a slice now and then even while a script keeps the boot core busy.
+// A VM has been started in the background, or hv.share() has changed: guests get slices even while a script keeps the boot
+// core busy.
 void boot_core_share(void);
 
 // Boot core: those whose work guests can ask for without end do it in turns (boot_core.c). Begin; false: it is the turn

@@ -12,12 +12,14 @@
 #include "core/platform.h"
 #include "core/syndrome.h"
 #include "memory/mem.h"
+#include "python/boot_core.h"
 #include "python/objects.h"
 #include "python/sysreg_access.h"
 #include "python/sysreg_table.h"
 #include "trap/callback.h"
 #include "trap/el2_fault.h"
 #include "trap/numbers.h"
+#include "vcpu/share.h"
 #include "vm/fp.h"
 #include "vm/policy.h"
 #include "vm/vm.h"
@@ -113,7 +115,9 @@ static mp_obj_t hv_msr(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
         }
     }
     if (reg == EL2_CPTR) {
+        uint64_t daif = irq_save(); // a slice might be that guest's
         fp_take_for_el2(); // or the guest whose FP registers are live would lose them
+        irq_restore(daif);
     }
     if (sysreg_write(enc, value) != 0) {
         char name[SYSREG_NAME_MAX];
@@ -162,6 +166,21 @@ static mp_obj_t hv_mem(void) {
     return mp_obj_new_tuple(3, items);
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(hv_mem_obj, hv_mem);
+
+// share(thousandths=None) -> thousandths before
+static mp_obj_t hv_share(size_t n_args, const mp_obj_t *args) {
+    unsigned before = share_get();
+    if (n_args > 0) {
+        mp_int_t part = unbox_int(args[0]);
+        if (part < 0 || part > (mp_int_t)SHARE_MAX) {
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("share is from 0 to %u thousandths of the first core, not %ld"), SHARE_MAX, (long)part);
+        }
+        share_set((unsigned)part);
+        boot_core_share();
+    }
+    return MP_OBJ_NEW_SMALL_INT(before);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_share_obj, 0, 1, hv_share);
 
 // platform() -> dict
 static mp_obj_t hv_platform(void) {
@@ -237,6 +256,7 @@ static const mp_rom_map_elem_t globals[] = {
     { MP_ROM_QSTR(MP_QSTR_mmu_parts), MP_ROM_PTR(&hv_mmu_parts_obj) },
     { MP_ROM_QSTR(MP_QSTR_mem), MP_ROM_PTR(&hv_mem_obj) },
     { MP_ROM_QSTR(MP_QSTR_latency), MP_ROM_PTR(&hv_latency_obj) },
+    { MP_ROM_QSTR(MP_QSTR_share), MP_ROM_PTR(&hv_share_obj) },
     { MP_ROM_QSTR(MP_QSTR_platform), MP_ROM_PTR(&hv_platform_obj) },
     { MP_ROM_QSTR(MP_QSTR_poweroff), MP_ROM_PTR(&hv_poweroff_obj) },
     { MP_ROM_QSTR(MP_QSTR_interactive), MP_ROM_PTR(&hv_interactive_obj) },

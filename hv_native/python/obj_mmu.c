@@ -97,14 +97,14 @@ MP_DEFINE_CONST_FUN_OBJ_2(hv_mmu_translate_obj, hv_mmu_translate);
 // mmu_parts() -> ((name, start, end), ...) of the image
 static mp_obj_t hv_mmu_parts(void) {
     extern char __image_start[], __patch_start[], __patch_end[], __text_end[], __rodata_end[], __data_rw_end[];
-    extern char __stack_bottom[], __stack_top[], __fault_stack_bottom[], __fault_stack_top[];
+    extern char __stack_bottom[], __slice_stack_top[], __fault_stack_bottom[], __fault_stack_top[];
     static const struct {
         qstr_short_t name;
         char *start, *end;
     } parts[] = {
         { MP_QSTR_text, __image_start, __text_end }, { MP_QSTR_patch, __patch_start, __patch_end },
         { MP_QSTR_rodata, __text_end, __rodata_end }, { MP_QSTR_data, __rodata_end, __data_rw_end },
-        { MP_QSTR_stack, __stack_bottom, __stack_top }, { MP_QSTR_fault_stack, __fault_stack_bottom, __fault_stack_top },
+        { MP_QSTR_stack, __stack_bottom, __slice_stack_top }, { MP_QSTR_fault_stack, __fault_stack_bottom, __fault_stack_top },
     };
     mp_obj_t list[ARRAY_LEN(parts)];
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {

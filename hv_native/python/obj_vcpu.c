@@ -18,6 +18,7 @@
 #include "trap/el2_fault.h"
 #include "trap/numbers.h"
 #include "trap/sysreg_emulate.h"
+#include "vcpu/share.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
 #include "vm/el1_state.h"
@@ -39,7 +40,7 @@ vcpu_t *hv_vcpu_get_stopped(mp_obj_t self) {
     // Off its core for the moment, any other may take it at any time.
     bool about_to = v->on == NULL && cpus_online > 1
         && (v->state == VCPU_READY || v->state == VCPU_RUNNING || v->state == VCPU_IDLE);
-    if ((v->on != NULL && v->on != this_pcpu()) || about_to) {
+    if ((v->on != NULL && v->on != this_pcpu()) || about_to || share_may_run(v)) {
         mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("cpu %u is running: vm.pause() first"), v->id);
     }
     return v;
@@ -580,6 +581,10 @@ static void write_vcpu(const mp_print_t *print, mp_obj_t self) {
     }
     if (v->on != NULL && v->on != this_pcpu()) {
         mp_printf(print, "<VCPU %u of %s: running on core %u>", v->id, v->vm->name, v->on->id);
+        return;
+    }
+    if (share_may_run(v)) {
+        mp_printf(print, "<VCPU %u of %s: running in the background>", v->id, v->vm->name);
         return;
     }
     uint64_t p = v->regs->pstate, el2 = v->sp_el2;

@@ -45,7 +45,7 @@ static exit_t carry_out(vcpu_t *v, action_t action, bool complete) {
 exit_t trap_ask(vcpu_t *v, hook_t *h, unsigned n, const uint64_t *raw, bool load, bool complete, outcome_t *out, bool *done) {
     *done = true;
     v->regs->pc = v->exit.pc;
-    if (this_pcpu()->id != 0) {
+    if (!this_pcpu()->python) {
         return EXIT_PYTHON;
     }
     v->moved = v->skip = false;

@@ -24,6 +24,7 @@
 #include "trap/numbers.h"
 #include "trap/quick.h"
 #include "trap/words.h"
+#include "vcpu/share.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -252,7 +253,7 @@ static bool unbox(vcpu_t *v, handler_t *h, const mp_obj_t *top, mp_obj_t *at, mp
 // As in trap_fast.c, for exits that did not come by there.
 static quick_t handler_start(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
     static const quick_t not = { QUICK_VM, 0 };
-    if (h->top == NULL || this_pcpu()->id != 0) {
+    if (h->top == NULL || !this_pcpu()->python) {
         // What a native function could not do then, it cannot now.
         return h->words == WORDS_NATIVE ? not : words_call(v, h, n, raw, load);
     }
@@ -418,6 +419,7 @@ bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool loa
     uint64_t outer = handler_since;
     int16_t locked = MP_STATE_VM(sched_state);
     handler_since = timer_now();
+    share_python_begins();
     irq_enable();
     bool ok = handler_call(v, h, n, raw, load, out);
     irq_disable();

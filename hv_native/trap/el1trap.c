@@ -255,7 +255,7 @@ static exit_t el1_exception(vcpu_t *v, unsigned i, uint64_t offset) {
         run_original(v, i);
         return EXIT_RESUME;
     }
-    if (this_pcpu()->id != 0) {
+    if (!this_pcpu()->python) {
         return EXIT_PYTHON;
     }
     t->hits++;

@@ -69,7 +69,7 @@ static inline quick_link_t *quick_link(mp_code_state_t *s) {
 // Fill in h's frame from quick_begin's pointer downwards (`*--at = argument`), as many as h->nargs, and
 // give the rest to quick_run. NULL: this handler, or this core, cannot. Boot core, interrupts masked.
 static inline mp_obj_t *quick_begin_at(vcpu_t *v, handler_t *h, mp_obj_t *at) {
-    if (this_pcpu()->id != 0) {
+    if (!this_pcpu()->python) {
         return NULL;
     }
     for (unsigned i = 0; i < h->nfixed; i++) {

@@ -75,7 +75,7 @@ static bool will_ask(const vcpu_t *v, const hook_t *h, bool write, uint64_t valu
 }
 
 verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *value) {
-    if (this_pcpu()->id != 0 && will_ask(v, *at, write, *value)) {
+    if (!this_pcpu()->python && will_ask(v, *at, write, *value)) {
         return RULE_LATER;
     }
     for (hook_t *h = *at; h != NULL; h = h->below, passed = false) {

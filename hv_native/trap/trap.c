@@ -125,7 +125,7 @@ static exit_t after_exit(vcpu_t *v, exit_t why) {
     if (why == EXIT_RESUME) {
         if (v->kicked) {
             why = EXIT_KICK;
-        } else if (this_pcpu()->id == 0 && callback_events_pending()) {
+        } else if (this_pcpu()->python && callback_events_pending()) {
             why = EXIT_EVENT;
         }
     }

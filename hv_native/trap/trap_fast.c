@@ -44,7 +44,7 @@ static inline uint64_t after_words(vcpu_t *v) {
 
 uint64_t call_words_watched(vcpu_t *v, guest_regs_t *r, handler_t *h) {
     uint64_t got;
-    if (this_pcpu()->id != 0 || !words_watch(v, h, (uint64_t)MP_OBJ_FROM_PTR(v->object), r->x, &got)) {
+    if (!this_pcpu()->python || !words_watch(v, h, (uint64_t)MP_OBJ_FROM_PTR(v->object), r->x, &got)) {
         return EXIT_TRAP;
     }
     r->x[0] = got;
@@ -613,7 +613,7 @@ uint64_t trap_saved(guest_regs_t *r) {
 // The rest of what came; and what else there is to do is found after it.
 static NOINLINE uint64_t irq_any(vcpu_t *v, uint32_t iar) {
     irq_handle(iar);
-    return v->kicked || (this_pcpu()->id == 0 && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
+    return v->kicked || (this_pcpu()->python && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
 }
 
 // The two that come all the time leave nothing behind that a guest would have to make way for.

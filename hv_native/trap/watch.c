@@ -187,7 +187,7 @@ static bool watch_access(vcpu_t *v, uint64_t va, uint64_t ipa, unsigned size, bo
         }
         return true;
     }
-    for (unsigned k = first; this_pcpu()->id != 0 && (w = next_touched(ws, &k, ipa, ipa + size, rights)) != NULL;) {
+    for (unsigned k = first; !this_pcpu()->python && (w = next_touched(ws, &k, ipa, ipa + size, rights)) != NULL;) {
         if (w->handler != NULL) {
             *why = EXIT_PYTHON;
             return false;
@@ -278,7 +278,7 @@ static inline char *page_host(vcpu_t *v, uint64_t page, unsigned needed) {
 // The handler of the only watch that is touched, if it can be called as trap_fast.c calls others. False: nothing has been
 // done, or v->asked says that ask() is to go on with it.
 static bool quick_ask(vcpu_t *v, handler_t *h, const uint64_t *raw) {
-    mp_obj_t *at = this_pcpu()->id == 0 ? quick_begin(v, h) : NULL;
+    mp_obj_t *at = this_pcpu()->python ? quick_begin(v, h) : NULL;
     for (unsigned i = 0; at != NULL && i < h->nargs; i++) {
         if (!quick_fits(raw[i])) {
             return false;

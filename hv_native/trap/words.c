@@ -216,7 +216,7 @@ static quick_t native_call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *
 }
 
 quick_t words_call(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load) {
-    if (h->words == WORDS_NOT || this_pcpu()->id != 0) {
+    if (h->words == WORDS_NOT || !this_pcpu()->python) {
         return (quick_t) { QUICK_VM, 0 };
     }
     return h->words == WORDS_NATIVE ? native_call(v, h, n, raw, load) : viper_call(v, h, n, raw, load);

@@ -30,6 +30,17 @@ guest_enter:
     restore_caller_saved x1
     exception_return
 
+// void call_on_stack(void (*fn)(void), char *top)
+    .global call_on_stack
+call_on_stack:
+    stp     x29, x30, [sp, #-16]!
+    mov     x29, sp
+    sub     sp, x1, #16                 // never equal to the top: vectors.S tests one bit of SP
+    blr     x0
+    mov     sp, x29
+    ldp     x29, x30, [sp], #16
+    ret
+
     .global guest_leave
 guest_leave:
     mov     x9, x0

@@ -28,6 +28,11 @@ static void slice_over(timer_t *t) {
     }
 }
 
+// The boot core, in a turn of the guests' while MicroPython computes.
+static bool in_share(void) {
+    return this_pcpu()->id == 0 && !this_pcpu()->python;
+}
+
 // Where a vCPU goes when it has left the guest on this core.
 void sched_settle(vcpu_t *v, exit_t why) {
     bool again = why == EXIT_RESUME || why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ;
@@ -45,7 +50,7 @@ void sched_settle(vcpu_t *v, exit_t why) {
         v->state = VCPU_STOPPED;
     } else if (why == EXIT_IDLE && !vgic_pending(v)) {
         v->state = VCPU_IDLE;
-    } else if (why == EXIT_EVENT && timer_now() < v->slice_end) {
+    } else if ((why == EXIT_EVENT || (why == EXIT_KICK && in_share())) && timer_now() < v->slice_end) {
         runq_add_first(v);
     } else if (UNLIKELY(v->off)) {
         v->off = false;
@@ -68,20 +73,24 @@ void sched_leave_core(vcpu_t *v) {
     }
 }
 
-void sched_run_slice(vcpu_t *v) {
+void sched_run_until(vcpu_t *v, uint64_t end) {
     slice_t slice = { .vcpu = v };
     uint64_t now = timer_now();
     if (v->slice_end <= now) {
         v->slice_end = now + timer_freq() / SLICE_HZ;
     }
-    timer_arm(&slice.timer, v->slice_end, slice_over);
+    timer_arm(&slice.timer, v->slice_end < end ? v->slice_end : end, slice_over);
     exit_t why = vcpu_run(v);
     timer_cancel(&slice.timer);
     sched_leave_core(v);
     sched_settle(v, why);
 }
 
-// ---- The boot core's steps ----------------------------------------------------------------------
+void sched_run_slice(vcpu_t *v) {
+    sched_run_until(v, UINT64_MAX);
+}
+
+// ---- The other cores ----------------------------------------------------------------------
 
 void sched_secondary(void) {
     for (;;) {

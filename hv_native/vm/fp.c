@@ -45,6 +45,15 @@ void fp_take_for_guest(vcpu_t *v) {
     this_pcpu()->fp_owner = v;
 }
 
+void fp_keep(fp_state_t *to) {
+    fp_store(to);
+}
+
+void fp_bring_back(const fp_state_t *from) {
+    trap_fp(false);
+    fp_load(from);
+}
+
 void fp_release(void) {
     trap_fp(false);
 }

@@ -7,12 +7,13 @@
 #define HV_FP_H
 
 #include <stdbool.h>
-
-struct vcpu;
+#include "vm/vcpu_state.h"
 
 bool fp_take_for_el2(void);             // save the owner's registers; false: EL2 had them already
-void fp_take_for_guest(struct vcpu *v); // the guest's first use since it was loaded
-void fp_save(struct vcpu *v);           // make v's copy in memory current, wherever it was on this core
+void fp_take_for_guest(vcpu_t *v); // the guest's first use since it was loaded
+void fp_save(vcpu_t *v);           // make v's copy in memory current, wherever it was on this core
+void fp_keep(fp_state_t *to);           // EL2's own, which nobody else's may be, for later
+void fp_bring_back(const fp_state_t *from);
 void fp_release(void);                  // let EL2 use FP without another thought (panic)
 
 #endif

@@ -116,6 +116,21 @@ vcpu_t *runq_take(void) {
     return v;
 }
 
+vcpu_t *runq_take_background(void) {
+    unsigned core = this_pcpu()->id;
+    uint64_t daif = runq_lock();
+    vcpu_t *v = runq.first;
+    while (v != NULL && (v->vm->foreground || !may_run(v, core))) {
+        v = v->next;
+    }
+    if (v != NULL) {
+        remove_from_queue(v);
+        v->state = VCPU_RUNNING;
+    }
+    runq_unlock(daif);
+    return v;
+}
+
 // This core has something to do that runq_take() does not know of.
 void runq_awake(void) {
     uint64_t daif = runq_lock();

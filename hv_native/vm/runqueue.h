@@ -50,6 +50,7 @@ bool runq_last_on(const vcpu_t *v);         // all other vCPUs of its VM are off
 
 // What this core is to run now; NULL: it may sleep, and is called when there is something.
 vcpu_t *runq_take(void);
+vcpu_t *runq_take_background(void);         // of a VM that nobody waits for; NULL says nothing about sleep
 void runq_awake(void);                      // it has something to do that runq_take does not know of
 
 // Boot core: the vCPU that has waited longest for Python, or NULL; and forget those of a VM, which stay before

@@ -57,6 +57,7 @@ _built_of = (
 # Names that live in a module of another name.
 _LAZY = {
     "bench": "bench",
+    "share": "share",
     "consoles": "consoles",
     "explain": "syndrome",
     "events": "event",

@@ -41,6 +41,7 @@ regs\tSystem registers by name, live, on the core that runs Python.\v\v    from 
 RETRY\tFrom a handler: run the instruction again, something has been changed.
 serial(n=None)\tThe machine's n-th serial line, a stream: 0 is the console (machine.UART), then its other UARTs in the device tree's order, then virtio consoles (machine.Serial). Without n: all of them, as a list.
 SERROR\tFrom a handler: an SError becomes pending for the guest (HCR_EL2.VSE).
+share(part=None)\tThe part of the first core that guests in the background get while MicroPython computes or collects: 0 to 0.95, at first 0.5. Returns what it was. While MicroPython waits they have all of it. 0: slices only between two of MicroPython's instructions, and vCPUs can be looked into without vm.pause() where there is one core.
 SKIP\tFrom a handler: go on behind the instruction, registers as they are.
 snapshot\tSnapshots of a VM: vm.snapshot(), vm.back().\v\vA snapshot costs nothing but the pages that are written afterwards: each is kept, as it was, when it is first written. Going back puts those in their places again.
 STOP\tFrom a handler: the same, but first vm.run() returns.

@@ -16,7 +16,7 @@ $(BUILD)/py/modbuiltins.o: CFLAGS += -include class_dict.h
 # Addresses: the image and its data are below 1 MB, so one ADR reaches any of it. Not so the stacks behind it, which
 # these name; the linker says so when there is another.
 FAR_O = $(addprefix $(BUILD)/,$(addsuffix .o,main hv_native/hv hv_native/core/platform hv_native/memory/mem \
-	hv_native/memory/mmu hv_native/python/obj_mmu hv_native/python/sysreg_access hv_native/trap/el2_fault))
+	hv_native/memory/mmu hv_native/python/obj_mmu hv_native/python/sysreg_access hv_native/trap/el2_fault hv_native/vcpu/share))
 $(filter-out $(FAR_O),$(filter %.o,$(OBJ))): CFLAGS += -mcmodel=tiny
 
 # Speed: -O2 where upstream's perf_bench shows that it pays, or where a collection or an interrupt

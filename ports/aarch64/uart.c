@@ -115,9 +115,19 @@ void uart_tx_char(char c) {
     }
 }
 
+static bool try_char(char c) {
+    return LIKELY(pl011_base != 0) ? pl011_put(pl011_base, (uint8_t)c) : uart_out(line, (uint8_t)c);
+}
+
+// Between the look at the FIFO and the store nobody else may fill it: a guest's console, in a slice of an interrupt's.
 void uart_tx_strn(const char *str, size_t len) {
-    for (; len; --len) {
-        uart_tx_char(*str++);
+    for (; len; --len, ++str) {
+        bool sent = false;
+        while (!sent) {
+            mp_uint_t state = mp_hal_irq_save();
+            sent = try_char(*str);
+            mp_hal_irq_restore(state);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ from _hv import ABORT as ABORT, PASS as PASS, RETRY as RETRY, SERROR as SERROR, 
 from machine import blob as blob, initrd as initrd
 from .vm import VM as VM
 from .bench import bench as bench
+from .share import share as share
 from .consoles import consoles as consoles
 from .syndrome import explain as explain
 from .event import events as events
