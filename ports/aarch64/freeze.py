@@ -32,11 +32,38 @@ def is_packed(module):
     return bool(found) and found[-1][0] != "!"
 
 
-def pack(name, path):
-    """The C array of one .mpy file, or None for a file that is too large for its 2 bytes of size."""
-    code = Path(path).read_bytes()
-    if len(code) > 0xFFFF:
-        return None
+def number(code, at):
+    """(number, place behind it), as .mpy files have them: 7 bits a byte, the highest first."""
+    value = 0
+    while code[at] & 0x80:
+        value, at = value << 7 | code[at] & 0x7F, at + 1
+    return value << 7 | code[at], at + 1
+
+
+def encoded(value):
+    first = encoded(value >> 7) if value >> 7 else b""
+    return bytes([*(byte | 0x80 for byte in first), value & 0x7F])
+
+
+def with_numbers(code, strings):
+    """A .mpy file whose names are those strings of the image by their numbers that the image has: a lowest bit of 1 says
+    that it is one of the first, which every MicroPython has alike, and the loader takes it for what it is.
+    """
+    count, at = number(code, 4)
+    _, at = number(code, at)
+    made = code[:at]
+    for _ in range(count):
+        size, start = number(code, at)
+        end = start if size & 1 else start + (size >> 1) + 1
+        known = None if size & 1 else strings.get(code[start : end - 1])
+        made += code[at:end] if known is None else encoded(known << 1 | 1)
+        at = end
+    return made + code[at:]
+
+
+def pack(name, path, strings):
+    """The C array of one .mpy file."""
+    code = with_numbers(Path(path).read_bytes(), strings)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9)
     data = bytes([0, *len(code).to_bytes(2, "little")]) + deflate.compress(code) + deflate.flush()
     values = ",".join(map(str, data))
@@ -85,12 +112,24 @@ def module_table(text):
     )
 
 
+def first_pools(header):
+    """(hash, size, text) of each string that C knows, by its number. The text is as C writes it."""
+    defined = re.findall(r'(?m)^QDEF([01])\(\w+, (\d+), (\d+), "(.*)"\)$', header)
+    return [row[1:] for row in sorted(defined, key=lambda row: row[0])]
+
+
+def string_numbers(text, header):
+    """Number by string, of those in which C has nothing to escape."""
+    own = part(
+        text, r"mp_qstr_frozen_const_pool = \{.*?\n    \{\n(.*?)\n    \},", "frozen strings"
+    )
+    strings = [row[2] for row in first_pools(header)] + re.findall(r'(?m)^ +"(.*)",$', own)
+    return {s.encode(): n for n, s in enumerate(strings) if s and "\\" not in s}
+
+
 def string_table(text, header):
     """The strings of the image's three pools, by the low bits of their hashes."""
-    defined = re.findall(r"(?m)^QDEF([01])\(\w+, (\d+), (\d+), ", header)
-    hashes = [
-        int(code) if int(size) else None for _, code, size in sorted(defined, key=lambda d: d[0])
-    ]
+    hashes = [int(code) if int(size) else None for code, size, _ in first_pools(header)]
     count = len(hashes)
     own = part(text, r"mp_qstr_frozen_const_hashes\[\] = \{(.*?)\}", "hashes of strings")
     hashes += map(int, re.findall(r"\d+", own))
@@ -111,31 +150,37 @@ def string_table(text, header):
 
 def freeze(command):
     """Run mpy-tool.py on what stays as it is, and add the packed modules to its output."""
-    arrays, names, entries = [], [], []
+    packed = {}
     for path in [argument for argument in command if argument.endswith(".mpy")]:
         module = path.split("/frozen_mpy/")[-1].replace(".mpy", ".py")
-        if not is_packed(module):
-            continue
-        name = "packed_" + re.sub(r"\W", "_", module)
-        if array := pack(name, path):
-            command = [argument for argument in command if argument != path]
-            arrays.append(array)
-            names.append(f'    "{module}\\0"\n')
-            entries.append(f"    (const void *)({name} + 1),\n")
-    command = [command[0], str(CLASSES), *command[1:]]
-    run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if is_packed(module) and Path(path).stat().st_size <= 0xFFFF:  # 2 bytes of size
+            packed[module] = path
+    frozen = [argument for argument in command if argument not in packed.values()]
+    run = subprocess.run(
+        [command[0], str(CLASSES), *frozen[1:]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     text = run.stdout
-    if run.returncode == 0 and names:
-        text = insert(text, r'    "\\0"\n};', "end of mp_frozen_names", "".join(names))
-        text = insert(
-            text, r"(?m)^const char mp_frozen_names\[", "mp_frozen_names", "".join(arrays)
-        )
-        start, head, rest = text.partition(" mp_frozen_mpy_content[] = {\n")
-        text = start + head + insert(rest, r"\};", "mp_frozen_mpy_content", "".join(entries))
     if run.returncode == 0:
-        tables = module_table(text) + string_table(text, QSTRS.read_text())
-        text += '\n#include "frozen.h"\n' + tables
+        header = QSTRS.read_text()
+        text = add_packed(text, packed, string_numbers(text, header))
+        text += '\n#include "frozen.h"\n' + module_table(text) + string_table(text, header)
     return run.returncode, (text + STAMP).encode()
+
+
+def add_packed(text, packed, strings):
+    arrays, names, entries = "", "", ""
+    for module, path in packed.items():
+        name = "packed_" + re.sub(r"\W", "_", module)
+        arrays += pack(name, path, strings)
+        names += f'    "{module}\\0"\n'
+        entries += f"    (const void *)({name} + 1),\n"
+    text = insert(text, r'    "\\0"\n};', "end of mp_frozen_names", names)
+    text = insert(text, r"(?m)^const char mp_frozen_names\[", "mp_frozen_names", arrays)
+    start, head, rest = text.partition(" mp_frozen_mpy_content[] = {\n")
+    return start + head + insert(rest, r"\};", "mp_frozen_mpy_content", entries)
 
 
 def main():

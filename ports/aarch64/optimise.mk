@@ -24,7 +24,7 @@ $(filter-out $(FAR_O),$(filter %.o,$(OBJ))): CFLAGS += -mcmodel=tiny
 HOT_FILES = \
 	py/argcheck py/bc py/binary py/gc py/malloc py/map py/obj py/objarray py/objboundmeth py/objclosure \
 	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm uart uart_pl011 gc_alloc lookup \
-	hv_native/core/event hv_native/vcpu/psci \
+	hv_native/core/event hv_native/core/tree hv_native/memory/pgtable hv_native/vcpu/psci \
 	hv_native/irq/irq hv_native/irq/timer hv_native/vgic/vtimer hv_native/vgic/vtimer_level hv_native/vgic/vgic_fast \
 	hv_native/vgic/vgic_lr hv_native/vm/runqueue hv_native/vcpu/sched hv_native/vcpu/vcpu hv_native/trap/trap_fast hv_native/trap/watch \
 	hv_native/trap/mmio_decode hv_native/trap/quick_calls hv_native/insight/breaks hv_native/vcpu/a64 hv_native/vcpu/step
