@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: F811
 """Breakpoints: planted in a guest's code, found in C, stepped over without being seen or slipped past."""
 
 import pytest
 from guestcode import assemble, link, run
-from test_virtio_linux import images, machine  # noqa: F401
 from test_watch import MMU
 
 # A function with what kernels' functions begin with, called x20 times; x28 is its sum.
@@ -751,43 +749,3 @@ other.pause()
 print(wrong)
 """
     assert run(each_target, code, script, 60, at=at) == "[]\n"
-
-
-LINUX = """
-vm = hv.VM("linux", ram="256M", cpus=4)
-boot(vm)
-va = int(sh(vm, "grep -w do_sys_openat2 /proc/kallsyms").split()[0], 16)
-ipa = vm._vm.ipa_of(va)
-def opens(n):
-    f = "f() { n=$1; while [ $n -gt 0 ]; do : < /init; n=$((n-1)); done; }; "
-    sh(vm, f + "(f %d & f %d & f %d & f %d & wait)" % (n, n, n, n), 600)
-before = vm.memory[ipa : ipa + 64]
-seen = [0]
-def hook(cpu):
-    seen[0] += 1
-bps = [vm.on(va, hook)] + [vm.on(va + 4 * n, action="count") for n in range(1, 5)]
-opens(0)
-zero = bps[0].hits
-opens(COUNT // 4)
-print({bp.hits - 2 * zero for bp in bps}, seen[0] - 2 * zero, vm.memory[ipa : ipa + 64] == before)
-for bp in bps: bp.remove()
-print(vm.memory[ipa : ipa + 64] == before, sh(vm, "dmesg | grep -ci -e warning -e oops"))
-"""
-
-
-def opens_of_linux(machine, gic, count):
-    target = machine(gic=gic, smp=4)
-    lines = target.exec(LINUX.replace("COUNT", str(count)), seconds=900).splitlines()
-    assert lines == [f"{{{count}}} {count} True", "True 0"]
-
-
-@pytest.mark.parametrize("gic", [2, 3])
-def test_opens_of_linux(machine, gic):
-    """Debian's kernel, four processes on four cores: as many hits as opens, at a kernel function's first instructions."""
-    opens_of_linux(machine, gic, 400)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("gic", [2, 3])
-def test_ten_thousand_opens_of_linux(machine, gic):
-    opens_of_linux(machine, gic, 10_000)

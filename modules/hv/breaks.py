@@ -35,16 +35,19 @@ class Breakpoint:
         self.where = (
             f"ipa {ipa:#x}" if where is None else where if isinstance(where, str) else hex(where)
         )
-        self._vm, self._f, self._when, self._ret = vm, f, when, ret
+        self._vm, self._f, self._ret = vm, f, ret
         self._once, self._count, self._hits = once, count, 0
-        self._space = None if pid is None else number(pid, "pid=")
+        self._space = None
+        if pid is not None:
+            self._space, when = _process(vm, number(pid, "pid="), where, when)
         self._back = {}  # where it returns to: what is planted there
         self._inside = set()  # stack pointers of those that have not returned
         va, user = None, False
         if ipa is None:
-            va, ipa, user = find(vm, where)
-        el0 = pid is not None or (user if el0 is None else el0)
+            va, ipa, user = find(vm, where, self._space)
+        el0 = self._space is not None or (user if el0 is None else el0)
         self._plant = lambda *how: vm._vm.breakpoint(ipa, va, el0, *how, None, self._space, None)
+        self._when = when
         if when is not None or ret is not None:
             self._action = _ACTIONS.get(action)
             self._b = self._plant(_PYTHON, self._entered, 1, False)
@@ -129,10 +132,20 @@ class Breakpoint:
         return f"<Breakpoint {self.where}: {self.hits} hit{s}{hard}{off}>"
 
 
-def find(vm, where):
-    """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it."""
+def find(vm, where, space=None):
+    """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it. space: which,
+    by TTBR0_EL1 or CONTEXTIDR_EL1.
+    """
+    from . import processes
+
     va = vm.address(where)
-    return va, vm._vm.ipa_of(va), va >> 55 == 0 and vm._vm.ipa_of(va, True) is not None
+    if space is not None and not va >> 63:
+        return va, _of_program(vm, va, space) or processes.translate(vm, va, space), True
+    ipa = vm._vm.ipa_of(va)
+    if ipa is None and va >> 63:
+        kernel = vm.symbols.kernel()
+        ipa = kernel and (processes.translate(vm, va) or kernel.ipa(va))
+    return va, ipa, va >> 55 == 0 and vm._vm.ipa_of(va, True) is not None
 
 
 def _ipa(cpu, va, el0):
@@ -142,6 +155,34 @@ def _ipa(cpu, va, el0):
         return cpu.translate(va, False, el0)[0]
     except Fault:
         return None  # nowhere now
+
+
+def _process(vm, pid, where, when):
+    """(what TTBR0_EL1 or CONTEXTIDR_EL1 is there, when=) of pid=. In Linux's kernel both may be another one's: there the
+    process is asked for.
+    """
+    from . import processes
+
+    kernels = where is not None and vm.address(where) >> 63
+    if pid >= 1 << 22 or not processes.has(vm):  # Linux has no such numbers (PID_MAX_LIMIT)
+        return (pid & 0xFFFF_FFFF_FFFE if pid >> 32 else pid), when
+    if not kernels:
+        return processes.space(vm, pid), when
+    is_there = processes.is_current(vm, pid)
+    return None, is_there if when is None else lambda cpu: is_there(cpu) and when(cpu)
+
+
+def _of_program(vm, va, space):
+    # Where a cpu is in that program; Linux's tables can be asked without one.
+    from _hv import Fault
+
+    for cpu in vm.cpu:
+        try:
+            if space in (cpu.sysreg["TTBR0_EL1"] & 0xFFFF_FFFF_FFFE, cpu.sysreg["CONTEXTIDR_EL1"]):
+                return cpu.translate(va, False, True)[0]
+        except (RuntimeError, Fault):
+            pass  # it runs; or it is not mapped there
+    return None
 
 
 def run_until(vm, where, timeout_ms=None, **how):

@@ -127,6 +127,16 @@ class Symbols:
             )
         return found
 
+    def kernel(self):
+        """The Kallsyms of the Linux that is in its memory, or None. It has a note once that runs."""
+        if self._kernel and not self._kernel.noted():
+            self._kernel = None  # it was found before it ran, or another one runs now
+        try:
+            self.tables(True)
+        except ValueError:
+            return None
+        return self._kernel
+
     def __repr__(self):
         try:
             return f"<Symbols: {_names(self.tables())}>"
@@ -237,6 +247,9 @@ class Kallsyms(Table):
     """What a Linux knows of itself. The numbers are IPAs."""
 
     name = "its kernel"
+    note = b""  # what it says of itself in vmcoreinfo, lines
+    note_at = 0  # and where that is
+    tasks = None  # hv.processes
 
     def __init__(self, memory, base, count, names, tokens, index, offsets):
         self._memory = memory
@@ -273,6 +286,12 @@ class Kallsyms(Table):
         """Whether it is still there: after a reset, or a kexec, it need not be."""
         return self._u32(self._at) == self._count and self._ordered()
 
+    def noted(self):
+        """Whether it has its note, and that is still there."""
+        return (
+            self.note and self._memory[self.note_at : self.note_at + len(self.note)] == self.note
+        )
+
     def parts(self):
         # Views are made for each search: one that was kept would keep the memory of a VM that is closed.
         return tuple([self._memory.view(*each) for each in self._places]), self.base()
@@ -293,6 +312,17 @@ class Kallsyms(Table):
                     break
         return value or self._linked
 
+    def ipa(self, va):
+        """The IPA of an address in its image, also before it runs, wherever that will be; or None."""
+        start = self._start()
+        if start <= self._memory.base:
+            return None
+        (size,) = struct.unpack("<Q", self._memory[start + 16 : start + 24])
+        offset = va - (
+            self.base() & -0x20_0000
+        )  # which may be the first of the names, as far as they are known
+        return start + offset if 0 <= offset < size else None
+
     def _start(self):
         """The IPA of the image: of its header, a few MB below (Documentation/arch/arm64/booting.rst)."""
         at = self._base & -0x20_0000
@@ -307,7 +337,7 @@ def _kernel(vm, deep):
     # The ELF note that a kernel from 4.13 on has of itself is at a page's begin (kernel/crash_core.c).
     start = memory.base + 0x18
     while (at_ := memory.find(b"OSRELEASE=", start, memory.base + memory.size, 0x1000)) >= 0:
-        found = _noted(memory, memory[at_ : min(at_ + 0x1000, memory.base + memory.size)])
+        found = _noted(memory, at_, memory[at_ : min(at_ + 0x1000, memory.base + memory.size)])
         if found:
             return found
         start = at_ + 0x1000
@@ -316,7 +346,7 @@ def _kernel(vm, deep):
     return _searched(memory, *ends) if loaded or deep else None
 
 
-def _noted(memory, text):
+def _noted(memory, at, text):
     """By the addresses that the note has since Linux 6.0."""
     text = text.split(b"\0")[0]
 
@@ -327,9 +357,11 @@ def _noted(memory, text):
     try:
         offset = value(b"kimage_voffset")
         keys = "relative_base", "num_syms", "names", "token_table", "token_index", "offsets"
-        return Kallsyms(
+        found = Kallsyms(
             memory, *[value(b"SYMBOL(kallsyms_" + key.encode()) - offset & _ALL for key in keys]
         )
+        found.note, found.note_at = text, at
+        return found
     except (ValueError, OverflowError):
         return None
 

@@ -442,8 +442,8 @@ class VM(Traps):
 
         when(cpu): only if that is true. count: from this hit on. once: one time. ret(cpu): called when the function
         that begins there returns. action: without Python, "count", "log" (hv.events()) or "stop".
-        pid: of a program: where its TTBR0_EL1 or CONTEXTIDR_EL1 is that. el0: a program executes it; known by itself of an
-        address, not of ipa=.
+        pid: in that process of a Linux alone, in its program or on its behalf in the kernel; of another system's programs:
+        where TTBR0_EL1 or CONTEXTIDR_EL1 is that. el0: a program executes it; known by itself of an address, not of ipa=.
 
         It is planted in the guest's RAM, of any number. Where there is none, or nothing is mapped at the address now, it is
         one of the six that the vCPUs have in hardware, the guest's own coming back after it: RuntimeError when all are

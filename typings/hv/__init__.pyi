@@ -37,6 +37,7 @@ from . import mmu as mmu
 from . import net as net
 from . import passthrough as passthrough
 from . import pcap as pcap
+from . import processes as processes
 from . import progress as progress
 from . import regs as regs
 from . import snapshot as snapshot

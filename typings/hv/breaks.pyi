@@ -26,8 +26,9 @@ class Breakpoint:
     def remove(self) -> None:
         """Take it away: the guest's instruction is in its place again."""
 
-def find(vm: Any, where: Any) -> Any:
-    """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it."""
+def find(vm: Any, where: Any, space: Any=None) -> Any:
+    """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it. space: which,
+    by TTBR0_EL1 or CONTEXTIDR_EL1."""
 def run_until(vm: Any, where: Any, timeout_ms: Any=None, **how: Any) -> Any:
     """Run a VM until it comes to a place."""
 def step_next(cpu: Any) -> Any:

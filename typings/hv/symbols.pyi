@@ -32,6 +32,8 @@ class Symbols:
         slide: what is added to its addresses, as for a kernel that KASLR has moved."""
     def tables(self, deep: bool=False) -> Any:
         """All that is known, what is asked first first. deep: look for a kernel in all memory, if need be."""
+    def kernel(self) -> Any:
+        """The Kallsyms of the Linux that is in its memory, or None. It has a note once that runs."""
 
 
 class Table:
@@ -53,10 +55,17 @@ class Kallsyms(Table):
     """What a Linux knows of itself. The numbers are IPAs."""
 
     name = 'its kernel'
+    note = b''
+    note_at = 0
+    tasks: Any
     def __init__(self, memory: Any, base: Any, count: Any, names: Any, tokens: Any, index: Any, offsets: Any) -> None: ...
     def valid(self) -> Any:
         """Whether it is still there: after a reset, or a kexec, it need not be."""
+    def noted(self) -> Any:
+        """Whether it has its note, and that is still there."""
     def parts(self) -> Any: ...
     def base(self) -> Any:
         """kallsyms_relative_base. Before the kernel has relocated itself it may not be there yet, but in the
         entry of .rela.dyn that makes it (ELF for AArch64, R_AARCH64_RELATIVE, 0x403): then where it was linked for."""
+    def ipa(self, va: Any) -> Any:
+        """The IPA of an address in its image, also before it runs, wherever that will be; or None."""

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: MIT
+"""Breakpoints in Debian's kernels and programs, beside what Linux itself plants there, at the names KASLR gives."""
+
+import subprocess
+import sys
+
+import pytest
+from harness import ROOT
+from test_virtio_linux import INITRD, KERNEL, SCRIPT
+
+GUESTS = ROOT / "build/guests-debian"
+
+BOOT = """
+vm = hv.VM("linux", ram="256M", cpus={cpus})
+line = "console=ttyAMA0 quiet"
+loaded = vm.linux(kernel, initrd=initrd, cmdline=line)
+if {kaslr}:
+    tree = vm.device_tree(bootargs=line, initrd=loaded.initrd, kaslr_seed=0x1234_5678_1234_5678)
+    hv.loader.put_tree(vm.memory, tree, at=loaded.dtb)
+linked = vm.address("start_kernel")
+early = vm.on("start_kernel", action="count")
+vm.start()
+until(vm, b"/ # ")
+ran = vm.address("start_kernel")
+"""
+
+OPENS = """
+va = vm.address("do_sys_openat2")
+ipa = vm._vm.ipa_of(va)
+def opens(n):
+    f = "f() { n=$1; while [ $n -gt 0 ]; do : < /init; n=$((n-1)); done; }; "
+    sh(vm, f + "(f %d & f %d & f %d & f %d & wait)" % (n, n, n, n), 600)
+before = vm.memory[ipa : ipa + 64]
+seen = [0]
+def hook(cpu):
+    seen[0] += 1
+bps = [vm.on("do_sys_openat2", hook)] + [vm.on(va + 4 * n, action="count") for n in range(1, 5)]
+opens(0)
+zero = bps[0].hits
+opens(COUNT // 4)
+print({bp.hits - 2 * zero for bp in bps}, seen[0] - 2 * zero, vm.memory[ipa : ipa + 64] == before)
+"""
+
+# Its own function tracer and a kprobe at the same instructions; what it reads of its own text.
+BESIDE = """
+from binascii import a2b_base64
+def tracing(line):
+    return sh(vm, "(cd /sys/kernel/tracing; " + line + ")")
+sh(vm, "mount -t tracefs none /sys/kernel/tracing 2>/dev/null")
+tracing("echo 4096 > buffer_size_kb; echo do_sys_openat2 > set_ftrace_filter")
+def text():
+    "A page, through /proc/kcore: its file offset is in the program headers."
+    head = a2b_base64(sh(vm, "dd if=/proc/kcore bs=4096 count=1 2>/dev/null | base64").replace("\\n", ""))
+    from struct import unpack_from
+    for at in range(64, 64 + 56 * unpack_from("<H", head, 56)[0], 56):
+        kind, flags, offset, address, _, size = unpack_from("<IIQQQQ", head, at)
+        if kind == 1 and address <= va < address + size:
+            page = (offset + va - address) // 4096
+            said = sh(vm, "dd if=/proc/kcore bs=4096 skip=%d count=1 2>/dev/null | base64" % page)
+            return a2b_base64(said.replace("\\n", ""))[va & 4095:][:64]
+print(text() == before)
+tracing("echo 0 > tracing_on; echo function > current_tracer")
+traced = text() != before
+hits = bps[0].hits
+tracing("echo 1 > tracing_on")
+opens(10)
+tracing("echo 0 > tracing_on")
+ours = bps[0].hits - hits
+lines = int(tracing("grep -c ': do_sys_openat2 <-' trace"))
+print(traced, ours - lines in range(5), {bp.hits for bp in bps} == {bps[0].hits})
+tracing("echo nop > current_tracer; echo > trace; echo 'p:mine do_sys_openat2' > kprobe_events; echo 1 > events/kprobes/mine/enable")
+probed = text() != before
+hits = bps[0].hits
+count = lambda: int(tracing("cat kprobe_profile").split()[1])
+first, at_first = count(), bps[0].hits
+opens(10)
+last, at_last = count(), bps[0].hits
+print(probed, last - first >= 40, last - first - (at_last - at_first) in range(-4, 5), {bp.hits for bp in bps[1:]} == {bps[1].hits})
+tracing("echo 0 > events/kprobes/mine/enable; echo > kprobe_events")
+print(text() == before, vm.memory[ipa : ipa + 64] == before)
+"""
+
+# Two processes of one program; and Linux's own BRK of a WARN() meanwhile, with a breakpoint on that too.
+PROCESSES = """
+from hv.processes import current, processes
+for bp in bps: bp.remove()
+a, b = [int(n) for n in sh(vm, "(for n in 1 2; do (while :; do : < /init; done) & echo $!; done)").split()]
+print([processes(vm)[n] for n in (1, a, b)])
+me = None
+while me is None:
+    time.sleep_ms(3)
+    vm.pause()
+    for cpu in vm.cpu:
+        if cpu.pstate & 15 == 0 and current(cpu) in (a, b):
+            me = cpu
+    if me is None:
+        vm.start()
+user = me.pc
+who = []
+of_a, of_b = vm.on(user, action="count", pid=a), vm.on(user, lambda cpu: who.append(current(cpu)) if len(who) < 9 else None, pid=b)
+all = vm.on(ipa=me.translate(user, False, True)[0], action="count")
+in_a, in_all = vm.on("do_sys_openat2", action="count", pid=a), vm.on("do_sys_openat2", action="count")
+vm.start()
+def wait(done):
+    end = time.ticks_add(time.ticks_ms(), 600_000)
+    while not done():
+        assert time.ticks_diff(end, time.ticks_ms()) > 0, vm.breaks()
+        time.sleep_ms(5)
+wait(lambda: min(of_a.hits, len(who), in_a.hits, in_all.hits - in_a.hits) > 5)
+vm.pause()
+print(set(who) == {b}, of_a.hits + of_b.hits <= all.hits, in_a.hits < in_all.hits)
+found = [hv.breaks.find(vm, "do_sys_openat2")[1] == ipa]
+for _ in range(20): # the kernel is not mapped in user space, with KPTI
+    vm.start()
+    time.sleep_ms(3)
+    vm.pause()
+    found.append(hv.breaks.find(vm, "do_sys_openat2")[1] == ipa)
+for pid in (99_999, 2):
+    try:
+        vm.on(user, action="count", pid=pid)
+    except ValueError as e:
+        print(e)
+warn = vm.address("refcount_warn_saturate")
+size = hv.symbols.extent(vm, "refcount_warn_saturate")[1]
+code = vm.memory[vm._vm.ipa_of(warn) : vm._vm.ipa_of(warn) + size]
+called = vm.on(warn, action="count")
+warned = [vm.on(warn + at, action="count") for at in range(0, size, 4) if code[at : at + 4] == b"\\x00\\x00\\x21\\xd4"]
+def to_warn(cpu):
+    cpu.x[0], cpu.x[1], cpu.pc = (cpu.sp & -0x4000) + 0x100, 9, warn
+vm.on("__arm64_sys_getppid", to_warn, once=True)
+vm.start()
+sh(vm, "kill %d %d; sh -c :" % (a, b))
+said = sh(vm, "dmesg | grep -E 'refcount_t|WARNING|Oops|BRK'")
+print(all.hits > 10, set(found), called.hits, sum([bp.hits for bp in warned]), said.count("WARNING:"), said.count("refcount_t:"), "Oops" in said, "BRK" in said)
+for bp in vm.breaks(): bp.remove()
+print(vm.memory[ipa : ipa + 64] == before, sh(vm, "echo $((6*7))"))
+"""
+
+
+def start(boot, kernel, kaslr, gic, cpus, smp):
+    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", kernel], check=True)
+    names, args = {}, []
+    for name, file, at in (("kernel", "vmlinuz", KERNEL), ("initrd", "initrd.gz", INITRD)):
+        path = GUESTS / kernel / file
+        args += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
+        names |= {name: at, f"{name}_size": path.stat().st_size}
+    target = boot(mem="1G", gic=gic, smp=smp, args=args)
+    target.exec(SCRIPT.format(**names), seconds=30)
+    target.exec(BOOT.format(cpus=cpus, kaslr=kaslr), seconds=150)
+    # Planted before it had run, by the name of where it is linked, and hit where it runs.
+    assert target.eval("(early.hits, linked != ran)") == (1, kaslr)
+    return target
+
+
+def check(target, count, beside=True):
+    lines = target.exec(OPENS.replace("COUNT", str(count)), seconds=900).splitlines()
+    assert lines == [f"{{{count}}} {count} True"]
+    if beside:
+        lines = target.exec(BESIDE, seconds=300).splitlines()
+        assert lines == ["True", "True True True", "True True True True", "True True"]
+    lines = target.exec(PROCESSES, seconds=300).splitlines()
+    assert lines[0] == "['init', 'sh', 'sh']"
+    assert lines[1] == "True True True"
+    assert lines[2].startswith("linux has no process 99999; the last ones: ")
+    assert (
+        lines[3] == "process 2 of linux, kthreadd, is a thread of the kernel's: it has no memory"
+    )
+    assert lines[4:] == ["True {True} 1 1 1 1 False False", "True 42"]
+
+
+SHORT = [("6.1-cloud", False, 2, 4, 4), ("6.12-cloud", True, 3, 4, 4)]
+LONG = [
+    (kernel, kaslr, gic, 4, smp)
+    for kernel, kaslr in (("6.1-cloud", True), ("6.12-cloud", False), ("6.12", True))
+    for gic in (2, 3)
+    for smp in (1, 4)
+]
+
+
+@pytest.mark.parametrize(("kernel", "kaslr", "gic", "cpus", "smp"), SHORT)
+def test_linux(boot, kernel, kaslr, gic, cpus, smp):
+    """As many hits as opens by four processes; ftrace, kprobes, WARN and what reads text are right; a process alone."""
+    check(start(boot, kernel, kaslr, gic, cpus, smp), 400, beside=kaslr)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("kernel", "kaslr", "gic", "cpus", "smp"), LONG)
+def test_ten_thousand_opens(boot, kernel, kaslr, gic, cpus, smp):
+    check(start(boot, kernel, kaslr, gic, cpus, smp), 10_000)
