@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: MIT
 """Breakpoints in Debian's kernels and programs, beside what Linux itself plants there, at the names KASLR gives."""
 
+import ast
 import subprocess
 import sys
 
 import pytest
+from elapid import kallsyms
 from harness import ROOT
+from secondline import SecondLine
+from test_gdb import Gdb
 from test_virtio_linux import INITRD, KERNEL, SCRIPT
 
 GUESTS = ROOT / "build/guests-debian"
@@ -137,9 +141,9 @@ print(vm.memory[ipa : ipa + 64] == before, sh(vm, "echo $((6*7))"))
 """
 
 
-def start(boot, kernel, kaslr, gic, cpus, smp):
+def start(boot, kernel, kaslr, gic, cpus, smp, *more):
     subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", kernel], check=True)
-    names, args = {}, []
+    names, args = {}, [*more]
     for name, file, at in (("kernel", "vmlinuz", KERNEL), ("initrd", "initrd.gz", INITRD)):
         path = GUESTS / kernel / file
         args += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
@@ -168,6 +172,29 @@ def check(target, count, beside=True):
     assert lines[4:] == ["True {True} 1 1 1 1 False False", "True 42"]
 
 
+def session(target, line, file):
+    """gdb with the names that the kernel has: a breakpoint, all backtraces, finish, steps; and Linux goes on."""
+    target.exec("g = hv.gdb(vm); sh(vm, '((while :; do : < /init; done) &)')", seconds=60)
+    where = ast.literal_eval(target.exec(kallsyms.WHERE, seconds=60))
+    assert kallsyms.fetch(line.path, where, file) > 20_000
+    gdb = Gdb(line.path, file)
+    try:
+        assert gdb("p/x (long)&start_kernel").endswith(f"{target.eval('ran'):#x}")
+        assert "in do_sys_openat2 ()" in gdb("break do_sys_openat2", "continue", seconds=60)
+        assert "invoke_syscall" in gdb("monitor cpu.where()", seconds=60)  # gdb has no CFI there
+        text = gdb("thread apply all backtrace", seconds=120)
+        assert (
+            all(f"Thread 1.{n}" in text for n in (1, 2, 3, 4)) and "in __arm64_sys_openat" in text
+        )
+        assert "Run till exit" in gdb("delete", "finish", seconds=60)
+        before = gdb("p/x $pc")
+        assert "in " in gdb("stepi", "stepi", seconds=60) and gdb("p/x $pc") != before
+        assert "detached" in gdb("detach")
+    finally:
+        gdb.close()
+    assert target.exec("print(sh(vm, 'echo $((6*7))'))", seconds=60) == "42\n"
+
+
 SHORT = [("6.1-cloud", False, 2, 4, 4), ("6.12-cloud", True, 3, 4, 4)]
 LONG = [
     (kernel, kaslr, gic, 4, smp)
@@ -178,9 +205,12 @@ LONG = [
 
 
 @pytest.mark.parametrize(("kernel", "kaslr", "gic", "cpus", "smp"), SHORT)
-def test_linux(boot, kernel, kaslr, gic, cpus, smp):
+def test_linux(boot, tmp_path, kernel, kaslr, gic, cpus, smp):
     """As many hits as opens by four processes; ftrace, kprobes, WARN and what reads text are right; a process alone."""
-    check(start(boot, kernel, kaslr, gic, cpus, smp), 400, beside=kaslr)
+    line = SecondLine()
+    target = start(boot, kernel, kaslr, gic, cpus, smp, *line.args)
+    check(target, 400, beside=kaslr)
+    session(target, line, tmp_path / "linux.elf")
 
 
 @pytest.mark.long

@@ -292,6 +292,10 @@ class Kallsyms(Table):
             self.note and self._memory[self.note_at : self.note_at + len(self.note)] == self.note
         )
 
+    def places(self):
+        """(IPA, bytes) of kallsyms_names, _token_table, _token_index and _offsets."""
+        return self._places
+
     def parts(self):
         # Views are made for each search: one that was kept would keep the memory of a VM that is closed.
         return tuple([self._memory.view(*each) for each in self._places]), self.base()

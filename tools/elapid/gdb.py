@@ -2,9 +2,11 @@
 """elapid gdb: gdb on a guest of the machine that `elapid serve` runs, which is started if it is not.
 
 The guest is what the target's prompt has as `vm`; if it has none, ELF in a new VM of that name. gdb is on the
-second line, so that the prompt stays.
+second line, so that the prompt stays. Of a Linux that runs there gdb knows the names that it has itself, wherever KASLR
+has moved it; ELF=vmlinux, with its lines, is one that has not been moved.
 """
 
+import ast
 import os
 import select
 import signal
@@ -13,11 +15,13 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import kallsyms
 from .background import BUILD, served
 from .console import Console, Gone, Hung, TargetError
 from .say import Stop, say
 
 LINE = BUILD / "line1"
+NAMES = BUILD / "guest-linux.elf"
 OURS = "import hv; print('vm' in globals() and isinstance(vm, hv.VM) and not vm._vm.closed)"
 LOAD = "vm = hv.VM('guest'); vm.load({!r}); None"
 
@@ -33,8 +37,8 @@ def answers() -> bool:
             return False
 
 
-def prepare(pty: str, elf: Path) -> None:
-    """By the target's prompt: a VM, and hv.gdb() on it."""
+def prepare(pty: str, elf: Path) -> kallsyms.Where | None:
+    """By the target's prompt: a VM, and hv.gdb() on it. Where a Linux in it has its names."""
     console = Console(os.open(pty, os.O_RDWR | os.O_NOCTTY), patience=3)
     try:
         console.friendly()
@@ -45,7 +49,9 @@ def prepare(pty: str, elf: Path) -> None:
             console.raw_copy(elf)
             console.raw_exec(LOAD.format(elf.name), 60)
         say(f"gdb is on {console.raw_exec('hv.gdb(vm); print(vm)').strip()}")
+        where = ast.literal_eval(console.raw_exec(kallsyms.WHERE, 60).strip())
         console.leave_raw()
+        return where or None
     except TargetError as error:
         raise Stop(error.traceback.strip().splitlines()[-1]) from None
     except (Gone, Hung) as error:
@@ -57,8 +63,9 @@ def prepare(pty: str, elf: Path) -> None:
 def gdb(program: str, elf: Path, options: Sequence[str], machine: Sequence[str]) -> int:
     """gdb's exit status."""
     pty, ran = served(machine)
-    if not (ran and answers()):
-        prepare(pty, elf)
+    if not (ran and answers()) and (where := prepare(pty, elf)) and elf.name != "vmlinux":
+        say(f"{kallsyms.fetch(LINE, where, NAMES)} names of the Linux in it are in {NAMES}")
+        elf = NAMES
     say(f"the prompt is on {pty} (in another terminal: mpremote connect {pty} resume)")
     # Ctrl-C is for gdb; it reaches this process too.
     signal.signal(signal.SIGINT, lambda number, frame: None)

@@ -63,6 +63,8 @@ class Kallsyms(Table):
         """Whether it is still there: after a reset, or a kexec, it need not be."""
     def noted(self) -> Any:
         """Whether it has its note, and that is still there."""
+    def places(self) -> Any:
+        """(IPA, bytes) of kallsyms_names, _token_table, _token_index and _offsets."""
     def parts(self) -> Any: ...
     def base(self) -> Any:
         """kallsyms_relative_base. Before the kernel has relocated itself it may not be there yet, but in the

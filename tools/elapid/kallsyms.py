@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: MIT
+"""The names of a Linux that runs in a guest, for gdb: its own kallsyms, fetched over gdb's line, as an ELF file."""
+
+import socket
+import struct
+from pathlib import Path
+
+WHERE = "k = vm.symbols.kernel(); print(repr(k and not vm._images and (k.places(), k.base())))"
+PIECE = 0x1F00  # bytes of a packet
+Where = tuple[list[tuple[int, int]], int]  # of the tables (IPA, bytes), and kallsyms_relative_base
+Names = list[tuple[int, str, str]]  # (address, type as in /proc/kallsyms, name)
+
+
+class Line:
+    """gdb's remote serial protocol, as far as memory by physical addresses wants it."""
+
+    def __init__(self, path: Path | str):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(60)
+        self._socket.connect(str(path))
+        self._unread = b""
+        self.ask(b"qSupported:binary-upload+")
+        self.ask(b"qRcmd," + b"phys on".hex().encode())
+
+    def ask(self, payload: bytes) -> bytes:
+        """What it answers."""
+        self._socket.sendall(b"$%s#%02x" % (payload, sum(payload) & 255))
+        while True:
+            start, end = self._unread.find(b"$"), self._unread.find(b"#")
+            if 0 <= start < end and len(self._unread) >= end + 3:
+                answer, self._unread = self._unread[start + 1 : end], self._unread[end + 3 :]
+                self._socket.sendall(b"+")
+                return answer
+            if not (fresh := self._socket.recv(65536)):
+                raise ConnectionError("the target has closed gdb's line")
+            self._unread += fresh
+
+    def read(self, ipa: int, size: int) -> bytes:
+        data = b""
+        while len(data) < size:
+            answer = self.ask(b"x%x,%x" % (ipa + len(data), min(PIECE, size - len(data))))
+            if not answer.startswith(b"b") or len(answer) == 1:
+                raise ConnectionError(f"no RAM at {ipa + len(data):#x}: {answer[:80]!r}")
+            head, *rest = answer[1:].split(b"}")
+            for piece in rest:
+                head += bytes((piece[0] ^ 0x20,)) + piece[1:] if piece else b""
+            data += head
+        return data
+
+    def close(self) -> None:
+        self.ask(b"D")
+        self._socket.close()
+
+
+def names(parts: list[bytes], base: int) -> Names:
+    """What kallsyms_names, _token_table, _token_index and _offsets say (kernel/kallsyms.c)."""
+    packed, table, index, offsets = parts
+    starts = struct.unpack("<256H", index[:512])
+    tokens = [table[at : table.find(b"\0", at)].decode("latin-1") for at in starts]
+    found, at = [], 0
+    for (offset,) in struct.iter_unpack("<I", offsets):
+        size, at = packed[at], at + 1
+        if size & 0x80:
+            size, at = size & 0x7F | packed[at] << 7, at + 1
+        text = "".join([tokens[c] for c in packed[at : at + size]])
+        found.append((base + offset & (1 << 64) - 1, text[:1], text[1:]))
+        at += size
+    return found
+
+
+def elf(known: Names) -> bytes:
+    """An ELF file that has these names, and no code: gdb reads that from the guest."""
+    code = [entry for entry in known if entry[1] in "tTwW" and not entry[2].startswith("$")]
+    ends = sorted({address for address, _, _ in code})
+    first, last = ends[0], ends[-1] + 4
+    behind = dict(zip(ends, [*ends[1:], last]))
+    symbols, texts = [bytes(24)], b"\0"
+    joined = bytearray(texts)
+    for address, kind, name in known:
+        is_code = kind in "tTwW"
+        if name.startswith("$"):
+            continue
+        size = behind[address] - address if is_code else 0
+        info = 1 << 4 | (2 if is_code else 1)  # global; FUNC, OBJECT
+        section = 1 if is_code else 0xFFF1  # SHN_ABS
+        symbols.append(struct.pack("<IBBHQQ", len(joined), info, 0, section, address, size))
+        joined += name.encode("latin-1") + b"\0"
+    symtab, strtab, shstrtab = b"".join(symbols), bytes(joined), b"\0.text\0.symtab\0.strtab\0"
+    at = 64 + 4 * 64
+    places = [at, at + len(symtab), at + len(symtab) + len(strtab)]
+    header = b"\x7fELF\2\1\1" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, first, 0, 64, 0, 64, 0, 0, 64, 4, 3)
+    sections = [
+        bytes(64),
+        struct.pack("<IIQQQQIIQQ", 1, 8, 6, first, at, last - first, 0, 0, 4, 0),  # NOBITS, AX
+        struct.pack("<IIQQQQIIQQ", 7, 2, 0, 0, places[0], len(symtab), 3, 1, 8, 24),
+        struct.pack(
+            "<IIQQQQIIQQ", 15, 3, 0, 0, places[1], len(strtab) + len(shstrtab), 0, 0, 1, 0
+        ),
+    ]
+    # One table of strings for both: the sections' names are behind the symbols'.
+    sections = sections[:1] + [
+        struct.pack("<I", struct.unpack_from("<I", s)[0] + len(strtab)) + s[4:]
+        for s in sections[1:]
+    ]
+    return header + b"".join(sections) + symtab + strtab + shstrtab
+
+
+def fetch(line: Path | str, where: Where, out: Path) -> int:
+    """Writes the file; how many names it has. where: what WHERE prints on the target."""
+    places, base = where
+    reader = Line(line)
+    try:
+        known = names([reader.read(*place) for place in places], base)
+    finally:
+        reader.close()
+    out.write_bytes(elf(known))
+    return len(known)
