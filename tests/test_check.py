@@ -4,6 +4,7 @@
 import re
 import subprocess
 
+import pytest
 from harness import ROOT
 
 
@@ -23,3 +24,14 @@ def test_what_make_removes_may_not_be_there():
     """MicroPython's RM is a bare `rm`: without -f a recipe fails in a fresh clone, and only there."""
     for makefile in ROOT.glob("ports/aarch64/**/*akefile*"):
         assert not re.search(r"\$\(RM\)(?! -r?f)", makefile.read_text()), makefile
+
+
+def test_nothing_built_is_in_git():
+    """What git has is text, all of it."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if listed.returncode:
+        pytest.skip("not a git tree")
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        path = ROOT / name
+        if path.is_file():
+            assert b"\0" not in path.read_bytes()[:8192], f"{name} is binary"
