@@ -9,6 +9,7 @@ DISK      ?= #           /disk of the target: a folder of the host, read-only, o
 NET       ?= #           the machine's network device, for a switch's uplink: "user", or what QEMU's -netdev takes
 BOARD     ?= QEMU_VIRT#  a directory of ports/aarch64/boards: RPI3, RPI4, IMX8MP, ... run the same image
 FROZEN_MANIFEST ?= #     what is frozen into the image; see docs/scripts.md
+CHECKED   ?= #           1: an image that looks for what QEMU does not show; see docs/silicon.md
 PACK      ?= #           patterns of frozen modules that are kept deflated
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
 COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
@@ -33,7 +34,8 @@ PY := .venv/bin/python
 ELAPID := env PYTHONPATH=tools $(PY) -m elapid
 JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))# all cores, unless the user said -j
 # QEMU hands an initrd only to an Image, not to an ELF file.
-KERNEL = $(if $(ROM),hypervisor.bin -initrd build/rom.romfs,hypervisor.elf)
+NAME = hypervisor$(if $(CHECKED),-checked)
+KERNEL = $(if $(ROM),$(NAME).bin -initrd build/rom.romfs,$(NAME).elf)
 # A folder is read-only: QEMU is not good at writing to one (its vvfat driver can damage it). Writes to
 # an image do not wait for the host's own disk: they are lost when the host crashes, not when QEMU ends.
 comma := ,
@@ -46,9 +48,10 @@ VIRT = -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 -smp $
 # Other boards run the image that is built for this one: a device tree makes the difference.
 BOARDS = ports/aarch64/boards
 IMAGE = $(if $(wildcard $(BOARDS)/$(BOARD)/mpconfigboard.mk),$(BOARD),QEMU_VIRT)
+BUILT = $(abspath build/$(IMAGE)$(if $(CHECKED),-checked))
 DTB = $(patsubst $(BOARDS)/%.dts,build/boards/%.dtb,$(wildcard $(BOARDS)/$(BOARD)/board.dts))
 -include $(BOARDS)/$(BOARD)/machine.mk
-BOARD_TARGET = $(MACHINE) -kernel hypervisor.bin $(if $(ROM),-initrd build/rom.romfs) $(DTB:%=-dtb %)
+BOARD_TARGET = $(MACHINE) -kernel $(NAME).bin $(if $(ROM),-initrd build/rom.romfs) $(DTB:%=-dtb %)
 TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DISK_ARGS) $(NET_ARGS)) -nic none $(QEMU_ARGS)
 
 .PHONY: all setup run linux repl serve gdb stop debug test test-long test-upstream bench fuzz check format dist pictures clean distclean help
@@ -56,10 +59,11 @@ TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DIS
 
 all: setup ## build hypervisor.elf and hypervisor.bin
 	+@PYTHONDONTWRITEBYTECODE=1 $(MAKE) $(JOBS) --no-print-directory -C ports/aarch64 BOARD=$(IMAGE) MPY_TOP=$(MPY_TOP) \
+		CHECKED=$(CHECKED) BUILD=$(BUILT) \
 		FROZEN_MANIFEST=$(abspath $(or $(FROZEN_MANIFEST),ports/aarch64/boards/manifest.py)) PACK="$(PACK)"
 	+@$(MAKE) -s -C guests OUT=$(abspath build/guests)
-	@for kind in elf bin; do cmp -s build/$(IMAGE)/firmware.$$kind hypervisor.$$kind || \
-		cp build/$(IMAGE)/firmware.$$kind hypervisor.$$kind; done
+	@for kind in elf bin; do cmp -s $(BUILT)/firmware.$$kind $(NAME).$$kind || \
+		cp $(BUILT)/firmware.$$kind $(NAME).$$kind; done
 
 setup: ## install what is missing: host packages, .venv, MicroPython's source
 	@python3 tools/setup.py
@@ -99,7 +103,7 @@ stop: ## end what `make serve` started
 	@$(ELAPID) stop
 
 debug: ready ## QEMU stopped at reset, under gdb with symbols
-	@$(ELAPID) debug --gdb $(GDB) hypervisor.elf $(GDB_ARGS) -- $(TARGET)
+	@$(ELAPID) debug --gdb $(GDB) $(NAME).elf $(GDB_ARGS) -- $(TARGET)
 
 test: all ## build and run every test
 	$(PY) -m pytest $(WORKERS:%=-n % --dist loadgroup) $(TESTS)
@@ -138,12 +142,12 @@ pictures: all ## draw docs/pictures anew from a real Linux boot
 	cp build/pictures/*.svg docs/pictures/
 
 clean: ## remove what was built; downloads and MicroPython's source stay
-	rm -rf hypervisor.elf hypervisor.bin
+	rm -rf hypervisor.elf hypervisor.bin hypervisor-checked.elf hypervisor-checked.bin
 	@if [ -d build ]; then find build -mindepth 1 -maxdepth 1 \
 		! -name downloads ! -name 'micropython*' -exec rm -rf {} +; fi
 
 distclean: ## remove everything that is not in git
-	rm -rf hypervisor.elf hypervisor.bin build dist .venv *.egg-info
+	rm -rf hypervisor.elf hypervisor.bin hypervisor-checked.elf hypervisor-checked.bin build dist .venv *.egg-info
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "core/io.h"
 
 #define ARCH_STRING_(x) #x
 #define ARCH_STRING(x) ARCH_STRING_(x)
@@ -73,38 +74,6 @@ static inline void irq_enable(void) {
 
 static inline void irq_disable(void) {
     __asm__ volatile ("msr daifset, #2" : : : "memory");
-}
-
-// Device registers. The compiler must neither split, merge nor reorder these, and must not use a
-// form that leaves a guest access without a syndrome when we are ourselves virtualised.
-static inline uint32_t read32(uint64_t addr) {
-    uint32_t v;
-    __asm__ volatile ("ldr %w0, [%1]" : "=r" (v) : "r" (addr) : "memory");
-    return v;
-}
-
-static inline void write32(uint64_t addr, uint32_t v) {
-    __asm__ volatile ("str %w0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
-}
-
-static inline uint64_t read64(uint64_t addr) {
-    uint64_t v;
-    __asm__ volatile ("ldr %0, [%1]" : "=r" (v) : "r" (addr) : "memory");
-    return v;
-}
-
-static inline void write64(uint64_t addr, uint64_t v) {
-    __asm__ volatile ("str %x0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
-}
-
-static inline uint32_t read8(uint64_t addr) {
-    uint32_t v;
-    __asm__ volatile ("ldrb %w0, [%1]" : "=r" (v) : "r" (addr) : "memory");
-    return v;
-}
-
-static inline void write8(uint64_t addr, uint8_t v) {
-    __asm__ volatile ("strb %w0, [%1]" : : "rZ" (v), "r" (addr) : "memory");
 }
 
 // Memory as a guest accesses it: once, with 1, 2, 4 or 8 bytes, at any address.

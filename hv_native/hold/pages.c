@@ -4,6 +4,7 @@
 #include <string.h>
 #include "core/arch.h"
 #include "hold/pages.h"
+#include "memory/entry.h"
 #include "memory/mem.h"
 #include "memory/native.h"
 #include "trap/el1trap.h"
@@ -291,7 +292,7 @@ void pages_move(vm_t *vm, snapshot_t *s) {
 }
 
 void pages_settle(vm_t *vm) {
-    vm->stage2.flush(&vm->stage2, 0, BLOCK_1G);
+    entry_flush(&vm->stage2, 0, BLOCK_1G);
     icache_invalidate();
     el1_rearm(vm);
 }

@@ -8,6 +8,7 @@
 #include "hold/counters.h"
 #include "hold/snapshot.h"
 #include "irq/timer.h"
+#include "memory/entry.h"
 #include "memory/native.h"
 #include "vcpu/pmu.h"
 #include "vcpu/vcpu.h"
@@ -111,7 +112,7 @@ snapshot_t *snapshot_take(vm_t *vm, vcpu_t *v) {
         h->all = s;
         pages_at(vm, s);
         uint64_t daif = irq_save();
-        vm->stage2.flush(&vm->stage2, 0, BLOCK_1G);
+        entry_flush(&vm->stage2, 0, BLOCK_1G);
         irq_restore(daif);
     } else if (h->all == NULL) {
         pages_end(vm);

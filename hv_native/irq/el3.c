@@ -37,8 +37,25 @@ static void gicv3_to_group1(void) {
     __asm__ volatile ("msr S3_4_C12_C9_5, %0\n isb" : : "r" (UINT64_C(0xF)));  // ICC_SRE_EL2
 }
 
+// What firmware does before it switches on any cache: with SMPEN clear a core takes no part in coherency (Cortex-A53 TRM
+// 4.3.76, CPUECTLR_EL1; the same bit of the A35, A57 and A72).
+static void join_coherency(void) {
+    switch (FIELD(READ_SYSREG(midr_el1), 15, 4)) {
+        case 0xD03:
+        case 0xD04:
+        case 0xD07:
+        case 0xD08:
+            WRITE_SYSREG(S3_1_C15_C2_1, READ_SYSREG(S3_1_C15_C2_1) | BIT(6));
+            isb();
+            break;
+        default:
+            break;
+    }
+}
+
 // CNTFRQ_EL0 is for the highest level to write; QEMU and every loader we know have done so.
 void el3_init(const void *fdt) {
+    join_coherency();
     platform_init(fdt, 3);
     if (platform.gic_version == 3) {
         gicv3_to_group1();

@@ -7,6 +7,7 @@
 // where an entry becomes invalid or only its permissions change: then one flush at the end will do.
 
 #include "core/arch.h"
+#include "memory/entry.h"
 #include "memory/pgtable.h"
 
 #define ENTRIES 512
@@ -26,13 +27,6 @@ static uint64_t *table_of(uint64_t entry) {
 
 static uint64_t leaf(uint64_t pa, uint64_t attr, unsigned level) {
     return pa | attr | PTE_VALID | (level == LAST_LEVEL ? PTE_TABLE : 0);
-}
-
-// The walker sees the entry before anything that follows. With the caches off at boot the table is
-// in memory already; afterwards walks are cacheable and coherent (TCR/VTCR inner and outer WB).
-static void set_entry(uint64_t *entry, uint64_t value) {
-    *(volatile uint64_t *)entry = value;
-    __asm__ volatile ("dsb ishst" : : : "memory");
 }
 
 // Eight entries at once, by pairs: most of a table is 0, and each VM that ends has a few of them looked through.
@@ -73,12 +67,12 @@ static void free_tables(pgtable_t *pt, uint64_t entry, unsigned level) {
 static void entry_replace(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned level, uint64_t value) {
     uint64_t old = *entry;
     if (old & PTE_VALID) {
-        set_entry(entry, 0);
-        pt->flush(pt, addr, BIT(level_shift(level)));
+        entry_set(pt, entry, 0);
+        entry_flush(pt, addr, BIT(level_shift(level)));
         free_tables(pt, old, level);
     }
     if (value != 0) {
-        set_entry(entry, value);
+        entry_set(pt, entry, value);
     }
 }
 
@@ -126,7 +120,7 @@ static void entry_change(const pass_t *p, uint64_t *entry, uint64_t addr, unsign
     if ((value ^ old) & ~p->pt->permissions) {
         entry_replace(p->pt, entry, addr, level, value);
     } else {
-        set_entry(entry, value);
+        entry_set(p->pt, entry, value);
         *p->stale = true;
     }
 }
@@ -136,7 +130,7 @@ static void entry_unmap(const pass_t *p, uint64_t *entry, uint64_t addr, unsigne
         entry_replace(p->pt, entry, addr, level, p->attr);
     } else {
         *p->stale |= *entry & PTE_VALID;
-        set_entry(entry, p->attr);
+        entry_set(p->pt, entry, p->attr);
     }
 }
 
@@ -181,7 +175,7 @@ static bool nothing_in(const pass_t *p, uint64_t entry, unsigned level) {
 static uint64_t fill_pages(const pass_t *p, uint64_t *entry, uint64_t addr) {
     uint64_t value = leaf(addr + p->offset, p->attr, LAST_LEVEL);
     for (; addr < p->end && *entry == 0; addr += BIT(12), value += BIT(12)) {
-        set_entry(entry++, value);
+        entry_set(p->pt, entry++, value);
     }
     return addr;
 }
@@ -221,7 +215,7 @@ static bool pgtable_pass(pass_t p, uint64_t addr, uint64_t size) {
     p.pt->changes++;
     bool ok = table_pass(&p, p.pt->root, p.pt->root_entries, addr, 1);
     if (stale) {
-        p.pt->flush(p.pt, addr, size);
+        entry_flush(p.pt, addr, size);
     }
     return ok;
 }
@@ -308,7 +302,7 @@ uint64_t pgtable_run(const pgtable_t *pt, uint64_t *addr, pgwalk_t *walk) {
 
 // The tables that these entries stood for: nobody walks them after the flush.
 static unsigned free_all(pgtable_t *pt, const uint64_t *entry, unsigned count) {
-    pt->flush(pt, 0, BIT(30));
+    entry_flush(pt, 0, BIT(30));
     for (unsigned k = 0; k < count; k++) {
         free_tables(pt, entry[k], 1);
     }
@@ -322,7 +316,7 @@ void pgtable_clear(pgtable_t *pt) {
         if (root[i] & PTE_VALID) {
             taken[count++] = root[i];
         }
-        set_entry(&root[i], 0); // also a mark
+        entry_set(pt, &root[i], 0); // also a mark
         if (count == ARRAY_LEN(taken)) {
             count = free_all(pt, taken, count);
         }

@@ -5,6 +5,7 @@
 // An entry is the number that all below it have in common, or the page where the next level is: so gigabytes cost
 // nothing as long as they are alike, and each level is a page.
 
+#include "memory/entry.h"
 #include "memory/mem.h"
 #include "memory/pgtable.h"
 #include "vm/rights.h"
@@ -211,7 +212,7 @@ bool rights_page(vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned taken, b
         *(volatile uint64_t *)entry = rights_entry(*entry, by_all(*t));
         vm->stage2.changes++;
         if (flush) {
-            vm->stage2.flush(&vm->stage2, ipa, PAGE_SIZE);
+            entry_flush(&vm->stage2, ipa, PAGE_SIZE);
         }
     }
     return true;
