@@ -42,6 +42,7 @@ _built_of = (
     "event",
     "gdbengine",
     "gdbstub",
+    "processes",
     "progress",
     "source",
     "stage2",
