@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: F811
 """vm.snapshot() and vm.back(): all that a guest can tell of its machine goes back, and what was set up around it stays."""
 
+import subprocess
+
+import pytest
 from guestcode import built, run
+from test_virtio_linux import images, machine  # noqa: F401
 
 # x1: rounds. Each writes one of 16 pages from 0x4020_0000 on, counts in q0, in TPIDR_EL1 and in x0; HVC 0x100 at the end.
 ROUNDS = """
@@ -156,9 +161,10 @@ vm.start()
 rounds = 0
 while vm.running:
     time.sleep_ms(7)
-    if not vm.running:
-        break
     s = vm.snapshot()
+    if not vm.pause():
+        break                   # it had ended: there is nothing to go back for
+    vm.start()
     time.sleep_ms(5)
     if not vm.running:
         print(vm.exit.reason, vm.console.read())
@@ -230,3 +236,220 @@ for c in snaps:
         "stop [(5, 1, 1)] 1 5 5",
         "0x40080004 0",
     ]
+
+
+# A Linux at work: what it writes to its disk it reads back and compares, it sends frames to a switch, and notes the time.
+AT_WORK = """
+((while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/tmp/r bs=64k count=6; dd if=/tmp/r of=/dev/vda bs=64k seek=3 oflag=direct;
+dd if=/dev/vda of=/tmp/s bs=64k skip=3 count=6 iflag=direct; cmp /tmp/r /tmp/s || touch /tmp/wrong; date +%s >> /tmp/clock;
+done; touch /tmp/done) > /dev/null 2>&1 & (while [ ! -e /tmp/stop ]; do ping -c 1 -W 1 10.0.0.2; done) > /dev/null 2>&1 &)
+""".strip().replace("\n", " ")
+
+LINUX = """
+import binascii
+lan = hv.Switch()
+vm = hv.VM("linux", ram="128M", cpus={cpus})
+vm.block(2 << 20)
+vm.net(lan)
+vm.rng()
+boot(vm)
+sh(vm, "ip addr add 10.0.0.1/24 dev eth0; ip link set eth0 up")
+sh(vm, {work!r})
+time.sleep_ms(500)
+sent = vm._virtio[1].sent
+wrong, seen = [], 0
+def crc(pages):
+    return [binascii.crc32(vm.memory[at : at + 0x1000]) for at in pages]
+pages = []
+for i in range({rounds}):
+    s = vm.snapshot()
+    vm.pause()
+    vm.back(s)                  # where it stands still
+    was = crc(pages[:50])
+    vm.start()
+    time.sleep_ms(5)
+    vm.pause()
+    dirty = s.dirty
+    seen += len([at for at in pages[:50] if at in dirty])
+    vm.back(s)
+    if crc(pages[:50]) != was or s.dirty:
+        wrong.append(i)
+    pages = dirty
+    vm.start()
+    time.sleep_ms(4)
+    s.drop()
+print(wrong, seen > {rounds}, vm._vm.hold("pages"))
+vm.start() if not vm.running else None
+sh(vm, "touch /tmp/stop; while [ ! -e /tmp/done ]; do sleep 0.2; done")
+print(sh(vm, "ls /tmp/wrong; sort -nc /tmp/clock && echo in order; dmesg | grep -ciE 'oops|bug:|stall|lockup|error'"))
+print(sh(vm, "cmp /tmp/r /tmp/s && echo same; [ -s /tmp/clock ] && echo often"), vm._virtio[1].sent > sent)
+"""
+
+
+def rounds_on_linux(target, cpus, rounds, seconds):
+    text = target.exec(LINUX.format(cpus=cpus, rounds=rounds, work=AT_WORK), seconds)
+    assert text.splitlines() == [
+        "[] True 0",
+        "ls: /tmp/wrong: No such file or directory",
+        "in order",
+        "0",
+        "same",
+        "often True",
+    ], text
+
+
+@pytest.mark.parametrize("gic, smp", [(2, 1), (3, 4)])
+def test_linux_at_work(machine, gic, smp):
+    """20 times back by 5 ms: memory is what it was, its files and its clock are right, and it goes on."""
+    rounds_on_linux(machine(gic=gic, smp=smp), smp, 20, 200)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("gic, smp", [(2, 1), (2, 4), (3, 1), (3, 4)])
+def test_linux_at_work_a_thousand_times(machine, gic, smp):
+    rounds_on_linux(machine(gic=gic, smp=smp), smp, 1000, 1500)
+
+
+# It writes the count in x0 to memory, a page further each time, for ever.
+SPREAD = """
+1:  add x0, x0, #1
+    load x2, 0x40200000
+    and x3, x0, #0xff
+    add x2, x2, x3, lsl #12
+    str x0, [x2]
+    mov x4, #2000
+2:  subs x4, x4, #1
+    b.ne 2b
+    b 1b
+"""
+
+
+def test_history_and_quota(target):
+    """Snapshots by themselves, of which the oldest go when memory does; without them the guest stops, and goes on with more."""
+    script = """
+import time
+vm = guest(code)
+h = vm.history(every_ms=5, keep=10)
+vm.start()
+while len(h) < 10:
+    time.sleep_ms(5)
+time.sleep_ms(30)
+now = vm.cpu[0].x[0] if vm.pause() else 0
+print(len(h) == 10, h.ms >= 40, repr(h)[:18])
+vm.back(ms=20)
+then = vm.cpu[0].x[0]
+print(0 < then < now, 0 < len(h) < 10)
+h.stop()
+s = vm.snapshot(quota="128K")
+vm.start()
+while vm.running:
+    time.sleep_ms(5)
+print(vm.exit.reason, len(h), s._id in vm._snapshots, len(s.dirty) <= 32)
+vm.back(s)
+print(vm.cpu[0].x[0] == then)
+vm.snapshot(quota="64M")
+vm.start()
+time.sleep_ms(50)
+print(vm.running, vm.pause())
+h.clear()
+vm.close()
+"""
+    assert run(target, SPREAD, script, 60).splitlines() == [
+        "True True <History of test: ",
+        "True True",
+        "memory 0 True True",
+        "True",
+        "True True",
+    ]
+
+
+def test_fork(each_target):
+    """Both go on from there, each by itself."""
+    script = (
+        STATE
+        + """
+vm = guest(code)
+vm.cpu[0].x[1] = 5
+vm.run(60_000)
+first = state(vm)
+s = vm.snapshot()
+vm.cpu[0].x[1] = 20
+vm.run(60_000)
+two = s.fork("two")
+print(two.name, state(two) == first, two.memory.size == vm.memory.size, two.running)
+two.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+two.cpu[0].x[1] = 3
+print(two.run(60_000).reason, two.cpu[0].x[0], vm.cpu[0].x[0])
+vm.back(s)
+print(state(vm) == first, two.cpu[0].x[0])
+two.close()
+vm.close()
+"""
+    )
+    assert run(each_target, ROUNDS, script, 60).splitlines() == [
+        "two True True False",
+        "stop 8 25",
+        "True 8",
+    ]
+
+
+def test_core(target, tmp_path):
+    """gdb opens it: registers of each vCPU, memory, and a backtrace."""
+    script = """
+import binascii
+from hv import core
+class File:
+    def __init__(self): self.data = []
+    def write(self, data): self.data.append(bytes(data)); return len(data)
+vm = guest(code, cpus=2)
+vm.cpu[0].x[1] = 5
+vm.run(60_000)
+vm.cpu[1].x[3] = 0x1234
+f = File()
+size = core._write(vm, f, None)
+print(size == sum([len(d) for d in f.data]))
+for d in f.data:
+    for at in range(0, len(d), 4096):
+        print(binascii.hexlify(d[at : at + 4096]).decode())
+try:
+    vm.core("/nowhere/core")
+except OSError as e:
+    print("raised")
+"""
+    lines = run(target, ROUNDS, script, 60).splitlines()
+    assert lines[0] == "True" and lines[-1] == "raised"
+    file = tmp_path / "core"
+    file.write_bytes(bytes.fromhex("".join(lines[1:-1])))
+    command = [
+        "gdb-multiarch",
+        "-nx",
+        "-batch",
+        "-ex",
+        "set architecture aarch64",
+        "-ex",
+        f"core-file {file}",
+    ]
+    command += [
+        "-ex",
+        "info threads",
+        "-ex",
+        "p/x $x0",
+        "-ex",
+        "p/x $pc",
+        "-ex",
+        "p/x $v0.d.u",
+        "-ex",
+        "x/2gx 0x40201000",
+    ]
+    command += ["-ex", "thread apply all p/x $x3"]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    for what in (
+        "LWP 1",
+        "LWP 2",
+        "$1 = 0x5",
+        "$3 = {0x5, 0x5}",
+        "0x40201000:\t0x0000000000000001",
+        "= 0x1234",
+    ):
+        assert what in said, said

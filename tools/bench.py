@@ -123,6 +123,12 @@ ROWS = [
     Row("exits", "watch_neighbour", "watch: a store beside it", 250, "by hand 29,932"),
     Row("exits", "watch_hit_counted", "watch: a store to it, counted"),
     Row("exits", "watch_hit_python", "watch: a store to it, Python", 800, "by hand 3,128"),
+    Row("exits", "snapshot_take", "snapshot: 64 MB, 100 pages written since the last", 50_000),
+    Row(
+        "exits", "snapshot_first_write", "snapshot: first write of a page", 1200, "by hand 12,300"
+    ),
+    Row("exits", "snapshot_write_again", "snapshot: the same after going back", 500),
+    Row("exits", "snapshot_back", "snapshot: back, 100 pages", 100_000, "QEMU's loadvm 61 ms"),
     Row("exits", "sysreg_write_python", "MSR: Python", 500),
     Row("exits", "sysreg_read_python", "MRS: Python", 500),
     Row("exits", "sysreg_native", "MSR, native"),
@@ -281,7 +287,7 @@ def symbol(image, name):
 
 def exits(found):
     rows(
-        "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'breaks', 'loops', 'gic', 'allocation')",
+        "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'breaks', 'snapshots', 'loops', 'gic', 'allocation')",
         found,
     )
     rows("import ladder\nladder.run(rows)", found)

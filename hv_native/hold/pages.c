@@ -8,7 +8,9 @@
 #include "memory/mem.h"
 #include "memory/native.h"
 #include "trap/el1trap.h"
+#include "memory/pgtable.h"
 #include "trap/insight.h"
+#include "trap/trap.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
 #include "vm/stage2.h"
@@ -21,12 +23,59 @@
 
 // ---- Memory -------------------------------------------------------------------------------------
 
-static uint8_t *take_page(hold_t *h) {
-    if (h->pages >= h->quota || page_free_bytes() < page_total_bytes() / LEFT_TO_OTHERS) {
-        return NULL;
+#define AT_ONCE 16u         // so many are had from the allocator at a time
+
+static void put_spare(hold_t *h, uint8_t *page) {
+    *(uint8_t **)page = h->spare;
+    h->spare = page;
+}
+
+static __attribute__((noinline)) void more_pages(hold_t *h) {
+    uint8_t *pages = page_free_bytes() < page_total_bytes() / LEFT_TO_OTHERS ? NULL : page_alloc(AT_ONCE * PAGE_SIZE);
+    for (unsigned i = 0; pages != NULL && i < AT_ONCE; i++) {
+        put_spare(h, pages + i * PAGE_SIZE);
     }
-    uint8_t *page = page_alloc(PAGE_SIZE);
-    h->pages += page != NULL;
+}
+
+// The oldest snapshot of a history, which nobody else stands on, goes. With the VM's lock. False: there is none.
+static __attribute__((noinline)) bool give_up_history(hold_t *h) {
+    snapshot_t *oldest = NULL;
+    for (snapshot_t *s = h->all; s != NULL; s = s->next) {
+        oldest = s->history && !s->lost && s->behind == 0 && s != h->at ? s : oldest;
+    }
+    if (oldest == NULL) {
+        return false;
+    }
+    oldest->lost = true;
+    for (unsigned chunk = 0; chunk < h->chunks; chunk++) {
+        uint8_t **page = oldest->chunk[chunk].page;
+        for (unsigned i = 0; page != NULL && i < CHUNK_PAGES; i++) {
+            if (page[i] != NULL) {
+                put_spare(h, page[i]);
+                h->pages--;
+            }
+        }
+        page_free(page, TABLE_BYTES);
+        memset(&oldest->chunk[chunk], 0, sizeof(chunk_t));
+    }
+    if (oldest->to != NULL) {
+        oldest->to->behind--;
+    }
+    return true;
+}
+
+static uint8_t *take_page(hold_t *h) {
+    if (h->spare == NULL && h->pages < h->quota) {
+        more_pages(h);
+    }
+    while (UNLIKELY(h->spare == NULL || h->pages >= h->quota)) {
+        if (!give_up_history(h)) {
+            return NULL;
+        }
+    }
+    uint8_t *page = h->spare;
+    h->spare = *(uint8_t **)page;
+    h->pages++;
     return page;
 }
 
@@ -37,13 +86,42 @@ static void give_page(hold_t *h, uint8_t *page) {
     }
 }
 
-// 128 bytes at a time, without the vector registers, which are a guest's.
-static void copy_page(void *to, const void *from) {
-    const void *end = (const char *)from + PAGE_SIZE;
-    uint64_t a, b, c, d;
-    #define MOVE(at) "ldp %2, %3, [%1, #" #at "]\n ldp %4, %5, [%1, #" #at " + 16]\n stp %2, %3, [%0, #" #at "]\n stp %4, %5, [%0, #" #at " + 16]\n"
-    __asm__ volatile ("1:" MOVE(0) MOVE(32) MOVE(64) MOVE(96) "add %0, %0, #128\n add %1, %1, #128\n cmp %1, %6\n b.ne 1b"
-        : "+r" (to), "+r" (from), "=&r" (a), "=&r" (b), "=&r" (c), "=&r" (d) : "r" (end) : "memory", "cc");
+static void give_spares(hold_t *h) {
+    for (uint8_t *page; (page = h->spare) != NULL;) {
+        h->spare = *(uint8_t **)page;
+        page_free(page, PAGE_SIZE);
+    }
+}
+
+// Without the vector registers, which are a guest's, a line at a time. The guest may have its caches off, so that memory is
+// what it writes and reads: the one drops what our caches have of a line before it is read, and the other one leaves there
+// nothing of what it has written. A DC by address is in order with loads and stores of that line (DDI 0487 D4.4.8), and it is
+// CIVAC: see core/cache.c.
+#define MOVE(at) "ldp %2, %3, [%1, #" #at "]\n stp %2, %3, [%0, #" #at "]\n"
+#define LAST(to) "ldp %2, %3, [%1], #64\n stp %2, %3, [%0]" to "\n"
+#define COPY(line) \
+    const void *end = (const char *)from + PAGE_SIZE; \
+    uint64_t a, b; \
+    __asm__ volatile ("1:" line line line line "cmp %1, %4\n b.ne 1b" : "+r" (to), "+r" (from), "=&r" (a), "=&r" (b) : "r" (end) : "memory", "cc")
+
+static bool lines_of_64(void) {
+    return FIELD(READ_SYSREG(ctr_el0), 19, 16) == 4;
+}
+
+static void copy_page_from_guest(void *to, const void *from) {
+    if (!lines_of_64()) {
+        cache_clean_poc(from, PAGE_SIZE);
+    }
+    COPY("dc civac, %1\n" MOVE(16) MOVE(32) MOVE(48) LAST(", #64"));
+}
+
+static void copy_page_to_guest(void *to, const void *from) {
+    const void *page = to;
+    COPY(MOVE(16) MOVE(32) MOVE(48) LAST("") "dc civac, %0\n add %0, %0, #64\n");
+    if (!lines_of_64()) {
+        cache_clean_poc(page, PAGE_SIZE);
+    }
+    dsb_sy();
 }
 
 static void swap_page(void *one, void *other) {
@@ -104,8 +182,7 @@ static bool keep_in(vm_t *vm, chunk_t *c, unsigned i, uint64_t ipa, const uint8_
         if (page == NULL) {
             return false;
         }
-        cache_clean_poc(host, PAGE_SIZE); // the guest may have written it past our caches
-        copy_page(page, host);
+        copy_page_from_guest(page, host);
         rights_load(vm, ipa, PAGE_SIZE, page); // without what is planted there
         c->page[i] = page;
     }
@@ -125,6 +202,25 @@ static bool keep_page(vm_t *vm, uint64_t ipa) {
         return false;
     }
     return rights_page(vm, RIGHTS_DIRTY, ipa, 0, true);
+}
+
+// From trap_fast: a permission fault of a store, with nobody else's doing. EXIT_TRAP: nothing has been done.
+static uint64_t dirty_fast(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    uint64_t far = READ_SYSREG(far_el2), before = READ_SYSREG(par_el1), why = EXIT_TRAP;
+    __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (far));
+    uint64_t par = READ_SYSREG(par_el1), ipa = par & UINT64_C(0xFFFFFFFFF000);
+    WRITE_SYSREG(par_el1, before);
+    if (par & 1) {
+        return EXIT_TRAP;
+    }
+    spin_lock(&vm->lock);
+    const uint64_t *entry = pgtable_page(&vm->stage2, ipa);
+    if (entry != NULL && vm->hold != NULL && rights_only(vm, RIGHTS_DIRTY, ipa, S2_WRITE) && (rights_base(*entry) & S2_WRITE) && keep_page(vm, ipa)) {
+        why = EXIT_RESUME;
+    }
+    spin_unlock(&vm->lock);
+    return why;
 }
 
 static bool dirty_fault(vcpu_t *v, uint64_t ipa, unsigned needed, exit_t *why) {
@@ -175,11 +271,12 @@ bool pages_begin(vm_t *vm) {
         h->first[k] = h->chunks;
         h->chunks += (unsigned)(ALIGN_UP(vm->ram[k].size, BLOCK_2M) / BLOCK_2M);
     }
+    trap_dirty = dirty_fast;
     rights_hooks[RIGHTS_DIRTY].fault = dirty_fault;
     rights_hooks[RIGHTS_DIRTY].store = dirty_store;
     vm->hold = h;
     for (unsigned k = 0; k < vm->nram; k++) {
-        if (!rights_take(vm, RIGHTS_DIRTY, vm->ram[k].ipa, vm->ram[k].size, 2)) {
+        if (!rights_take(vm, RIGHTS_DIRTY, vm->ram[k].ipa, vm->ram[k].size, S2_WRITE)) {
             pages_end(vm);
             return false;
         }
@@ -199,6 +296,7 @@ void pages_end(vm_t *vm) {
     for (unsigned k = 0; k < vm->hold->nram; k++) {
         rights_give(vm, RIGHTS_DIRTY, vm->ram[k].ipa, vm->ram[k].size);
     }
+    give_spares(vm->hold);
     native_free(vm->hold, sizeof(hold_t));
     vm->hold = NULL;
 }
@@ -222,11 +320,9 @@ void pages_at(vm_t *vm, snapshot_t *s) {
             continue;
         }
         free_same(h, c);
-        uint64_t daif = spin_lock_irq(&vm->lock), ipa;
-        EACH_PAGE(c, w, m, i) {
-            pages_ipa(vm, chunk, (unsigned)i, &ipa);
-            rights_page(vm, RIGHTS_DIRTY, ipa, 2, false);
-        }
+        uint64_t ipa, daif = spin_lock_irq(&vm->lock);
+        pages_ipa(vm, chunk, 0, &ipa);
+        rights_pages(vm, RIGHTS_DIRTY, ipa, c->written, S2_WRITE);
         spin_unlock_irq(&vm->lock, daif);
     }
     h->at = s;
@@ -234,8 +330,7 @@ void pages_at(vm_t *vm, snapshot_t *s) {
 
 // RAM is about to be, and has been, written as a device would: below what is planted there.
 static void put_page(vm_t *vm, uint64_t ipa, uint8_t *host, const uint8_t *page) {
-    copy_page(host, page);
-    cache_clean_poc(host, PAGE_SIZE);
+    copy_page_to_guest(host, page);
     if (UNLIKELY(vm->breaks != NULL)) {
         trap_insight->written(vm, ipa, PAGE_SIZE);
     }
@@ -253,8 +348,8 @@ void pages_undo(vm_t *vm) {
         EACH_PAGE(c, w, m, i) {
             ipa = r->ipa + offset + i * PAGE_SIZE;
             put_page(vm, ipa, r->host + offset + i * PAGE_SIZE, c->page[i]);
-            rights_page(vm, RIGHTS_DIRTY, ipa, 2, false);
         }
+        rights_pages(vm, RIGHTS_DIRTY, r->ipa + offset, c->written, S2_WRITE);
         spin_unlock_irq(&vm->lock, daif);
         memset(c->written, 0, sizeof(c->written));
     }

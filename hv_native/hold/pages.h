@@ -22,6 +22,7 @@ typedef struct snapshot {
     uint32_t id;
     bool dropped;       // only kept for those behind it
     bool history;       // the first to go when memory runs out
+    bool lost;          // and it has
     unsigned behind;    // how many have this as `to`
     struct snapshot *to;
     struct snapshot *next;  // all of the VM's, newest first
@@ -35,6 +36,7 @@ typedef struct hold {
     snapshot_t *all;
     unsigned nram, chunks, first[VM_MAX_RAM];   // chunks of all RAM, and where each range's begin
     uint64_t pages, quota;  // kept; at most so many
+    uint8_t *spare;     // pages at hand, each with the next one in its first word
     uint32_t ids;
     bool full;          // there was no memory for what a device was to write over: nothing can be gone back to
 } hold_t;

@@ -13,6 +13,8 @@
 #include "vcpu/pmu.h"
 #include "vcpu/vcpu.h"
 #include "vcpu/vcpu_save.h"
+#include "vm/ram.h"
+#include "vm/rights.h"
 #include "vm/state.h"
 #include "vm/vm.h"
 
@@ -23,7 +25,7 @@ snapshot_t *snapshot_by_id(const vm_t *vm, uint32_t id) {
     while (s != NULL && s->id != id) {
         s = s->next;
     }
-    return s == NULL || s->dropped ? NULL : s;
+    return s == NULL || s->dropped || s->lost ? NULL : s;
 }
 
 // ---- State --------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ static void take_out(vm_t *vm, snapshot_t *s) {
         pages_merge(h, s, b);
         b->to = s->to;
         h->at = h->at == s ? b : h->at;
-    } else if (s->to != NULL) {
+    } else if (s->to != NULL && !s->lost) {
         s->to->behind--;
     }
     pages_free(h, s);
@@ -211,4 +213,30 @@ void snapshots_free(vm_t *vm) {
     if (h != NULL) {
         pages_end(vm);
     }
+}
+
+// ---- Forks --------------------------------------------------------------------------------------
+
+bool snapshot_fork(vm_t *vm, const snapshot_t *s, vm_t *to) {
+    const hold_t *h = vm->hold;
+    for (unsigned chunk = 0; chunk < h->chunks; chunk++) {
+        for (unsigned i = 0; i < BLOCK_2M / PAGE_SIZE; i++) {
+            uint64_t ipa;
+            const uint8_t *from = pages_ipa(vm, chunk, i, &ipa) ? pages_seen(vm, s, chunk, i) : NULL;
+            uint8_t *host = from == NULL ? NULL : vm_ram(to, ipa, PAGE_SIZE);
+            if (from != NULL && host == NULL) {
+                return false;
+            }
+            if (host != NULL) {
+                cache_clean_poc(from, PAGE_SIZE);
+                memcpy(host, from, PAGE_SIZE);
+                rights_load(vm, ipa, PAGE_SIZE, host); // without what is planted there
+                cache_clean_poc(host, PAGE_SIZE);
+            }
+        }
+    }
+    icache_invalidate();
+    device_stream_t state = s->state;
+    load_state(to, &state, NULL);
+    return true;
 }

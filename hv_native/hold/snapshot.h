@@ -14,6 +14,9 @@ void snapshot_drop(vm_t *vm, snapshot_t *s);
 // All of them: before the VM's memory goes.
 void snapshots_free(vm_t *vm);
 
+// to: a VM of the same RAM, vCPUs and devices, which does not run. False: no memory.
+bool snapshot_fork(vm_t *vm, const snapshot_t *s, vm_t *to);
+
 snapshot_t *snapshot_by_id(const vm_t *vm, uint32_t id);
 
 #endif

@@ -78,8 +78,47 @@ static mp_obj_t written(vm_t *vm, const snapshot_t *s) {
     return list;
 }
 
+// The numbers of those of a history that memory ran out for, and that have not been dropped.
+static mp_obj_t lost(const hold_t *h) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (const snapshot_t *s = h == NULL ? NULL : h->all; s != NULL; s = s->next) {
+        if (s->lost && !s->dropped) {
+            mp_obj_list_append(list, MP_OBJ_NEW_SMALL_INT(s->id));
+        }
+    }
+    return list;
+}
+
+static mp_obj_t drop(vm_t *vm, mp_obj_t id) {
+    snapshot_t *s = vm->hold == NULL ? NULL : vm->hold->all;
+    while (s != NULL && s->id != unbox_u64(id)) {
+        s = s->next;
+    }
+    if (s != NULL && !s->dropped) {
+        vm_hold(vm);
+        snapshot_drop(vm, s);
+        vm_release(vm);
+    }
+    return mp_const_none;
+}
+
+static mp_obj_t fork_to(vm_t *vm, mp_obj_t id, mp_obj_t to_in) {
+    snapshot_t *s = snapshot_of(vm, id);
+    vm_t *to = hv_vm_get(to_in);
+    if (to->nvcpus != vm->nvcpus || to->nram != vm->nram || to->ram[0].size != vm->ram[0].size || to->running) {
+        mp_raise_ValueError(MP_ERROR_TEXT("a fork is a VM of the same cpus and ram, which does not run"));
+    }
+    vm_hold(vm);
+    bool ok = snapshot_fork(vm, s, to);
+    vm_release(vm);
+    if (!ok) {
+        hv_no_room("a fork", vm->ram[0].size);
+    }
+    return mp_const_none;
+}
+
 // hold("take") -> id; ("back", id, guest's clock); ("drop", id); ("written", id) -> IPAs; ("at") -> id or None;
-// ("pages") -> how many are kept; ("quota", bytes)
+// ("pages") -> how many are kept; ("quota", bytes); ("history", id): it goes first; ("lost") -> ids; ("fork", id, _hv.VM)
 static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
@@ -91,13 +130,15 @@ static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
             return back(vm, args[2], n_args > 3 && unbox_bool(args[3]));
         case MP_QSTR_written:
             return written(vm, snapshot_of(vm, args[2]));
-        case MP_QSTR_drop: {
-            snapshot_t *s = snapshot_of(vm, args[2]);
-            vm_hold(vm);
-            snapshot_drop(vm, s);
-            vm_release(vm);
+        case MP_QSTR_drop:
+            return drop(vm, args[2]);
+        case MP_QSTR_fork:
+            return fork_to(vm, args[2], args[3]);
+        case MP_QSTR_history:
+            snapshot_of(vm, args[2])->history = true;
             return mp_const_none;
-        }
+        case MP_QSTR_lost:
+            return lost(h);
         case MP_QSTR_quota:
             if (h != NULL) {
                 vm->hold->quota = unbox_u64(args[2]) / PAGE_SIZE;

@@ -24,4 +24,7 @@ typedef struct {
     uint64_t (*fast)(vcpu_t *v, guest_regs_t *r, struct breaks *breaks);
 } break_entry_t;
 
+// A store that faults for want of a right, from when a VM first has a snapshot (vm->hold): EXIT_RESUME, it may try again.
+extern uint64_t (*trap_dirty)(vcpu_t *v);
+
 #endif

@@ -360,6 +360,9 @@ static NOINLINE uint64_t native_device(vcpu_t *v, guest_regs_t *r, uint64_t esr,
 
 // A permission fault of such a one.
 static NOINLINE uint64_t withheld_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, unsigned rt) {
+    if (v->vm->hold != NULL && (esr & (ISS_WNR | ISS_CM | ISS_S1PTW | ISS_KIND)) == (ISS_WNR | ISS_PERMISSION) && trap_dirty(v) == EXIT_RESUME) {
+        return EXIT_RESUME;
+    }
     if ((esr & (ISS_ISV | ISS_CM | ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != (ISS_ISV | ISS_PERMISSION) || v->vm->watches == NULL) {
         return EXIT_TRAP;
     }

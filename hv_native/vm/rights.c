@@ -198,24 +198,51 @@ bool rights_set(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, uns
     return rights_change(vm, owner, ipa, size, 7, taken);
 }
 
-// The entries themselves, where both have one for the page.
-bool rights_page(vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned taken, bool flush) {
+// Both, of a page: what is taken, and its entry. NULL: it has none of its own.
+static uint64_t *page_entries(const vm_t *vm, uint64_t ipa, taken_t **t) {
     uint64_t node = vm->rights == NULL ? 0 : vm->rights[ipa >> ROOT_SHIFT & 0xFF];
     uint64_t leaf = is_common(node) ? 0 : ((const uint64_t *)node)[ipa >> NODE_SHIFT & 0x1FF];
-    uint64_t *entry = is_common(leaf) ? NULL : pgtable_page(&vm->stage2, ipa);
+    *t = &((taken_t *)leaf)[ipa >> LEAF_SHIFT & (BIT(NODE_SHIFT - LEAF_SHIFT) - 1)];
+    return is_common(leaf) ? NULL : pgtable_page(&vm->stage2, ipa);
+}
+
+static inline void set_entries(uint64_t *entry, taken_t *t, unsigned shift, unsigned taken) {
+    *t = (taken_t)((*t & ~(7u << shift)) | taken << shift);
+    if (*entry & PTE_VALID) {
+        *(volatile uint64_t *)entry = rights_entry(*entry, by_all(*t));
+    }
+}
+
+bool rights_page(vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned taken, bool flush) {
+    taken_t *t;
+    uint64_t *entry = page_entries(vm, ipa, &t);
     if (entry == NULL) {
         return rights_set(vm, owner, ipa, PAGE_SIZE, taken);
     }
-    taken_t *t = &((taken_t *)leaf)[ipa >> LEAF_SHIFT & (BIT(NODE_SHIFT - LEAF_SHIFT) - 1)];
-    *t = (taken_t)((*t & ~(7u << PER_OWNER * owner)) | taken << PER_OWNER * owner);
-    if (*entry & PTE_VALID) {
-        *(volatile uint64_t *)entry = rights_entry(*entry, by_all(*t));
-        vm->stage2.changes++;
-        if (flush) {
-            entry_flush(&vm->stage2, ipa, PAGE_SIZE);
-        }
+    set_entries(entry, t, PER_OWNER * owner, taken);
+    vm->stage2.changes++;
+    if (flush) {
+        entry_flush(&vm->stage2, ipa, PAGE_SIZE);
     }
     return true;
+}
+
+bool rights_pages(vm_t *vm, rights_owner_t owner, uint64_t ipa, const uint64_t *pages, unsigned taken) {
+    taken_t *t;
+    uint64_t *entry = ipa % BLOCK_2M != 0 ? NULL : page_entries(vm, ipa, &t);
+    bool ok = true;
+    for (unsigned w = 0; w < 8; w++) {
+        for (uint64_t m = pages[w]; m != 0; m &= m - 1) {
+            unsigned i = w * 64 + (unsigned)__builtin_ctzll(m);
+            if (entry != NULL) {
+                set_entries(entry + i, t + i, PER_OWNER * owner, taken);
+            } else {
+                ok &= rights_page(vm, owner, ipa + i * PAGE_SIZE, taken, false);
+            }
+        }
+    }
+    vm->stage2.changes++;
+    return ok;
 }
 
 // So much at once, with interrupts masked: four tables of pages.

@@ -42,6 +42,8 @@ void rights_give(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size);
 bool rights_set(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, unsigned taken);
 // The same of one page. flush: else the TLBs may still give more than is left, until somebody flushes them (stage2.h).
 bool rights_page(vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned taken, bool flush);
+// Of several of 512, 64 a word, from ipa on, which is their lowest; without a flush.
+bool rights_pages(vm_t *vm, rights_owner_t owner, uint64_t ipa, const uint64_t *pages, unsigned taken);
 // What it has taken of a page, and which owners (a bit for each) have taken one of `needed`. The VM's lock is held.
 unsigned rights_taken(const vm_t *vm, rights_owner_t owner, uint64_t ipa);
 unsigned rights_takers(const vm_t *vm, uint64_t ipa, unsigned needed);

@@ -18,13 +18,16 @@ bench()\tPrint what exits cost, each the mean of 1,000: in instructions where th
 blob(address, size)\tMemory outside RAM, such as flash, read-only. ValueError when it is RAM.
 block\tDisks for guests: virtio block devices (virtio 1.1, 5.2), and what they are kept in.
 consoles(*vms)\tPrint what these guests print, line by line behind their VMs' names, until none of them runs any more. Ctrl-C ends it earlier, and leaves them running.
+core\tvm.core(path): an ELF core of a VM, which gdb opens: gdb-multiarch vmlinux core.\v\vA thread is a vCPU. Memory is where the first one's tables have it, kernel's and user's; where its MMU is off, where it is. Pages of zeros are not in the file.
 demo()\tLaunch a guest of 14 instructions: it prints, asks Python for a sum, and powers off.
 events()\tTake all events out of the ring: a list, oldest first.
 Exit\tWhy a guest stopped, or is stopped now
 explain(esr, far=None, hpfar=None, pc=None, ipa=None)\tOne line on a syndrome. `esr` is ESR_ELx, or an Exit, which brings the addresses itself; `far` and `hpfar` are FAR_ELx and HPFAR_EL2 as read, used where they are valid.
 Fault\tAn access that no memory or register answers. Its text has the address and the cause.
 fdt\tFlattened device trees (Devicetree Specification v0.4, chapter 5): read, edit, write.
+fork\ts.fork(): a second VM from a snapshot.
 gdb(vm, line=None)\tLet gdb attach to a VM, by a serial line of the machine: a number or a stream of hv.serial(); by itself the second one, if there is one. Then the prompt stays, and this returns at once; close() of what it returns ends it. The console it takes until gdb detaches; Ctrl-C twice ends it when gdb is gone.
+history\tvm.history(every_ms=, keep=): snapshots by themselves, so that vm.back(ms=500) has something to go back to.
 initrd()\tWhat the machine was started with as its initrd; its RAM is nobody else's. OSError when nothing.
 loader\tPuts images into guest RAM: ELF, arm64 Image, flat binaries, also gzip'd or as EFI zboot.
 machine_dt\tThe device tree a guest sees: made for the machine a VM offers, or the user's own, fitted to it.
@@ -102,8 +105,11 @@ run(timeout_ms=None)\tRun in the foreground, the guest's console on this one. Re
 reset()\tAs after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
 start(cpu=None)\tRun in the background, on every core there is; the prompt stays. How it ends: `exit`. cpu: only this one runs, until the next start() or run(); the others stay where they are.
 pause()\tStop all of its vCPUs; start() or run() go on. False when it did not run, or had just ended.
-snapshot()\tAll that the guest can tell of its machine, as it is at this moment: an hv.snapshot.Snapshot, for vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler.
-back(s=None, *, clock='world')\tGo back to snapshot s; None: to the one that was made, or gone back to, last. A VM that runs runs on from there, one that does not waits there. Its counters and timers go on from where they were; its real-time clock shows the world's time, or with clock="guest" goes on as well. Handlers, breakpoints, watches and rules stay.
+snapshot(*, quota=None)\tAll that the guest can tell of its machine, as it is at this moment: an hv.snapshot.Snapshot, for vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler. quota: what is kept for this VM takes at most so many bytes, or "64M"; a guest that writes more stops with the reason "memory".
+history(every_ms=100, keep=50)\tSnapshots by themselves: one every so many milliseconds while the VM runs, of which the last `keep` are there for vm.back(ms=). When memory runs out the oldest go. Returns an hv.history.History; the one before ends.
+core(path)\tWrite an ELF core of the VM, which gdb opens, and return its size. It is paused for that. Ctrl-C leaves nothing.
+goes_back(device)\tdevice.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device.
+back(s=None, *, ms=None, clock='world')\tGo back to snapshot s; None: to the one that was made, or gone back to, last; ms: to that of vm.history() which is at least so old. A VM that runs runs on from there, one that does not waits there. Its counters and timers go on from where they were; its real-time clock shows the world's time, or with clock="guest" goes on as well. Handlers, breakpoints, watches and rules stay.
 running\tWhether it runs in the background.
 stop_time\tWhether its virtual counter stands still while it is stopped (it does, unless set False).
 on(where=None, f=None, *, ret=None, when=None, count=1, once=False, action=None, ipa=None, pid=None, el0=None)\tA breakpoint: f(cpu) is called before the guest executes what is at `where`, "name", "name+0x10" or an address of its kernel, or at the physical address ipa=. A decorator without f. The guest goes on when f returns None, behind the instruction with hv.SKIP; hv.STOP stops the VM there. Any number of them, on all vCPUs, unseen by the guest. when(cpu): only if that is true. count: from this hit on. once: one time. ret(cpu): called when the function that begins there returns. action: without Python, "count", "log" (hv.events()) or "stop". pid: in that process of a Linux alone, in its program or on its behalf in the kernel; of another system's programs: where TTBR0_EL1 or CONTEXTIDR_EL1 is that. el0: a program executes it; known by itself of an address, not of ipa=. It is planted in the guest's RAM, of any number. Where there is none, or nothing is mapped at the address now, it is one of the six that the vCPUs have in hardware, the guest's own coming back after it: RuntimeError when all are taken. Returns a Breakpoint: hits, kind ("planted", "hardware"), off(), on(), remove().
@@ -272,6 +278,8 @@ Device.plug(vm, slot)\tvm.virtio() has found a slot: from now on a driver sees t
 Device.request(queue, r)\tA request. It is given back on return, and void then, but not when that is true: then r.done() does it. One that takes long yields now and then: others are served in between, and it is given back at its end.
 Device.ready(queue)\tThere may be something new in a passive queue.
 Device.reset()\tThe driver has begun anew. Requests of before are void.
+Device.save()\tWhat goes into a snapshot of the VM besides the transport and the queues, which do by themselves. Requests that are at work on, or kept, are void when the VM has gone back, and are asked again.
+Device.load(state)\tThe VM has gone back to where save() returned this.
 Device.pop(queue)\tThe next request in a queue, or None.
 Rng\tRandom numbers (virtio 1.1, 5.4).
 Console\tA console (virtio 1.1, 5.3): Linux's /dev/hvc0. It is a stream, of which nothing blocks. output: a function that is called with what the guest prints, as bytes; without it read() has the last 16 KB.
@@ -312,9 +320,12 @@ Blocks\tA block device as MicroPython's file systems use them (vfs.AbstractBlock
 Overlay\tWhat is written goes to memory, 64 KB at a time; the rest is read from `base`. quota: how many bytes of memory it may take, by itself half of what is free when it is made. A write that would need more raises OSError (ENOSPC); so does one that would leave others less than a sixteenth of the machine's.
 Overlay.chunks\tViews of.
 Overlay.pages\tThese.
+Overlay.frozen\tNumbers of those that a snapshot knows too.
+Overlay.commit()\tWrite it all to the base.
 store(source, readonly)\tWhat a disk is kept in, by what it was made from.
 Block\tsource: a path, a buffer, a block device, a store, or bytes of memory. cow: what the guest writes is kept in memory (disk.store.chunks) and `source` is not changed; at most `quota` bytes, by itself half of what is free: a write beyond that fails. bytes objects are read-only.
-Block.error\tThe last exception of the store: its request was answered as failed.""",
+Block.error\tThe last exception of the store: its request was answered as failed.
+Block.thaw()\tThe last snapshot has been dropped: what was written since the first one goes to where it belongs.""",
     """\
 hv.net\tfrom hv.net import Net, Switch
 Networks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) that plug into it.

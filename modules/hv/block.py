@@ -11,6 +11,7 @@ A store has a size in bytes, read(at, view), write(at, view) and sync(), and may
 are read and written at a time. A script may bring its own.
 """
 
+import gc
 import struct
 
 from _hv import Pages, mem
@@ -115,7 +116,8 @@ class Overlay:
         self.size = base.size
         self.unit = getattr(base, "unit", SECTOR)
         self.chunks = {}  # views of
-        self.pages = []  # these
+        self.pages = {}  # these
+        self.frozen = ()  # numbers of those that a snapshot knows too
         self.quota = mem()[0] // 2 if quota is None else quota
 
     def read(self, at, view):
@@ -129,26 +131,50 @@ class Overlay:
     def write(self, at, view):
         for number, offset, part in _parts(at, view):
             chunk = self.chunks.get(number)
-            if chunk is None:
-                chunk = self._add(number, len(part) < CHUNK)
+            if chunk is None or number in self.frozen:
+                chunk = self._add(number, len(part) < CHUNK, chunk)
             chunk[offset : offset + len(part)][:] = part
 
-    def _add(self, number, fill):
+    def _add(self, number, fill, was):
         # A view alone would keep its pages too, but each collection would have to find that out.
-        free, total, _ = mem()
-        if (len(self.pages) + 1) * CHUNK > self.quota or free - CHUNK < total // 16:
+        if (len(self.pages) + (was is None)) * CHUNK > self.quota or not _enough():
             raise OSError(28)
         pages = Pages(CHUNK)
         chunk = memoryview(pages)
         start = number * CHUNK
-        if fill:
+        if fill and was:
+            chunk[:] = was
+        elif fill:
             self.base.read(start, chunk[: min(CHUNK, self.size - start)])
-        self.pages.append(pages)
+        self.pages[number] = pages
         self.chunks[number] = chunk
+        self.frozen = self.frozen and self.frozen - {number}
         return chunk
+
+    def save(self):
+        self.frozen = set(self.chunks)
+        return dict(self.chunks), dict(self.pages)
+
+    def load(self, state):
+        self.chunks, self.pages = dict(state[0]), dict(state[1])
+        self.frozen = set(self.chunks)
+
+    def commit(self):
+        """Write it all to the base."""
+        for number, chunk in self.chunks.items():
+            start = number * CHUNK
+            self.base.write(start, chunk[: min(CHUNK, self.size - start)])
+        self.base.sync()
 
     def sync(self):
         pass
+
+
+def _enough():
+    """Memory for one more, and a sixteenth for others; perhaps when what nobody knows any more is gone."""
+    if mem()[0] - CHUNK < mem()[1] // 16:
+        gc.collect()
+    return mem()[0] - CHUNK >= mem()[1] // 16
 
 
 def _parts(at, view):
@@ -179,6 +205,7 @@ class Block(Device):
     """
 
     id = 2
+    _lent = False
 
     def __init__(
         self,
@@ -201,6 +228,23 @@ class Block(Device):
             self.features |= _BLK_SIZE
         self.config = struct.pack("<QIIII", self.store.size // SECTOR, 0, 254, 0, unit)
         self.error = None  # the last exception of the store: its request was answered as failed
+
+    def save(self):
+        # From the first snapshot on, what is written goes to memory, until there is none any more.
+        if not self.readonly and not isinstance(self.store, Overlay):
+            self.store = Overlay(self.store)
+            self._lent = True
+        return self.readonly or self.store.save()
+
+    def load(self, state):
+        if not self.readonly:
+            self.store.load(state)
+
+    def thaw(self) -> None:
+        """The last snapshot has been dropped: what was written since the first one goes to where it belongs."""
+        if self._lent:
+            self.store.commit()
+            self.store, self._lent = self.store.base, False
 
     def _about(self):
         return f" of {self.store.size} bytes{' read-only' if self.readonly else ''}"

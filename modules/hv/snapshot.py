@@ -28,11 +28,31 @@ class Snapshot:
         """Forget it, and free what is kept for it."""
         self._vm._vm.hold("drop", self._id)
         self._vm._snapshots.pop(self._id, None)
+        for device in () if self._vm._snapshots else _devices(self._vm):
+            if hasattr(device, "thaw"):
+                device.thaw()
+
+    def fork(self, name: str | None = None, *, net: bool = True):
+        """A second VM that goes on from here by itself: hv.VM, ready to start. It has a console of its own, and disks
+        that begin as they were here and are kept in memory; its network devices are on the same switches with new
+        addresses, or with net=False on none. Handlers, rules and breakpoints are the first one's alone.
+        """
+        from .fork import fork
+
+        return fork(self, name, net)
 
 
-def take(vm):
-    devices = [(d, d.save()) for d in vm._virtio.values() if hasattr(d, "save")]
+def _devices(vm):
+    return list(vm._virtio.values()) + list(vm._kept)
+
+
+def take(vm, quota=None):
+    devices = [(d, d.save()) for d in _devices(vm)]
     s = Snapshot(vm, vm._vm.hold("take"), devices)
+    if quota is not None:
+        from .vm import size
+
+        vm._vm.hold("quota", size(quota))
     if not vm._snapshots:
         vm._snapshots = {}
     vm._snapshots[s._id] = s

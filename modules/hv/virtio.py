@@ -78,6 +78,14 @@ class Device:
     def reset(self) -> None:
         """The driver has begun anew. Requests of before are void."""
 
+    def save(self) -> object:
+        """What goes into a snapshot of the VM besides the transport and the queues, which do by themselves. Requests
+        that are at work on, or kept, are void when the VM has gone back, and are asked again.
+        """
+
+    def load(self, state) -> None:
+        """The VM has gone back to where save() returned this."""
+
     def pop(self, queue: int) -> _hv.Request | None:
         """The next request in a queue, or None."""
         return self.port.pop(queue)
@@ -127,6 +135,13 @@ class Console(Device):
 
     def _keep(self, data):
         self._printed = (self._printed + data)[-self.LIMIT :]
+
+    def save(self):
+        return self._typed
+
+    def load(self, state):
+        self._typed = state
+        self.ready(0)
 
     def any(self) -> int:
         """How many bytes read() has."""

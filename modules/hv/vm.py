@@ -56,6 +56,8 @@ class VM(Traps):
     _nodes = ()  # of the device tree
     _breaks = ()  # hv.breaks.Breakpoint
     _failed = None  # what could not be loaded: there is nothing to run
+    _kept = ()  # what has save() and load(state)
+    _history = None  # hv.history.History
     _snapshots = ()  # hv.snapshot.Snapshot by number
     _debugger = None  # what hv.gdb() made: it holds the VM, and is told when it stops
 
@@ -390,19 +392,51 @@ class VM(Traps):
             self._debugger.at_rest(None)
         return paused
 
-    def snapshot(self):
+    def snapshot(self, *, quota: int | str | None = None):
         """All that the guest can tell of its machine, as it is at this moment: an hv.snapshot.Snapshot, for
-        vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler.
+        vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler. quota: what is
+        kept for this VM takes at most so many bytes, or "64M"; a guest that writes more stops with the reason "memory".
         """
         from .snapshot import take
 
-        return take(self)
+        return take(self, quota)
 
-    def back(self, s=None, *, clock: str = "world") -> None:
-        """Go back to snapshot s; None: to the one that was made, or gone back to, last. A VM that runs runs on from
-        there, one that does not waits there. Its counters and timers go on from where they were; its real-time clock
-        shows the world's time, or with clock="guest" goes on as well. Handlers, breakpoints, watches and rules stay.
+    def history(self, every_ms: int = 100, keep: int = 50):
+        """Snapshots by themselves: one every so many milliseconds while the VM runs, of which the last `keep` are there for
+        vm.back(ms=). When memory runs out the oldest go. Returns an hv.history.History; the one before ends.
         """
+        from .history import History
+
+        if self._history:
+            self._history.clear()
+        self._history = History(self, every_ms, keep)
+        return self._history
+
+    def core(self, path: str) -> int:
+        """Write an ELF core of the VM, which gdb opens, and return its size. It is paused for that. Ctrl-C leaves nothing."""
+        from .core import core
+
+        return core(self, path)
+
+    def goes_back(self, device):
+        """device.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what
+        a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device.
+        """
+        if not hasattr(device, "save") or not hasattr(device, "load"):
+            raise TypeError(f"what goes back has save() and load(state), unlike {device!r}")
+        self._kept += (device,)
+        return device
+
+    def back(self, s=None, *, ms: int | None = None, clock: str = "world") -> None:
+        """Go back to snapshot s; None: to the one that was made, or gone back to, last; ms: to that of vm.history() which is
+        at least so old. A VM that runs runs on from there, one that does not waits there. Its counters and timers go on
+        from where they were; its real-time clock shows the world's time, or with clock="guest" goes on as well. Handlers,
+        breakpoints, watches and rules stay.
+        """
+        if ms is not None:
+            if not self._history:
+                raise ValueError(f"{self.name} has no history: vm.history() makes one")
+            return self._history.back(number(ms, "ms"), clock)
         from .snapshot import back
 
         back(self, s, clock)

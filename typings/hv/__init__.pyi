@@ -26,11 +26,14 @@ from .gdbstub import gdb as gdb
 from . import a64 as a64
 from . import block as block
 from . import breaks as breaks
+from . import core as core
 from . import elf as elf
 from . import event as event
 from . import fdt as fdt
+from . import fork as fork
 from . import gdbengine as gdbengine
 from . import gdbstub as gdbstub
+from . import history as history
 from . import loader as loader
 from . import machine_dt as machine_dt
 from . import mmu as mmu

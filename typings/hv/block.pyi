@@ -13,6 +13,7 @@ are read and written at a time. A script may bring its own."""
 
 from typing import Any
 
+import gc
 import struct
 from _hv import Pages as Pages, mem as mem
 from .source import open_file as open_file
@@ -67,10 +68,16 @@ class Overlay:
     """Views of."""
     pages: Any
     """These."""
+    frozen: Any
+    """Numbers of those that a snapshot knows too."""
     quota: Any
     def __init__(self, base: Any, quota: Any=None) -> None: ...
     def read(self, at: Any, view: Any) -> Any: ...
     def write(self, at: Any, view: Any) -> Any: ...
+    def save(self) -> Any: ...
+    def load(self, state: Any) -> Any: ...
+    def commit(self) -> Any:
+        """Write it all to the base."""
     def sync(self) -> Any: ...
 
 def store(source: Any, readonly: Any) -> Any:
@@ -89,4 +96,8 @@ class Block(Device):
     """The last exception of the store: its request was answered as failed."""
     id = 2
     def __init__(self, source: Any, readonly: bool=False, cow: bool=False, legacy: bool=False, quota: int | None=None) -> None: ...
+    def save(self) -> Any: ...
+    def load(self, state: Any) -> Any: ...
+    def thaw(self) -> None:
+        """The last snapshot has been dropped: what was written since the first one goes to where it belongs."""
     def request(self, queue: Any, r: Any) -> Any: ...

@@ -17,6 +17,10 @@ class Snapshot:
         """The pages of RAM that are not what they were, by their addresses: by the guest, devices and scripts."""
     def drop(self) -> None:
         """Forget it, and free what is kept for it."""
+    def fork(self, name: str | None=None, *, net: bool=True) -> Any:
+        """A second VM that goes on from here by itself: hv.VM, ready to start. It has a console of its own, and disks
+        that begin as they were here and are kept in memory; its network devices are on the same switches with new
+        addresses, or with net=False on none. Handlers, rules and breakpoints are the first one's alone."""
 
-def take(vm: Any) -> Any: ...
+def take(vm: Any, quota: Any=None) -> Any: ...
 def back(vm: Any, s: Any, clock: Any) -> Any: ...

@@ -49,6 +49,11 @@ class Device:
         """There may be something new in a passive queue."""
     def reset(self) -> None:
         """The driver has begun anew. Requests of before are void."""
+    def save(self) -> object:
+        """What goes into a snapshot of the VM besides the transport and the queues, which do by themselves. Requests
+        that are at work on, or kept, are void when the VM has gone back, and are asked again."""
+    def load(self, state: Any) -> None:
+        """The VM has gone back to where save() returned this."""
     def pop(self, queue: int) -> _hv.Request | None:
         """The next request in a queue, or None."""
 
@@ -75,6 +80,8 @@ class Console(Device):
     STEP = 1024
     def __init__(self, output: Any=None, legacy: Any=False) -> None: ...
     def request(self, queue: Any, r: Any) -> Any: ...
+    def save(self) -> Any: ...
+    def load(self, state: Any) -> Any: ...
     def any(self) -> int:
         """How many bytes read() has."""
     def read(self, n: int=16384) -> bytes:

@@ -106,13 +106,23 @@ class VM(Traps):
     def pause(self) -> bool:
         """Stop all of its vCPUs; start() or run() go on. False when it did not run, or had
         just ended."""
-    def snapshot(self) -> Any:
+    def snapshot(self, *, quota: int | str | None=None) -> Any:
         """All that the guest can tell of its machine, as it is at this moment: an hv.snapshot.Snapshot, for
-        vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler."""
-    def back(self, s: Any=None, *, clock: str='world') -> None:
-        """Go back to snapshot s; None: to the one that was made, or gone back to, last. A VM that runs runs on from
-        there, one that does not waits there. Its counters and timers go on from where they were; its real-time clock
-        shows the world's time, or with clock="guest" goes on as well. Handlers, breakpoints, watches and rules stay."""
+        vm.back(). Of RAM only what is written afterwards is kept. Also while it runs, and in a handler. quota: what is
+        kept for this VM takes at most so many bytes, or "64M"; a guest that writes more stops with the reason "memory"."""
+    def history(self, every_ms: int=100, keep: int=50) -> Any:
+        """Snapshots by themselves: one every so many milliseconds while the VM runs, of which the last `keep` are there for
+        vm.back(ms=). When memory runs out the oldest go. Returns an hv.history.History; the one before ends."""
+    def core(self, path: str) -> int:
+        """Write an ELF core of the VM, which gdb opens, and return its size. It is paused for that. Ctrl-C leaves nothing."""
+    def goes_back(self, device: Any) -> Any:
+        """device.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what
+        a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device."""
+    def back(self, s: Any=None, *, ms: int | None=None, clock: str='world') -> None:
+        """Go back to snapshot s; None: to the one that was made, or gone back to, last; ms: to that of vm.history() which is
+        at least so old. A VM that runs runs on from there, one that does not waits there. Its counters and timers go on
+        from where they were; its real-time clock shows the world's time, or with clock="guest" goes on as well. Handlers,
+        breakpoints, watches and rules stay."""
     @property
     def running(self) -> bool:
         """Whether it runs in the background."""
