@@ -76,6 +76,18 @@ void timer_cancel_armed(timer_t *t) {
     irq_restore(daif);
 }
 
+void timer_forget(timer_t *t) {
+    pcpu_t *me = this_pcpu();
+    if (me->timers != t) {
+        timer_cancel(t);
+        return;
+    }
+    spin_lock(&lock);
+    me->timers = t->next;
+    t->armed = false;
+    spin_unlock(&lock);
+}
+
 static void expired(void *arg) {
     pcpu_t *me = this_pcpu();
     (void)arg;

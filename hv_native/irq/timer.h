@@ -36,6 +36,10 @@ static inline void timer_cancel(timer_t *t) {
     }
 }
 
+// As timer_cancel, of one that this core has armed, interrupts masked, where another is armed at once: the hardware's is left,
+// which may find nothing to do.
+void timer_forget(timer_t *t);
+
 void timer_init_core(void);
 
 // CNTV_CTL_EL0, CNTP_CTL_EL0, CNTHP_CTL_EL2 (DDI 0487 D13.8).

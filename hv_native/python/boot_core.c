@@ -117,6 +117,7 @@ static void sleep(void) {
     if (turn.others && turn.depth == 0) {
         go_on();
     } else {
+        share_python_ends();
         wfi();
     }
 }
@@ -149,13 +150,13 @@ static void step(void) {
     }
     nested = v;
     turn.owed = false;
-    sched_run_slice(v);
+    timer_forget(&share_timer);
+    sched_run_until(v, UINT64_MAX);
     nested = NULL;
     last_slice = v->slice_end;
 }
 
 void boot_core_step(void) {
-    share_python_ends();
     step();
     share_python_begins();
 }

@@ -86,10 +86,6 @@ void sched_run_until(vcpu_t *v, uint64_t end) {
     sched_settle(v, why);
 }
 
-void sched_run_slice(vcpu_t *v) {
-    sched_run_until(v, UINT64_MAX);
-}
-
 // ---- The other cores ----------------------------------------------------------------------
 
 void sched_secondary(void) {
@@ -97,7 +93,7 @@ void sched_secondary(void) {
         irq_disable();
         vcpu_t *v = runq_take();
         if (v != NULL) {
-            sched_run_slice(v);
+            sched_run_until(v, UINT64_MAX);
         } else {
             wfi(); // a masked interrupt ends it, and is taken below
         }

@@ -10,10 +10,9 @@
 
 #define SLICE_HZ 100    // slices a second while another vCPU waits
 
-// This core, interrupts masked: run v, which runq_take gave, until its slice is over or it leaves, and say where
-// it goes.
-void sched_run_slice(vcpu_t *v);
-void sched_run_until(vcpu_t *v, uint64_t end);  // or until CNTPCT is there
+// This core, interrupts masked: run v, which runq_take gave, until its slice is over, CNTPCT is at `end` or it leaves,
+// and say where it goes.
+void sched_run_until(vcpu_t *v, uint64_t end);
 // The two parts of that which are needed after a handler too.
 void sched_leave_core(vcpu_t *v);
 void sched_settle(vcpu_t *v, exit_t why);
