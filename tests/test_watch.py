@@ -418,6 +418,37 @@ print(log)
     ]
 
 
+def test_what_a_device_reads(target):
+    """It counts as well, of queues too; and what is planted there it does not get, as bytes or as views."""
+    script = """
+log, got = [], []
+class Device1(Device):
+    id = 42
+    def request(self, queue, r):
+        got.append(r.read(8))
+        got.extend(map(bytes, r.data()))
+        r.write(b"done")
+vm = guest(code)
+vm.virtio(Device1())
+d = Driver(vm).start()
+buffer = BUFFERS
+text = bytes(range(16))
+w = vm.watch(ipa=buffer + 2, size=8, rights="r", f=lambda cpu, address, size, old, new: log.append((cpu, address - buffer, size, hex(old), old == new)))
+table = vm.watch(ipa=RINGS, size=16, rights="r")
+mute = vm.watch(ipa=buffer, size=16, rights="w")
+bps = [vm.on(ipa=buffer + n, action="count") for n in (0, 8)]
+print(d.ask(0, text, 4), w.hits, table.hits, mute.hits, got == [text[:8], text[8:]])
+import time
+while len(log) < w.hits:
+    time.sleep_ms(1)
+print(log)
+"""
+    assert run(target, CODE, DRIVER + script, 60).splitlines() == [
+        "[b'done'] 2 1 0 True",
+        "[(None, 2, 6, '0x70605040302', True), (None, 8, 2, '0x908', True)]",
+    ]
+
+
 # A table's entry is written, and then the MMU reads it.
 TABLE = """
     load x0, 0x40100018

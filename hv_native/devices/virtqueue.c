@@ -115,6 +115,7 @@ static const char *chain_walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) 
             return "a descriptor that is not in the table";
         }
         desc_t e = { table[i].addr, table[i].len, table[i].flags, table[i].next };
+        vm_ram_read(d->vm, &table[i], sizeof(e));
         if (e.flags & DESC_INDIRECT) { // 2.6.5.3
             count = e.len / sizeof(desc_t);
             table = ring_ram(d, e.addr, e.len, 1);
@@ -184,6 +185,8 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
     c->epoch = r.epoch;
     c->queue = queue;
     c->head = again ? (uint16_t)head : r.avail->ring[r.q.next_avail % r.q.num];
+    vm_ram_read(d->vm, &r.avail->idx, 2);
+    vm_ram_read(d->vm, &r.avail->ring[r.q.next_avail % r.q.num], 2);
     c->n = c->nread = c->read_bytes = c->write_bytes = 0;
     const char *wrong = chain_walk(d, &r, c);
     if (wrong != NULL) {

@@ -126,6 +126,9 @@ static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t le
             vm_ram_written(device_of(r->port)->vm, at, n, true);
         } else {
             memcpy(buf + done, at, n);
+            if (vm_ram_read(device_of(r->port)->vm, at, n)) {
+                vm_ram_show(device_of(r->port)->vm, at, n, buf + done);
+            }
         }
         done += n;
     }
@@ -179,6 +182,11 @@ static mp_obj_t views(request_t *r, cursor_t *c, uint64_t left) {
         if (c == &r->write) {
             vm_ram_written(vm, at, n, false);
             r->viewed = true;
+        } else if (vm_ram_read(vm, at, n)) { // breakpoints are planted there
+            uint8_t *copy = m_new(uint8_t, n);
+            memcpy(copy, at, n);
+            vm_ram_show(vm, at, n, copy);
+            at = copy;
         }
         mp_obj_list_append(list, mp_obj_new_memoryview('B' | MP_OBJ_ARRAY_TYPECODE_FLAG_RW, n, at));
         left -= n;

@@ -212,7 +212,9 @@ static void count(watch_t *w) {
 
 static uint64_t memory_at(vm_t *vm, uint64_t ipa, uint64_t size) {
     const void *host = vm_ram_place(vm, ipa, size); // who writes has touched it
-    return host == NULL ? 0 : number(host, (unsigned)size);
+    uint64_t value = host == NULL ? 0 : number(host, (unsigned)size);
+    rights_load(vm, ipa, size, &value);
+    return value;
 }
 
 // With what its first bytes are now.
@@ -362,7 +364,7 @@ static bool close_events(vm_t *vm, const watch_t *w, uint64_t ipa, uint64_t size
 }
 
 // Before: what was there. After: what is, and the handler hears of it soon.
-static void device_hit(vm_t *vm, watch_t *w, uint64_t ipa, uint64_t size, bool after) {
+static void device_hit(vm_t *vm, watch_t *w, uint64_t ipa, uint64_t size, bool after, bool read) {
     watches_t *ws = vm->watches;
     if (after) {
         count(w);
@@ -370,7 +372,7 @@ static void device_hit(vm_t *vm, watch_t *w, uint64_t ipa, uint64_t size, bool a
     if (w->handler == NULL) {
         return;
     }
-    if (!(after && close_events(vm, w, ipa, size))) {
+    if (read || !(after && close_events(vm, w, ipa, size))) {
         if (ws->nevents == WATCH_EVENTS) {
             ws->lost += after;
             return;
@@ -392,7 +394,19 @@ static void watch_store(vm_t *vm, uint64_t ipa, uint64_t size, bool after) {
     unsigned at = below(ws, ipa + size);
     for (watch_t *w; (w = next_touched(ws, &at, ipa, ipa + size, S2_WRITE)) != NULL;) {
         uint64_t from = ipa > w->ipa ? ipa : w->ipa, end = ipa + size < w->ipa + w->size ? ipa + size : w->ipa + w->size;
-        device_hit(vm, w, from, end - from, after);
+        device_hit(vm, w, from, end - from, after, false);
+    }
+    spin_unlock_irq(&vm->lock, daif);
+}
+
+// It has been: what is told is what is there.
+static void watch_read(vm_t *vm, uint64_t ipa, uint64_t size) {
+    watches_t *ws = vm->watches;
+    uint64_t daif = spin_lock_irq(&vm->lock);
+    unsigned at = ws == NULL ? 0 : below(ws, ipa + size);
+    for (watch_t *w; ws != NULL && (w = next_touched(ws, &at, ipa, ipa + size, S2_READ)) != NULL;) {
+        uint64_t from = ipa > w->ipa ? ipa : w->ipa, end = ipa + size < w->ipa + w->size ? ipa + size : w->ipa + w->size;
+        device_hit(vm, w, from, end - from, true, true);
     }
     spin_unlock_irq(&vm->lock, daif);
 }
@@ -448,7 +462,7 @@ static bool take_rights(vm_t *vm, const watch_t *w) {
 }
 
 bool watch_add(vm_t *vm, watch_t *w) {
-    rights_hooks[RIGHTS_WATCH] = (rights_hooks_t) { .access = watch_access, .made = watch_made, .store = watch_store, .gave_up = watch_gave_up };
+    rights_hooks[RIGHTS_WATCH] = (rights_hooks_t) { .access = watch_access, .made = watch_made, .store = watch_store, .read = watch_read, .gave_up = watch_gave_up };
     if (vm->watches == NULL) {
         vm->watches = native_alloc(sizeof(watches_t));
     }

@@ -14,6 +14,12 @@ void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size);
 bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
 // A device is about to write to it there, or (after) has: rights.h.
 void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after);
+// It has read there. True: what lies there is not what the guest has there, which vm_ram_show makes of a copy.
+bool vm_ram_read_slow(vm_t *vm, const volatile void *place, uint64_t size);
+static inline bool vm_ram_read(vm_t *vm, const volatile void *place, uint64_t size) {
+    return UNLIKELY(vm->rights != NULL) && vm_ram_read_slow(vm, place, size);
+}
+void vm_ram_show(vm_t *vm, const volatile void *place, uint64_t size, void *copy);
 // Somebody may keep the address of RAM at ipa: see lent.h.
 void vm_show_ram(vm_t *vm, uint64_t ipa);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.

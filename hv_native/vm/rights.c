@@ -285,6 +285,23 @@ void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsign
     }
 }
 
+bool rights_read_slow(vm_t *vm, uint64_t ipa, uint64_t size) {
+    bool changed = false;
+    for (uint64_t end = ipa + size, at = ipa, to; at < end; at = to) {
+        uint64_t daif = spin_lock_irq(&vm->lock);
+        taken_t taken = tree_get(vm, at, &to);
+        spin_unlock_irq(&vm->lock, daif);
+        to = to < end ? to : end;
+        for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++, taken >>= PER_OWNER) {
+            if ((taken & S2_READ) && rights_hooks[owner].read != NULL) {
+                rights_hooks[owner].read(vm, at, to - at);
+            }
+            changed |= (taken & S2_READ) && rights_hooks[owner].load != NULL;
+        }
+    }
+    return changed;
+}
+
 bool rights_load_slow(vm_t *vm, uint64_t ipa, size_t size, void *data) {
     for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++) {
         if (rights_hooks[owner].load != NULL) {

@@ -78,6 +78,8 @@ typedef struct {
     void (*load)(vm_t *vm, uint64_t ipa, unsigned size, uint8_t *data);
     // Memory is about to be written in C, for a guest or by a device, and (after) has been.
     void (*store)(vm_t *vm, uint64_t ipa, uint64_t size, bool after);
+    // A device has read these.
+    void (*read)(vm_t *vm, uint64_t ipa, uint64_t size);
     // It has been made. True: v is to leave the guest behind it.
     bool (*made)(vcpu_t *v, uint64_t ipa, unsigned size, bool write);
     // It has had to give up these rights of a page, for good: the MMU reads tables there, or exclusives cannot be followed.
@@ -95,6 +97,9 @@ static inline void rights_store(vm_t *vm, uint64_t ipa, uint64_t size, bool afte
         rights_store_slow(vm, ipa, size, after, but);
     }
 }
+
+// For a device that has read guest RAM: of interest to a watch. True: what lies there is not what the guest has there.
+bool rights_read_slow(vm_t *vm, uint64_t ipa, uint64_t size);
 
 // For who reads guest RAM in C for the guest, or to show it: what was read, as the guest is to see it. Always true.
 bool rights_load_slow(vm_t *vm, uint64_t ipa, size_t size, void *data);
