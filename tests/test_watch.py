@@ -4,7 +4,7 @@
 import re
 
 import pytest
-from guestcode import run
+from guestcode import link, run
 from harness import TargetError
 from test_linux import boot_linux
 from virtiodriver import CODE
@@ -94,19 +94,30 @@ print(vm.watches(), vm.stage2.walk(0x4020_1000)[1] >> 56 & 7)
 
 
 def test_many_neighbours(target):
-    """Of 200,000 stores on its page those to the field are told, and that the page is hot is said, once."""
+    """Of 200,000 stores on its page those to the field are told, and that the page is hot is said, once, and how hot. In a
+    debug register they cost nothing.
+    """
     script = """
 vm = guest(code)
-vm.cpu[0].x[0], vm.cpu[0].x[1] = 0x4020_1008, 100_000
-w = vm.watch(0x4020_1008, 8, "w")
-print(vm.run().reason, w.hits, w.rate > 0)
+cpu = vm.cpu[0]
+cpu.x[0], cpu.x[1] = 0x4020_1008, 100_000
+w = vm.watch(ipa=0x4020_1008, size=8)
+print(vm.run().reason, w.hits, w.rate > 0, w.kind)
 import time
 time.sleep_ms(1)
+w.remove()
+cpu.reset(0x4008_0000)
+cpu.x[0], cpu.x[1] = 0x4020_1008, 100_000
+exits = cpu.exits[0x24]
+w = vm.watch(0x4020_1008, 8)
+print(vm.run().reason, w.hits, w.rate, w.kind, cpu.exits[0x24] - exits, cpu.exits[0x34])
 """
     lines = run(target, FIELD, script, 120).splitlines()
-    assert "stop 6250 True" in lines
+    assert "stop 6250 True pages" in lines and "stop 6250 0 hardware 0 6250" in lines
     told = [line for line in lines if "is hot" in line]
-    assert len(told) == 1 and "the watch of 0x40201008 is hot:" in told[0]
+    assert len(told) == 1 and re.search(
+        "the watch of 0x40201008 is hot: [0-9]{5,} accesses a second go by", told[0]
+    )
 
 
 # All kinds of loads and stores, of registers and memory that are compared: watched or not, the guest sees the same.
@@ -215,29 +226,35 @@ def test_all_loads_and_stores(each_target):
     among them too.
     """
     script = """
-def outcome(watch):
+def outcome(how):
     vm = guest(code)
     for at in range(0x4020_0f00, 0x4020_2100):
         vm.memory[at] = at * 7 & 255
-    w = vm.watch(ipa=0x4020_0000, size=0x3000, rights="rw") if watch else None
-    literals = vm.watch(ipa=0x4008_1000, size=0x1000, rights="r") if watch else None
+    w = vm.watch(ipa=0x4020_0000, size=0x3000, rights="rw") if how == "pages" else None
+    literals = vm.watch(ipa=0x4008_1000, size=0x1000, rights="r") if w else None
+    hard = [vm.watch(at, 0x1000, "rw") for at in (0x4020_1000, 0x4020_2000)] if how == "hardware" else []
     assert vm.run(60_000).reason == "stop", vm.exit
     cpu = vm.cpu[0]
-    hits = w and (w.hits, literals.hits)
+    hits = w and (w.hits, literals.hits) or [(h.kind, h.hits > 0) for h in hard]
     state = [cpu.x[n] for n in range(31)] + [cpu.q[n] for n in range(32)] + [cpu.pc]
     return state, bytes(vm.memory[0x4020_0f00:0x4020_2100]), hits
-bare, watched = outcome(False), outcome(True)
-for n, (one, two) in enumerate(zip(bare[0], watched[0])):
-    if one != two:
-        print("register", n, hex(one), hex(two))
-for n, (one, two) in enumerate(zip(bare[1], watched[1])):
-    if one != two:
-        print("memory", hex(n + 0x4020_0f00), one, two)
-print(watched[2])
+bare = outcome(None)
+for how in "pages", "hardware":
+    watched = outcome(how)
+    for n, (one, two) in enumerate(zip(bare[0], watched[0])):
+        if one != two:
+            print("register", n, hex(one), hex(two))
+    for n, (one, two) in enumerate(zip(bare[1], watched[1])):
+        if one != two:
+            print("memory", hex(n + 0x4020_0f00), one, two)
+    print(watched[2])
 """
     accesses = len(re.findall(r"^ +(?:ld|st|dc zva)(?!.*5f)", FORMS, re.MULTILINE))
     literals = 2 + (MMU + FORMS).count("load ")
-    assert run(each_target, MMU + "mmu_on" + FORMS, script, 60) == f"({accesses}, {literals})\n"
+    assert run(each_target, MMU + "mmu_on" + FORMS, script, 60).splitlines() == [
+        f"({accesses}, {literals})",
+        "[('hardware', True), ('hardware', True)]",
+    ]
 
 
 VALUES = """
@@ -385,6 +402,120 @@ print(w.hits {"== 4000" if rights == "w" else ">= 8000"})
 """
     lines = run(each_target, MMU + FOUR + COUNTERS, script, 120).splitlines()
     assert lines == ["stop", "[4000, 1000, 1000, 1000, 1000]", "True"]
+
+
+def test_four_cpus_by_debug_registers(each_target):
+    """Ranges that the vCPUs store to, which CPU_ON starts, over a reset: each is counted, their neighbours cost nothing."""
+    script = """
+vm = guest(code, cpus=4)
+own = vm.watch(0x4020_1040, 32, "w")
+last = vm.watch(0x4020_1058, 8, "rw")
+for n in range(2):
+    if n:
+        vm.reset()
+        vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+        vm.cpu[0].pc = 0x4008_0000
+    print(vm.run(100_000).reason, own.kind, own.hits, last.kind, last.hits, [cpu.exits.get(0x24, 0) < 100 for cpu in vm.cpu])
+"""
+    lines = run(each_target, MMU + FOUR + COUNTERS, script, 120).splitlines()
+    assert lines == [
+        f"stop hardware {4000 * n} hardware {2000 * n} [True, True, True, True]" for n in (1, 2)
+    ]
+
+
+# Stores to a field at 0xC000_1000, by another address, and with something else there; a loop of exclusives; at last by EL0.
+SPACES = """
+    mmu_on
+    load x1, 0x40100000
+    load x2, 0x40102003
+    str x2, [x1, #24]
+    load x1, 0x40102000
+    load x2, 0x40200705
+    str x2, [x1]
+    dsb sy
+    hvc #0x102
+    load x0, 0xc0001000
+    load x3, 0x80201000
+    mov x4, #1
+place:
+    str x4, [x0]
+    mov x4, #2
+    str x4, [x3]
+    load x2, 0x40000705
+    str x2, [x1]
+    dsb sy
+    tlbi vmalle1
+    dsb sy
+    isb
+    mov x4, #3
+    str x4, [x0]
+    load x2, 0x40200705
+    str x2, [x1]
+    dsb sy
+    tlbi vmalle1
+    dsb sy
+    isb
+    mov x4, #4
+    stp x4, x4, [x0, #-8]
+    hvc #0x103
+1:  ldxr x5, [x0]
+    add x5, x5, #1
+    stxr w6, x5, [x0]
+    cbnz w6, 1b
+    hvc #0x100
+"""
+
+
+def test_what_a_debug_register_sees(each_target):
+    """That address, and what was there; ipa= any address. What breakpoints and steps do for the guest is seen as well. Exclusives
+    are followed by the page. When there is none left, or no such range, it is the page from the beginning.
+    """
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+log, made = [], []
+def mapped(cpu):
+    made.append(vm.watch(0xC000_1000, 8, "w", lambda cpu, *what: log.append(what[0] and what[2:])))
+vm.hvc(imm=0x103, handler=lambda cpu: hv.STOP)
+physical = vm.watch(ipa=0x4020_1000, size=8)
+vm.hvc(imm=0x102, handler=lambda cpu: None)
+print(vm.run(60_000).reason, physical.hits, physical.kind)
+physical.remove()
+vm.hvc(imm=0x102, handler=mapped)
+for how in "run", "break", "step":
+    cpu.reset(0x4008_0000)
+    vm.memory[0x4020_1000:0x4020_1008] = bytes(8)
+    log.clear(), made.clear()
+    bp = vm.on(ipa=AT["place"], action="count") if how == "break" else None
+    if how == "step":
+        vm.until(AT["place"])
+        cpu.step(2)
+        print(log)
+    w = vm.run(60_000) and made[0]
+    print(how, log, w.hits, w.kind, bp and bp.hits)
+    print(vm.run(60_000).reason, log[2:], w.kind)
+    w.remove()
+    if bp: bp.remove()
+vm.reset()
+four = [vm.watch(0x4020_0000 + 8 * n, 8) for n in range(4)] + [vm.watch(0x4020_0100, 4)]
+print([w.kind for w in four])
+four[1].remove()
+more = [vm.watch(0x4020_0806, 4), vm.watch(0x4020_0800, 24), vm.watch(0x4020_0808, 24), vm.watch(0x4020_0800, 2048)]
+print([w.kind for w in more], vm._vm.debug("watch", 0x4020_0000, 0x1FFF))
+"""
+    code, at = link(MMU + SPACES)
+    assert run(each_target, code, script, 60, AT=at).splitlines() == [
+        "stop 3 pages",
+        "run [(0, 1), (2, 4)] 2 hardware None",
+        "stop [(4, 5)] pages",
+        "break [(0, 1), (2, 4)] 2 hardware 1",
+        "stop [(4, 5)] pages",
+        "[(0, 1)]",
+        "step [(0, 1), (2, 4)] 2 hardware None",
+        "stop [(4, 5)] pages",
+        "['hardware', 'hardware', 'hardware', 'hardware', 'pages']",
+        "['pages', 'pages', 'pages', 'hardware'] None",
+    ]
 
 
 def test_a_devices_accesses(target):

@@ -129,6 +129,8 @@ ROWS = [
     ),
     Row("exits", "snapshot_write_again", "snapshot: the same after going back", 500),
     Row("exits", "snapshot_back", "snapshot: back, 100 pages", 100_000, "QEMU's loadvm 61 ms"),
+    Row("exits", "watch_hard_neighbour", "in a debug register: a store beside it", 2),
+    Row("exits", "watch_hard_hit", "in a debug register: to it, Python", 800),
     Row("exits", "sysreg_write_python", "MSR: Python", 500),
     Row("exits", "sysreg_read_python", "MRS: Python", 500),
     Row("exits", "sysreg_native", "MSR, native"),

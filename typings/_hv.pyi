@@ -205,7 +205,7 @@ class Memory:
     def find(self, what: bytes, start: int = ..., end: int = ..., step: int = 0, /) -> int:
         """The IPA where these bytes are first, or -1. step: only start, start + step, ... are looked at."""
     def view(self, ipa: int, size: int, /) -> memoryview:
-        """The memory itself. Caches are yours to clean()."""
+        """The memory itself, what breakpoints have planted there with it. Caches are yours to clean()."""
     def clean(self, ipa: int, size: int, /) -> None:
         """Clean and invalidate the data cache to the point of coherency (D4.4)."""
 

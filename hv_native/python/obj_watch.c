@@ -75,13 +75,16 @@ static void remove_parts(hv_watch_obj_t *o) {
     }
 }
 
-static bool add_parts(hv_watch_obj_t *o, const piece_t *piece, unsigned rights, unsigned action) {
+static bool add_parts(hv_watch_obj_t *o, const piece_t *piece, unsigned rights, unsigned action, bool by_va) {
     for (unsigned i = 0; i < o->n; i++) {
         watch_t *w = native_alloc(sizeof(watch_t));
         if (w == NULL) {
             return false;
         }
-        *w = (watch_t) { .ipa = piece[i].ipa, .size = piece[i].size, .named = piece[i].named, .rights = rights, .action = action, .handler = o->handler };
+        *w = (watch_t) {
+            .ipa = piece[i].ipa, .size = piece[i].size, .named = piece[i].named, .va = piece[i].named, .by_va = by_va && o->n == 1,
+            .rights = rights, .action = action, .handler = o->handler,
+        };
         if (!watch_add(o->vm->vm, w)) {
             native_free(w, sizeof(watch_t));
             return false;
@@ -122,7 +125,7 @@ static mp_obj_t vm_watch(size_t n_args, const mp_obj_t *args) {
         mp_obj_list_append(vm_o->handlers, MP_OBJ_FROM_PTR(handler));
     }
     vm_hold(vm); // nothing may raise from here on
-    bool ok = add_parts(o, piece, rights, action);
+    bool ok = add_parts(o, piece, rights, action, !physical);
     if (!ok) {
         remove_parts(o);
     }
@@ -152,6 +155,10 @@ static MP_DEFINE_CONST_FUN_OBJ_1(watch_remove_obj, watch_remove_method);
 static void watch_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     hv_watch_obj_t *o = MP_OBJ_TO_PTR(self);
     if (dest[0] != MP_OBJ_NULL) {
+        return;
+    }
+    if (attr == MP_QSTR_hard) {
+        dest[0] = mp_obj_new_bool(o->vm->vm != NULL && o->part[0] != NULL && o->part[0]->pair >= 0);
         return;
     }
     if (attr != MP_QSTR_hits && attr != MP_QSTR_rate) {

@@ -589,6 +589,9 @@ uint64_t trap_fast(guest_regs_t *r) {
     if (ec == EC_SMC64) {
         return smc_or_immediate(v, r, 0);
     }
+    if (ec == EC_WATCHPOINT_LOWER) {
+        return watch_fast_register(v, r, false);
+    }
     return ec == EC_FP ? floating_point(v) : EXIT_TRAP;
 }
 
@@ -610,7 +613,10 @@ uint64_t trap_stepping(guest_regs_t *r) {
 // What returned EXIT_SAVE, once more.
 uint64_t trap_saved(guest_regs_t *r) {
     uint64_t esr = READ_SYSREG(esr_el2) | SAVED;
-    return ESR_EC(esr) == EC_DABT_LOWER ? fast_device(r->vcpu, r, esr) : fast_sysreg(r->vcpu, r, esr);
+    if (LIKELY(ESR_EC(esr) == EC_DABT_LOWER)) {
+        return fast_device(r->vcpu, r, esr);
+    }
+    return ESR_EC(esr) == EC_SYSREG ? fast_sysreg(r->vcpu, r, esr) : watch_fast_register(r->vcpu, r, true);
 }
 
 // The rest of what came; and what else there is to do is found after it.

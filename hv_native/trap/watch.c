@@ -11,8 +11,10 @@
 #include "memory/native.h"
 #include "memory/pgtable.h"
 #include "trap/callback.h"
+#include "trap/perform.h"
 #include "trap/quick.h"
 #include "trap/watch.h"
+#include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/vcpu.h"
 #include "vm/ram.h"
@@ -166,7 +168,7 @@ static void went_by(watches_t *ws, uint64_t ipa) {
     uint64_t page = ALIGN_DOWN(ipa, PAGE_SIZE);
     unsigned at = below(ws, page + PAGE_SIZE);
     for (watch_t *w; (w = next_touched(ws, &at, page, page + PAGE_SIZE, S2_READ | S2_WRITE)) != NULL;) {
-        if (w->rate == 0) {
+        if (w->rate == 0 && w->pair < 0) {
             w->rate = rate;
             call_boot_core();
         }
@@ -256,25 +258,27 @@ static uint64_t ipa_of(uint64_t far) {
 }
 
 // Host address of a page that nobody but watches withholds; NULL. The last answer is kept until stage 2 changes.
-static __attribute__((noinline)) char *look_for_page(vcpu_t *v, uint64_t page, unsigned needed) {
+#define NOT_TAKEN 4u // beside the right: nobody withholds it
+static __attribute__((noinline)) char *look_for_page(vcpu_t *v, uint64_t page, unsigned key) {
     vm_t *vm = v->vm;
+    unsigned needed = key & ~NOT_TAKEN;
     spin_lock(&vm->lock);
     pgwalk_t w = pgtable_walk(&vm->stage2, page);
-    bool only = rights_only(vm, RIGHTS_WATCH, page, needed);
+    bool only = key & NOT_TAKEN ? rights_takers(vm, page, needed) == 0 : rights_only(vm, RIGHTS_WATCH, page, needed);
     uint32_t changes = vm->stage2.changes;
     spin_unlock(&vm->lock);
     bool normal = FIELD(w.entry, 5, 4) != 0;
     if (!only || !normal || !(w.entry & PTE_VALID) || !(rights_base(w.entry) & needed)) {
         return NULL;
     }
-    v->watched.key = page | needed;
+    v->watched.key = page | key;
     v->watched.changes = changes;
     return v->watched.host = (char *)(w.entry & PTE_ADDR_MASK) + (page & (w.size - 1));
 }
 
-static inline char *page_host(vcpu_t *v, uint64_t page, unsigned needed) {
-    bool same = v->watched.key == (page | needed) && v->watched.changes == v->vm->stage2.changes;
-    return LIKELY(same) ? v->watched.host : look_for_page(v, page, needed);
+static inline char *page_host(vcpu_t *v, uint64_t page, unsigned key) {
+    bool same = v->watched.key == (page | key) && v->watched.changes == v->vm->stage2.changes;
+    return LIKELY(same) ? v->watched.host : look_for_page(v, page, key);
 }
 
 // The handler of the only watch that is touched, if it can be called as trap_fast.c calls others. False: nothing has been
@@ -303,9 +307,9 @@ static __attribute__((noinline)) bool fast_hit(vcpu_t *v, watch_t *w, unsigned f
     return true;
 }
 
-uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+// esr describes it, as that of a data abort does. key: NOT_TAKEN, or 0.
+static inline __attribute__((always_inline)) uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, uint64_t far, unsigned key) {
     watches_t *ws = v->vm->watches;
-    uint64_t far = READ_SYSREG(far_el2);
     unsigned log = FIELD(esr, 23, 22), size = 1u << log, at = far & (PAGE_SIZE - 1), rt = FIELD(esr, 20, 16);
     // One that may have begun on the page before, or ends on the next, is perform.c's.
     if (at < 8 || at + size > PAGE_SIZE || ((ws->passed + 1) & (HOT_AFTER - 1)) == 0) {
@@ -313,7 +317,7 @@ uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     }
     bool write = (esr & ISS_WNR) != 0;
     uint64_t par = ipa_of(far), page = par & UINT64_C(0xFFFFFFFFF000), ipa = page | at;
-    char *host = par & 1 ? NULL : page_host(v, page, write ? S2_WRITE : S2_READ);
+    char *host = par & 1 ? NULL : page_host(v, page, key | (write ? S2_WRITE : S2_READ));
     if (host == NULL) {
         return EXIT_TRAP;
     }
@@ -325,7 +329,9 @@ uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     unsigned from = below(ws, ipa + size), shift = 64 - 8 * size;
     uint64_t value = reg_get(r, rt) << shift >> shift;
     watch_t *w = next_touched(ws, &from, ipa, ipa + size, write ? S2_WRITE : S2_READ);
-    if (w == NULL) {
+    if (w == NULL && key != 0) {
+        return EXIT_TRAP;
+    } else if (w == NULL) {
         ws->passed++;
     } else if (!fast_hit(v, w, from, ipa, size, write, load_sized(host, size), value)) {
         return EXIT_TRAP;
@@ -344,6 +350,49 @@ uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     dmb_ish();
     skip_instruction();
     return EXIT_RESUME;
+}
+
+uint64_t watch_fast(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
+    return fast_access(v, r, esr, READ_SYSREG(far_el2), 0);
+}
+
+// LDR, STR and the like (DDI 0487 C4.1.66), by an unsigned or unscaled offset, as a syndrome; 0: something else.
+static uint64_t syndrome_of(uint32_t word, int64_t *offset) {
+    unsigned log = word >> 30, opc = FIELD(word, 23, 22);
+    if ((word & 0x3F000000) == 0x39000000) {
+        *offset = (int64_t)(FIELD(word, 21, 10) << log);
+    } else if ((word & 0x3F200C00) == 0x38000000) {
+        *offset = (int64_t)((uint64_t)word << 43) >> 55;
+    } else {
+        return 0;
+    }
+    bool wide = log == 3 || opc == 2;
+    return (opc >= 2 && log + (opc == 3) >= 3 ? 0 : ISS_ISV) | (uint64_t)log << 22 | (opc >= 2 ? ISS_SSE : 0) | (uint64_t)(word & 31) << 16
+           | (wide ? ISS_SF : 0) | (opc == 0 ? ISS_WNR : 0);
+}
+
+static bool is_late(unsigned n) {
+    return n - 19 <= 10;
+}
+
+uint64_t watch_fast_register(vcpu_t *v, guest_regs_t *r, bool saved) {
+    uint64_t pc = READ_SYSREG(elr_el2), par = ipa_of(pc), far = READ_SYSREG(far_el2);
+    bool unusual = ((READ_SYSREG(spsr_el2) >> 4) & 1) || (READ_SYSREG(sctlr_el1) & (SCTLR_EE | SCTLR_E0E));
+    if (v->vm->hard_watches == 0 || unusual || (par & 1) || (v->debug.mdscr & MDSCR_MDE)) {
+        return EXIT_TRAP;
+    }
+    const uint32_t *text = vm_ram_place(v->vm, (par & UINT64_C(0xFFFFFFFFF000)) | (pc & 0xFFC), 4);
+    int64_t offset;
+    uint64_t esr = text == NULL ? 0 : syndrome_of(*text, &offset);
+    unsigned rn = esr == 0 ? 31 : FIELD(*text, 9, 5);
+    if (!(esr & ISS_ISV) || rn == 31) {
+        return EXIT_TRAP;
+    }
+    if (!saved && (is_late(rn) || is_late(*text & 31))) {
+        return EXIT_SAVE;
+    }
+    uint64_t va = r->x[rn] + (uint64_t)offset;
+    return va - far + 8 <= 16 ? fast_access(v, r, esr, va, NOT_TAKEN) : EXIT_TRAP;
 }
 
 // ---- A device's ---------------------------------------------------------------------------------
@@ -458,8 +507,77 @@ static uint64_t page_bytes(const watch_t *w) {
 }
 
 static bool take_rights(vm_t *vm, const watch_t *w) {
-    return rights_take(vm, RIGHTS_WATCH, first_page(w), page_bytes(w), w->rights);
+    return w->pair >= 0 || rights_take(vm, RIGHTS_WATCH, first_page(w), page_bytes(w), w->rights);
 }
+
+// ---- In debug registers -------------------------------------------------------------------------
+
+// DBGWCR: MASK, BAS, LSC, which is S2_READ and S2_WRITE, and PAC for EL1 and EL0. False: there is none for such a range.
+static bool register_of(const watch_t *w, uint64_t *value, uint64_t *control) {
+    unsigned at = w->va & 7;
+    bool power = (w->size & (w->size - 1)) == 0 && (w->va & (w->size - 1)) == 0 && w->size <= BIT(31);
+    *value = w->va - at;
+    if (w->size <= 8 - at) {
+        *control = (BIT(w->size) - 1) << at << 5;
+    } else if (power) {
+        *control = UINT64_C(0xFF) << 5 | (uint64_t)__builtin_ctzl(w->size) << 24;
+    } else {
+        return false;
+    }
+    *control |= w->rights << 3 | UINT64_C(3) << 1;
+    return true;
+}
+
+static void take_register(vm_t *vm, watch_t *w) {
+    uint64_t value, control;
+    if (w->by_va && register_of(w, &value, &control) && debug_spare(vm, DEBUG_WATCH) && rights_begin(vm)) {
+        w->pair = debug_take(vm, DEBUG_WATCH, value, control);
+        vm->hard_watches += w->pair >= 0;
+    }
+}
+
+// From the exit of a vCPU, on any core.
+static void give_register(vm_t *vm, watch_t *w) {
+    int pair = __atomic_exchange_n(&w->pair, -1, __ATOMIC_RELAXED);
+    if (pair >= 0) {
+        __atomic_fetch_sub(&vm->hard_watches, 1, __ATOMIC_RELAXED);
+        debug_give(vm, DEBUG_WATCH, pair);
+    }
+}
+
+static watch_t *in_register(const watches_t *ws, int pair) {
+    for (unsigned i = 0; ws != NULL && i < ws->n; i++) {
+        if (ws->list[i]->pair == pair) {
+            return ws->list[i];
+        }
+    }
+    return NULL;
+}
+
+static bool is_exclusive(vcpu_t *v) {
+    uint64_t word;
+    return (v->regs->pstate & PSTATE_A32) || (insn_fetch(v, v->exit.pc, 4, &word) && (word & 0x3F800000) == 0x08000000);
+}
+
+// v is before the access, of which FAR is any byte (D2.10.5). In another space there may be something else at that address.
+static bool register_hit(vcpu_t *v, int pair, exit_t *why) {
+    watch_t *w = in_register(v->vm->watches, pair);
+    if (w == NULL) {
+        return false;
+    }
+    uint64_t at = v->exit.far < w->va ? w->va : v->exit.far, ipa;
+    at = at - w->va < w->size ? at : w->va + w->size - 1;
+    *why = EXIT_RESUME;
+    if (vcpu_translate_va(v, at, false, insn_at_el0(v), &ipa, NULL) != 0 || ipa - w->ipa != at - w->va) {
+        debug_pass(v, DEBUG_WATCH);
+    } else if (is_exclusive(v) || !perform(v, false, why)) {
+        rights_take(v->vm, RIGHTS_WATCH, first_page(w), page_bytes(w), w->rights);
+        give_register(v->vm, w);
+    }
+    return true;
+}
+
+// ---- Adding and removing ------------------------------------------------------------------------
 
 bool watch_add(vm_t *vm, watch_t *w) {
     rights_hooks[RIGHTS_WATCH] = (rights_hooks_t) { .access = watch_access, .made = watch_made, .store = watch_store, .read = watch_read, .gave_up = watch_gave_up };
@@ -476,6 +594,9 @@ bool watch_add(vm_t *vm, watch_t *w) {
     ws->n++;
     list_changed(ws);
     ws->passed = 0;
+    w->pair = -1;
+    debug_hit[DEBUG_WATCH] = register_hit;
+    take_register(vm, w);
     if (take_rights(vm, w)) {
         return true;
     }
@@ -488,6 +609,7 @@ void watch_remove(vm_t *vm, watch_t *w) {
     watches_t *ws = vm->watches;
     list_remove(ws, w);
     uint64_t from = first_page(w), end = from + page_bytes(w);
+    give_register(vm, w);
     rights_give(vm, RIGHTS_WATCH, from, end - from);
     unsigned at = below(ws, end);
     for (watch_t *other; (other = next_touched(ws, &at, from, end, S2_READ | S2_WRITE)) != NULL;) {

@@ -5,6 +5,7 @@
 #include "core/cpu.h"
 #include "core/syndrome.h"
 #include "vcpu/a64.h"
+#include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/vcpu.h"
 #include "vm/el1_state.h"
@@ -590,13 +591,18 @@ static bool kind_of(uint32_t i, kind_t *k) {
     return !(size >= 2 && opc == 3);
 }
 
+// Watchpoints in force are the core's to see.
+static bool is_watched(const vcpu_t *v) {
+    return (v->vm->taken_mask & DEBUG_WATCH_MASK) | (v->debug.mdscr & MDSCR_MDE);
+}
+
 static bool transfer(vcpu_t *v, uint64_t va, const kind_t *k, unsigned rt) {
     guest_regs_t *r = v->regs;
     if (k->prefetch) {
         return true;
     }
     reach_t to = reach(v, va, k->size, k->size, k->write);
-    if (to.at == NULL) {
+    if (to.at == NULL || is_watched(v)) {
         return false;
     }
     if (k->write) {
@@ -653,7 +659,7 @@ static bool pair(vcpu_t *v, uint32_t i) {
     }
     uint64_t base = get_or_sp(v, rn), moved = base + (uint64_t)a64_signed(FIELD(i, 21, 15), 7) * size;
     reach_t to = reach(v, index == 1 ? base : moved, 2 * size, size, write);
-    if (to.at == NULL) {
+    if (to.at == NULL || is_watched(v)) {
         return false;
     }
     if (write) {

@@ -370,7 +370,14 @@ int debug_take(vm_t *vm, unsigned kind, uint64_t va, uint64_t control) {
     return i - (int)first;
 }
 
+bool debug_spare(const vm_t *vm, unsigned kind) {
+    unsigned first = kind == DEBUG_BREAK ? 0 : DEBUG_BREAKS, end = kind == DEBUG_BREAK ? DEBUG_BREAKS : DEBUG_PAIRS;
+    int i = free_pair(vm, first, end);
+    return i >= 0 && !guest_has(vm, (unsigned)i);
+}
+
 void debug_give(vm_t *vm, unsigned kind, int index) {
-    vm->taken_mask &= ~(1u << (kind == DEBUG_BREAK ? (unsigned)index : DEBUG_BREAKS + (unsigned)index));
+    uint32_t bit = 1u << (kind == DEBUG_BREAK ? (unsigned)index : DEBUG_BREAKS + (unsigned)index);
+    __atomic_fetch_and(&vm->taken_mask, ~bit, __ATOMIC_RELAXED);
     all_changed(vm);
 }

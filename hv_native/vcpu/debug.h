@@ -55,7 +55,8 @@ enum { DEBUG_BREAK, DEBUG_WATCH };
 #define DEBUG_BREAK_MASK ((1u << DEBUG_BREAKS) - 1)     // of vm->taken_mask
 #define DEBUG_WATCH_MASK (((1u << DEBUG_WATCHES) - 1) << DEBUG_BREAKS)
 int debug_take(vm_t *vm, unsigned kind, uint64_t va, uint64_t control);
-void debug_give(vm_t *vm, unsigned kind, int index);
+void debug_give(vm_t *vm, unsigned kind, int index);    // also from the exit of a vCPU on any core
+bool debug_spare(const vm_t *vm, unsigned kind);        // there is one that no guest has
 
 // One of them was hit: v is before the instruction, v->exit.far is the address that a watchpoint saw. Who lets it go on
 // does the instruction, or has it passed (debug_pass). False: it is nobody's there. By kind, each set by who takes them.

@@ -107,11 +107,29 @@ static int watch_hit(const vcpu_t *v) {
     return found;
 }
 
+// Whether the guest's own can have done it: else it was the hypervisor's, given back while v ran.
+static bool guest_has_it(const vcpu_t *v, unsigned kind) {
+    for (unsigned i = 0; i < DEBUG_PAIRS && debug_guest_on(v); i++) {
+        const debug_pair_t *p = &v->debug.pair[i];
+        bool is_break = i < DEBUG_BREAKS, at = is_break ? p->value == (v->exit.pc & ~UINT64_C(3)) : distance(p, v->exit.far) < NEAR;
+        if (is_break == (kind == DEBUG_BREAK) && (p->control & 1) && (at || (is_break && FIELD(p->control, 23, 20) != 0))) {
+            return true;
+        }
+    }
+    return v->vm->el2[EL2_MDCR] & MDCR_TDE;
+}
+
 static bool hit(vcpu_t *v, unsigned kind, exit_t *why) {
     int index = kind == DEBUG_BREAK ? break_hit(v) : watch_hit(v);
     v->debug.hit = index >= 0;
     if (index >= 0) {
         return debug_hit[kind] != NULL && debug_hit[kind](v, index, why);
+    }
+    if (!guest_has_it(v, kind)) {
+        v->debug.changed = true;
+        debug_changed(v);
+        *why = EXIT_RESUME;
+        return true;
     }
     if (debug_is_ours(v) && !enabled(v)) {
         step_blind(v);

@@ -171,16 +171,15 @@ uint64_t rights_entry(uint64_t entry, uint64_t taken) {
            | (base & taken) << S2_PTE_WITHHELD_SHIFT;
 }
 
+bool rights_begin(vm_t *vm) {
+    vm->rights = vm->rights == NULL ? new_level(ROOT_SHIFT, 0) : vm->rights;
+    return vm->rights != NULL;
+}
+
 static bool rights_change(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size, unsigned clear, unsigned set) {
     unsigned shift = PER_OWNER * owner;
-    if (vm->rights == NULL) {
-        if (set == 0) {
-            return true;
-        }
-        vm->rights = new_level(ROOT_SHIFT, 0);
-        if (vm->rights == NULL) {
-            return false;
-        }
+    if (vm->rights == NULL && (set == 0 || !rights_begin(vm))) {
+        return set == 0;
     }
     if (!tree_set(vm->rights, ROOT_SHIFT, ipa, ipa + size, (taken_t)(clear << shift), (taken_t)(set << shift))) {
         return false;
@@ -271,6 +270,11 @@ void rights_give(vm_t *vm, rights_owner_t owner, uint64_t ipa, uint64_t size) {
 
 // ---- Who writes in C ----------------------------------------------------------------------------
 
+// Those that are to be told of an access: what they have taken of the page, or a watch that has taken nothing.
+static bool is_told(const vm_t *vm, unsigned owner, taken_t taken, unsigned right) {
+    return (taken & right) || (owner == RIGHTS_WATCH && vm->hard_watches != 0);
+}
+
 void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsigned but) {
     for (uint64_t end = ipa + size, at = ipa, to; at < end; at = to) {
         uint64_t daif = spin_lock_irq(&vm->lock);
@@ -278,7 +282,7 @@ void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsign
         spin_unlock_irq(&vm->lock, daif);
         to = to < end ? to : end;
         for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++, taken >>= PER_OWNER) {
-            if ((taken & S2_WRITE) && !(but >> owner & 1) && rights_hooks[owner].store != NULL) {
+            if (is_told(vm, owner, taken, S2_WRITE) && !(but >> owner & 1) && rights_hooks[owner].store != NULL) {
                 rights_hooks[owner].store(vm, at, to - at, after);
             }
         }
@@ -293,7 +297,7 @@ bool rights_read_slow(vm_t *vm, uint64_t ipa, uint64_t size) {
         spin_unlock_irq(&vm->lock, daif);
         to = to < end ? to : end;
         for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++, taken >>= PER_OWNER) {
-            if ((taken & S2_READ) && rights_hooks[owner].read != NULL) {
+            if (is_told(vm, owner, taken, S2_READ) && rights_hooks[owner].read != NULL) {
                 rights_hooks[owner].read(vm, at, to - at);
             }
             changed |= (taken & S2_READ) && rights_hooks[owner].load != NULL;

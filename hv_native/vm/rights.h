@@ -50,6 +50,8 @@ unsigned rights_takers(const vm_t *vm, uint64_t ipa, unsigned needed);
 // Whether it has taken `needed`, and nobody else has. The same.
 bool rights_only(const vm_t *vm, rights_owner_t owner, uint64_t ipa, unsigned needed);
 void rights_free(vm_t *vm);
+// From now on what is written and read in C is told of (rights_store, rights_read_slow). False: no memory.
+bool rights_begin(vm_t *vm);
 
 // What all owners have taken, alike from ipa on to *end (not beyond the one given).
 unsigned rights_run(const vm_t *vm, uint64_t ipa, uint64_t *end);

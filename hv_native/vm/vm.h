@@ -53,6 +53,7 @@ typedef struct vm {
     struct pl011 *console;
     struct pl031 *rtc;
     struct watches *watches;    // NULL until a script watches something
+    uint32_t hard_watches;  // of these in debug registers: of their pages no right is taken
     uint64_t *rights;       // what is taken away from pages (rights.h); NULL: nothing ever was
     struct breaks *breaks;  // NULL until a script plants a breakpoint
     struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions

@@ -89,7 +89,7 @@ load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Imag
 symbols\tWhere the names of its places come from: ELF files that were loaded, those and System.map's that vm.symbols.add(source, slide=0) is given, and a Linux's own, in its memory, also where KASLR moved it.
 symbol(name)\tThe address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the function or object it is in, as "name+0x10".
 address(where)\tThe address of a place in the guest: "name", "name+0x10", or an address as it is.
-watch(where=None, size=None, rights='w', f=None, *, ipa=None, action=None)\tWatch a range of the guest's memory: `size` bytes (None: the symbol's) from `where` on, "name", "name+0x10" or an address of the guest's by its tables as they are now, or from the physical address ipa=; for loads ("r"), stores ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, off(), on(), remove(). As a decorator it gets its function. f(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, 8 bytes at a time. hv.SKIP: it is not made; hv.STOP: the VM stops behind it. Of a device's access it hears soon after: cpu is None, and old and new are when it was of more than 8 bytes. action, without f: "count", "log" (hv.events()), "stop".
+watch(where=None, size=None, rights='w', f=None, *, ipa=None, action=None)\tWatch a range of the guest's memory: `size` bytes (None: the symbol's) from `where` on, "name", "name+0x10" or an address of the guest's by its tables as they are now, or from the physical address ipa=; for loads ("r"), stores ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, kind, off(), on(), remove(). As a decorator it gets its function. Of an address, small or a power of two, it is one of the vCPUs' own four watchpoints while there is one that the guest does not have (kind "hardware"): it sees that address, and nothing else costs. Otherwise, and of ipa=, it is by its pages: all accesses are seen, by any address, and those beside it cost. f(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, 8 bytes at a time. hv.SKIP: it is not made; hv.STOP: the VM stops behind it. Of a device's access it hears soon after: cpu is None, and old and new are when it was of more than 8 bytes. action, without f: "count", "log" (hv.events()), "stop".
 watches()\tAll that vm.watch() has made, and not been removed.
 device_tree(**more)\tThe tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt.
 passthrough(ipa, pa, size=4096, irq=None, *, unsafe=False)\tGive the guest a device of this machine, at `ipa`: nothing of it traps. Its interrupt becomes the guest's: `irq`, an INTID or (the machine's, the guest's), or what the machine's tree says. ValueError when the hypervisor uses it, or when it may write to memory by itself (DMA), anybody's: unless `unsafe`.
@@ -175,7 +175,7 @@ A VM's RAM by IPA: memory[ipa], memory[ipa:end] as bytes; anything that takes a 
 Caches are cleaned and dropped as a guest with its caches off needs it. ValueError outside RAM.\fbase\tThe IPA of its first byte.
 size\tIts size in bytes.
 find(what, start, end, step=0)\tThe IPA where these bytes are first, or -1. step: only start, start + step, ... are looked at.
-view(ipa, size)\tThe memory itself. Caches are yours to clean().
+view(ipa, size)\tThe memory itself, what breakpoints have planted there with it. Caches are yours to clean().
 clean(ipa, size)\tClean and invalidate the data cache to the point of coherency (D4.4).""",
     """\
 Stage2\tvm.stage2
@@ -209,6 +209,7 @@ where\t
 size\t
 rights\t
 hits\tHow many accesses to it there were.
+kind\tHow it is made: "hardware", in one of the vCPUs' own four; "pages", whose accesses are all exits.
 rate\tAccesses a second that went by on its pages, once they were many: then its page is hot, which is said.
 on()\tAgain, after off(): by the guest's tables as they are then.
 off()\tIt costs and counts nothing until on().

@@ -168,8 +168,12 @@ class VM(Traps):
     ):
         """Watch a range of the guest's memory: `size` bytes (None: the symbol's) from `where` on, "name", "name+0x10" or
         an address of the guest's by its tables as they are now, or from the physical address ipa=; for loads ("r"), stores
-        ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, off(), on(), remove(). As a
-        decorator it gets its function.
+        ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, kind, off(), on(), remove(). As
+        a decorator it gets its function.
+
+        Of an address, small or a power of two, it is one of the vCPUs' own four watchpoints while there is one that the
+        guest does not have (kind "hardware"): it sees that address, and nothing else costs. Otherwise, and of ipa=, it is by
+        its pages: all accesses are seen, by any address, and those beside it cost.
 
         f(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, 8 bytes at
         a time. hv.SKIP: it is not made; hv.STOP: the VM stops behind it. Of a device's access it hears soon after: cpu is

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """vm.watch(): who reads or writes a range of a guest's memory.
 
-A range may be of one byte or of gigabytes, and there may be any number. Its pages lose the right (loads, stores), each
-access to them is an exit that is done in C, and those of the range are counted, or told to a function.
+A range may be of one byte or of gigabytes, and there may be any number. It is in a debug register of the vCPUs, or its pages
+lose the right (loads, stores), each access to them is an exit that is done in C, and those of the range are counted, or told
+to a function.
 """
 
 _RIGHTS = {"r": 1, "w": 2, "rw": 3, "wr": 3}
@@ -63,6 +64,11 @@ class Watch:
     def hits(self) -> int:
         """How many accesses to it there were."""
         return self._hits + (self._watch.hits if self._watch else 0)
+
+    @property
+    def kind(self) -> str:
+        """How it is made: "hardware", in one of the vCPUs' own four; "pages", whose accesses are all exits."""
+        return "hardware" if self._watch and self._watch.hard else "pages"
 
     @property
     def rate(self) -> int:

@@ -223,6 +223,10 @@ def compiled():
 
 
 def watch(handler):
+    return lambda vm: vm.watch(ipa=0x4020_1008, size=8, rights="w", f=handler)
+
+
+def in_register(handler):
     return lambda vm: vm.watch(0x4020_1008, 8, "w", handler)
 
 
@@ -272,6 +276,8 @@ def watches():
     report("watch_neighbour", count("watch_neighbour", watch(None)))
     report("watch_hit_counted", count("watch_hit", watch(None)))
     report("watch_hit_python", count("watch_hit", watch(lambda cpu, at, size, old, new: None)))
+    report("watch_hard_neighbour", count("watch_neighbour", in_register(None)))
+    report("watch_hard_hit", count("watch_hit", in_register(lambda cpu, at, size, old, new: None)))
 
 
 # str x0, [x1]; add x1, x1, #4096; subs x2, x2, #1; b.ne .-12; hvc #0x100; b .-20

@@ -2,8 +2,9 @@
 # Made by tools/gen_api.py from modules/hv/watch.py.
 """vm.watch(): who reads or writes a range of a guest's memory.
 
-A range may be of one byte or of gigabytes, and there may be any number. Its pages lose the right (loads, stores), each
-access to them is an exit that is done in C, and those of the range are counted, or told to a function."""
+A range may be of one byte or of gigabytes, and there may be any number. It is in a debug register of the vCPUs, or its pages
+lose the right (loads, stores), each access to them is an exit that is done in C, and those of the range are counted, or told
+to a function."""
 
 from typing import Any
 
@@ -20,6 +21,9 @@ class Watch:
     @property
     def hits(self) -> int:
         """How many accesses to it there were."""
+    @property
+    def kind(self) -> str:
+        """How it is made: "hardware", in one of the vCPUs' own four; "pages", whose accesses are all exits."""
     @property
     def rate(self) -> int:
         """Accesses a second that went by on its pages, once they were many: then its page is hot, which is said."""
