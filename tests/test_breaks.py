@@ -634,7 +634,7 @@ program:
     add x28, x28, x0
     subs x20, x20, #1
     b.ne 1b
-    svc #0
+    brk #5                              // its own
 user:
     nop
     add x0, x0, x0
@@ -663,10 +663,13 @@ for n in range(4):
     physical = vm.on(ipa=ipa, el0=True, action="count")
     print(n, go() == before, bp.kind, bp.hits, physical.hits, seen[:2], vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] == code)
     bp.remove(), physical.remove()
-print(before)
+print(before[2], cpu.exits[0x3C] >= 80)
+own = cpu.exits[0x3C]
+print(go() == before, cpu.exits[0x3C] - own)
 """
     lines = run(each_target, code, script, 60, at=at).splitlines()
     assert lines[:4] == [f"{n} True planted 20 20 [(20, 0), (19, 0)] True" for n in range(4)]
+    assert lines[4:] == ["0xf2000005 True", "True 0"]  # when there are none, its BRKs go to it alone
 
 
 def test_in_flash(target):

@@ -277,6 +277,18 @@ static uint64_t nothing_planted(vcpu_t *v, guest_regs_t *r, breaks_t *breaks) {
     return EXIT_TRAP;
 }
 
+// The guest's own BRKs take the way by EL2 only as long as there are ours at EL0.
+static void count_el0(vm_t *vm, const brk_t *b, int more) {
+    vm->breaks->el0 += b->el0 && !b->hard ? (unsigned)more : 0;
+    if (vm->debug_el2 == (vm->breaks->el0 != 0)) {
+        return;
+    }
+    vm->debug_el2 = !vm->debug_el2;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        debug_changed(vm->vcpu[i]);
+    }
+}
+
 bool break_add(vm_t *vm, brk_t *b) {
     if (vm->breaks == NULL) {
         rights_hooks[RIGHTS_BREAK].load = on_load;
@@ -293,12 +305,7 @@ bool break_add(vm_t *vm, brk_t *b) {
     }
     b->next = p->first;
     p->first = b;
-    if (b->el0 && !b->hard && !vm->debug_el2) {
-        vm->debug_el2 = true;
-        for (unsigned i = 0; i < vm->nvcpus; i++) {
-            debug_changed(vm->vcpu[i]);
-        }
-    }
+    count_el0(vm, b, 1);
     decide(p);
     return true;
 }
@@ -332,6 +339,7 @@ void break_remove(vm_t *vm, brk_t *b, bool in_handler) {
     *at = b->next;
     b->on = false;
     decide(p);
+    count_el0(vm, b, -1);
     if (p->first == NULL && b->hard) {
         drop_pair(vm, pair);
     } else if (p->first == NULL) {

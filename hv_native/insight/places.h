@@ -34,6 +34,7 @@ enum { BEGINS_UNKNOWN, BEGINS_NOWHERE };
 typedef struct breaks {
     break_entry_t entry;
     hook_table_t table;
+    unsigned el0;           // how many need BRKs to come to EL2
     place_t *pair[DEBUG_BREAKS];    // by debug register; NULL: none of ours
     brk_t *graves;          // removed, and to be freed
 } breaks_t;

@@ -108,7 +108,7 @@ static uint8_t *next_piece(request_t *r, cursor_t *c, uint64_t max, uint32_t *le
 
 // The driver has begun anew, or the VM has gone back: there is nothing to be read, and no room.
 static void void_if_old(request_t *r) {
-    if (UNLIKELY(r->epoch != device_of(r->port)->epoch)) {
+    if (UNLIKELY(r->port->vm->vm != NULL && r->epoch != device_of(r->port)->epoch)) {
         r->read.left = r->write.left = 0;
     }
 }

@@ -4,6 +4,7 @@
 #include "core/arch.h"
 #include "core/cpu.h"
 #include "core/syndrome.h"
+#include "memory/pgtable.h"
 #include "vcpu/a64.h"
 #include "vcpu/debug.h"
 #include "vcpu/insn.h"
@@ -525,27 +526,46 @@ static bool branch(vcpu_t *v, uint32_t i) {
 #define PSTATE_PAN_BIT BIT(22)
 #define ATTR_WRITE_BACK 0xFFu   // MAIR's, as PAR_EL1 has it
 
-// Both stages of v's translation, as the guest would do the access itself; PAR_EL1.
+// Stage 1 of v's translation, as the guest would do the access itself; PAR_EL1. Not both at once: QEMU 10 ends itself when stage 2
+// has no right for it (AT S12E1R), and what is withheld (vm/rights.h) is asked for anyway.
 static uint64_t translated(vcpu_t *v, uint64_t va, bool write) {
     bool el0 = insn_at_el0(v);
     if (UNLIKELY(this_pcpu()->running != v)) {
-        uint64_t ipa, pa = 0, fault = vcpu_translate_va(v, va, write, el0, &ipa, &pa);
-        bool withheld = fault == 0 && v->vm->rights != NULL && rights_takers(v->vm, ipa, write ? S2_WRITE : S2_READ) != 0;
-        return fault != 0 || withheld ? 1 : pa & ~UINT64_C(0xFFF); // of an unknown type
+        uint64_t ipa;
+        return vcpu_translate_va(v, va, write, el0, &ipa, NULL) != 0 ? 1 : ipa & ~UINT64_C(0xFFF); // of an unknown type
     }
     uint64_t before = READ_SYSREG(par_el1), par;
     if (el0 && write) {
-        __asm__ volatile ("at s12e0w, %0\n isb" : : "r" (va));
+        __asm__ volatile ("at s1e0w, %0\n isb" : : "r" (va));
     } else if (el0) {
-        __asm__ volatile ("at s12e0r, %0\n isb" : : "r" (va));
+        __asm__ volatile ("at s1e0r, %0\n isb" : : "r" (va));
     } else if (write) {
-        __asm__ volatile ("at s12e1w, %0\n isb" : : "r" (va));
+        __asm__ volatile ("at s1e1w, %0\n isb" : : "r" (va));
     } else {
-        __asm__ volatile ("at s12e1r, %0\n isb" : : "r" (va));
+        __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (va));
     }
     par = READ_SYSREG(par_el1);
     WRITE_SYSREG(par_el1, before);
     return par;
+}
+
+// Where a page of RAM is, which nobody withholds that right of; NULL. The last answer is kept until stage 2 changes.
+static __attribute__((noinline)) char *reach_page(vcpu_t *v, uint64_t page, unsigned needed) {
+    vm_t *vm = v->vm;
+    uint64_t daif = spin_lock_irq(&vm->lock);
+    pgwalk_t w = pgtable_walk(&vm->stage2, page);
+    bool granted = (w.entry & PTE_VALID) && (rights_base(w.entry) & needed) && rights_takers(vm, page, needed) == 0;
+    uint32_t changes = vm->stage2.changes;
+    spin_unlock_irq(&vm->lock, daif);
+    uint64_t pa = (w.entry & PTE_ADDR_MASK) + (page & (w.size - 1));
+    for (unsigned i = 0; i < vm->nram && granted; i++) {
+        if (pa - (uint64_t)vm->ram[i].host < vm->ram[i].size) {
+            v->reached.key = page | needed;
+            v->reached.changes = changes;
+            return v->reached.host = (char *)pa;
+        }
+    }
+    return NULL;
 }
 
 // Where the guest's access is, in one page of the VM's RAM; at NULL: nowhere that EL2 could reach in its place. What the
@@ -567,16 +587,16 @@ static reach_t reach(vcpu_t *v, uint64_t va, unsigned size, unsigned align, bool
     if ((va & (align - 1)) != 0 || (va & 0xFFF) + size > PAGE_SIZE || insn_big_endian(v) || (v->regs->pstate & PSTATE_PAN_BIT)) {
         return none;
     }
-    uint64_t par = translated(v, va, write), pa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
-    for (unsigned i = 0; i < v->vm->nram && !(par & 1); i++) {
-        const ram_t *ram = &v->vm->ram[i];
-        if (pa - (uint64_t)ram->host < ram->size) {
-            reach_t to = { (char *)pa, size, par >> 56 != ATTR_WRITE_BACK };
-            settle(&to);
-            return to;
-        }
+    uint64_t par = translated(v, va, write), page = par & UINT64_C(0xFFFFFFFFF000);
+    unsigned needed = write ? S2_WRITE : S2_READ;
+    bool same = v->reached.key == (page | needed) && v->reached.changes == v->vm->stage2.changes;
+    char *host = par & 1 ? NULL : LIKELY(same) ? v->reached.host : reach_page(v, page, needed);
+    if (host == NULL) {
+        return none;
     }
-    return none;
+    reach_t to = { host + (va & 0xFFF), size, par >> 56 != ATTR_WRITE_BACK };
+    settle(&to);
+    return to;
 }
 
 // size opc of a load or store of one register: bytes, and what becomes of a loaded value.
@@ -592,8 +612,8 @@ static bool kind_of(uint32_t i, kind_t *k) {
 }
 
 // Watchpoints in force are the core's to see.
-static bool is_watched(const vcpu_t *v) {
-    return (v->vm->taken_mask & DEBUG_WATCH_MASK) | (v->debug.mdscr & MDSCR_MDE);
+static inline bool is_watched(const vcpu_t *v) {
+    return UNLIKELY(v->debugged) && ((v->vm->taken_mask & DEBUG_WATCH_MASK) | (v->debug.mdscr & MDSCR_MDE));
 }
 
 static bool transfer(vcpu_t *v, uint64_t va, const kind_t *k, unsigned rt) {

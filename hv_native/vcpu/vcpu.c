@@ -183,13 +183,24 @@ static uint64_t at(uint64_t va, bool write, bool el0, bool both) {
     return READ_SYSREG(par_el1);
 }
 
-// What others than the script have taken away of a page (rights.h) is not missing to us.
-static __attribute__((noinline)) bool only_withheld(vm_t *vm, uint64_t ipa, bool write, uint64_t *pa) {
+// Stage 2 by its tables, with what others than the script have taken away of a page (rights.h), which is not missing to us; as
+// PAR_EL1 has a fault. QEMU 10 ends itself when AT meets a page without the right.
+static __attribute__((noinline)) uint64_t stage2_walk(vm_t *vm, uint64_t ipa, bool write, uint64_t *pa) {
     uint64_t daif = spin_lock_irq(&vm->lock);
     pgwalk_t w = pgtable_walk(&vm->stage2, ipa);
     spin_unlock_irq(&vm->lock, daif);
     *pa = (w.entry & PTE_ADDR_MASK) + (ipa & (w.size - 1));
-    return (w.entry & PTE_VALID) && (rights_base(w.entry) & (write ? S2_WRITE : S2_READ));
+    bool valid = w.entry & PTE_VALID, granted = valid && (rights_base(w.entry) & (write ? S2_WRITE : S2_READ));
+    return granted ? 0 : 1 | ((valid ? 12 : 4) + w.level) << 1 | BIT(9);
+}
+
+static uint64_t stage12(vm_t *vm, uint64_t va, bool write, bool el0, uint64_t ipa, uint64_t *pa) {
+    if (vm->rights != NULL) {
+        return stage2_walk(vm, ipa, write, pa);
+    }
+    uint64_t par = at(va, write, el0, true);
+    *pa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
+    return par & 1 ? par : 0;
 }
 
 uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa) {
@@ -206,14 +217,9 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
         *ipa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
     }
     if (fault == 0 && pa != NULL) {
-        par = at(va, write, el0, true);
-        if ((par & 1) && vm_ram_fault(v->vm, *ipa)) { // RAM nobody has touched yet is RAM all the same
-            par = at(va, write, el0, true);
-        }
-        fault = par & 1 ? par : 0;
-        *pa = (par & UINT64_C(0xFFFFFFFFF000)) | (va & 0xFFF);
-        if (fault != 0 && v->vm->rights != NULL && only_withheld(v->vm, *ipa, write, pa)) {
-            fault = 0;
+        fault = stage12(v->vm, va, write, el0, *ipa, pa);
+        if (fault != 0 && vm_ram_fault(v->vm, *ipa)) { // RAM nobody has touched yet is RAM all the same
+            fault = stage12(v->vm, va, write, el0, *ipa, pa);
         }
     }
     WRITE_SYSREG(par_el1, par_before);

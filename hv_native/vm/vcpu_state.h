@@ -153,6 +153,11 @@ typedef struct vcpu {
         uint32_t tries;     // how often the load-exclusive at `load` has led to no store (trap/perform.c)
         uint64_t load;
     } watched;
+    struct {                // the page that software was last on for it (vcpu/a64.c), in the same way
+        uint64_t key;
+        char *host;
+        uint32_t changes;
+    } reached;
     uint64_t el1[EL1_COUNT];
     uint64_t counts[64];    // exits by exception class
     uint64_t irq_exits;
