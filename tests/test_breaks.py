@@ -669,7 +669,10 @@ print(go() == before, cpu.exits[0x3C] - own)
 """
     lines = run(each_target, code, script, 60, at=at).splitlines()
     assert lines[:4] == [f"{n} True planted 20 20 [(20, 0), (19, 0)] True" for n in range(4)]
-    assert lines[4:] == ["0xf2000005 True", "True 0"]  # when there are none, its BRKs go to it alone
+    assert lines[4:] == [
+        "0xf2000005 True",
+        "True 0",
+    ]  # when there are none, its BRKs go to it alone
 
 
 def test_in_flash(target):
