@@ -614,7 +614,7 @@ def test_jiffies_of_a_kernel(boot):
     target = boot_linux(boot)
     target.send(b"grep ' jiffies_read' /proc/kallsyms\r")
     said = target.until(re.compile(rb"[0-9a-f]{16} t jiffies_read"), seconds=30)
-    target.until(b"/ # ", seconds=30)
+    target.until(b"/ # \x1b[6n", seconds=30)  # it asks for the cursor behind its prompt
     target.interrupt()
     code = said.split()[-3]
     script = f"""
