@@ -131,6 +131,9 @@ ROWS = [
     Row("exits", "snapshot_back", "snapshot: back, 100 pages", 100_000, "QEMU's loadvm 61 ms"),
     Row("exits", "watch_hard_neighbour", "in a debug register: a store beside it", 2),
     Row("exits", "watch_hard_hit", "in a debug register: to it, Python", 800),
+    Row("exits", "trace_event", "a trace, besides: an event", 60),
+    Row("exits", "trace_not", "a trace, besides: what it is not of"),
+    Row("exits", "trace_count", "a count by x0, besides", 80),
     Row("exits", "sysreg_write_python", "MSR: Python", 500),
     Row("exits", "sysreg_read_python", "MRS: Python", 500),
     Row("exits", "sysreg_native", "MSR, native"),
@@ -289,7 +292,7 @@ def symbol(image, name):
 
 def exits(found):
     rows(
-        "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'breaks', 'snapshots', 'loops', 'gic', 'allocation')",
+        "rows.run('native', 'rules', 'python', 'compiled', 'watches', 'traces', 'breaks', 'snapshots', 'loops', 'gic', 'allocation')",
         found,
     )
     rows("import ladder\nladder.run(rows)", found)

@@ -15,6 +15,7 @@
 #include "memory/native.h"
 #include "trap/el1trap.h"
 #include "trap/insight.h"
+#include "trap/trace.h"
 #include "trap/watch.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
@@ -200,6 +201,7 @@ void vm_destroy(vm_t *vm) {
         trap_insight->free(vm);
     }
     watch_free(vm);
+    trace_free(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }

@@ -565,6 +565,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_reset), MP_ROM_PTR(&hv_vm_reset_obj) },
     { MP_ROM_QSTR(MP_QSTR_stage2), MP_ROM_PTR(&hv_vm_stage2_obj) },
     { MP_ROM_QSTR(MP_QSTR_stage2_run), MP_ROM_PTR(&hv_vm_stage2_run_obj) },
+    { MP_ROM_QSTR(MP_QSTR_trace), MP_ROM_PTR(&hv_vm_trace_obj) },
     { MP_ROM_QSTR(MP_QSTR_watch), MP_ROM_PTR(&hv_vm_watch_obj) },
     { MP_ROM_QSTR(MP_QSTR_hold), MP_ROM_PTR(&hv_vm_snapshots_obj) },
     { MP_ROM_QSTR(MP_QSTR_virtio), MP_ROM_PTR(&hv_vm_virtio_obj) },

@@ -58,6 +58,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_el1_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_trace_obj);  // obj_trace.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_watch_obj);  // obj_watch.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_breakpoint_obj); // obj_break.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_ipa_of_obj);

@@ -22,7 +22,7 @@
 .endm
 
     .section .text.hot.vectors, "ax"
-    .balign 0x1000
+    .balign 0x2000
     .global vectors
 vectors:
     // Current EL with SP0: never used.
@@ -68,9 +68,70 @@ vectors:
     entry   guest_irq
     entry   guest_serror
 
-guest_sync_stepping:
+// Both again for a traced vCPU: an exit is told of first (trace.c).
+    .balign 0x1000
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_sync
+    entry   el2_irq
+    entry   el2_irq
+    entry   el2_serror
+    .balign 0x80
+    b       guest_sync_traced
+    entry   guest_irq_traced
+    entry   guest_irq_traced
+    entry   guest_serror
+    entry   guest_sync_traced
+    entry   guest_irq_traced
+    entry   guest_irq_traced
+    entry   guest_serror
+    .balign 0x800
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_bad
+    entry   el2_sync
+    entry   el2_irq
+    entry   el2_irq
+    entry   el2_serror
+    .balign 0x80
+    b       guest_stepping_traced
+    entry   guest_irq_traced
+    entry   guest_irq_traced
+    entry   guest_serror
+    entry   guest_stepping_traced
+    entry   guest_irq_traced
+    entry   guest_irq_traced
+    entry   guest_serror
+
+guest_sync_traced:
     save_caller_saved
     mov     x0, sp
+    bl      trace_exit
+    mov     x0, sp
+    bl      trap_fast
+    cbnz    x0, guest_more
+    b       resume_fast
+
+guest_irq_traced:
+    save_caller_saved
+    mov     x0, sp
+    bl      trace_irq
+    mov     x0, sp
+    bl      irq_fast
+    cbz     x0, resume_fast
+    b       guest_slow
+
+guest_stepping_traced:
+    save_caller_saved
+    mov     x0, sp
+    bl      trace_exit
+    b       1f
+guest_sync_stepping:
+    save_caller_saved
+1:  mov     x0, sp
     bl      trap_stepping
     cbnz    x0, guest_more
     b       resume_fast

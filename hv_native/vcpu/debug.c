@@ -65,7 +65,7 @@ bool debug_guest_on(const vcpu_t *v) {
 }
 
 static bool in_use(const vcpu_t *v) {
-    return host_uses(v) || debug_guest_on(v) || pmu_in_use(v);
+    return host_uses(v) || debug_guest_on(v) || pmu_in_use(v) || v->vm->trace != NULL;
 }
 
 // KDE would have EL2 step itself while the exceptions are EL2's (D2.4.1).
@@ -174,8 +174,8 @@ uint64_t debug_enter(vcpu_t *v) {
     if (mdscr & MDSCR_MDE) {
         load_pairs(v);
     }
-    uint64_t vectors = READ_SYSREG(vbar_el2) & ~(uint64_t)STEPPING_VECTORS;
-    WRITE_SYSREG(vbar_el2, mdscr & MDSCR_SS ? vectors | STEPPING_VECTORS : vectors);
+    uint64_t vectors = READ_SYSREG(vbar_el2) & ~(uint64_t)(STEPPING_VECTORS | TRACED_VECTORS);
+    WRITE_SYSREG(vbar_el2, vectors | (mdscr & MDSCR_SS ? STEPPING_VECTORS : 0) | (v->vm->trace != NULL ? TRACED_VECTORS : 0));
     pmu_enter(v);
     isb();
     if (in_use(v)) {
@@ -186,7 +186,7 @@ uint64_t debug_enter(vcpu_t *v) {
 
 void debug_leave(vcpu_t *v) {
     pmu_leave(v);
-    WRITE_SYSREG(vbar_el2, READ_SYSREG(vbar_el2) & ~(uint64_t)STEPPING_VECTORS);
+    WRITE_SYSREG(vbar_el2, READ_SYSREG(vbar_el2) & ~(uint64_t)(STEPPING_VECTORS | TRACED_VECTORS));
 }
 
 void debug_changed(vcpu_t *v) {

@@ -22,7 +22,8 @@ void debug_reset(vcpu_t *v);    // as after a cold reset; what the hypervisor ha
 
 // The step of the vCPU that runs here, while nothing else of this is in use (v->debugged is false): on and off, from an exit
 // to the next entry.
-#define STEPPING_VECTORS 0x800u // from the vectors to those of a step (vectors.S)
+#define STEPPING_VECTORS 0x800u // from the vectors to those of a step (vectors.S), and of a traced vCPU: both, to those of both
+#define TRACED_VECTORS 0x1000u
 static inline void debug_step_on(vcpu_t *v) {
     WRITE_SYSREG(mdscr_el1, MDSCR_SS);
     WRITE_SYSREG(mdcr_el2, v->vm->el2[EL2_MDCR] | MDCR_TDE);

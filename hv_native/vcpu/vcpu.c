@@ -96,12 +96,28 @@ void vcpu_load(vcpu_t *v) {
     v->on = p;
 }
 
+void (*vcpu_moved)(vcpu_t *v, bool enters);
+
+static __attribute__((noinline)) uint64_t enter_debugged(vcpu_t *v) {
+    if (v->vm->trace != NULL) {
+        vcpu_moved(v, true);
+    }
+    return debug_enter(v);
+}
+
+static __attribute__((noinline)) void leave_debugged(vcpu_t *v) {
+    debug_leave(v);
+    if (v->vm->trace != NULL) {
+        vcpu_moved(v, false);
+    }
+}
+
 exit_t vcpu_run(vcpu_t *v) {
     pcpu_t *p = this_pcpu();
     vm_t *vm = v->vm;
     vcpu_load(v);
     WRITE_SYSREG(hcr_el2, vm->el2[EL2_HCR] | v->vgic.lines | (v->serror ? HCR_VSE : 0));
-    WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR] | (UNLIKELY(v->debugged) ? debug_enter(v) : 0));
+    WRITE_SYSREG(mdcr_el2, vm->el2[EL2_MDCR] | (UNLIKELY(v->debugged) ? enter_debugged(v) : 0));
     WRITE_SYSREG(hstr_el2, vm->el2[EL2_HSTR]);
     WRITE_SYSREG(cnthctl_el2, vm->el2[EL2_CNTHCTL]);
     WRITE_SYSREG(cptr_el2, vm->el2[EL2_CPTR] | (p->fp_owner == v ? 0 : CPTR_TFP));
@@ -111,7 +127,7 @@ exit_t vcpu_run(vcpu_t *v) {
     exit_t why = guest_enter(v);
     p->running = NULL;
     if (UNLIKELY(v->debugged)) {
-        debug_leave(v);
+        leave_debugged(v);
     }
     v->serror = (READ_SYSREG(hcr_el2) & HCR_VSE) != 0;
     WRITE_SYSREG(cptr_el2, CPTR_HOST | (p->fp_owner == NULL ? 0 : CPTR_TFP));

@@ -37,4 +37,7 @@ void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
 // v has nothing to do until an interrupt: EXIT_IDLE, or EXIT_RESUME when one is there already.
 exit_t vcpu_wait(vcpu_t *v);
 
+// What is told of a traced vCPU's way into the guest and out of it (trap/trace.h); set by who traces.
+extern void (*vcpu_moved)(vcpu_t *v, bool enters);
+
 #endif

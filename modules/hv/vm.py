@@ -183,6 +183,26 @@ class VM(Traps):
 
         return watch(self, where, size, rights, f, ipa, action)
 
+    def trace(self, what: str, size: int | str = "256K"):
+        """Note each exit of these kinds, in C, in a ring of `size` bytes a core: a Trace, to iterate over, save(path) for
+        ui.perfetto.dev, or stop(). Full, a ring loses its oldest.
+
+        what, some of: exit (all of them), irq, hvc, psci, sysreg, mmio, fault, svc (system calls, by
+        trap_el1_exceptions), sched (into the guest and out of it). "sysreg:TTBR0_EL1" and "mmio:pl011",
+        "mmio:0x9000000", "virtio" are of that register, device or page only.
+        """
+        from .trace import Trace
+
+        return Trace(self, what, size)
+
+    def count(self, what: str, key: str = "pc"):
+        """Count such exits by a key, in C: "pc", "x0" to "x30", "value" (what trace() shows) or "cpu". A Count:
+        counts(), a dictionary, most first; stop(). 1,024 keys a core; what finds no place is under None.
+        """
+        from .trace import Count
+
+        return Count(self, what, key)
+
     def watches(self) -> tuple:
         """All that vm.watch() has made, and not been removed."""
         return self._watches

@@ -313,6 +313,13 @@ def snapshots():
         report("snapshot_write_again", (spent(write) - again) / 100)
 
 
+def traces():
+    bare = count("hvc_psci_version")
+    report("trace_event", count("hvc_psci_version", lambda vm: vm.trace("psci")) - bare)
+    report("trace_not", count("hvc_psci_version", lambda vm: vm.trace("mmio:pl011")) - bare)
+    report("trace_count", count("hvc_psci_version", lambda vm: vm.count("psci", "x0")) - bare)
+
+
 # Loops: EL2's instructions for each iteration, in each kind of code.
 
 

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: MIT
+// Tracing of exits: see trace.h.
+
+#include <string.h>
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/psci_ids.h"
+#include "core/syndrome.h"
+#include "memory/mem.h"
+#include "memory/native.h"
+#include "trap/mmio_decode.h"
+#include "trap/trace.h"
+#include "vcpu/debug.h"
+#include "vcpu/vcpu.h"
+
+#define EL1TRAP_IMM 0xE000u // of el1trap.c's HVCs: the exception is in ESR_EL1
+
+static void put(trace_ring_t *ring, const trace_t *t, const trace_record_t *record) {
+    uint64_t n = ring->written;
+    trace_record_t *to = &ring->record[n & (t->records - 1)];
+    *to = *record;
+    to->number = (uint8_t)n;
+    __atomic_store_n(&ring->written, n + 1, __ATOMIC_RELEASE);
+}
+
+static uint64_t key_of(const trace_t *t, const trace_record_t *record, const guest_regs_t *r) {
+    switch (t->key) {
+        case TRACE_KEY_PC:
+            return record->pc;
+        case TRACE_KEY_VALUE:
+            return record->value;
+        case TRACE_KEY_CPU:
+            return record->cpu;
+        default:
+            return r->x[t->key];
+    }
+}
+
+// A key whose place, and the seven behind it, are others' counts as `others`.
+static void count(trace_ring_t *ring, uint64_t key) {
+    uint64_t hash = (key * UINT64_C(0x9E3779B97F4A7C15)) >> 54;
+    for (unsigned i = 0; i < 8; i++) {
+        trace_count_t *c = &ring->count[(hash + i) % TRACE_KEYS];
+        if (c->n == 0) {
+            c->key = key;
+        }
+        if (c->key == key) {
+            c->n++;
+            return;
+        }
+    }
+    ring->others++;
+}
+
+// Filters narrow the kinds that have any of theirs.
+static bool wanted(const trace_t *t, const trace_record_t *record) {
+    bool sysreg = record->kind == TRACE_SYSREG, any = false;
+    if (!sysreg && record->kind != TRACE_MMIO) {
+        return true;
+    }
+    uint64_t at = sysreg ? (record->esr & ISS_SYSREG_KEY) : record->value;
+    for (unsigned i = 0; i < t->nfilters; i++) {
+        const trace_filter_t *f = &t->filter[i];
+        if (f->sysreg == sysreg) {
+            any = true;
+            if (at - f->first < f->end - f->first) {
+                return true;
+            }
+        }
+    }
+    return !any;
+}
+
+static void tell(vcpu_t *v, const trace_record_t *record, const guest_regs_t *r) {
+    unsigned core = this_pcpu()->id;
+    for (trace_t *t = v->vm->trace; t != NULL; t = t->next) {
+        if ((t->kinds >> record->kind & 1) && !t->frozen && (t->nfilters == 0 || wanted(t, record))) {
+            if (t->counts) {
+                count(&t->ring[core], key_of(t, record, r));
+            } else {
+                put(&t->ring[core], t, record);
+            }
+        }
+    }
+}
+
+// ---- What it was --------------------------------------------------------------------------------
+
+static bool is_ram(const vm_t *vm, uint64_t ipa) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void call(trace_record_t *record, const guest_regs_t *r, bool hvc) {
+    uint64_t id = r->x[0];
+    record->kind = TRACE_HVC;
+    record->value = id;
+    if (hvc && (record->esr & 0xFF00) == EL1TRAP_IMM) {
+        uint32_t esr = (uint32_t)READ_SYSREG(esr_el1);
+        if (ESR_EC(esr) == EC_SVC64) {
+            record->kind = TRACE_SVC;
+            record->esr = esr;
+            record->pc = READ_SYSREG(elr_el1) - 4;
+            record->value = r->x[8];
+        }
+    } else if ((id & 0xBFFFFFE0) == 0x84000000) { // DEN0022F.b, 5.1: function numbers 0 to 0x1F of the standard services
+        record->kind = TRACE_PSCI;
+    }
+}
+
+static void abort_of(const vcpu_t *v, trace_record_t *record) {
+    uint64_t hpfar = READ_SYSREG(hpfar_el2), far = READ_SYSREG(far_el2);
+    record->value = hpfar_ipa(hpfar, far);
+    record->kind = is_ram(v->vm, record->value) ? TRACE_FAULT : TRACE_MMIO;
+}
+
+// From vectors.S, interrupts masked: an exit begins. Nothing of the guest's is changed.
+void trace_exit(const guest_regs_t *r) {
+    vcpu_t *v = this_pcpu()->running;
+    uint64_t esr = READ_SYSREG(esr_el2);
+    trace_record_t record = {
+        .time = READ_SYSREG(cntpct_el0), .pc = READ_SYSREG(elr_el2), .esr = (uint32_t)esr, .kind = TRACE_EXIT, .cpu = v->id, .core = this_pcpu()->id,
+    };
+    switch (ESR_EC(esr)) {
+        case EC_HVC64:
+            record.pc -= 4;
+            call(&record, r, true);
+            break;
+        case EC_SMC64:
+            call(&record, r, false);
+            break;
+        case EC_SYSREG:
+            record.kind = TRACE_SYSREG;
+            record.value = FIELD(esr, 9, 5) == 31 ? 0 : r->x[FIELD(esr, 9, 5)];
+            break;
+        case EC_DABT_LOWER:
+        case EC_IABT_LOWER:
+            abort_of(v, &record);
+            break;
+        default:
+            break;
+    }
+    tell(v, &record, r);
+}
+
+void trace_irq(const guest_regs_t *r) {
+    vcpu_t *v = this_pcpu()->running;
+    tell(v, &(trace_record_t) {
+        .time = READ_SYSREG(cntpct_el0), .pc = READ_SYSREG(elr_el2), .kind = TRACE_IRQ, .cpu = v->id, .core = this_pcpu()->id,
+    }, r);
+}
+
+static void moved(vcpu_t *v, bool enters) {
+    if (v->vm->trace != NULL) {
+        tell(v, &(trace_record_t) {
+            .time = READ_SYSREG(cntpct_el0), .pc = v->regs->pc, .kind = enters ? TRACE_ENTER : TRACE_LEAVE, .cpu = v->id, .core = this_pcpu()->id,
+        }, v->regs);
+    }
+}
+
+// ---- On and off ---------------------------------------------------------------------------------
+
+static size_t ring_bytes(const trace_t *t) {
+    return ALIGN_UP(t->counts ? TRACE_KEYS * sizeof(trace_count_t) : t->records *sizeof(trace_record_t), PAGE_SIZE);
+}
+
+static void free_rings(trace_t *t) {
+    for (unsigned i = 0; i < PLATFORM_MAX_CPUS; i++) {
+        if (t->ring[i].record != NULL) {
+            page_free(t->ring[i].record, ring_bytes(t));
+            t->ring[i].record = NULL;
+        }
+    }
+}
+
+static void changed(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        debug_changed(vm->vcpu[i]);
+    }
+}
+
+bool trace_add(vm_t *vm, trace_t *t) {
+    for (unsigned i = 0; i < platform.ncpus; i++) {
+        t->ring[i].record = page_alloc(ring_bytes(t));
+        if (t->ring[i].record == NULL) {
+            free_rings(t);
+            return false;
+        }
+        memset(t->ring[i].record, 0, ring_bytes(t));
+    }
+    vcpu_moved = moved;
+    t->next = vm->trace;
+    vm->trace = t;
+    changed(vm);
+    return true;
+}
+
+void trace_remove(vm_t *vm, trace_t *t) {
+    trace_t **at = &vm->trace;
+    while (*at != NULL && *at != t) {
+        at = &(*at)->next;
+    }
+    if (*at == t) {
+        *at = t->next;
+        changed(vm);
+        free_rings(t);
+        native_free(t, sizeof(trace_t));
+    }
+}
+
+void trace_free(vm_t *vm) {
+    while (vm->trace != NULL) {
+        trace_remove(vm, vm->trace);
+    }
+}
+
+// ---- Reading ------------------------------------------------------------------------------------
+
+uint64_t trace_overwritten(const trace_t *t, unsigned core) {
+    const trace_ring_t *ring = &t->ring[core];
+    uint64_t unread = __atomic_load_n(&ring->written, __ATOMIC_ACQUIRE) - ring->read, whole = t->records - 1;
+    return unread > whole ? unread - whole : 0;
+}
+
+// The next to be written takes the place of the oldest: that one may be half of each.
+bool trace_next(trace_t *t, unsigned core, trace_record_t *record) {
+    trace_ring_t *ring = &t->ring[core];
+    uint64_t gone;
+    do {
+        gone = trace_overwritten(t, core);
+        ring->lost += gone;
+        ring->read += gone;
+        if (ring->read == ring->written) {
+            return false;
+        }
+        *record = ring->record[ring->read & (t->records - 1)];
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    } while (trace_overwritten(t, core) != 0);
+    ring->read++;
+    return true;
+}
