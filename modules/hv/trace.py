@@ -104,7 +104,9 @@ def _class(ec):
     return dict(_CLASSES).get(ec, hex(ec))
 
 
-class _Traced:
+class Tracer:
+    """What traces and counts have in common."""
+
     def __init__(self, vm, what, records, key):
         self.vm = vm
         self.what: str = what
@@ -133,7 +135,7 @@ class _Traced:
         self._trace.frozen = bool(value)
 
 
-class Trace(_Traced):
+class Trace(Tracer):
     """The exits of a VM: vm.trace(). Iterating takes out what has come by then, oldest first."""
 
     def __init__(self, vm, what, size):
@@ -212,7 +214,7 @@ def _event(pid, record, us, dur=None):
     return dict(event, ph="i", s="t", name=f"{record.kind} {record.what}".rstrip(), args=args)
 
 
-class Count(_Traced):
+class Count(Tracer):
     """Exits of a VM, counted by a key: vm.count()."""
 
     def __init__(self, vm, what, key):

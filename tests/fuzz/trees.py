@@ -32,8 +32,12 @@ TEXTS = ("", "x", "arm,pl011", "arm,gic-v3", "arm,cortex-a15-gic", "memory", "cp
 
 
 def dtc(data, source, to):
+    """What it makes of that: nothing, of what it refuses or goes round in for ever, as of some paths in aliases."""
     command = ["dtc", "-q", "-f", "-I", source, "-O", to]
-    return subprocess.run(command, input=data, capture_output=True).stdout
+    try:
+        return subprocess.run(command, input=data, capture_output=True, timeout=60).stdout
+    except subprocess.TimeoutExpired:
+        return b""
 
 
 @functools.cache

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/trace.py.
+"""vm.trace() and vm.count(): what a guest's exits were.
+
+t = vm.trace("psci sysreg:TTBR0_EL1 mmio:pl011")
+vm.run()
+for record in t: print(record)
+t.save("/disk/boot.json")  # for ui.perfetto.dev"""
+
+from typing import Any
+
+from collections import OrderedDict as OrderedDict, namedtuple as namedtuple
+from struct import unpack_from as unpack_from
+from _hv import mrs as mrs, sysreg as sysreg
+from .vm import size as _bytes
+
+class Record(namedtuple('Record', ('us', 'core', 'cpu', 'kind', 'pc', 'what', 'value'))):
+    """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function or the class.
+
+    value: x0 of a call, x8 of an SVC, what an MSR writes, the IPA of an access or a fault."""
+
+
+
+class Tracer:
+    """What traces and counts have in common."""
+
+    vm: Any
+    what: str
+    def __init__(self, vm: Any, what: Any, records: Any, key: Any) -> None: ...
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *_: Any) -> Any: ...
+    def stop(self) -> None:
+        """It costs nothing from now on, and its memory is free. Again: nothing."""
+    @property
+    def frozen(self) -> bool:
+        """Nothing is added: so a flight recorder keeps what was before, as vm.on("panic", ...) may say."""
+    @frozen.setter
+    def frozen(self, value: bool) -> None: ...
+
+
+class Trace(Tracer):
+    """The exits of a VM: vm.trace(). Iterating takes out what has come by then, oldest first."""
+
+    def __init__(self, vm: Any, what: Any, size: Any) -> None: ...
+    @property
+    def lost(self) -> int:
+        """How many records were written over before they were taken out."""
+    def save(self, path: str) -> int:
+        """Take out what has come, into a file that ui.perfetto.dev and Chrome open (the Trace Event Format, JSON): the
+        VM is a process, vCPUs are threads. How many records it has."""
+    def write(self, f: Any) -> int:
+        """The same, to anything that has write(text)."""
+
+
+class Count(Tracer):
+    """Exits of a VM, counted by a key: vm.count()."""
+
+    key: str
+    def __init__(self, vm: Any, what: Any, key: Any) -> None: ...
+    def counts(self) -> dict:
+        """{key: how often}, the most first."""
