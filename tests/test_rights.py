@@ -18,8 +18,8 @@ class Owner:
     def __repr__(self):
         return self.name
 owners = [
-    Owner("w", "w", lambda: vm.watch(PAGE + 8, 8, "w"), lambda it: it.remove()),
-    Owner("rw", "rw", lambda: vm.watch(PAGE + 16, 0x2000, "rw"), lambda it: it.remove()),
+    Owner("w", "w", lambda: vm.watch(ipa=PAGE + 8, size=8, rights="w"), lambda it: it.remove()),
+    Owner("rw", "rw", lambda: vm.watch(ipa=PAGE + 16, size=0x2000, rights="rw"), lambda it: it.remove()),
     Owner("el1", "x", lambda: vm.trap_el1_exceptions(["svc"], lambda cpu, esr, vector: None), lambda it: vm.trap_el1_exceptions(None)),
     Owner("break", "rw", lambda: vm.on(ipa=PAGE + 0x100, action="count"), lambda it: it.remove()),
 ]

@@ -15,22 +15,32 @@
 
 #define EL1TRAP_IMM 0xE000u // of el1trap.c's HVCs: the exception is in ESR_EL1
 
-static void put(trace_ring_t *ring, const trace_t *t, const trace_record_t *record) {
+// An exit as it is being told of: in registers, until it is known who wants it.
+typedef struct {
+    trace_kind_t kind;
+    uint64_t pc, value;
+    uint32_t esr;
+} exit_event_t;
+
+static inline void put(trace_ring_t *ring, const trace_t *t, exit_event_t e, uint32_t cpu, uint32_t core) {
     uint64_t n = ring->written;
     trace_record_t *to = &ring->record[n & (t->records - 1)];
-    *to = *record;
-    to->number = (uint8_t)n;
+    to->time = READ_SYSREG(cntpct_el0);
+    to->pc = e.pc;
+    to->value = e.value;
+    to->esr = e.esr;
+    to->what = (uint32_t)e.kind | cpu << 8 | core << 16 | (uint32_t)n << 24;
     __atomic_store_n(&ring->written, n + 1, __ATOMIC_RELEASE);
 }
 
-static uint64_t key_of(const trace_t *t, const trace_record_t *record, const guest_regs_t *r) {
+static inline uint64_t key_of(const trace_t *t, exit_event_t e, unsigned cpu, const guest_regs_t *r) {
     switch (t->key) {
         case TRACE_KEY_PC:
-            return record->pc;
+            return e.pc;
         case TRACE_KEY_VALUE:
-            return record->value;
+            return e.value;
         case TRACE_KEY_CPU:
-            return record->cpu;
+            return cpu;
         default:
             return r->x[t->key];
     }
@@ -53,12 +63,12 @@ static void count(trace_ring_t *ring, uint64_t key) {
 }
 
 // Filters narrow the kinds that have any of theirs.
-static bool wanted(const trace_t *t, const trace_record_t *record) {
-    bool sysreg = record->kind == TRACE_SYSREG, any = false;
-    if (!sysreg && record->kind != TRACE_MMIO) {
+static __attribute__((noinline)) bool wanted(const trace_t *t, trace_kind_t kind, uint64_t value, uint32_t esr) {
+    bool sysreg = kind == TRACE_SYSREG, any = false;
+    if (!sysreg && kind != TRACE_MMIO) {
         return true;
     }
-    uint64_t at = sysreg ? (record->esr & ISS_SYSREG_KEY) : record->value;
+    uint64_t at = sysreg ? (esr & ISS_SYSREG_KEY) : value;
     for (unsigned i = 0; i < t->nfilters; i++) {
         const trace_filter_t *f = &t->filter[i];
         if (f->sysreg == sysreg) {
@@ -71,14 +81,14 @@ static bool wanted(const trace_t *t, const trace_record_t *record) {
     return !any;
 }
 
-static void tell(vcpu_t *v, const trace_record_t *record, const guest_regs_t *r) {
-    unsigned core = this_pcpu()->id;
+static inline __attribute__((always_inline)) void tell(vcpu_t *v, exit_event_t e, const guest_regs_t *r) {
+    unsigned core = (unsigned)(this_pcpu() - pcpus);
     for (trace_t *t = v->vm->trace; t != NULL; t = t->next) {
-        if ((t->kinds >> record->kind & 1) && !t->frozen && (t->nfilters == 0 || wanted(t, record))) {
+        if ((t->kinds >> e.kind & 1) && !t->frozen && (t->nfilters == 0 || wanted(t, e.kind, e.value, e.esr))) {
             if (t->counts) {
-                count(&t->ring[core], key_of(t, record, r));
+                count(&t->ring[core], key_of(t, e, v->id, r));
             } else {
-                put(&t->ring[core], t, record);
+                put(&t->ring[core], t, e, v->id, core);
             }
         }
     }
@@ -95,70 +105,64 @@ static bool is_ram(const vm_t *vm, uint64_t ipa) {
     return false;
 }
 
-static void call(trace_record_t *record, const guest_regs_t *r, bool hvc) {
+static inline exit_event_t call(exit_event_t e, const guest_regs_t *r, bool hvc) {
     uint64_t id = r->x[0];
-    record->kind = TRACE_HVC;
-    record->value = id;
-    if (hvc && (record->esr & 0xFF00) == EL1TRAP_IMM) {
+    e.kind = TRACE_HVC;
+    e.value = id;
+    if (hvc && (e.esr & 0xFF00) == EL1TRAP_IMM) {
         uint32_t esr = (uint32_t)READ_SYSREG(esr_el1);
         if (ESR_EC(esr) == EC_SVC64) {
-            record->kind = TRACE_SVC;
-            record->esr = esr;
-            record->pc = READ_SYSREG(elr_el1) - 4;
-            record->value = r->x[8];
+            return (exit_event_t) { TRACE_SVC, READ_SYSREG(elr_el1) - 4, r->x[8], esr };
         }
     } else if ((id & 0xBFFFFFE0) == 0x84000000) { // DEN0022F.b, 5.1: function numbers 0 to 0x1F of the standard services
-        record->kind = TRACE_PSCI;
+        e.kind = TRACE_PSCI;
     }
+    return e;
 }
 
-static void abort_of(const vcpu_t *v, trace_record_t *record) {
-    uint64_t hpfar = READ_SYSREG(hpfar_el2), far = READ_SYSREG(far_el2);
-    record->value = hpfar_ipa(hpfar, far);
-    record->kind = is_ram(v->vm, record->value) ? TRACE_FAULT : TRACE_MMIO;
+static inline exit_event_t abort_of(const vcpu_t *v, exit_event_t e) {
+    e.value = hpfar_ipa(READ_SYSREG(hpfar_el2), READ_SYSREG(far_el2));
+    e.kind = is_ram(v->vm, e.value) ? TRACE_FAULT : TRACE_MMIO;
+    return e;
 }
 
 // From vectors.S, interrupts masked: an exit begins. Nothing of the guest's is changed.
 void trace_exit(const guest_regs_t *r) {
     vcpu_t *v = this_pcpu()->running;
     uint64_t esr = READ_SYSREG(esr_el2);
-    trace_record_t record = {
-        .time = READ_SYSREG(cntpct_el0), .pc = READ_SYSREG(elr_el2), .esr = (uint32_t)esr, .kind = TRACE_EXIT, .cpu = v->id, .core = this_pcpu()->id,
-    };
+    if (!(v->vm->traced >> ESR_EC(esr) & 1)) {
+        return;
+    }
+    exit_event_t e = { TRACE_EXIT, READ_SYSREG(elr_el2), 0, (uint32_t)esr };
     switch (ESR_EC(esr)) {
         case EC_HVC64:
-            record.pc -= 4;
-            call(&record, r, true);
+            e.pc -= 4;
+            e = call(e, r, true);
             break;
         case EC_SMC64:
-            call(&record, r, false);
+            e = call(e, r, false);
             break;
         case EC_SYSREG:
-            record.kind = TRACE_SYSREG;
-            record.value = FIELD(esr, 9, 5) == 31 ? 0 : r->x[FIELD(esr, 9, 5)];
+            e.kind = TRACE_SYSREG;
+            e.value = FIELD(esr, 9, 5) == 31 ? 0 : r->x[FIELD(esr, 9, 5)];
             break;
         case EC_DABT_LOWER:
         case EC_IABT_LOWER:
-            abort_of(v, &record);
+            e = abort_of(v, e);
             break;
         default:
             break;
     }
-    tell(v, &record, r);
+    tell(v, e, r);
 }
 
 void trace_irq(const guest_regs_t *r) {
-    vcpu_t *v = this_pcpu()->running;
-    tell(v, &(trace_record_t) {
-        .time = READ_SYSREG(cntpct_el0), .pc = READ_SYSREG(elr_el2), .kind = TRACE_IRQ, .cpu = v->id, .core = this_pcpu()->id,
-    }, r);
+    tell(this_pcpu()->running, (exit_event_t) { TRACE_IRQ, READ_SYSREG(elr_el2), 0, 0 }, r);
 }
 
 static void moved(vcpu_t *v, bool enters) {
     if (v->vm->trace != NULL) {
-        tell(v, &(trace_record_t) {
-            .time = READ_SYSREG(cntpct_el0), .pc = v->regs->pc, .kind = enters ? TRACE_ENTER : TRACE_LEAVE, .cpu = v->id, .core = this_pcpu()->id,
-        }, v->regs);
+        tell(v, (exit_event_t) { enters ? TRACE_ENTER : TRACE_LEAVE, v->regs->pc, 0, 0 }, v->regs);
     }
 }
 
@@ -177,7 +181,20 @@ static void free_rings(trace_t *t) {
     }
 }
 
+#define KIND(kind) (1u << TRACE_##kind)
+#define CALLS (BIT(EC_HVC64) | BIT(EC_SMC64))
+#define ABORTS (BIT(EC_DABT_LOWER) | BIT(EC_IABT_LOWER))
+
+static uint64_t classes(const trace_t *t) {
+    return (t->kinds & KIND(EXIT) ? ~(CALLS | ABORTS | BIT(EC_SYSREG)) : 0) | (t->kinds & (KIND(SVC) | KIND(HVC) | KIND(PSCI)) ? CALLS : 0)
+           | (t->kinds & KIND(SYSREG) ? BIT(EC_SYSREG) : 0) | (t->kinds & (KIND(MMIO) | KIND(FAULT)) ? ABORTS : 0);
+}
+
 static void changed(vm_t *vm) {
+    vm->traced = 0;
+    for (const trace_t *t = vm->trace; t != NULL; t = t->next) {
+        vm->traced |= classes(t);
+    }
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         debug_changed(vm->vcpu[i]);
     }

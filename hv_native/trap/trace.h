@@ -22,7 +22,7 @@ typedef enum {
 typedef struct {
     uint64_t time, pc, value;
     uint32_t esr;
-    uint8_t kind, cpu, core, number;    // number: how many have been made on this core, modulo 256
+    uint32_t what;                      // from the lowest byte up: kind, vCPU, core, how many there were, modulo 256
 } trace_record_t;
 
 typedef struct {

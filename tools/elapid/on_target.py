@@ -9,7 +9,9 @@ class _Elapid:
 
     def give(self, value):
         """Print a value for the host: (..., number, type) for what is kept here."""
-        print("\x02" + self.pack(value))
+        print(
+            "\x02" + self.pack(value) + "\x1f"
+        )  # in one piece: a handler may print before and behind it
 
     def pack(self, value):
         kind = type(value)

@@ -22,7 +22,7 @@ from .say import Stop
 if TYPE_CHECKING:
     from .vm import VM
 
-MARK = "\x02"  # between what a call printed and what it gave
+MARK, END = "\x02", "\x1f"  # around what a call gave: before and behind it is what was printed
 HELPER = Path(__file__).with_name("on_target.py")
 
 
@@ -133,7 +133,9 @@ class Session(Repl):
         if not mark:
             self.said = said
             return None
-        return self._unpack(ast.literal_eval(value.strip()))
+        value, _, behind = value.partition(END)
+        self.said += behind.removeprefix("\r").removeprefix("\n")
+        return self._unpack(ast.literal_eval(value))
 
     def _raw_exec(self, code: str, seconds: float) -> str:
         try:
