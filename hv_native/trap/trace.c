@@ -63,7 +63,7 @@ static void count(trace_ring_t *ring, uint64_t key) {
 }
 
 // Filters narrow the kinds that have any of theirs.
-static __attribute__((noinline)) bool wanted(const trace_t *t, trace_kind_t kind, uint64_t value, uint32_t esr) {
+static __attribute__((noinline)) bool is_asked_for(const trace_t *t, trace_kind_t kind, uint64_t value, uint32_t esr) {
     bool sysreg = kind == TRACE_SYSREG, any = false;
     if (!sysreg && kind != TRACE_MMIO) {
         return true;
@@ -84,7 +84,7 @@ static __attribute__((noinline)) bool wanted(const trace_t *t, trace_kind_t kind
 static inline __attribute__((always_inline)) void tell(vcpu_t *v, exit_event_t e, const guest_regs_t *r) {
     unsigned core = (unsigned)(this_pcpu() - pcpus);
     for (trace_t *t = v->vm->trace; t != NULL; t = t->next) {
-        if ((t->kinds >> e.kind & 1) && !t->frozen && (t->nfilters == 0 || wanted(t, e.kind, e.value, e.esr))) {
+        if ((t->kinds >> e.kind & 1) && !t->frozen && (t->nfilters == 0 || is_asked_for(t, e.kind, e.value, e.esr))) {
             if (t->counts) {
                 count(&t->ring[core], key_of(t, e, v->id, r));
             } else {
