@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """hv.share(): guests in the background get on while MicroPython computes, collects or waits."""
 
+import re
+
 import pytest
 from guestcode import assemble, run
 from harness import ROOT, TargetError
@@ -249,6 +251,7 @@ while a.running:
 print(a.exit.reason, total, a.cpu[0].x[5])
 b.pause()
 print(b.cpu[0].x[21])
+b.close()  # or its timer, which has fired, is all that QEMU waits for: -icount then goes on to the end of time
 """
     ask = """
 1:  hvc #0x200
@@ -284,4 +287,4 @@ def test_no_exit_asks_which_core_it_is_on():
     """Whether MicroPython is to be had is pcpu_t.python: not on the boot core in a slice."""
     for folder in "trap", "insight":
         for path in (ROOT / "hv_native" / folder).glob("*.[chS]"):
-            assert "this_pcpu()->id" not in path.read_text(), path
+            assert not re.search(r"->id [!=]= 0", path.read_text()), path
