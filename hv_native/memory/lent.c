@@ -67,14 +67,15 @@ static void look_in_heap(void) {
     }
 }
 
-// What C functions that wait for Python's answer know: it is on the stack, or still in a register that a call
-// preserves. That counts where a VM was closed meanwhile: what is garbage was no argument of theirs.
-static void look_on_stack(void) {
+// What C functions that wait for Python's answer know: it is on the stack, or in a register that a call preserves, as
+// long as nothing here has used that: so this comes first, and begins with its own frame, where it has put what it needs.
+// That counts where a VM was closed meanwhile: what is garbage was no argument of theirs.
+static __attribute__((noinline)) void look_on_stack(void) {
     uint64_t saved[10];
-    __asm__ volatile ("stp x19, x20, [%0]\n stp x21, x22, [%0, #16]\n stp x23, x24, [%0, #32]\n"
-        "stp x25, x26, [%0, #48]\n stp x27, x28, [%0, #64]" : : "r" (saved) : "memory");
-    const uint64_t *top = (const uint64_t *)MP_STATE_THREAD(stack_top);
-    for (const uint64_t *at = saved; at < top; at++) {
+    const uint64_t *at;
+    __asm__ volatile ("stp x19, x20, [%1]\n stp x21, x22, [%1, #16]\n stp x23, x24, [%1, #32]\n"
+        "stp x25, x26, [%1, #48]\n stp x27, x28, [%1, #64]\n mov %0, sp" : "=&r" (at) : "r" (saved) : "memory");
+    for (const uint64_t *top = (const uint64_t *)MP_STATE_THREAD(stack_top); at < top; at++) {
         look(*at, true);
     }
 }
@@ -86,8 +87,8 @@ void lent_sweep(void) {
     for (lent_t *m = orphans; m != NULL; m = m->next) {
         m->seen = false;
     }
-    look_in_heap();
     look_on_stack();
+    look_in_heap();
     for (lent_t **at = &orphans; *at != NULL;) {
         lent_t *m = *at;
         if (m->seen) {

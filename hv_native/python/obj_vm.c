@@ -90,6 +90,10 @@ static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_k
     o->wrapper = MP_OBJ_FROM_PTR(o);
     o->vm = vm_create(mp_obj_str_get_str(args[0]), (unsigned)cpus);
     if (o->vm == NULL) {
+        gc_collect(); // there may be memory, or VMs, that nobody knows any more
+        o->vm = vm_create(mp_obj_str_get_str(args[0]), (unsigned)cpus);
+    }
+    if (o->vm == NULL) {
         unsigned n = 0;
         for (vm_t *vm = vms; vm != NULL; vm = vm->next) {
             n++;
