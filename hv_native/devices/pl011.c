@@ -23,7 +23,6 @@ enum { INT_RX = 1 << 4, INT_TX = 1 << 5, INT_RT = 1 << 6 };
 #define RX_SIZE UART_RX_UNREAD // powers of two
 #define TX_SIZE 16384u
 #define DRAIN_AT_ONCE 64u
-#define REGISTERS 9u
 
 // Scripts and vCPUs on several cores come here at once: a byte typed as the guest reads the one before
 // must not be left without its interrupt. Reading FR, which polling guests do all the time, needs no lock.
@@ -313,20 +312,19 @@ size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len) {
 
 // ---- Kept, and gone back to ---------------------------------------------------------------------
 
-static void registers_of(pl011_t *p, uint32_t *all[REGISTERS]) {
-    uint32_t *are[REGISTERS] = { &p->ilpr, &p->ibrd, &p->fbrd, &p->lcr_h, &p->cr, &p->ifls, &p->imsc, &p->ris, &p->dmacr };
-    memcpy(all, are, sizeof(are));
+static void pass_uart(pl011_t *p, device_stream_t *s) {
+    uint32_t *all[] = { &p->ilpr, &p->ibrd, &p->fbrd, &p->lcr_h, &p->cr, &p->ifls, &p->imsc, &p->ris, &p->dmacr };
+    for (unsigned i = 0; i < ARRAY_LEN(all); i++) {
+        STREAM_PASS(s, *all[i]);
+    }
+    STREAM_PASS(s, p->wire.high);
 }
 
 // Without what it has printed and nobody has read: that has been said, and is not taken back.
 void pl011_save_state(vm_t *vm, device_stream_t *s) {
     pl011_t *p = of(vm);
-    uint32_t *all[REGISTERS], waiting = p->rx_in - p->rx_out;
-    registers_of(p, all);
-    for (unsigned i = 0; i < REGISTERS; i++) {
-        STREAM_PUT(s, *all[i]);
-    }
-    STREAM_PUT(s, p->wire.high);
+    uint32_t waiting = p->rx_in - p->rx_out;
+    pass_uart(p, s);
     STREAM_PUT(s, waiting);
     for (uint32_t at = p->rx_out; at != p->rx_in; at++) {
         STREAM_PUT(s, p->rx[at % RX_SIZE]);
@@ -335,13 +333,9 @@ void pl011_save_state(vm_t *vm, device_stream_t *s) {
 
 void pl011_load_state(vm_t *vm, device_stream_t *s) {
     pl011_t *p = of(vm);
-    uint32_t *all[REGISTERS], waiting;
+    uint32_t waiting;
     uint64_t daif = wire_lock(&p->wire);
-    registers_of(p, all);
-    for (unsigned i = 0; i < REGISTERS; i++) {
-        STREAM_GET(s, *all[i]);
-    }
-    STREAM_GET(s, p->wire.high);
+    pass_uart(p, s);
     STREAM_GET(s, waiting);
     p->rx_in = p->rx_out;
     for (uint32_t i = 0; i < waiting && i < RX_SIZE; i++) {

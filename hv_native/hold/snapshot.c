@@ -54,6 +54,7 @@ static void load_again(vcpu_t *v) {
 }
 
 static void save_state(vm_t *vm, device_stream_t *s) {
+    s->loads = false;
     devices_save(vm, s);
     size_t begun = stream_begin(s, "vcpus", VERSION);
     vcpus_save(vm, s);
@@ -65,6 +66,7 @@ static void save_state(vm_t *vm, device_stream_t *s) {
 
 static void load_state(vm_t *vm, device_stream_t *s, vcpu_t *v) {
     s->next = s->end = 0;
+    s->loads = true;
     devices_load(vm, s);
     if (stream_open(s, "vcpus") == VERSION) {
         vcpus_load(vm, s, v);

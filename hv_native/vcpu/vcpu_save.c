@@ -19,8 +19,23 @@ typedef struct {
     bool seen;
 } seen_t;
 
-static void save_vcpu(const vcpu_t *v, device_stream_t *s) {
-    const guest_regs_t *r = v->regs;
+// As they are. Its debug registers and counters come behind these.
+static void pass_registers(vcpu_t *v, device_stream_t *s) {
+    guest_regs_t *r = v->regs;
+    stream_pass(s, (void *)&v->on_pending, sizeof(v->on_pending));
+    STREAM_PASS(s, v->serror);
+    STREAM_PASS(s, r->x);
+    STREAM_PASS(s, r->pc);
+    STREAM_PASS(s, r->pstate);
+    STREAM_PASS(s, v->el1);
+    STREAM_PASS(s, v->fp);
+    STREAM_PASS(s, v->vtimer.cval);
+    STREAM_PASS(s, v->vtimer.ctl);
+    STREAM_PASS(s, v->vtimer.p_cval);
+    STREAM_PASS(s, v->vtimer.p_ctl);
+}
+
+static void save_vcpu(vcpu_t *v, device_stream_t *s) {
     // An exit that waits for Python has its instruction before it, and will come again.
     vcpu_state_t state = v->state == VCPU_OFF || v->off ? VCPU_OFF : v->state == VCPU_IDLE ? VCPU_IDLE : VCPU_READY;
     seen_t seen = { v->brk.pc, v->brk.sp, v->brk.seen };
@@ -29,19 +44,9 @@ static void save_vcpu(const vcpu_t *v, device_stream_t *s) {
     STREAM_PUT(s, state);
     STREAM_PUT(s, before);
     STREAM_PUT(s, slice);
-    stream_put(s, (const void *)&v->on_pending, sizeof(v->on_pending));
-    STREAM_PUT(s, v->serror);
-    STREAM_PUT(s, r->x);
-    STREAM_PUT(s, r->pc);
-    STREAM_PUT(s, r->pstate);
-    STREAM_PUT(s, v->el1);
-    STREAM_PUT(s, v->fp);
+    pass_registers(v, s);
     STREAM_PUT(s, v->debug);
     STREAM_PUT(s, v->pmu);
-    STREAM_PUT(s, v->vtimer.cval);
-    STREAM_PUT(s, v->vtimer.ctl);
-    STREAM_PUT(s, v->vtimer.p_cval);
-    STREAM_PUT(s, v->vtimer.p_ctl);
     STREAM_PUT(s, seen);
 }
 
@@ -71,7 +76,6 @@ typedef struct {
 } place_t;
 
 static place_t load_vcpu(vcpu_t *v, device_stream_t *s) {
-    guest_regs_t *r = v->regs;
     place_t to;
     seen_t seen;
     int64_t slice;
@@ -79,18 +83,8 @@ static place_t load_vcpu(vcpu_t *v, device_stream_t *s) {
     STREAM_GET(s, to.before);
     STREAM_GET(s, slice);
     v->slice_end = timer_now() + (slice > 0 ? (uint64_t)slice : 0);
-    stream_get(s, (void *)&v->on_pending, sizeof(v->on_pending));
-    STREAM_GET(s, v->serror);
-    STREAM_GET(s, r->x);
-    STREAM_GET(s, r->pc);
-    STREAM_GET(s, r->pstate);
-    STREAM_GET(s, v->el1);
-    STREAM_GET(s, v->fp);
+    pass_registers(v, s);
     load_debug(v, s);
-    STREAM_GET(s, v->vtimer.cval);
-    STREAM_GET(s, v->vtimer.ctl);
-    STREAM_GET(s, v->vtimer.p_cval);
-    STREAM_GET(s, v->vtimer.p_ctl);
     STREAM_GET(s, seen);
     v->brk.pc = seen.pc;
     v->brk.sp = seen.sp;

@@ -9,10 +9,6 @@
 #include "vm/vgic_state.h"
 #include "vm/vm.h"
 
-static void save_bank(device_stream_t *s, const vgic_bank_t *b) {
-    STREAM_PUT(s, *b);
-}
-
 // What stands for a physical interrupt, and what scripts watch, is as it is now.
 static void load_bank(device_stream_t *s, vgic_bank_t *b) {
     vgic_bank_t was = *b;
@@ -23,22 +19,25 @@ static void load_bank(device_stream_t *s, vgic_bank_t *b) {
     memcpy(b->phys, was.phys, sizeof(b->phys));
 }
 
+static void pass_cpu(device_stream_t *s, vgic_cpu_t *c) {
+    STREAM_PASS(s, c->sgi_from);
+    STREAM_PASS(s, c->sgi_active_from);
+    STREAM_PASS(s, c->vmcr);
+    STREAM_PASS(s, c->apr);
+    STREAM_PASS(s, c->asleep);
+    stream_pass(s, (void *)&c->sent, sizeof(c->sent));
+}
+
 void vgic_save(vm_t *vm, device_stream_t *s) {
     vgic_t *g = &vm->vgic;
     uint32_t words[3] = { g->group0, g->group1, g->touched };
     STREAM_PUT(s, words);
     for (unsigned w = 0; w < VGIC_WORDS - 1; w++) {
-        save_bank(s, &g->spi[w]);
+        STREAM_PUT(s, g->spi[w]);
     }
     for (unsigned i = 0; i < vm->nvcpus; i++) {
-        const vgic_cpu_t *c = &vm->vcpu[i]->vgic;
-        save_bank(s, &c->bank);
-        STREAM_PUT(s, c->sgi_from);
-        STREAM_PUT(s, c->sgi_active_from);
-        STREAM_PUT(s, c->vmcr);
-        STREAM_PUT(s, c->apr);
-        STREAM_PUT(s, c->asleep);
-        stream_put(s, (const void *)&c->sent, sizeof(c->sent));
+        STREAM_PUT(s, vm->vcpu[i]->vgic.bank);
+        pass_cpu(s, &vm->vcpu[i]->vgic);
     }
     for (unsigned k = 0; k < VGIC_WATCHES; k++) {
         STREAM_PUT(s, g->watch[k].intid);
@@ -49,12 +48,7 @@ void vgic_save(vm_t *vm, device_stream_t *s) {
 
 static void load_cpu(device_stream_t *s, vgic_cpu_t *c) {
     load_bank(s, &c->bank);
-    STREAM_GET(s, c->sgi_from);
-    STREAM_GET(s, c->sgi_active_from);
-    STREAM_GET(s, c->vmcr);
-    STREAM_GET(s, c->apr);
-    STREAM_GET(s, c->asleep);
-    stream_get(s, (void *)&c->sent, sizeof(c->sent));
+    pass_cpu(s, c);
     c->used = c->latched = 0;
     c->timer_lr = 0;
     c->folded = false;

@@ -49,6 +49,14 @@ void stream_get(device_stream_t *s, void *data, size_t size) {
     s->next += size;
 }
 
+void stream_pass(device_stream_t *s, void *data, size_t size) {
+    if (s->loads) {
+        stream_get(s, data, size);
+    } else {
+        stream_put(s, data, size);
+    }
+}
+
 void stream_free(device_stream_t *s) {
     page_free(s->at, s->room);
     memset(s, 0, sizeof(*s));

@@ -13,6 +13,7 @@ typedef struct device_stream {
     size_t next;        // what is read next
     size_t end;         // of the section that is read
     bool bad;           // memory ran out, or more was read than there is
+    bool loads;         // which way stream_pass goes
     bool guest_clock;   // real-time clocks go on from where they were
 } device_stream_t;
 
@@ -21,6 +22,10 @@ void stream_put(device_stream_t *s, const void *data, size_t size);
 void stream_get(device_stream_t *s, void *data, size_t size);
 void stream_free(device_stream_t *s);
 
+// Either of them: by one list of what there is a save writes it, and a load, whose stream says so, reads it again.
+void stream_pass(device_stream_t *s, void *data, size_t size);
+
+#define STREAM_PASS(s, what) stream_pass(s, &(what), sizeof(what))
 #define STREAM_PUT(s, what) stream_put(s, &(what), sizeof(what))
 #define STREAM_GET(s, what) stream_get(s, &(what), sizeof(what))
 
