@@ -3,7 +3,9 @@
 
 from collections import namedtuple
 
-from _hv import event, mrs, sysreg
+from _hv import event, mrs
+
+from .syndrome import register
 
 
 class Event(namedtuple("Event", ("us", "vmid", "cpu", "what", "write", "value", "pc", "lost"))):
@@ -22,8 +24,7 @@ def events() -> list:
     while e := event():
         ticks, key, pc, value, cpu, ec, write, vmid, lost = e
         if ec == 0x18:  # the key is laid out as in ESR_EL2.ISS
-            enc = (key >> 20) << 14 | (key >> 14 & 7) << 11 | (key >> 10 & 15) << 7
-            what = sysreg(enc | (key >> 1 & 15) << 3 | key >> 17 & 7)[0]
+            what = register(key)
         else:
             kind = {0x16: "hvc", 0x17: "smc", 0x3C: "break"}.get(ec, "mmio")
             what = f"{kind} {key:#x}"

@@ -106,7 +106,7 @@ def explain(esr, far=None, hpfar=None, pc=None, ipa=None):
         esr, far, ipa, pc = esr.esr, esr.va, esr.ipa, esr.pc
     esr &= 0xFFFF_FFFF
     ec, iss = esr >> 26, esr & 0x1FF_FFFF
-    text = f"{_named(_CLASSES, ec) or 'Reserved exception class'} (EC {ec:#04x})"
+    text = f"{class_name(ec) or 'Reserved exception class'} (EC {ec:#04x})"
     detail = _detail(ec, iss)
     if detail is None and iss:
         detail = f"ISS {iss:#x}"
@@ -125,6 +125,17 @@ def fault_status(fsc):
     if fsc < 0x20 and _LEVEL_FAULTS[fsc >> 2]:
         return f"{_LEVEL_FAULTS[fsc >> 2]}, level {fsc & 3}"
     return _named(_FAULTS, fsc) or f"reserved fault status {fsc:#04x}"
+
+
+def register(iss):
+    """The name of the system register that a trap's ISS is of."""
+    op0, op1, op2 = iss >> 20 & 3, iss >> 14 & 7, iss >> 17 & 7
+    return sysreg(op0 << 14 | op1 << 11 | (iss >> 10 & 15) << 7 | (iss >> 1 & 15) << 3 | op2)[0]
+
+
+def class_name(ec):
+    """The words for an exception class; None: it is reserved."""
+    return _named(_CLASSES, ec)
 
 
 def _named(table, key):
@@ -208,7 +219,7 @@ def _msr(iss):
     if op0 == 0:
         field = _named(_IMMEDIATES, op1 << 3 | op2) if crn == 4 else None
         return f"MSR {field or 'op0=0'}, #{crm}"
-    name = sysreg(op0 << 14 | op1 << 11 | crn << 7 | crm << 3 | op2)[0]
+    name = register(iss)
     x = "xzr" if rt == 31 else f"x{rt}"
     if op0 > 1:
         if read:

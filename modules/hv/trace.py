@@ -12,6 +12,7 @@ from struct import unpack_from
 
 from _hv import mrs, sysreg
 
+from .syndrome import class_name, register
 from .vm import size as _bytes
 
 # As hv_native/trap/trace.h has them.
@@ -85,9 +86,7 @@ def _name(kind, esr, value):
     if kind == "psci":
         return _PSCI.get(value & 0x1F, hex(value))
     if kind == "sysreg":
-        enc = (esr >> 20 & 3) << 14 | (esr >> 14 & 7) << 11 | (esr >> 10 & 15) << 7
-        name = sysreg(enc | (esr >> 1 & 15) << 3 | esr >> 17 & 7)[0]
-        return ("MRS " if esr & 1 else "MSR ") + name
+        return ("MRS " if esr & 1 else "MSR ") + register(esr)
     if kind == "mmio":
         for name, (base, size) in _DEVICES.items():
             if base <= value < base + size:
@@ -95,13 +94,7 @@ def _name(kind, esr, value):
         return "store" if esr & 64 else "load"
     if kind == "svc":
         return str(value)
-    return "" if kind in ("irq", "enter", "leave") else _class(esr >> 26)
-
-
-def _class(ec):
-    from .syndrome import _CLASSES
-
-    return dict(_CLASSES).get(ec, hex(ec))
+    return "" if kind in ("irq", "enter", "leave") else class_name(esr >> 26) or hex(esr >> 26)
 
 
 class Tracer:

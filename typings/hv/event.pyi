@@ -5,7 +5,8 @@
 from typing import Any
 
 from collections import namedtuple as namedtuple
-from _hv import event as event, mrs as mrs, sysreg as sysreg
+from _hv import event as event, mrs as mrs
+from .syndrome import register as register
 
 class Event(namedtuple('Event', ('us', 'vmid', 'cpu', 'what', 'write', 'value', 'pc', 'lost'))):
     """What a rule with action "log" has seen. us: of the machine's counter; what: "hvc 0xc6000001",

@@ -10,3 +10,7 @@ def explain(esr: Any, far: Any=None, hpfar: Any=None, pc: Any=None, ipa: Any=Non
     `far` and `hpfar` are FAR_ELx and HPFAR_EL2 as read, used where they are valid."""
 def fault_status(fsc: Any) -> Any:
     """The words for a fault status code: bits 5:0 of an abort's ISS."""
+def register(iss: Any) -> Any:
+    """The name of the system register that a trap's ISS is of."""
+def class_name(ec: Any) -> Any:
+    """The words for an exception class; None: it is reserved."""
