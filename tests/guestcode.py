@@ -33,8 +33,11 @@ MACROS = """
     hvc #0
     b .
 .endm
-.macro vectors                          // 16 of them, each a branch to `on_exception`
+.macro vectors label                    // 16 of them, each a branch to `on_exception`
     .balign 2048
+    .ifnb \\label
+\\label:
+    .endif
     .rept 16
     .balign 128
     b on_exception

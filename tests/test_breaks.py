@@ -176,12 +176,7 @@ middle:
 the_end:
     ldr w27, [x5]
     hvc #0x100
-    .balign 2048
-vectors_at:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors vectors_at
 on_exception:
     add x26, x26, #1
     mrs x24, esr_el1

@@ -50,12 +50,7 @@ at_el0:
     svc #9
     mov x21, x0
     svc #10
-    .balign 2048
-first:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors first
     .balign 2048
 second:
     .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
@@ -184,12 +179,7 @@ def test_answers(each_target, answer, result):
     svc #7
     mov x19, x0
     hvc #0x100
-    .balign 2048
-first:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors first
 """
         + HANDLER
     )
@@ -268,12 +258,7 @@ def test_interrupts(each_target):
     msr daifclr, #2
 1:  cbz x28, 1b
     hvc #0x100
-    .balign 2048
-first:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors first
 """
         + HANDLER
     )
@@ -353,12 +338,7 @@ moved:
     isb
     svc #2
     hvc #0x100
-    .balign 2048
-first:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors first
 """
         + HANDLER
     )

@@ -179,12 +179,7 @@ on_exception:
     mov x28, #0x3c5
     msr spsr_el1, x28
     eret
-    .balign 2048
-table:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors table
 """
 
 SCRIPT = """
@@ -306,12 +301,7 @@ on_exception:
     msr dbgwcr3_el1, xzr
     eret
 2:  hvc #0x100
-    .balign 2048
-table:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors table
 """
 
 
@@ -401,12 +391,7 @@ on_exception:
 bad:
     add x23, x23, #1
     hvc #0x100
-    .balign 2048
-table:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors table
 """
 
 

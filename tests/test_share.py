@@ -84,12 +84,7 @@ on_exception:
     ldr x1, [sp, #16]
     ldp x0, x30, [sp], #32
     eret
-    .balign 2048
-table:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors table
 """
 )
 

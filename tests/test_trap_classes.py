@@ -7,12 +7,7 @@ from guestcode import run
 
 # Vectors that go on behind what faulted (SVC: stop), count in x28, and keep the last ESR_EL1 in x27, ELR_EL1 in x26.
 WALK_VECTORS = """
-    .balign 2048
-table:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors table
 on_exception:
     add x28, x28, #1
     mrs x27, esr_el1

@@ -89,7 +89,7 @@ on_exception:
 """
 ).replace(
     "    vectors\n",
-    "    .balign 2048\ntable:\n    .rept 16\n    .balign 128\n    b on_exception\n    .endr\n",
+    "    vectors table\n",
 )
 
 BEGIN = """
@@ -255,12 +255,7 @@ on_exception:
     str w1, [x13]
     eoi
     eret
-    .balign 2048
-table:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors table
 """
     )
     script = """

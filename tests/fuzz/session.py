@@ -66,12 +66,7 @@ on_exception:
     eret
 7:  str w0, [x12, #0x10]
     eret
-    .balign 2048
-table:
-    .rept 16
-    .balign 128
-    b on_exception
-    .endr
+    vectors table
 """
 
 PRELUDE = """
