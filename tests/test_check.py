@@ -35,3 +35,17 @@ def test_nothing_built_is_in_git():
         path = ROOT / name
         if path.is_file():
             assert b"\0" not in path.read_bytes()[:8192], f"{name} is binary"
+
+
+TOP = """
+.ci .gitattributes .gitignore .pre-commit-config.yaml CHANGELOG.md CONTRIBUTING.md LICENSE Makefile README.md SECURITY.md boot
+docs examples guests hv_native modules ports pyproject.toml requirements.txt tests tools typings
+""".split()
+
+
+def test_nothing_lies_about_at_the_top():
+    """A script or a core that somebody needed once."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git tree")
+    assert {name.partition("/")[0] for name in listed.stdout.splitlines()} <= set(TOP)
