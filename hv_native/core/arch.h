@@ -21,6 +21,7 @@
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define NOINLINE __attribute__((noinline)) // what is rare makes no room for itself in what is not
 
 #define PAGE_SIZE 0x1000u
 #define BLOCK_2M 0x200000u

@@ -30,7 +30,7 @@ static void put_spare(hold_t *h, uint8_t *page) {
     h->spare = page;
 }
 
-static __attribute__((noinline)) void more_pages(hold_t *h) {
+static NOINLINE void more_pages(hold_t *h) {
     uint8_t *pages = page_free_bytes() < page_total_bytes() / LEFT_TO_OTHERS ? NULL : page_alloc(AT_ONCE * PAGE_SIZE);
     for (unsigned i = 0; pages != NULL && i < AT_ONCE; i++) {
         put_spare(h, pages + i * PAGE_SIZE);
@@ -38,7 +38,7 @@ static __attribute__((noinline)) void more_pages(hold_t *h) {
 }
 
 // The oldest snapshot of a history, which nobody else stands on, goes. With the VM's lock. False: there is none.
-static __attribute__((noinline)) bool give_up_history(hold_t *h) {
+static NOINLINE bool give_up_history(hold_t *h) {
     snapshot_t *oldest = NULL;
     for (snapshot_t *s = h->all; s != NULL; s = s->next) {
         oldest = s->history && !s->lost && s->behind == 0 && s != h->at ? s : oldest;

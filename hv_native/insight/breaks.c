@@ -536,7 +536,7 @@ static inline uint64_t move_or_not(guest_regs_t *r, const place_t *p) {
     return EXIT_RESUME;
 }
 
-static __attribute__((noinline)) uint64_t fast_python(vcpu_t *v, guest_regs_t *r, const place_t *p) {
+static NOINLINE uint64_t fast_python(vcpu_t *v, guest_regs_t *r, const place_t *p) {
     if (!fast_function(v, p->function)) {
         return EXIT_TRAP;
     }
@@ -544,7 +544,7 @@ static __attribute__((noinline)) uint64_t fast_python(vcpu_t *v, guest_regs_t *r
     return move_or_not(r, p);
 }
 
-static __attribute__((noinline)) uint64_t fast_plain(vcpu_t *v, guest_regs_t *r, place_t *p, uint64_t pc) {
+static NOINLINE uint64_t fast_plain(vcpu_t *v, guest_regs_t *r, place_t *p, uint64_t pc) {
     brk_t *b = p->plain;
     if (b == NULL || (v->brk.seen && v->brk.pc == pc) || (p->how == BY_CORE && (v->debugged || has_others(v->vm)))) {
         return EXIT_TRAP;
@@ -577,7 +577,7 @@ static uint64_t breaks_fast(vcpu_t *v, guest_regs_t *r, breaks_t *breaks) {
 }
 
 // Of cpu.step(), v alone. Interrupts come to EL2 all the time: what they leave to be done is seen there.
-static __attribute__((noinline)) uint64_t step_on(vcpu_t *v, uint64_t pc) {
+static NOINLINE uint64_t step_on(vcpu_t *v, uint64_t pc) {
     uint32_t word = v->step.word;
     if (v->brk.ipa != 0 || v->brk.steps == 0 || word >> 24 == 0xD5 || word == 0xD69F03E0 || pc == v->step.pc) {
         return EXIT_TRAP; // PSTATE.A, I and F may not be simply as they were, or it is the last one

@@ -4,6 +4,7 @@
 #include "py/gc.h"
 #include "py/objarray.h"
 #include "py/mpstate.h"
+#include "core/arch.h"
 #include "memory/lent.h"
 #include "memory/mem.h"
 #include "memory/native.h"
@@ -70,7 +71,7 @@ static void look_in_heap(void) {
 // What C functions that wait for Python's answer know: it is on the stack, or in a register that a call preserves, as
 // long as nothing here has used that: so this comes first, and begins with its own frame, where it has put what it needs.
 // That counts where a VM was closed meanwhile: what is garbage was no argument of theirs.
-static __attribute__((noinline)) void look_on_stack(void) {
+static NOINLINE void look_on_stack(void) {
     uint64_t saved[10];
     const uint64_t *at;
     __asm__ volatile ("stp x19, x20, [%1]\n stp x21, x22, [%1, #16]\n stp x23, x24, [%1, #32]\n"

@@ -288,7 +288,7 @@ static mp_obj_t frames_go_on(const handler_t *h, mp_code_state_t *s, bool *raise
 }
 
 // The frames of what h has called move to the stack, where the GC looks and which nobody else uses.
-static __attribute__((noinline)) mp_obj_t called_go_on(vcpu_t *v, handler_t *h, mp_obj_t *top, bool *raised) {
+static NOINLINE mp_obj_t called_go_on(vcpu_t *v, handler_t *h, mp_obj_t *top, bool *raised) {
     mp_code_state_t *innermost = quick_boxes.frame;
     size_t size = (size_t)(quick_link(innermost)->end - (byte *)quick_frames);
     byte *copy = alloca(size);

@@ -214,7 +214,7 @@ MP_NORETURN static void stop(void) {
 #define LEAVE "The machine is stopped: reset it, or leave QEMU by Ctrl-A X.\n"
 
 // Never inlined: its name is where a debugger stops (docs/debugging.md).
-static void MP_NORETURN __attribute__((noinline)) panic(const char *why, const el2_frame_t *f) {
+static void MP_NORETURN NOINLINE panic(const char *why, const el2_frame_t *f) {
     fp_release();
     irq_disable();
     while (next_uart()) {

@@ -37,8 +37,6 @@ bool quick_load_global(quick_regs_t *r);
 bool quick_load_attr(quick_regs_t *r);
 bool quick_store_attr(quick_regs_t *r);
 
-#define NOINLINE __attribute__((noinline))
-
 uint64_t quick_frames[QUICK_FRAMES / sizeof(uint64_t)];
 
 // ---- Functions ----------------------------------------------------------------------------------

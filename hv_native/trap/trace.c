@@ -8,12 +8,12 @@
 #include "core/syndrome.h"
 #include "memory/mem.h"
 #include "memory/native.h"
+#include "trap/el1trap.h"
 #include "trap/mmio_decode.h"
 #include "trap/trace.h"
 #include "vcpu/debug.h"
 #include "vcpu/vcpu.h"
-
-#define EL1TRAP_IMM 0xE000u // of el1trap.c's HVCs: the exception is in ESR_EL1
+#include "vm/ram.h"
 
 // An exit as it is being told of: in registers, until it is known who wants it.
 typedef struct {
@@ -63,7 +63,7 @@ static void count(trace_ring_t *ring, uint64_t key) {
 }
 
 // Filters narrow the kinds that have any of theirs.
-static __attribute__((noinline)) bool is_asked_for(const trace_t *t, trace_kind_t kind, uint64_t value, uint32_t esr) {
+static NOINLINE bool is_asked_for(const trace_t *t, trace_kind_t kind, uint64_t value, uint32_t esr) {
     bool sysreg = kind == TRACE_SYSREG, any = false;
     if (!sysreg && kind != TRACE_MMIO) {
         return true;
@@ -96,20 +96,11 @@ static inline __attribute__((always_inline)) void tell(vcpu_t *v, exit_event_t e
 
 // ---- What it was --------------------------------------------------------------------------------
 
-static bool is_ram(const vm_t *vm, uint64_t ipa) {
-    for (unsigned i = 0; i < vm->nram; i++) {
-        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static inline exit_event_t call(exit_event_t e, const guest_regs_t *r, bool hvc) {
     uint64_t id = r->x[0];
     e.kind = TRACE_HVC;
     e.value = id;
-    if (hvc && (e.esr & 0xFF00) == EL1TRAP_IMM) {
+    if (hvc && (e.esr & 0xFFFF) - EL1_IMM < EL1_WORDS) { // el1trap.c's: the exception is in ESR_EL1
         uint32_t esr = (uint32_t)READ_SYSREG(esr_el1);
         if (ESR_EC(esr) == EC_SVC64) {
             return (exit_event_t) { TRACE_SVC, READ_SYSREG(elr_el1) - 4, r->x[8], esr };
@@ -122,7 +113,7 @@ static inline exit_event_t call(exit_event_t e, const guest_regs_t *r, bool hvc)
 
 static inline exit_event_t abort_of(const vcpu_t *v, exit_event_t e) {
     e.value = hpfar_ipa(READ_SYSREG(hpfar_el2), READ_SYSREG(far_el2));
-    e.kind = is_ram(v->vm, e.value) ? TRACE_FAULT : TRACE_MMIO;
+    e.kind = vm_is_ram(v->vm, e.value) ? TRACE_FAULT : TRACE_MMIO;
     return e;
 }
 

@@ -33,8 +33,6 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-#define NOINLINE __attribute__((noinline)) // the paths share no frame, so that the short ones have none
-
 // ---- Calls --------------------------------------------------------------------------------------
 
 // What a viper function has answered. If that took long, interrupts were on.

@@ -21,10 +21,9 @@
     b       \label
 .endm
 
-    .section .text.hot.vectors, "ax"
-    .balign 0x2000
-    .global vectors
-vectors:
+// The table at a multiple of \align, of a vCPU whose exits go to these.
+.macro vector_table align, sync, irq
+    .balign \align
     // Current EL with SP0: never used.
     entry   el2_bad
     entry   el2_bad
@@ -36,75 +35,28 @@ vectors:
     entry   el2_irq
     entry   el2_serror
     // Lower EL, AArch64: a guest.
-    .balign 0x80
-    b       guest_sync
-    entry   guest_irq
-    entry   guest_irq
+    entry   \sync
+    entry   \irq
+    entry   \irq
     entry   guest_serror
     // Lower EL, AArch32: a guest's EL0 program.
-    entry   guest_sync
-    entry   guest_irq
-    entry   guest_irq
+    entry   \sync
+    entry   \irq
+    entry   \irq
     entry   guest_serror
+.endm
 
-// The same for a vCPU that steps (vcpu/debug.c): what EL2 does for an instruction takes it out of PSTATE.SS too, and
-// trap_fast, which is counted, does not look at that.
-    .balign 0x800
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_sync
-    entry   el2_irq
-    entry   el2_irq
-    entry   el2_serror
-    .balign 0x80
-    b       guest_sync_stepping
-    entry   guest_irq
-    entry   guest_irq
-    entry   guest_serror
-    entry   guest_sync_stepping
-    entry   guest_irq
-    entry   guest_irq
-    entry   guest_serror
-
+    .section .text.hot.vectors, "ax"
+    .balign 0x2000
+    .global vectors
+vectors:
+    vector_table 0x2000, guest_sync, guest_irq
+// Of a vCPU that steps (vcpu/debug.c): what EL2 does for an instruction takes it out of PSTATE.SS too, and trap_fast,
+// which is counted, does not look at that.
+    vector_table 0x800, guest_sync_stepping, guest_irq
 // Both again for a traced vCPU: an exit is told of first (trace.c).
-    .balign 0x1000
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_sync
-    entry   el2_irq
-    entry   el2_irq
-    entry   el2_serror
-    .balign 0x80
-    b       guest_sync_traced
-    entry   guest_irq_traced
-    entry   guest_irq_traced
-    entry   guest_serror
-    entry   guest_sync_traced
-    entry   guest_irq_traced
-    entry   guest_irq_traced
-    entry   guest_serror
-    .balign 0x800
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_bad
-    entry   el2_sync
-    entry   el2_irq
-    entry   el2_irq
-    entry   el2_serror
-    .balign 0x80
-    b       guest_stepping_traced
-    entry   guest_irq_traced
-    entry   guest_irq_traced
-    entry   guest_serror
-    entry   guest_stepping_traced
-    entry   guest_irq_traced
-    entry   guest_irq_traced
-    entry   guest_serror
+    vector_table 0x1000, guest_sync_traced, guest_irq_traced
+    vector_table 0x800, guest_stepping_traced, guest_irq_traced
 
 guest_sync_traced:
     save_caller_saved

@@ -259,7 +259,7 @@ static uint64_t ipa_of(uint64_t far) {
 
 // Host address of a page that nobody but watches withholds; NULL. The last answer is kept until stage 2 changes.
 #define NOT_TAKEN 4u // beside the right: nobody withholds it
-static __attribute__((noinline)) char *look_for_page(vcpu_t *v, uint64_t page, unsigned key) {
+static NOINLINE char *look_for_page(vcpu_t *v, uint64_t page, unsigned key) {
     vm_t *vm = v->vm;
     unsigned needed = key & ~NOT_TAKEN;
     spin_lock(&vm->lock);
@@ -294,7 +294,7 @@ static bool quick_ask(vcpu_t *v, handler_t *h, const uint64_t *raw) {
     return at != NULL && quick_answered(v, h, quick_run(h, at).what, false);
 }
 
-static __attribute__((noinline)) bool fast_hit(vcpu_t *v, watch_t *w, unsigned from, uint64_t ipa, unsigned size, bool write, uint64_t old, uint64_t now) {
+static NOINLINE bool fast_hit(vcpu_t *v, watch_t *w, unsigned from, uint64_t ipa, unsigned size, bool write, uint64_t old, uint64_t now) {
     unsigned rights = write ? S2_WRITE : S2_READ;
     if (w->action != WATCH_COUNT || ipa < w->ipa || ipa + size > w->ipa + w->size || next_touched(v->vm->watches, &from, ipa, ipa + size, rights) != NULL) {
         return false;

@@ -124,7 +124,7 @@ bool words_were_long(void) {
 
 // It took long, or was left. An interrupt or a fault is an exception from EL2 to EL2, which takes the registers that say
 // where the guest was, and what it did.
-static __attribute__((noinline)) bool not_short(vcpu_t *v, handler_t *h, const uint64_t saved[4]) {
+static NOINLINE bool not_short(vcpu_t *v, handler_t *h, const uint64_t saved[4]) {
     if (longer.is) {
         irq_disable();
         handler_since = longer.outer;

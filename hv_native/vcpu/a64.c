@@ -550,7 +550,7 @@ static uint64_t translated(vcpu_t *v, uint64_t va, bool write) {
 }
 
 // Where a page of RAM is, which nobody withholds that right of; NULL. The last answer is kept until stage 2 changes.
-static __attribute__((noinline)) char *reach_page(vcpu_t *v, uint64_t page, unsigned needed) {
+static NOINLINE char *reach_page(vcpu_t *v, uint64_t page, unsigned needed) {
     vm_t *vm = v->vm;
     uint64_t daif = spin_lock_irq(&vm->lock);
     pgwalk_t w = pgtable_walk(&vm->stage2, page);

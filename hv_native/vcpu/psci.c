@@ -7,6 +7,7 @@
 #include "vcpu/insn.h"
 #include "vcpu/psci.h"
 #include "vcpu/vcpu.h"
+#include "vm/ram.h"
 #include "vm/el1_state.h"
 #include "vm/runqueue.h"
 #include "vm/vcpu_state.h"
@@ -141,18 +142,9 @@ uint64_t psci_hvc(vcpu_t *v, guest_regs_t *r) {
     return answer(v, r) || unknown(v, r, EC_HVC64) ? EXIT_RESUME : EXIT_TRAP;
 }
 
-static bool is_ram(const vm_t *vm, uint64_t ipa) {
-    for (unsigned i = 0; i < vm->nram; i++) {
-        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
-            return true;
-        }
-    }
-    return false;
-}
-
 // Where a vCPU can begin, in A64.
 static bool is_entry(const vm_t *vm, uint64_t ipa) {
-    return is_ram(vm, ipa) && (ipa & 3) == 0;
+    return vm_is_ram(vm, ipa) && (ipa & 3) == 0;
 }
 
 // Two vCPUs may call this for the same third at once: who takes it from OFF under the lock wins.

@@ -98,14 +98,14 @@ void vcpu_load(vcpu_t *v) {
 
 void (*vcpu_moved)(vcpu_t *v, bool enters);
 
-static __attribute__((noinline)) uint64_t enter_debugged(vcpu_t *v) {
+static NOINLINE uint64_t enter_debugged(vcpu_t *v) {
     if (v->vm->trace != NULL) {
         vcpu_moved(v, true);
     }
     return debug_enter(v);
 }
 
-static __attribute__((noinline)) void leave_debugged(vcpu_t *v) {
+static NOINLINE void leave_debugged(vcpu_t *v) {
     debug_leave(v);
     if (v->vm->trace != NULL) {
         vcpu_moved(v, false);
@@ -201,7 +201,7 @@ static uint64_t at(uint64_t va, bool write, bool el0, bool both) {
 
 // Stage 2 by its tables, with what others than the script have taken away of a page (rights.h), which is not missing to us; as
 // PAR_EL1 has a fault. QEMU 10 ends itself when AT meets a page without the right.
-static __attribute__((noinline)) uint64_t stage2_walk(vm_t *vm, uint64_t ipa, bool write, uint64_t *pa) {
+static NOINLINE uint64_t stage2_walk(vm_t *vm, uint64_t ipa, bool write, uint64_t *pa) {
     uint64_t daif = spin_lock_irq(&vm->lock);
     pgwalk_t w = pgtable_walk(&vm->stage2, ipa);
     spin_unlock_irq(&vm->lock, daif);

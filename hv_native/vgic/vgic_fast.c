@@ -20,8 +20,6 @@
 #include "vm/vgic_state.h"
 #include "vm/vm.h"
 
-#define NOINLINE __attribute__((noinline)) // what is rare makes no room for itself in what is not
-
 bool vgic_sgi_again(vcpu_t *v, unsigned sgi) {
     vgic_cpu_t *c = &v->vgic;
     if (!(c->bank.in_lr >> sgi & 1)) {

@@ -23,8 +23,6 @@
 #include "vm/vgic_state.h"
 #include "vm/vm.h"
 
-#define NOINLINE __attribute__((noinline)) // what is rare makes no room for itself in what is not
-
 static unsigned lr_count;
 static uint32_t lr_all;                 // a bit for each list register
 // List registers are in memory (vgic_soft.c): then this bit is always set in vgic_t.kick, so that nobody gives the lock

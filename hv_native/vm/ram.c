@@ -42,6 +42,10 @@ static ram_t *ram_at(vm_t *vm, uint64_t ipa) {
     return NULL;
 }
 
+bool vm_is_ram(const vm_t *vm, uint64_t ipa) {
+    return ram_at((vm_t *)vm, ipa) != NULL;
+}
+
 bool vm_ram_present(const ram_t *r, uint64_t granule) {
     return r->present[granule / 32] >> (granule % 32) & 1;
 }

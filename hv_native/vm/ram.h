@@ -5,6 +5,7 @@
 
 #include "vm/vm.h"
 
+bool vm_is_ram(const vm_t *vm, uint64_t ipa);    // or flash
 bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 
 // Host address of guest RAM [ipa, ipa + size), zeroed and contiguous, or NULL when it is not all RAM.

@@ -275,12 +275,18 @@ static bool is_told(const vm_t *vm, unsigned owner, taken_t taken, unsigned righ
     return (taken & right) || (owner == RIGHTS_WATCH && vm->hard_watches != 0);
 }
 
+// What they have taken at `at`, and up to where, not beyond `end`, that is so.
+static taken_t taken_run(vm_t *vm, uint64_t at, uint64_t end, uint64_t *to) {
+    uint64_t daif = spin_lock_irq(&vm->lock);
+    taken_t taken = tree_get(vm, at, to);
+    spin_unlock_irq(&vm->lock, daif);
+    *to = *to < end ? *to : end;
+    return taken;
+}
+
 void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsigned but) {
     for (uint64_t end = ipa + size, at = ipa, to; at < end; at = to) {
-        uint64_t daif = spin_lock_irq(&vm->lock);
-        taken_t taken = tree_get(vm, at, &to);
-        spin_unlock_irq(&vm->lock, daif);
-        to = to < end ? to : end;
+        taken_t taken = taken_run(vm, at, end, &to);
         for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++, taken >>= PER_OWNER) {
             if (is_told(vm, owner, taken, S2_WRITE) && !(but >> owner & 1) && rights_hooks[owner].store != NULL) {
                 rights_hooks[owner].store(vm, at, to - at, after);
@@ -292,10 +298,7 @@ void rights_store_slow(vm_t *vm, uint64_t ipa, uint64_t size, bool after, unsign
 bool rights_read_slow(vm_t *vm, uint64_t ipa, uint64_t size) {
     bool changed = false;
     for (uint64_t end = ipa + size, at = ipa, to; at < end; at = to) {
-        uint64_t daif = spin_lock_irq(&vm->lock);
-        taken_t taken = tree_get(vm, at, &to);
-        spin_unlock_irq(&vm->lock, daif);
-        to = to < end ? to : end;
+        taken_t taken = taken_run(vm, at, end, &to);
         for (unsigned owner = 0; owner < RIGHTS_OWNERS; owner++, taken >>= PER_OWNER) {
             if (is_told(vm, owner, taken, S2_READ) && rights_hooks[owner].read != NULL) {
                 rights_hooks[owner].read(vm, at, to - at);

@@ -7,6 +7,7 @@
 #include "py/runtime.h"
 #include "core/arch.h"
 #include "core/platform.h"
+#include "trap/callables.h"
 
 void banner_machine(void); // for pyexec_hooks.h, which only pyexec.c is to see
 
@@ -70,13 +71,7 @@ const char elapid_help_text[] =
 
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(upstream_help_obj);
 
-// A bound method, and a native class's function that looks at its first argument, as py/objboundmeth.c
-// and py/runtime.c lay them out for themselves.
-typedef struct {
-    mp_obj_base_t base;
-    mp_obj_t meth, self;
-} bound_t;
-
+// A native class's function that looks at its first argument, as py/runtime.c lays it out for itself.
 typedef struct {
     mp_obj_base_t base;
     const mp_obj_type_t *type;

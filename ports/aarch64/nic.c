@@ -66,18 +66,9 @@ static size_t header_size(const nic_t *nic) {
 
 static void prepare(nic_t *nic, data_t *d) {
     memset(d, 0, sizeof(data_t));
-    for (unsigned which = RECEIVE; which <= TRANSMIT; which++) {
-        for (unsigned i = 0; i < VIRTQ_SIZE; i++) {
-            d->queue[which].desc[i].addr = (uint64_t)d->buf[which][i];
-            d->queue[which].desc[i].len = BUFFER;
-            d->queue[which].desc[i].flags = which == RECEIVE ? VIRTQ_WRITE : 0;
-        }
-    }
     nic->features = virtio_begin(nic->regs, FEATURE_MAC);
-    virtio_queue(nic->regs, RECEIVE, &d->queue[RECEIVE]);
-    virtio_queue(nic->regs, TRANSMIT, &d->queue[TRANSMIT]);
-    for (unsigned i = 0; i < VIRTQ_SIZE; i++) {
-        virtq_give(&d->queue[RECEIVE], i);
+    for (unsigned which = RECEIVE; which <= TRANSMIT; which++) {
+        virtio_buffers(nic->regs, which, &d->queue[which], d->buf[which], VIRTQ_SIZE, BUFFER, which == RECEIVE);
     }
 }
 

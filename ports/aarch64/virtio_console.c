@@ -42,20 +42,11 @@ static int console_open(serial_t *s) {
         return MP_ENOMEM;
     }
     memset(d, 0, sizeof(data_t));
-    for (unsigned which = RECEIVE; which <= TRANSMIT; which++) {
-        for (unsigned i = 0; i < BUFFERS; i++) {
-            d->queue[which].desc[i].addr = (uint64_t)d->buf[which][i];
-            d->queue[which].desc[i].len = BUFFER;
-            d->queue[which].desc[i].flags = which == RECEIVE ? VIRTQ_WRITE : 0;
-        }
-    }
     virtio_begin(s->regs, 0);
-    virtio_queue(s->regs, RECEIVE, &d->queue[RECEIVE]);
-    virtio_queue(s->regs, TRANSMIT, &d->queue[TRANSMIT]);
-    s->data = d;
-    for (unsigned i = 0; i < BUFFERS; i++) {
-        virtq_give(&d->queue[RECEIVE], i);
+    for (unsigned which = RECEIVE; which <= TRANSMIT; which++) {
+        virtio_buffers(s->regs, which, &d->queue[which], d->buf[which], BUFFERS, BUFFER, which == RECEIVE);
     }
+    s->data = d;
     irq_attach(s->irq, console_irq, s);
     if (!virtio_go(s->regs)) {
         virtio_stop(s->regs);

@@ -99,6 +99,18 @@ void virtq_give(virtq_t *q, unsigned slot) {
     cache_clean_poc(q, offsetof(virtq_t, used));
 }
 
+void virtio_buffers(uint64_t regs, unsigned index, virtq_t *q, void *buf, unsigned n, uint32_t size, bool to_write) {
+    for (unsigned i = 0; i < n; i++) {
+        q->desc[i].addr = (uint64_t)buf + (uint64_t)i * size;
+        q->desc[i].len = size;
+        q->desc[i].flags = to_write ? VIRTQ_WRITE : 0;
+    }
+    virtio_queue(regs, index, q);
+    for (unsigned i = 0; to_write && i < n; i++) {
+        virtq_give(q, i);
+    }
+}
+
 uint16_t virtq_done(virtq_t *q) {
     cache_clean_poc(&q->used, sizeof(virtq_t) - offsetof(virtq_t, used));
     return *(volatile uint16_t *)&q->used.idx;

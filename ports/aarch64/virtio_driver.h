@@ -42,7 +42,10 @@ uint64_t virtio_begin(uint64_t regs, uint64_t wanted);
 void virtio_queue(uint64_t regs, unsigned index, virtq_t *q);
 bool virtio_go(uint64_t regs);
 
-// For queues whose descriptors are buffers of their own. Give one to the device, or give it back; and how many the device is
+// A queue whose first n descriptors are buffers of `size` bytes each, one behind the other. Those that the device is to
+// write to are given to it at once.
+void virtio_buffers(uint64_t regs, unsigned index, virtq_t *q, void *buf, unsigned n, uint32_t size, bool to_write);
+// Give one to the device, or give it back; and how many the device is
 // done with, of all there ever were. What a buffer holds goes to memory before, and comes from there after.
 void virtq_give(virtq_t *q, unsigned slot);
 uint16_t virtq_done(virtq_t *q);
