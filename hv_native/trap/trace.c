@@ -82,7 +82,7 @@ static NOINLINE bool is_asked_for(const trace_t *t, trace_kind_t kind, uint64_t 
 }
 
 static inline __attribute__((always_inline)) void tell(vcpu_t *v, exit_event_t e, const guest_regs_t *r) {
-    unsigned core = (unsigned)(this_pcpu() - pcpus);
+    unsigned core = this_pcpu()->id;
     for (trace_t *t = v->vm->trace; t != NULL; t = t->next) {
         if ((t->kinds >> e.kind & 1) && !t->frozen && (t->nfilters == 0 || is_asked_for(t, e.kind, e.value, e.esr))) {
             if (t->counts) {
@@ -113,7 +113,7 @@ static inline exit_event_t call(exit_event_t e, const guest_regs_t *r, bool hvc)
 
 static inline exit_event_t abort_of(const vcpu_t *v, exit_event_t e) {
     e.value = hpfar_ipa(READ_SYSREG(hpfar_el2), READ_SYSREG(far_el2));
-    e.kind = vm_is_ram(v->vm, e.value) ? TRACE_FAULT : TRACE_MMIO;
+    e.kind = vm_ram_at(v->vm, e.value) != NULL ? TRACE_FAULT : TRACE_MMIO;
     return e;
 }
 

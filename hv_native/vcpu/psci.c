@@ -143,8 +143,8 @@ uint64_t psci_hvc(vcpu_t *v, guest_regs_t *r) {
 }
 
 // Where a vCPU can begin, in A64.
-static bool is_entry(const vm_t *vm, uint64_t ipa) {
-    return vm_is_ram(vm, ipa) && (ipa & 3) == 0;
+static bool is_entry(vm_t *vm, uint64_t ipa) {
+    return vm_ram_at(vm, ipa) != NULL && (ipa & 3) == 0;
 }
 
 // Two vCPUs may call this for the same third at once: who takes it from OFF under the lock wins.

@@ -33,19 +33,6 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     return true;
 }
 
-static ram_t *ram_at(vm_t *vm, uint64_t ipa) {
-    for (unsigned i = 0; i < vm->nram; i++) {
-        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
-            return &vm->ram[i];
-        }
-    }
-    return NULL;
-}
-
-bool vm_is_ram(const vm_t *vm, uint64_t ipa) {
-    return ram_at((vm_t *)vm, ipa) != NULL;
-}
-
 bool vm_ram_present(const ram_t *r, uint64_t granule) {
     return r->present[granule / 32] >> (granule % 32) & 1;
 }
@@ -87,7 +74,7 @@ static bool present(vm_t *vm, ram_t *r, uint64_t granule) {
 }
 
 bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
-    ram_t *r = ram_at(vm, ipa);
+    ram_t *r = vm_ram_at(vm, ipa);
     uint64_t granule = r == NULL ? 0 : (ipa - r->ipa) / RAM_GRANULE;
     if (r == NULL || !present(vm, r, granule)) {
         return false;
@@ -103,12 +90,12 @@ bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
 }
 
 bool vm_ram_missing(vm_t *vm, uint64_t ipa) {
-    ram_t *r = ram_at(vm, ipa);
+    ram_t *r = vm_ram_at(vm, ipa);
     return r != NULL && !vm_ram_present(r, (ipa - r->ipa) / RAM_GRANULE);
 }
 
 void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size) {
-    ram_t *r = ram_at(vm, ipa);
+    ram_t *r = vm_ram_at(vm, ipa);
     return r == NULL || size > r->size - (ipa - r->ipa) ? NULL : r->host + (ipa - r->ipa);
 }
 
@@ -154,7 +141,7 @@ bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size) {
 }
 
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
-    ram_t *r = ram_at(vm, ipa);
+    ram_t *r = vm_ram_at(vm, ipa);
     uint64_t offset = r == NULL ? 0 : ipa - r->ipa;
     if (r == NULL || size > r->size - offset) {
         return NULL;
@@ -169,7 +156,7 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
 }
 
 void vm_show_ram(vm_t *vm, uint64_t ipa) {
-    ram_t *r = ram_at(vm, ipa);
+    ram_t *r = vm_ram_at(vm, ipa);
     if (r != NULL) {
         r->lent->shown = true;
     }

@@ -5,7 +5,16 @@
 
 #include "vm/vm.h"
 
-bool vm_is_ram(const vm_t *vm, uint64_t ipa);    // or flash
+// The RAM or flash that ipa is in, or NULL.
+static inline ram_t *vm_ram_at(vm_t *vm, uint64_t ipa) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        if (ipa - vm->ram[i].ipa < vm->ram[i].size) {
+            return &vm->ram[i];
+        }
+    }
+    return NULL;
+}
+
 bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 
 // Host address of guest RAM [ipa, ipa + size), zeroed and contiguous, or NULL when it is not all RAM.
