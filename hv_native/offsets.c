@@ -61,7 +61,7 @@ void offsets(void) {
     VALUE(BOXES_SIZE, sizeof(quick_boxes.box));
     OFFSET(BOXES, quick_boxes_t, box);
     SAME(QUICK_BUDGET);
-    OFFSET(PCPU_ID, pcpu_t, id);
+    OFFSET(PCPU_PYTHON, pcpu_t, python);
     OFFSET(VCPU_ASKED, vcpu_t, asked);
     SAME(QUICK_LOOK_THROUGH);
     OFFSET(TYPE_LOCALS_DICT, mp_obj_type_t, slot_index_locals_dict);

@@ -6,6 +6,14 @@
 
     .section .text.hot.quick, "ax"
 
+// w16 = 0 where MicroPython is to be had: on the boot core, but not in a slice there (vcpu/share.c). It may be in the middle
+// of anything then, in these very boxes.
+.macro python_is_elsewhere
+    mrs     x16, tpidr_el2
+    ldrb    w16, [x16, #PCPU_PYTHON]
+    eor     w16, w16, #1
+.endm
+
 // ---- HVCs ---------------------------------------------------------------------------------------
 
 // handler_call_t, of an HVC (shortest.h): so many arguments that are small ints, behind cpu and nothing else. As in
@@ -13,8 +21,7 @@
 .macro hvc n
     .global quick_hvc_\n
 quick_hvc_\n:
-    mrs     x16, tpidr_el2
-    ldr     w16, [x16, #PCPU_ID]
+    python_is_elsewhere
     ldr     x14, [x0, #VCPU_OBJECT]
     ldp     locals, cache, [x2, #HANDLER_TOP]
     adr     box, quick_boxes+BOXES
@@ -32,7 +39,7 @@ quick_hvc_\n:
 .endif
     orr     x15, x15, x16
     mov     x16, #1
-    cbnz    x15, hvc_large              // the boot core only, and what fits
+    cbnz    x15, hvc_large              // only there, and what fits
     orr     x12, x16, x12, lsl #1
     stp     x12, x14, [locals, #-16]
 .if \n == 2
@@ -58,8 +65,7 @@ hvc_run:
     begin   x16
 
 hvc_large:
-    mrs     x16, tpidr_el2
-    ldr     w16, [x16, #PCPU_ID]
+    python_is_elsewhere
     cbnz    w16, call_quick
     str     x14, [locals, #-8]
     sub     x3, locals, #8
@@ -83,11 +89,10 @@ hvc_ran:
 
 // ---- Device accesses ----------------------------------------------------------------------------
 
-// On the boot core, with two arguments behind cpu, and a method's self in front of it or nothing: offset and x17, an object.
+// Where MicroPython is to be had, with two arguments behind cpu, and a method's self in front of it or nothing: offset and x17, an object.
 .macro access handler, offset, otherwise
-    mrs     x16, tpidr_el2
+    python_is_elsewhere
     ldrh    w12, [\handler, #HANDLER_NARGS]
-    ldr     w16, [x16, #PCPU_ID]
     ldr     locals, [\handler, #HANDLER_TOP]
     ldr     x14, [x0, #VCPU_OBJECT]
     bic     w15, w12, #0x100
