@@ -148,6 +148,7 @@ again:
 here:
     str w20, [x2]
     ldr w3, [x2]
+own:
     hvc #0xE100
     brk #0xE100
     svc #5
@@ -196,18 +197,25 @@ def test_odd_instructions(each_target):
     """At each of instructions that trap, fault, synchronise or exclude: once each time, and nothing is different."""
     code, at = link(ODD)
     script = """
-import hv
+import hv, time
 vm = guest(code)
 cpu = vm.cpu[0]
 seen = []
+def run():
+    if cpu.pin is None:
+        return vm.run(60_000)
+    vm.start()
+    while vm.running:
+        time.sleep_ms(1)
+    return vm.exit
 vm.mmio(0xB00_0000, 0x1000, lambda cpu, offset, value: 7 if value is None else seen.append(value))
 vm.hvc(imm=0xE100, handler=lambda cpu: seen.append("own"))
-def go():
+def go(begin=0x4008_0000):
     seen.clear()
-    cpu.reset(0x4008_0000)
+    cpu.reset(begin)
     cpu.sp = 0x4007_0000
     vm.memory[at["lock"] : at["lock"] + 4] = bytes(4)
-    exit = vm.run(60_000)
+    exit = run()
     return exit.reason, hex(cpu.pc), [cpu.x[n] for n in (0, 1, 3, 4, 20, 26, 27, 28)], len(seen)
 before = go()
 wrong = []
@@ -218,6 +226,31 @@ for place in range(at["again"], at["the_end"], 4):
         wrong.append((hex(place), after, got))
     bp.remove()
 print(before, wrong)
+# On another core what needs Python is finished by the boot core; a handler that raises, or that has it done again.
+cpu.pin = hv.platform()["cpus"] - 1
+for place in (at["here"], at["own"], at["own"] + 4):
+    for action in (dict(action="count"), dict(f=lambda cpu: handled.append(cpu.pc))):
+        handled = []
+        bp = vm.on(ipa=place, **action)
+        print(go() == before, bp.hits, len(handled))
+        bp.remove()
+cpu.pin = None
+odd = []
+def own(cpu):
+    what = odd.pop() if odd else ""
+    if what == "raise": raise OSError(what)
+    return hv.RETRY if what else seen.append("own")
+vm.hvc(imm=0xE100, handler=None), vm.hvc(imm=0xE100, handler=own)
+vm.stage2.map(0x7000_0000, vm.stage2.translate(0x4008_0000), 0x1_0000)
+for begin, where in ((0x4008_0000, dict(ipa=at["own"])), (0x7000_0000, dict(where=at["own"] - 0x4008_0000 + 0x7000_0000))):
+    bp = vm.on(action="count", **where)
+    odd.extend(["raise", "retry"])
+    try:
+        print(go(begin))
+    except OSError as e:
+        print(bp.kind, e, bp.hits, vm.run(60_000).reason, bp.hits, len(seen) == before[3])
+    bp.remove()
+vm.stage2.unmap(0x7000_0000, 0x1_0000)
 # All of them at once, and their vectors; a function at every third.
 handled = []
 bps = [vm.on(ipa=place, action="count") for place in range(at["again"], at["the_end"], 4)]
@@ -229,7 +262,9 @@ print(text[: at["lock"] - 0x4008_0000] == code[: at["lock"] - 0x4008_0000])
 """
     lines = run(each_target, code, script, 60, at=at).splitlines()
     assert lines[0].startswith("('stop', ") and lines[0].endswith(" []"), lines[0]
-    assert lines[1:] == ["True {20} {20} True [60, 60]", "True"]
+    assert lines[1:7] == ["True 20 0", "True 20 20"] * 3
+    assert lines[7:9] == [f"{kind} raise 1 stop 20 True" for kind in ("planted", "hardware")]
+    assert lines[9:] == ["True {20} {20} True [60, 60]", "True"]
 
 
 # Four vCPUs in one function, 50 times each, and a lock that all want.

@@ -363,6 +363,7 @@ static bool go_over(vcpu_t *v, const place_t *p, exit_t *why) {
     if (a64_run(v, word)) {
         *why = v->exclusive.at == NULL ? EXIT_RESUME : go_through(v, 0);
     } else if ((word & ~IMM16) == HVC(0) && ESR_EC(v->exit.esr) == EC_HVC64) {
+        set_seen(v); // for as long as it stands here: see call_slow()
         v->exit.esr = (v->exit.esr & ~UINT64_C(0xFFFF)) | FIELD(word, 20, 5);
         return false;
     } else if ((word & ~IMM16) == BRK(0)) { // the guest's: by EL2's leave, or its own
@@ -370,6 +371,7 @@ static bool go_over(vcpu_t *v, const place_t *p, exit_t *why) {
         if (FIELD(word, 20, 5) == BREAK_IMM) {
             vcpu_inject_same(v);
         } else {
+            set_seen(v);
             *why = trap_finish(v);
         }
     } else {

@@ -6,10 +6,9 @@
 #include "insight/breaks.h"
 #include "trap/insight.h"
 #include "vcpu/debug.h"
+#include "vcpu/insn.h"
 #include "vm/hook.h"
 
-#define IMM16 (0xFFFFu << 5)
-#define HVC(imm) (0xD4000002u | (imm) << 5)
 #define BRK(imm) (0xD4200000u | (imm) << 5)
 #define NOP 0xD503201Fu
 #define SEQUENCE 16u        // instructions from a load-exclusive to its store, at most

@@ -22,7 +22,6 @@
 #include "vm/vm.h"
 
 #define MSR_VBAR_EL1 0xD518C000u    // | Rt
-#define HVC(imm) (0xD4000002u | (imm) << 5)
 #define VECTOR_BYTES 128u
 
 #define TURNS 7 // so often has a page become writable again when it stays so, and executable too

@@ -31,13 +31,10 @@ static bool call_ask_python(vcpu_t *v, hook_t *h, exit_t *why) {
     return true;
 }
 
-exit_t call_slow(vcpu_t *v) {
+static exit_t answer_call(vcpu_t *v) {
     guest_regs_t *r = v->regs;
     bool hvc = ESR_EC(v->exit.esr) == EC_HVC64;
     exit_t why;
-    if (hvc && (v->exit.esr & 0xFFFF) == BREAK_IMM && v->vm->breaks != NULL && trap_insight->hit(v, &why)) {
-        return why;
-    }
     uint64_t imm = hvc ? v->exit.esr & 0xFFFF : 0; // of what stood there, if it was planted
     const hook_table_t *t = imm != 0 ? &v->vm->imm : hvc ? &v->vm->hvc : &v->vm->smc;
     hook_t *h = hook_find(t, imm != 0 ? imm : (uint32_t)r->x[0]);
@@ -80,4 +77,16 @@ exit_t call_slow(vcpu_t *v) {
     r->x[0] = ~UINT64_C(0); // SMCCC 5.2: an unknown function is NOT_SUPPORTED, not an error
     insn_complete(v);
     return EXIT_RESUME;
+}
+
+exit_t call_slow(vcpu_t *v) {
+    exit_t why;
+    if (v->vm->breaks == NULL || ESR_EC(v->exit.esr) != EC_HVC64 || (v->exit.esr & 0xFFFF) != BREAK_IMM) {
+        return answer_call(v);
+    }
+    if (!trap_insight->hit(v, &why)) {
+        why = answer_call(v);
+        v->brk.seen &= v->regs->pc == v->brk.pc; // the boot core is to finish it, or it is to be done again
+    }
+    return why;
 }

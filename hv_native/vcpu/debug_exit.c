@@ -150,6 +150,10 @@ void debug_pass(vcpu_t *v, unsigned kind) {
 // What insight and el1trap.c have begun they end themselves.
 static bool step_exit(vcpu_t *v) {
     v->debug.hit = v->stepping && !v->debug.passing;
+    if (v->debug.passing && v->regs->pc == v->step.pc && (v->step.word & ~IMM16) == HVC(0)) {
+        v->regs->pstate |= PSTATE_SS; // its handler has raised, or wants it again, and the exception was the step's end
+        return true;
+    }
     if (v->debug.passing) {
         step_end(v);
         return true;

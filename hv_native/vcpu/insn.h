@@ -10,6 +10,9 @@
 #include "vm/el1_state.h"
 #include "vm/vcpu_state.h"
 
+#define HVC(imm) (0xD4000002u | (imm) << 5)
+#define IMM16 (0xFFFFu << 5)     // the immediate of HVC and BRK
+
 // In the fast path, which leaves AArch32 alone (trap_fast.c): A64 instructions are 4 bytes.
 static inline void skip_instruction(void) {
     WRITE_SYSREG(elr_el2, READ_SYSREG(elr_el2) + 4);
