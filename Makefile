@@ -13,6 +13,7 @@ CHECKED   ?= #           1: an image that looks for what QEMU does not show; see
 PACK      ?= #           patterns of frozen modules that are kept deflated
 SCRIPT    ?= examples/launch_guest.py#  what `make run` runs
 COPY      ?= build/guests/hello.elf#    files `make run` puts on the target first
+CONSOLE   ?= #           1: `make gdb` on the prompt's own line, which is back when gdb ends; so by itself if there is no other
 ELF       ?= build/guests/hello.elf#    what `make gdb` knows of the guest, and loads if there is none
 GUEST     ?= 6.1-cloud#  what `make linux` boots: 6.1, 6.1-cloud, 6.12 or 6.12-cloud
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
@@ -96,8 +97,8 @@ command: ready ## QEMU's command line
 image: all $(DTB) ## an SD card's image for BOARD, build/boards/BOARD.img
 	@$(PY) tools/card.py $(BOARDS)/$(BOARD) $(DTB)
 
-gdb: ready ## gdb on the VM `vm` of `make serve`, or on ELF in a new one; the prompt stays
-	@$(ELAPID) gdb --gdb $(GDB) $(ELF) $(GDB_ARGS) -- $(TARGET)
+gdb: ready ## gdb on the VM `vm` of `make serve`, or on ELF in a new one
+	@$(ELAPID) gdb $(if $(CONSOLE),--console) --gdb $(GDB) $(ELF) $(GDB_ARGS) -- $(TARGET)
 
 stop: ## end what `make serve` started
 	@$(ELAPID) stop

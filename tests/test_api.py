@@ -134,3 +134,21 @@ def test_every_name_has_a_line(names):
     readme = (ROOT / "README.md").read_text()
     for name in names("hv") - set(gen_api.BUILT_OF):
         assert f"- **`{name}" in page and f" {name}" in readme, name
+
+
+def test_what_is_named_as_its_module(target):
+    """Importing hv.serial makes hv.serial the module, not the function: nothing of ours does, whatever came first."""
+    folder = ROOT / "modules/hv"
+    (names,) = [
+        ast.literal_eval(node.value)
+        for node in ast.parse((folder / "__init__.py").read_text()).body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "_LAZY"
+    ]
+    same = {name for name, module in names.items() if name == module}
+    for path in folder.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                assert not (node.level and node.module in same), (path, node.lineno)
+    target.exec("import hv\nhv.gdb(hv.VM('a', ram='1M'), 1) if len(hv.serial()) > 1 else 0")
+    for name in same:
+        assert target.eval(f"callable(hv.{name})"), name

@@ -136,6 +136,32 @@ def test_serve_and_the_second_line(image):
         subprocess.run([*make, "stop"], cwd=ROOT, check=True, capture_output=True)
 
 
+def test_gdb_on_the_prompts_own_line(image):
+    """`make gdb BOARD= CONSOLE=1`: the prompt gives way to gdb's packets, and is back when it detaches, or is killed."""
+    make = ["make", "-s", "--no-print-directory", "-o", "all"]
+    subprocess.run([*make, "stop"], cwd=ROOT, check=True, capture_output=True)
+    try:
+        for end in ("detach", "shell kill -9 $$PPID"):
+            words = (
+                f"-batch -ex 'break print_dec' -ex continue -ex bt -ex 'monitor 6*7' -ex '{end}'"
+            )
+            done = subprocess.run(
+                [*make, "gdb", "BOARD=RPI3", "CONSOLE=1", f"GDB_ARGS={words}"],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            assert "in guest_main" in done.stdout and "42\n" in done.stdout, done
+            pty = (ROOT / "build/pty").read_text().strip()
+            mpremote = [sys.executable, "-m", "mpremote", "connect", pty, "resume", "exec"]
+            code = "print(vm, len(hv.serial())); vm.reset()"
+            said = subprocess.run([*mpremote, code], timeout=100, capture_output=True, text=True)
+            assert said.stdout.startswith("<VM guest") and said.stdout.endswith(" 2\n"), said
+    finally:
+        subprocess.run([*make, "stop"], cwd=ROOT, check=True, capture_output=True)
+
+
 @pytest.mark.parametrize("line", ["machine.reset()", "hv.poweroff()"])
 def test_watchdog_of_a_pi(image, line):
     """Where no firmware is left to ask, a Raspberry Pi's watchdog resets it and switches it off."""

@@ -10,7 +10,7 @@ from binascii import hexlify, unhexlify
 
 from umachine import UART, Timer
 
-from .serial import serial
+import hv
 
 _PACKET = 0x4000  # bytes of a packet, in either direction
 _FEATURES = (
@@ -39,9 +39,9 @@ def gdb(vm, line=None):
     if not hasattr(vm, "memory"):
         raise TypeError(f"gdb() takes a VM, not {vm!r}")
     if line is None:
-        line = serial()[:2][-1]
+        line = hv.serial()[:2][-1]
     elif isinstance(line, int):
-        line = serial(line)
+        line = hv.serial(line)
     for each in _stubs[:]:
         if each.vm is vm or each.line is line:
             each.close()

@@ -47,7 +47,7 @@ def _stop(args: argparse.Namespace) -> int:
 def _gdb(args: argparse.Namespace) -> int:
     from .gdb import gdb
 
-    return gdb(args.gdb, args.elf, args.options, _machine(args))
+    return gdb(args.gdb, args.elf, args.options, _machine(args), args.console)
 
 
 def _debug(args: argparse.Namespace) -> int:
@@ -184,6 +184,8 @@ def parser() -> argparse.ArgumentParser:
     ):
         made = add(name, does, what)
         made.add_argument("--gdb", default="gdb-multiarch", help="the gdb (gdb-multiarch)")
+        if name == "gdb":
+            made.add_argument("--console", action="store_true", help="on the prompt's own line")
         made.add_argument("elf", type=Path, nargs="?" if name == "debug" else None)
         made.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="gdb's own")
     picture = add("map", _map, "a picture (SVG) of EL2's memory, or of a VM's", False)

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The names of a Linux that runs in a guest, for gdb: its own kallsyms, fetched over gdb's line, as an ELF file."""
 
+import os
+import select
 import socket
 import struct
+import tty
 from pathlib import Path
 
 WHERE = "k = vm.symbols.kernel(); print(repr(k and not vm._images and (k.places(), k.base())))"
@@ -12,26 +15,32 @@ Names = list[tuple[int, str, str]]  # (address, type as in /proc/kallsyms, name)
 
 
 class Line:
-    """gdb's remote serial protocol, as far as memory by physical addresses wants it."""
+    """gdb's remote serial protocol, as far as memory by physical addresses wants it. path: a socket's, or a terminal's."""
 
     def __init__(self, path: Path | str):
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(60)
-        self._socket.connect(str(path))
+        if Path(path).is_socket():
+            with socket.socket(socket.AF_UNIX) as line:
+                line.connect(str(path))
+                self._fd = line.detach()
+        else:
+            self._fd = os.open(path, os.O_RDWR | os.O_NOCTTY)
+            tty.setraw(self._fd)
         self._unread = b""
         self.ask(b"qSupported:binary-upload+")
         self.ask(b"qRcmd," + b"phys on".hex().encode())
 
     def ask(self, payload: bytes) -> bytes:
         """What it answers."""
-        self._socket.sendall(b"$%s#%02x" % (payload, sum(payload) & 255))
+        os.write(self._fd, b"$%s#%02x" % (payload, sum(payload) & 255))
         while True:
             start, end = self._unread.find(b"$"), self._unread.find(b"#")
             if 0 <= start < end and len(self._unread) >= end + 3:
                 answer, self._unread = self._unread[start + 1 : end], self._unread[end + 3 :]
-                self._socket.sendall(b"+")
+                os.write(self._fd, b"+")
                 return answer
-            if not (fresh := self._socket.recv(65536)):
+            if not select.select([self._fd], [], [], 60)[0]:
+                raise ConnectionError("the target does not answer on gdb's line")
+            if not (fresh := os.read(self._fd, 65536)):
                 raise ConnectionError("the target has closed gdb's line")
             self._unread += fresh
 
@@ -49,7 +58,7 @@ class Line:
 
     def close(self) -> None:
         self.ask(b"D")
-        self._socket.close()
+        os.close(self._fd)
 
 
 def names(parts: list[bytes], base: int) -> Names:
