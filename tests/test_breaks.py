@@ -131,6 +131,107 @@ except ValueError as e:
     ]
 
 
+# Calls itself; leaves by a branch to another function.
+RETURNS = """
+    mov x28, #0
+    mov x20, #3
+    mov x29, #0
+1:  mov x0, #5
+    bl factorial
+    add x28, x28, x0
+    bl tail
+    subs x20, x20, #1
+    b.ne 1b
+    hvc #0x100
+    .balign 64
+factorial:
+    stp x29, x30, [sp, #-32]!
+    mov x29, sp
+    str x0, [sp, #16]
+inside:
+    cbz x0, 2f
+    sub x0, x0, #1
+    bl factorial
+within:
+    ldr x1, [sp, #16]
+    mul x0, x0, x1
+    b 3f
+2:  mov x0, #1
+3:  ldp x29, x30, [sp], #32
+    ret
+tail:
+    mov x1, #1
+    b leaf
+leaf:
+    add x1, x1, #1
+    ret
+"""
+
+
+def test_returns(target):
+    """Of a function that calls itself, and by a branch to another: ret= and finish() are that call's. What ret= and when= may do."""
+    code, at = link(RETURNS)
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+came = []
+def go():
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    came.clear()
+    exit = vm.run(60_000)
+    return exit.reason, cpu.x[28]
+bp = vm.on(at["factorial"], ret=lambda cpu: came.append(cpu.x[0]))
+print(go(), came[:6], bp.hits == len(came))
+bp.remove()
+bps = [vm.on(at[name], ret=lambda cpu: came.append(cpu.pc)) for name in ("tail", "leaf")]
+print(go(), len(came), len(set(came)), [bp.hits for bp in bps])
+for bp in bps: bp.remove()
+bp = vm.on(at["factorial"], ret=lambda cpu: hv.STOP, when=lambda cpu: cpu.x[0] == 3)
+print(go(), cpu.pc == at["within"], cpu.x[0], bp.hits, [vm.run(60_000).reason for _ in range(3)], cpu.x[28])
+bp.remove()
+for n in (5, 4, 3, 2):
+    if n == 5: cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000 if n == 5 else cpu.sp
+    vm.until(at["inside"])
+print(cpu.x[0], cpu.finish().reason, cpu.pc == at["within"], cpu.x[0], cpu.finish().reason, cpu.x[0], vm.breaks())
+def bad(cpu): 1 // 0
+for how in (dict(when=bad, f=print), dict(ret=bad), dict(f=bad)):
+    bp = vm.on(at["leaf"], **how)
+    try:
+        go()
+    except ZeroDivisionError:
+        print(cpu.pc == at["leaf"], bp.hits)
+    bp.remove()
+    print(vm.run(60_000).reason, cpu.x[28])
+bp = vm.on(at["leaf"], ret=lambda cpu: bp.remove())
+print(go(), bp, vm.breaks())
+bp = vm.on(at["factorial"], action="stop", ret=lambda cpu: came.append(cpu.x[0]), once=True)
+print(go()[0], cpu.pc == at["factorial"], vm.run(60_000).reason, came, bp.hits)
+bp.remove()
+for how in (dict(where=at["leaf"] + 1), dict(where=-4), dict(ipa=2), dict(where=at["leaf"], pid=-1), dict(where=at["leaf"], count=0)):
+    try:
+        vm.on(action="count", **how)
+    except ValueError as e:
+        print(e)
+"""
+    leaf = at["leaf"]
+    assert run(target, code, script, 60, at=at).splitlines() == [
+        "('stop', 360) [1, 1, 2, 6, 24, 120] True",
+        "('stop', 360) 6 1 [3, 3]",
+        "('stop', 0) True 6 1 ['stop', 'stop', 'stop'] 360",
+        "2 stop True 2 stop 6 ()",
+        *("True 0", "stop 360", "False 1", "stop 360", "True 1", "stop 360"),
+        f"('stop', 360) <Breakpoint {leaf:#x}: removed> ()",
+        "stop True stop [120] 1",
+        f"no instruction is at {leaf + 1:#x}: they are at multiples of 4",
+        "no instruction is at -0x4: they are at multiples of 4",
+        "IPA 0x2: a breakpoint is planted in RAM, in place of an instruction of 4 bytes",
+        "pid= is a process's number, or a TTBR0_EL1, not -1",
+        "count= is the number of the first hit that counts, from 1 on, not 0",
+    ]
+
+
 # Instructions that software does not do, or that trap; a program at EL0; the guest's own HVC and BRK with our immediate.
 ODD = """
     adr x0, vectors_at

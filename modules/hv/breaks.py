@@ -12,6 +12,10 @@ def on(vm, where, f, ret, when, count, once, action, ipa, pid, el0):
         raise TypeError("a breakpoint is at a place of the guest's, or at ipa=")
     if action is not None and action not in _ACTIONS:
         raise ValueError(f"no action {action!r}: count, log, stop")
+    if isinstance(where, int) and (where < 0 or where & 3):
+        raise ValueError(f"no instruction is at {where:#x}: they are at multiples of 4")
+    if pid is not None and number(pid, "pid=") < 0:
+        raise ValueError(f"pid= is a process's number, or a TTBR0_EL1, not {pid}")
     for value in (f, ret, when):
         if value is not None and not callable(value):
             raise TypeError(f"a function of a breakpoint is called with the cpu, not {value!r}")
@@ -194,11 +198,17 @@ def run_until(vm, where, timeout_ms=None, **how):
         bp.remove()
 
 
-def _run_to(cpu, va, sp):
-    # Where this cpu comes to va with that stack pointer: not in a deeper call, nor in another task.
+def _run_to(cpu, va, sp, fp=None):
+    # Where this cpu comes to va with that stack pointer, or x29: not in a deeper call, nor in another task.
     vm, el0 = cpu.vm, cpu.pstate & 15 == 0
     ipa = _ipa(cpu, va, el0)
-    b = vm._vm.breakpoint(ipa, va, el0, _ACTIONS["stop"], None, 1, True, sp, None, None)
+    if fp is None:
+        how = _ACTIONS["stop"], None, 1, True, sp
+    else:
+        from _hv import STOP
+
+        how = _PYTHON, lambda cpu: STOP if cpu.x[29] == fp else None, 1, False, None
+    b = vm._vm.breakpoint(ipa, va, el0, *how, None, None)
     try:
         return vm.run()
     finally:
@@ -223,7 +233,7 @@ _UNFRAME = 0xA8C0_7BFD  # LDP X29, X30, [SP], #n, or 0xA9407BFD
 
 def finish(cpu):
     """Run until the function that the cpu is in has returned."""
-    back, sp, at, frame = cpu.x[30], cpu.sp, cpu.pc, cpu.sp
+    back, sp, fp, at, frame = cpu.x[30], cpu.sp, None, cpu.pc, cpu.sp
     # Backwards from here: has it put x30 on the stack, and not taken it back yet?
     for _ in range(4096):
         at -= 4
@@ -235,6 +245,7 @@ def finish(cpu):
         if word & 0xFF80_03FF == 0x9100_03FD:  # ADD X29, SP, #n
             frame = cpu.x[29]
         if kind in (_FRAME, 0xA900_7BFD):
-            back, sp = int.from_bytes(cpu.read(frame + 8, 8), "little"), None
+            record = cpu.read(frame, 16)
+            fp, back = [int.from_bytes(record[n : n + 8], "little") for n in (0, 8)]
             break
-    return _run_to(cpu, back, sp)
+    return _run_to(cpu, back, sp, fp)

@@ -10,7 +10,7 @@ from typing import Any
 import struct
 from binascii import hexlify as hexlify, unhexlify as unhexlify
 from machine import UART as UART, Timer as Timer
-from .serial import serial as serial
+import hv
 def gdb(vm: Any, line: Any=None) -> Any:
     """Let gdb attach to a VM, by a serial line of the machine: a number or a stream of hv.serial(); by itself the
     second one, if there is one. Then the prompt stays, and this returns at once; close() of what it returns ends it.
