@@ -238,6 +238,7 @@ void flash_load(vm_t *vm, device_stream_t *s) {
         if (f != NULL) {
             uint32_t was[4];
             STREAM_GET(s, was);
+            stream_check(s, was[0] <= QUERY && was[1] <= CONFIRM_LOCK);
             uint64_t daif = spin_lock_irq(&f->lock);
             flash_begin(f, (state_t)was[1], (mode_t)was[0]);
             f->status = (uint8_t)was[2];

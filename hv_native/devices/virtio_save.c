@@ -49,7 +49,16 @@ static uint32_t begin_anew(virtqueue_t *q) {
     return any;
 }
 
-static void load_device(virtio_t *d, const virtio_state_t *was) {
+// From a file: what the register accesses and the queues rely on.
+static bool is_sane(const virtio_t *d, const virtio_state_t *was) {
+    bool ok = was->id == d->id && was->config_size <= VIRTIO_CONFIG_MAX && (was->offered & ~d->offered) == 0;
+    for (unsigned i = 0; i < VIRTIO_QUEUES; i++) {
+        ok = ok && was->queue[i].num <= VIRTQUEUE_MAX;
+    }
+    return ok;
+}
+
+static void load_device(virtio_t *d, const virtio_state_t *was, bool foreign) {
     uint32_t kick = was->kicked;
     uint64_t daif = virtio_lock(d);
     d->status = was->status;
@@ -59,7 +68,7 @@ static void load_device(virtio_t *d, const virtio_state_t *was) {
     d->queue_sel = was->queue_sel;
     d->page_size = was->page_size;
     d->uncached = was->uncached;
-    d->fault = was->fault;
+    d->fault = was->fault == NULL || !foreign ? was->fault : "what it did wrong before it was saved";
     d->accepted = was->accepted;
     d->offered = was->offered;
     d->config_generation = was->config_generation;
@@ -86,8 +95,9 @@ void virtio_load(vm_t *vm, device_stream_t *s) {
         if (there) {
             STREAM_GET(s, was);
         }
-        if (there && vm->virtio[i] != NULL && vm->virtio[i]->id == was.id) {
-            load_device(vm->virtio[i], &was);
+        virtio_t *d = there ? vm->virtio[i] : NULL;
+        if (d != NULL && d->id == was.id && stream_check(s, !s->foreign || is_sane(d, &was))) {
+            load_device(d, &was, s->foreign);
         }
     }
 }

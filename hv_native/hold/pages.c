@@ -135,7 +135,7 @@ static void swap_page(void *one, void *other) {
 
 // ---- Where a page is ----------------------------------------------------------------------------
 
-static bool place_of(const vm_t *vm, uint64_t ipa, unsigned *chunk, unsigned *i, uint8_t **host) {
+static bool find_page(const vm_t *vm, uint64_t ipa, unsigned *chunk, unsigned *i, uint8_t **host) {
     const hold_t *h = vm->hold;
     for (unsigned k = 0; k < h->nram; k++) {
         uint64_t offset = ipa - vm->ram[k].ipa;
@@ -194,7 +194,7 @@ static bool keep_in(vm_t *vm, chunk_t *c, unsigned i, uint64_t ipa, const uint8_
 static bool keep_page(vm_t *vm, uint64_t ipa) {
     unsigned chunk, i;
     uint8_t *host;
-    if (!place_of(vm, ipa, &chunk, &i, &host)) {
+    if (!find_page(vm, ipa, &chunk, &i, &host)) {
         return true;
     }
     chunk_t *c = &vm->hold->at->chunk[chunk];
@@ -440,4 +440,38 @@ const uint8_t *pages_seen(vm_t *vm, const snapshot_t *s, unsigned chunk, unsigne
     }
     (void)ipa;
     return r->host + offset;
+}
+
+static bool read_page(vm_t *vm, const snapshot_t *s, uint64_t ipa, uint8_t *to) {
+    unsigned chunk, i;
+    uint8_t *host;
+    const uint8_t *page = find_page(vm, ipa, &chunk, &i, &host) ? pages_seen(vm, s, chunk, i) : NULL;
+    if (page == NULL) {
+        page_zero(to, PAGE_SIZE);
+        return false;
+    }
+    copy_page_from_guest(to, page);
+    if (page == host) {
+        rights_load(vm, ipa, PAGE_SIZE, to); // without what is planted there
+    }
+    return true;
+}
+
+static bool is_zero(const uint8_t *at, size_t size) {
+    const uint64_t *word = (const uint64_t *)at;
+    for (size_t i = 0; i < size / 8; i += 4) {
+        if ((word[i] | word[i + 1] | word[i + 2] | word[i + 3]) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool pages_read(vm_t *vm, const snapshot_t *s, uint64_t ipa, uint8_t *to, size_t size) {
+    bool any = false;
+    for (size_t at = 0; at < size; at += PAGE_SIZE) {
+        any |= read_page(vm, s, ipa + at, to + at);
+    }
+    const ram_t *r = vm_ram_at(vm, ipa);
+    return any && ((r != NULL && r->flash != NULL) || !is_zero(to, size));
 }

@@ -67,15 +67,26 @@ static void save_state(vm_t *vm, device_stream_t *s) {
 static void load_state(vm_t *vm, device_stream_t *s, vcpu_t *v) {
     s->next = s->end = 0;
     s->loads = true;
+    s->bad = false;
     devices_load(vm, s);
-    if (stream_open(s, "vcpus") == VERSION) {
+    bool fits = stream_open(s, "vcpus") == VERSION;
+    if (fits && stream_check(s, !s->bad)) {
         vcpus_load(vm, s, v);
         stream_leave(s);
     }
-    if (stream_open(s, "counters") == VERSION) {
+    fits = fits && stream_open(s, "counters") == VERSION;
+    if (fits && s->foreign) {
+        s->next = s->end; // of rules that are not here
+    } else if (fits) {
         counters_load(vm, s);
-        stream_leave(s);
     }
+    s->bad = s->bad || !fits;
+}
+
+fit_t snapshot_load(vm_t *vm, uint8_t *state, size_t size) {
+    device_stream_t s = { .at = state, .used = size, .foreign = true };
+    load_state(vm, &s, NULL);
+    return s.ahead ? AHEAD_OF_COUNTER : s.bad || s.next != s.used ? MISFIT : FITS;
 }
 
 // ---- Taking -------------------------------------------------------------------------------------

@@ -17,6 +17,10 @@ void snapshots_free(vm_t *vm);
 // to: a VM of the same RAM, vCPUs and devices, which does not run. False: no memory.
 bool snapshot_fork(vm_t *vm, const snapshot_t *s, vm_t *to);
 
+// What new_snapshot has kept of the devices and vCPUs, from a file, into a VM that does not run.
+typedef enum { FITS, MISFIT, AHEAD_OF_COUNTER } fit_t;
+fit_t snapshot_load(vm_t *vm, uint8_t *state, size_t size);
+
 snapshot_t *snapshot_by_id(const vm_t *vm, uint32_t id);
 
 #endif

@@ -4,6 +4,7 @@
 #include "py/gc.h"
 #include "py/runtime.h"
 #include "core/arch.h"
+#include "hold/pack.h"
 #include "hold/snapshot.h"
 #include "python/boot_core.h"
 #include "python/objects.h"
@@ -117,8 +118,38 @@ static mp_obj_t fork_to(vm_t *vm, mp_obj_t id, mp_obj_t to_in) {
     return mp_const_none;
 }
 
+static void buffer_of(mp_obj_t o, mp_buffer_info_t *buf, unsigned flags) {
+    mp_get_buffer_raise(o, buf, flags);
+}
+
+// Pages of RAM as they were then, into a buffer of whole ones. The VM stands still for it: what is not kept is in RAM.
+static mp_obj_t read_pages(vm_t *vm, mp_obj_t id, mp_obj_t ipa, mp_obj_t to) {
+    mp_buffer_info_t buf;
+    buffer_of(to, &buf, MP_BUFFER_WRITE);
+    snapshot_t *s = snapshot_of(vm, id);
+    vm_hold(vm);
+    bool any = pages_read(vm, s, unbox_u64(ipa), buf.buf, ALIGN_DOWN(buf.len, PAGE_SIZE));
+    vm_release(vm);
+    return mp_obj_new_bool(any);
+}
+
+static mp_obj_t load(vm_t *vm, mp_obj_t state) {
+    mp_buffer_info_t buf;
+    buffer_of(state, &buf, MP_BUFFER_READ);
+    return MP_OBJ_NEW_SMALL_INT(vm->running ? MISFIT : snapshot_load(vm, buf.buf, buf.len));
+}
+
+static mp_obj_t packed(mp_obj_t from, mp_obj_t to, size_t (*how)(const uint8_t *from, size_t size, uint8_t *to, size_t room)) {
+    mp_buffer_info_t a, b;
+    buffer_of(from, &a, MP_BUFFER_READ);
+    buffer_of(to, &b, MP_BUFFER_WRITE);
+    return MP_OBJ_NEW_SMALL_INT(how(a.buf, a.len, b.buf, b.len));
+}
+
 // hold("take") -> id; ("back", id, guest's clock); ("drop", id); ("written", id) -> IPAs; ("at") -> id or None;
-// ("pages") -> how many are kept; ("quota", bytes); ("history", id): it goes first; ("lost") -> ids; ("fork", id, _hv.VM)
+// ("pages") -> how many are kept; ("quota", bytes); ("history", id): it goes first; ("lost") -> ids; ("fork", id, _hv.VM);
+// ("read", id, IPA, buffer): RAM as it was, False where nothing is; ("state", id) -> bytes, and ("load", bytes) -> fit_t;
+// ("pack", from, to), ("unpack", from, to): buffers -> bytes, 0 when it does not go
 static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
@@ -134,6 +165,18 @@ static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
             return drop(vm, args[2]);
         case MP_QSTR_fork:
             return fork_to(vm, args[2], args[3]);
+        case MP_QSTR_read:
+            return read_pages(vm, args[2], args[3], args[4]);
+        case MP_QSTR_state: {
+            const snapshot_t *s = snapshot_of(vm, args[2]);
+            return mp_obj_new_bytes(s->state.at, s->state.used);
+        }
+        case MP_QSTR_load:
+            return load(vm, args[2]);
+        case MP_QSTR_pack:
+            return packed(args[2], args[3], pack);
+        case MP_QSTR_unpack:
+            return packed(args[2], args[3], unpack);
         case MP_QSTR_history:
             snapshot_of(vm, args[2])->history = true;
             return mp_const_none;
@@ -150,4 +193,4 @@ static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
             return h == NULL ? mp_const_none : MP_OBJ_NEW_SMALL_INT(h->at->id);
     }
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj, 2, 4, vm_snapshots);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj, 2, 5, vm_snapshots);

@@ -2,6 +2,7 @@
 // vCPUs' state, to keep and to go back to. None of them is loaded on a core: see hold/snapshot.c.
 
 #include "core/arch.h"
+#include "core/syndrome.h"
 #include "irq/timer.h"
 #include "vcpu/debug.h"
 #include "vcpu/vcpu.h"
@@ -108,13 +109,31 @@ static void place_all(vm_t *vm, const place_t *to, const vcpu_t *here) {
     }
 }
 
+// From a file: nothing that would stay in EL2, or go where there is nothing. Each has a turn of its own.
+static bool is_sane(const vm_t *vm, const place_t *to) {
+    uint32_t turns = 0;
+    bool ok = true;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        turns |= to[i].before < vm->nvcpus ? 1u << to[i].before : 0;
+        ok = ok && pstate_is_legal(vm->vcpu[i]->regs->pstate);
+    }
+    return ok && turns == (1u << vm->nvcpus) - 1;
+}
+
 void vcpus_load(vm_t *vm, device_stream_t *s, vcpu_t *here) {
     uint64_t counts[2];
     place_t to[VM_MAX_CPUS];
     STREAM_GET(s, counts);
+    s->ahead = s->foreign && !vtimer_can_be(counts[0]);
+    if (!stream_check(s, !s->ahead)) {
+        return;
+    }
     vtimer_go_back(vm, counts[0], counts[1]);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         to[i] = load_vcpu(vm->vcpu[i], s);
+    }
+    if (!stream_check(s, !s->foreign || is_sane(vm, to))) {
+        return;
     }
     runq_drop_python(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {

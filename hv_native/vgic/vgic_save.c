@@ -10,9 +10,13 @@
 #include "vm/vm.h"
 
 // What stands for a physical interrupt, and what scripts watch, is as it is now.
-static void load_bank(device_stream_t *s, vgic_bank_t *b) {
+static void load_bank(const vm_t *vm, device_stream_t *s, vgic_bank_t *b) {
     vgic_bank_t was = *b;
     STREAM_GET(s, *b);
+    for (unsigned i = 0; s->foreign && i < 32; i++) {
+        b->cpu[i] = b->cpu[i] < vm->nvcpus ? b->cpu[i] : VGIC_NOBODY;
+        b->holder[i] = b->holder[i] < vm->nvcpus ? b->holder[i] : 0;
+    }
     b->hw = was.hw;
     b->watched = was.watched;
     b->in_lr = 0;
@@ -46,9 +50,14 @@ void vgic_save(vm_t *vm, device_stream_t *s) {
     }
 }
 
-static void load_cpu(device_stream_t *s, vgic_cpu_t *c) {
-    load_bank(s, &c->bank);
+static void load_cpu(const vm_t *vm, device_stream_t *s, vgic_cpu_t *c) {
+    load_bank(vm, s, &c->bank);
     pass_cpu(s, c);
+    for (unsigned i = 0, all = (1u << vm->nvcpus) - 1; s->foreign && i < 16; i++) {
+        c->sgi_from[i] &= all;
+        c->sgi_active_from[i] &= all;
+        c->sent.by[i] &= all;
+    }
     c->used = c->latched = 0;
     c->timer_lr = 0;
     c->folded = false;
@@ -61,7 +70,7 @@ static void load_watches(vm_t *vm, device_stream_t *s) {
         STREAM_GET(s, was.intid);
         STREAM_GET(s, was.level);
         STREAM_GET(s, was.asked);
-        vgic_watch_t *w = was.intid == 0 ? NULL : &vm->vgic.watch[k];
+        vgic_watch_t *w = was.intid == 0 || was.intid >= VGIC_LINES ? NULL : &vm->vgic.watch[k];
         if (w != NULL && w->intid == was.intid) {
             w->level = was.level;
             w->asked = was.asked;
@@ -81,12 +90,12 @@ void vgic_load_state(vm_t *vm, device_stream_t *s) {
     STREAM_GET(s, words);
     g->group0 = words[0];
     g->group1 = words[1];
-    g->touched = words[2];
+    g->touched = words[2] & ((1u << VGIC_WORDS) - 1);
     for (unsigned w = 0; w < VGIC_WORDS - 1; w++) {
-        load_bank(s, &g->spi[w]);
+        load_bank(vm, s, &g->spi[w]);
     }
     for (unsigned i = 0; i < vm->nvcpus; i++) {
-        load_cpu(s, &vm->vcpu[i]->vgic);
+        load_cpu(vm, s, &vm->vcpu[i]->vgic);
     }
     load_watches(vm, s);
     vgic_unlock(vm);

@@ -295,6 +295,10 @@ uint64_t vtimer_physical(const vm_t *vm) {
     return timer_now() - vm->cntpoff;
 }
 
+bool vtimer_can_be(uint64_t value) {
+    return count == MAY_BE_AHEAD || value <= timer_now();
+}
+
 // The offsets take up the time that has passed since, but for what is above their limit (hold_count).
 void vtimer_go_back(vm_t *vm, uint64_t count, uint64_t physical) {
     uint64_t now = timer_now(), ahead = count - (vm->stopped && vm->stop_time ? vm->stopped_at : now);

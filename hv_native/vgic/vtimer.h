@@ -44,6 +44,7 @@ bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 // The guest's CNTPCT; and both counts go on from these. Then, of each of its vCPUs, none of which is loaded: its timers are
 // others.
 uint64_t vtimer_physical(const vm_t *vm);
+bool vtimer_can_be(uint64_t count);     // of another boot, whose counter may have been further
 void vtimer_go_back(vm_t *vm, uint64_t count, uint64_t physical);
 void vtimer_changed(vcpu_t *v);
 

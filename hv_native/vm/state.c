@@ -92,5 +92,11 @@ unsigned stream_open(device_stream_t *s, const char *name) {
 }
 
 void stream_leave(device_stream_t *s) {
+    s->bad = s->bad || s->next != s->end;
     s->next = s->end;
+}
+
+bool stream_check(device_stream_t *s, bool ok) {
+    s->bad = s->bad || (s->foreign && !ok);
+    return !s->bad;
 }

@@ -15,6 +15,8 @@ typedef struct device_stream {
     bool bad;           // memory ran out, or more was read than there is
     bool loads;         // which way stream_pass goes
     bool guest_clock;   // real-time clocks go on from where they were
+    bool foreign;       // it comes from a file: of another boot, another VM, or nobody knows whom
+    bool ahead;         // and its count is further than this machine's may be
 } device_stream_t;
 
 void stream_put(device_stream_t *s, const void *data, size_t size);
@@ -34,6 +36,8 @@ size_t stream_begin(device_stream_t *s, const char *name, unsigned version);
 void stream_close(device_stream_t *s, size_t begun);
 // The next one has this name: its version; else 0, and nothing is read.
 unsigned stream_open(device_stream_t *s, const char *name);
-void stream_leave(device_stream_t *s);
+void stream_leave(device_stream_t *s);  // `bad` when not all of it has been read
+// That must be so: if it is not, and this is from a file, it is bad.
+bool stream_check(device_stream_t *s, bool ok);
 
 #endif

@@ -44,6 +44,7 @@ _built_of = (
     "gdbstub",
     "processes",
     "progress",
+    "savefile",
     "source",
     "stage2",
     "state",
@@ -53,6 +54,7 @@ _built_of = (
     "vm",
     "watch",
     "where",
+    "whole",
 )
 
 # Names that live in a module of another name.
@@ -66,6 +68,7 @@ _LAZY = {
     "demo": "demo",
     "serial": "serial",
     "gdb": "gdbstub",
+    "load": "savefile",
 }
 
 

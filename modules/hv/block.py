@@ -59,6 +59,7 @@ class File:
     __repr__ = _repr
 
     def __init__(self, path, mode):
+        self.path = path
         self.file = open_file(path, mode)
         self.size = self.file.seek(0, 2)
 

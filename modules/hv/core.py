@@ -5,7 +5,6 @@ A thread is a vCPU. Memory is where the first one's tables have it, kernel's and
 is. Pages of zeros are not in the file.
 """
 
-import os
 import struct
 from array import array
 
@@ -167,26 +166,12 @@ def _write(vm, file, progress):
 def core(vm, path):
     from _hv import interactive
 
-    from .progress import Bar
+    from .whole import Whole
 
     was = vm.pause()
     try:
-        part = path + ".part"
-        try:
-            with open(part, "wb") as file, Bar(path) as bar:
-                size = _write(vm, file, bar if interactive() else None)
-        except BaseException:  # Ctrl-C too: no half of a core
-            try:
-                os.remove(part)
-            except OSError:
-                pass
-            raise
-        try:
-            os.remove(path)
-        except OSError:
-            pass
-        os.rename(part, path)
-        return size
+        with Whole(path) as (file, bar):
+            return _write(vm, file, bar if interactive() else None)
     finally:
         if was:
             vm.start()

@@ -57,6 +57,7 @@ class VM(Traps):
     _breaks = ()  # hv.breaks.Breakpoint
     _failed = None  # what could not be loaded: there is nothing to run
     _kept = ()  # what has save() and load(state)
+    _states = ()  # of those, from a file
     _history = None  # hv.history.History
     _snapshots = ()  # hv.snapshot.Snapshot by number
     _debugger = None  # what hv.gdb() made: it holds the VM, and is told when it stops
@@ -444,11 +445,14 @@ class VM(Traps):
 
     def goes_back(self, device):
         """device.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what
-        a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device.
+        a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device. In a VM of
+        hv.load() it is loaded at once: one after the other, as they were in the VM that was saved.
         """
         if not hasattr(device, "save") or not hasattr(device, "load"):
             raise TypeError(f"what goes back has save() and load(state), unlike {device!r}")
         self._kept += (device,)
+        if self._states:
+            device.load(self._states.pop(0)[1])
         return device
 
     def back(self, s=None, *, ms: int | None = None, clock: str = "world") -> None:

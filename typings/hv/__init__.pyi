@@ -23,6 +23,7 @@ from .net import Switch as Switch
 from .demo import demo as demo
 from .serial import serial as serial
 from .gdbstub import gdb as gdb
+from .savefile import load as load
 from . import a64 as a64
 from . import block as block
 from . import breaks as breaks
@@ -43,6 +44,7 @@ from . import pcap as pcap
 from . import processes as processes
 from . import progress as progress
 from . import regs as regs
+from . import savefile as savefile
 from . import snapshot as snapshot
 from . import source as source
 from . import stage2 as stage2
@@ -56,3 +58,4 @@ from . import virtio as virtio
 from . import vm as vm
 from . import watch as watch
 from . import where as where
+from . import whole as whole

@@ -36,6 +36,7 @@ class Buffer:
 class File:
     """A file of the target, opened when the disk is made."""
 
+    path: Any
     file: Any
     size: Any
     def __init__(self, path: Any, mode: Any) -> None: ...

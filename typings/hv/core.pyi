@@ -7,7 +7,6 @@ is. Pages of zeros are not in the file."""
 
 from typing import Any
 
-import os
 import struct
 from array import array as array
 PAGE = 4096

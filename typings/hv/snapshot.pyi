@@ -17,6 +17,9 @@ class Snapshot:
         """The pages of RAM that are not what they were, by their addresses: by the guest, devices and scripts."""
     def drop(self) -> None:
         """Forget it, and free what is kept for it."""
+    def save(self, path: str) -> None:
+        """Write it to a file, from which hv.load(path) makes a VM, also on another boot: all of it, and of RAM what is not
+        zeros, compressed. The VM may run meanwhile. Ctrl-C leaves what was there before."""
     def fork(self, name: str | None=None, *, net: bool=True) -> Any:
         """A second VM that goes on from here by itself: hv.VM, ready to start. It has a console of its own, and disks
         that begin as they were here and are kept in memory; its network devices are on the same switches with new

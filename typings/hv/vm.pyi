@@ -131,7 +131,8 @@ class VM(Traps):
         """Write an ELF core of the VM, which gdb opens, and return its size. It is paused for that. Ctrl-C leaves nothing."""
     def goes_back(self, device: Any) -> Any:
         """device.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what
-        a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device."""
+        a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device. In a VM of
+        hv.load() it is loaded at once: one after the other, as they were in the VM that was saved."""
     def back(self, s: Any=None, *, ms: int | None=None, clock: str='world') -> None:
         """Go back to snapshot s; None: to the one that was made, or gone back to, last; ms: to that of vm.history() which is
         at least so old. A VM that runs runs on from there, one that does not waits there. Its counters and timers go on
