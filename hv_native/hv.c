@@ -52,6 +52,6 @@ void hv_soft_reset(void) {
     boot_core_reset();
 }
 
-void hv_idle(void) {
-    boot_core_step();
+void hv_idle(bool stay) {
+    boot_core_step(stay);
 }

@@ -13,6 +13,6 @@ void hv_init(void);
 void hv_soft_reset(void);
 
 // The HAL has nothing to do: run guests that run in the background, or sleep until an interrupt.
-void hv_idle(void);
+void hv_idle(bool stay);
 
 #endif

@@ -76,6 +76,7 @@ static inline uint32_t sysreg_key(unsigned enc) {
 // CNTHCTL_HOST: EL1PCTEN, EL1PCEN, for guests that a VM does not say otherwise for.
 #define SCTLR_EL2_OFF UINT64_C(0x30C50832)
 #define CNTHCTL_HOST UINT64_C(3)
+#define HCR_FB BIT(9)
 #define HCR_HOST UINT64_C(0x80000039)
 #define HCR_VF BIT(6)
 #define HCR_VI BIT(7)

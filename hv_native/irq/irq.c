@@ -14,7 +14,7 @@ typedef struct {
     irq_handler_t fn;
     void *arg;
     bool forwarded;
-} irq_slot_t;
+} __attribute__((aligned(32))) irq_slot_t;
 
 static irq_slot_t slots[IRQ_MAX];
 
@@ -47,7 +47,7 @@ void irq_detach(unsigned intid) {
 }
 
 // Of a controller that is no GIC.
-static void handle_asked(void) {
+static NOINLINE void handle_asked(void) {
     uint32_t iar = intc->ack();
     if (iar >= INTC_SPURIOUS) {
         return;

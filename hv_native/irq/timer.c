@@ -95,7 +95,8 @@ static void expired(void *arg) {
     timer_cores_firing++;
     timer_t *t;
     while ((t = me->timers) != NULL && t->deadline <= timer_now()) {
-        unlink(t);
+        me->timers = t->next;
+        __atomic_store_n(&t->armed, false, __ATOMIC_RELEASE);
         firing[me->id] = t;
         spin_unlock(&lock);
         t->fn(t);

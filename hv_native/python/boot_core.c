@@ -10,6 +10,7 @@
 #include "irq/timer.h"
 #include "python/boot_core.h"
 #include "python/objects.h"
+#include "trap/callback.h"
 #include "trap/trap.h"
 #include "vcpu/sched.h"
 #include "vcpu/share.h"
@@ -124,7 +125,55 @@ static void sleep(void) {
 
 static uint64_t last_slice; // when the last one on the boot core ends, or ended
 
-static void step(void) {
+// While nothing is there for MicroPython, vCPUs follow one another without it. What no interrupt tells of it finds
+// within this time all the same.
+#define LOOKS_HZ 25
+static volatile bool look;  // an interrupt has told: boot_core_kicked
+
+static void run_one(vcpu_t *v, uint64_t end) {
+    nested = v;
+    turn.owed = false;
+    if (share_timer.armed) {
+        timer_forget(&share_timer);
+    }
+    sched_run_until(v, end);
+    nested = NULL;
+    last_slice = v->slice_end;
+}
+
+static bool has_ended(const vcpu_t *v) {
+    return v->state == VCPU_STOPPED || v->state == VCPU_OFF;
+}
+
+static bool anything_for_python(void) {
+    return callback_events_pending() || look || turn.others || runq_python_waits();
+}
+
+// Interrupts are on for one moment behind a sleep: what has ended it is served.
+static void run_guests(bool stay) {
+    uint64_t slice = timer_freq() / SLICE_HZ, end = timer_now() + (stay ? timer_freq() / LOOKS_HZ : 0);
+    look = false;
+    do {
+        vcpu_t *v = runq_take();
+        if (v != NULL) {
+            run_one(v, end + slice); // one that has begun is not cut short
+            if (has_ended(v)) {
+                return;
+            }
+        } else {
+            sleep();
+            runq_awake();
+            if (!stay) {
+                return;
+            }
+            irq_enable();
+            isb();
+            irq_disable();
+        }
+    } while (stay && !anything_for_python() && timer_now() < end);
+}
+
+static void step(bool stay) {
     boot_core_turn_anew(); // Python has had a look at what is there for it
     if (turn.others && turn.depth == 0 && !turn.owed) {
         turn.owed = true;
@@ -142,22 +191,11 @@ static void step(void) {
         irq_disable();
         return;
     }
-    vcpu_t *v = runq_take();
-    if (v == NULL) {
-        sleep();
-        runq_awake();
-        return;
-    }
-    nested = v;
-    turn.owed = false;
-    timer_forget(&share_timer);
-    sched_run_until(v, UINT64_MAX);
-    nested = NULL;
-    last_slice = v->slice_end;
+    run_guests(stay);
 }
 
-void boot_core_step(void) {
-    step();
+void boot_core_step(bool stay) {
+    step(stay);
     share_python_begins();
 }
 
@@ -243,7 +281,7 @@ static void serve_guests(mp_sched_node_t *node) {
     mp_hal_woken = false;
     irq_disable();
     if (!runq_empty()) {
-        boot_core_step();
+        boot_core_step(false);
     }
     irq_enable();
     mp_hal_woken |= woken;
@@ -306,6 +344,7 @@ static void boot_core_kicked(void *arg) {
     (void)arg;
     pcpu_t *p = this_pcpu();
     if (p->id == 0) {
+        look = true;
         if (!turn.others) {
             mp_sched_schedule_node(&python_node, serve_python);
         }

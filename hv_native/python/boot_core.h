@@ -7,8 +7,9 @@
 
 #include "vm/vm.h"
 
-// Interrupts masked: run what is to be run until an event, or sleep until an interrupt.
-void boot_core_step(void);
+// Interrupts masked: run what is to be run until an event, or sleep until an interrupt. stay: whoever waits has nothing to
+// look at but what an interrupt tells of, and interrupts were on before; then guests have a few slices, and their sleep.
+void boot_core_step(bool stay);
 // A VM has been started in the background, or hv.share() has changed: guests get slices even while a script keeps the boot
 // core busy.
 void boot_core_share(void);

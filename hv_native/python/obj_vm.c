@@ -368,7 +368,7 @@ static void wait_for_end(hv_vm_obj_t *o, int detach) {
         irq_disable(); // what ends the VM after this look at it ends the sleep as well
         stopped = vm_is_stopped(vm) && !is_resetting(vm);
         if (!stopped && !callback_events_pending()) {
-            boot_core_step();
+            boot_core_step(ringbuf_avail(&stdin_ringbuf) == 0);
         }
         irq_enable();
     }

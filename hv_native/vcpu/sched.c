@@ -16,15 +16,25 @@
 typedef struct {
     timer_t timer;  // first: its function finds the vCPU behind it
     vcpu_t *vcpu;
+    uint64_t end;
 } slice_t;
 
+static uint64_t slice_length(void) {
+    return timer_freq() / SLICE_HZ;
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+// Nobody waits: another slice.
 static void slice_over(timer_t *t) {
-    vcpu_t *v = ((slice_t *)t)->vcpu;
-    // The boot core has Python to come back to, whoever else waits.
-    if (!runq_empty() || this_pcpu()->id == 0) {
-        v->kicked = true;
+    slice_t *slice = (slice_t *)t;
+    uint64_t now = timer_now();
+    if (!runq_empty() || now >= slice->end) {
+        slice->vcpu->kicked = true;
     } else {
-        timer_arm(t, timer_now() + timer_freq() / SLICE_HZ, slice_over);
+        timer_arm(t, sooner(now + slice_length(), slice->end), slice_over);
     }
 }
 
@@ -74,12 +84,12 @@ void sched_leave_core(vcpu_t *v) {
 }
 
 void sched_run_until(vcpu_t *v, uint64_t end) {
-    slice_t slice = { .vcpu = v };
+    slice_t slice = { .vcpu = v, .end = end };
     uint64_t now = timer_now();
     if (v->slice_end <= now) {
-        v->slice_end = now + timer_freq() / SLICE_HZ;
+        v->slice_end = now + slice_length();
     }
-    timer_arm(&slice.timer, v->slice_end < end ? v->slice_end : end, slice_over);
+    timer_arm(&slice.timer, sooner(v->slice_end, end), slice_over);
     exit_t why = vcpu_run(v);
     timer_cancel(&slice.timer);
     sched_leave_core(v);

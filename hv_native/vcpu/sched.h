@@ -10,8 +10,8 @@
 
 #define SLICE_HZ 100    // slices a second while another vCPU waits
 
-// This core, interrupts masked: run v, which runq_take gave, until its slice is over, CNTPCT is at `end` or it leaves,
-// and say where it goes.
+// This core, interrupts masked: run v, which runq_take gave, until its slice is over and another vCPU waits, CNTPCT is at
+// `end` or it leaves, and say where it goes.
 void sched_run_until(vcpu_t *v, uint64_t end);
 // The two parts of that which are needed after a handler too.
 void sched_leave_core(vcpu_t *v);

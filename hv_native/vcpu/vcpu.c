@@ -21,8 +21,15 @@
 // SCTLR_EL1: RES1 bits, MMU and caches off, little-endian. All others may be 0.
 #define SCTLR_EL1_RESET 0x30D00800
 
+void vcpu_forget_tlbs(vm_t *vm) {
+    for (unsigned i = 0; i < PLATFORM_MAX_CPUS; i++) {
+        vm->ran[i] = NULL;
+    }
+}
+
 void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
     guest_regs_t *r = &v->parked;
+    vcpu_forget_tlbs(v->vm);
     memset(r->x, 0, sizeof(r->x));
     memset(&v->fp, 0, sizeof(v->fp));
     r->x[0] = x0;
@@ -45,13 +52,40 @@ void vcpu_reset(vcpu_t *v, uint64_t pc, uint64_t x0) {
 
 // ---- The world switch between vCPUs -------------------------------------------------------------
 
+// Two at a time, for LDP and STP, whose offsets reach 504 bytes; the last one is alone.
+static inline uint64_t *el1_of(const vcpu_t *v) {
+    const uint64_t *el1 = v->el1;
+    __asm__ ("" : "+r" (el1));
+    return (uint64_t *)el1;
+}
+
 static void save_el1(vcpu_t *v) {
-    #define EL1_ROW(name, op0, op1, crn, crm, op2) v->el1[EL1_##name] = READ_SYSREG(SYSREG_S(op0, op1, crn, crm, op2));
+    uint64_t first = 0, value, *el1 = el1_of(v);
+    #define EL1_ROW(name, op0, op1, crn, crm, op2) \
+    value = READ_SYSREG(SYSREG_S(op0, op1, crn, crm, op2)); \
+    if (EL1_##name % 2 == 0 && EL1_##name != EL1_COUNT - 1) { \
+        first = value; \
+    } else if (EL1_##name % 2 == 0) { \
+        el1[EL1_##name] = value; \
+    } else { \
+        el1[EL1_##name - 1] = first; \
+        el1[EL1_##name] = value; \
+    }
     #include "vm/el1_rows.def"
 }
 
 static void load_el1(const vcpu_t *v) {
-    #define EL1_ROW(name, op0, op1, crn, crm, op2) WRITE_SYSREG(SYSREG_S(op0, op1, crn, crm, op2), v->el1[EL1_##name]);
+    const uint64_t *el1 = el1_of(v);
+    uint64_t value, second = 0;
+    #define EL1_ROW(name, op0, op1, crn, crm, op2) \
+    if (EL1_##name % 2 == 0) { \
+        value = el1[EL1_##name]; \
+        second = EL1_##name != EL1_COUNT - 1 ? el1[EL1_##name + 1] : 0; \
+        __asm__ volatile ("" : "+r" (value), "+r" (second)); \
+    } else { \
+        value = second; \
+    } \
+    WRITE_SYSREG(SYSREG_S(op0, op1, crn, crm, op2), value);
     #include "vm/el1_rows.def"
 }
 
@@ -75,6 +109,16 @@ static void load_identity(const vcpu_t *v) {
     WRITE_SYSREG(vmpidr_el2, v->vmpidr);
 }
 
+// vCPUs of one VM share a VMID: what another one has cached here of its own tables must go. Of v's own it has missed
+// nothing meanwhile, if what it invalidates reaches all cores (HCR_EL2.FB). Its entry is a synchronisation.
+static inline void flush_others(const pcpu_t *p, vcpu_t *v) {
+    vm_t *vm = v->vm;
+    if (UNLIKELY(vm->ran[p->id] != v || !(vm->el2[EL2_HCR] & HCR_FB))) {
+        vm->ran[p->id] = v;
+        __asm__ volatile ("isb\n tlbi vmalle1\n dsb nsh\n isb" : : : "memory");
+    }
+}
+
 void vcpu_load(vcpu_t *v) {
     pcpu_t *p = this_pcpu();
     if (p->loaded == v) {
@@ -89,9 +133,8 @@ void vcpu_load(vcpu_t *v) {
     vgic_load(v);
     isb(); // its stage 1 first: until then nobody's stage 2 (erratum 1530924)
     stage2_use(v->vm);
-    isb();
-    // vCPUs of one VM share a VMID: what the last one here cached of its own tables must go.
-    __asm__ volatile ("tlbi vmalle1\n dsb nsh\n isb\n clrex" : : : "memory");
+    flush_others(p, v);
+    __asm__ volatile ("clrex" : : : "memory");
     p->loaded = v;
     v->on = p;
 }
@@ -165,6 +208,7 @@ void vcpu_el1_set(vcpu_t *v, unsigned index, uint64_t value) {
         write_live(index, value);
     } else {
         v->el1[index] = value;
+        vcpu_forget_tlbs(v->vm);
     }
 }
 

@@ -14,6 +14,9 @@ void vcpu_load(vcpu_t *v);
 // Save what is live, so that memory is current and another core may load it. This core only.
 void vcpu_put(vcpu_t *v);
 
+// Its vCPUs' stage 1 is another one than what a core's TLB has of it. None of them is loaded whose it is.
+void vcpu_forget_tlbs(struct vm *vm);
+
 // Run until something ends it. Interrupts masked on entry and exit.
 exit_t vcpu_run(vcpu_t *v);
 

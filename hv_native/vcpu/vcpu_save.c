@@ -129,6 +129,7 @@ void vcpus_load(vm_t *vm, device_stream_t *s, vcpu_t *here) {
         return;
     }
     vtimer_go_back(vm, counts[0], counts[1]);
+    vcpu_forget_tlbs(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         to[i] = load_vcpu(vm->vcpu[i], s);
     }

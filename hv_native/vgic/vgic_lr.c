@@ -111,12 +111,8 @@ static void sample_timer(vcpu_t *v) {
     v->vgic.bank.line = vtimer_asserted(v) ? v->vgic.bank.line | bit : v->vgic.bank.line & ~bit;
 }
 
-static void fold_lrs(vcpu_t *v) {
+static NOINLINE void empty_lrs(vcpu_t *v) {
     vgic_cpu_t *c = &v->vgic;
-    if (c->folded) {
-        return;
-    }
-    c->folded = true;
     if (c->hcr & HCR_LRENPIE) {
         uint32_t hcr = ich_hcr_read();
         ich_hcr_write(c->hcr); // the count starts again from 0
@@ -130,6 +126,17 @@ static void fold_lrs(vcpu_t *v) {
         lr_raw_write(n, 0);
     }
     c->used = c->latched = 0;
+}
+
+static void fold_lrs(vcpu_t *v) {
+    vgic_cpu_t *c = &v->vgic;
+    if (c->folded) {
+        return;
+    }
+    c->folded = true;
+    if (c->used != 0 || (c->hcr & HCR_LRENPIE)) {
+        empty_lrs(v);
+    }
     sample_timer(v);
 }
 
@@ -306,13 +313,25 @@ static unsigned write_lrs(vcpu_t *v, const choice_t *p, unsigned max, unsigned n
     return n;
 }
 
+static void set_hcr(vgic_cpu_t *c, uint32_t hcr) {
+    if (hcr != c->hcr) {
+        c->hcr = hcr;
+        ich_hcr_write(hcr);
+    }
+    c->folded = false;
+}
+
+static uint32_t hcr_on(void) {
+    return HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
+}
+
 // Active interrupts need a list register so that the guest can end them, but one is kept for the
 // pending interrupt of highest priority. What finds no room comes back for more by maintenance
 // interrupts: when no pending one is left; for active ones, when the others have ended.
-static void fill_lrs(vcpu_t *v) {
+static NOINLINE void fill_from_banks(vcpu_t *v) {
     vgic_cpu_t *c = &v->vgic;
     choice_t active, pending;
-    uint32_t vmcr = ich_vmcr_read(), hcr = HCR_EN | (gic_is_v3() ? HCR_TDIR : 0);
+    uint32_t vmcr = ich_vmcr_read(), hcr = hcr_on();
     active.count = pending.count = pending.shared = 0; // all that has to be set
     if (any_sent(c)) {
         take_sent(v);
@@ -336,11 +355,30 @@ static void fill_lrs(vcpu_t *v) {
     if (for_active < active.count) {
         hcr |= HCR_LRENPIE | (lr_count > 1 ? HCR_UIE : 0);
     }
-    if (hcr != c->hcr) {
-        c->hcr = hcr;
-        ich_hcr_write(hcr);
+    set_hcr(c, hcr);
+}
+
+// Nothing is there that a list register could be for.
+static inline bool quiet(vcpu_t *v) {
+    const vgic_cpu_t *c = &v->vgic;
+    if (any_sent(c) || (c->bank.hw | c->bank.active | c->bank.pending | c->bank.line) != 0) {
+        return false;
     }
-    c->folded = false;
+    for (uint32_t banks = v->vm->vgic.touched & ~1u; banks != 0; banks &= banks - 1) {
+        const vgic_bank_t *b = &v->vm->vgic.spi[__builtin_ctz(banks) - 1];
+        if ((b->active | b->pending | b->line) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void fill_lrs(vcpu_t *v) {
+    if (quiet(v)) {
+        set_hcr(&v->vgic, hcr_on());
+    } else {
+        fill_from_banks(v);
+    }
 }
 
 static void refill_lrs(vcpu_t *v) {

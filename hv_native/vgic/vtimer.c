@@ -94,8 +94,11 @@ static void watch_expired(timer_t *t) {
 
 static void watch(vcpu_t *v) {
     vm_t *vm = v->vm;
-    uint64_t ctl = vm->stopped && vm->stop_time ? 0 : v->vtimer.ctl;
-    arm(&v->vtimer.watch, ctl, v->vtimer.cval, vtimer_count(vm), watch_expired);
+    if (!vtimer_armed(v->vtimer.ctl) || (vm->stopped && vm->stop_time)) {
+        timer_cancel(&v->vtimer.watch);
+    } else {
+        arm(&v->vtimer.watch, v->vtimer.ctl, v->vtimer.cval, vtimer_count(vm), watch_expired);
+    }
 }
 
 // The physical interrupt of this core's virtual timer. It stays active until the guest ends its own,

@@ -72,6 +72,7 @@ typedef struct vm {
     vcpu_t *volatile ended_by;  // whose exit ended it; NULL: a stop was asked for
     uint64_t cntpoff;       // CNTPCT less this is what the guest reads: 0, until it has gone back in time
     struct hold *hold;      // its snapshots (hold/pages.h), or NULL
+    vcpu_t *volatile ran[PLATFORM_MAX_CPUS];    // which of its vCPUs has left something in that core's TLB, last (vcpu/vcpu.c)
     struct vm *next;
 } vm_t;
 

@@ -80,7 +80,7 @@ static void wait_until(uint64_t deadline) {
         if (deadline != UINT64_MAX && !(wait_timer.armed && wait_timer.deadline == deadline)) {
             timer_arm(&wait_timer, deadline, wake);
         }
-        hv_idle();
+        hv_idle(!(state & PSTATE_I));
     }
     mp_hal_woken = false;
     mp_hal_irq_restore(state);
