@@ -537,6 +537,51 @@ print(go() == before, vm.memory[at["double"] : at["double"] + 4] == b"\\x1f\\x20
     ]
 
 
+def test_kept_over_images_and_snapshots(target):
+    """Loaded anew, gone back, reset, forked: what was planted is, what was not is not, and the guest's memory has none of it."""
+    code, at = link(LOOP)
+    other, _ = link(LOOP.replace("add x0, x0, x0", "add x0, x0, #1"))
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+def go(code):
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    exit = vm.run(60_000)
+    return exit.reason, cpu.x[28], vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] == code
+a = vm.on(at["double"], action="count")
+s = vm.snapshot()
+b = vm.on(at["double"] + 16, action="count")
+for _ in range(2):
+    print(go(code), a.hits, b.hits)
+    vm.back(s)
+a.remove()
+vm.back(s)
+print(go(code), b.hits)
+b.remove()
+vm.back(s)
+print(bytes(vm.memory.view(0x4008_0000, len(code))) == code)
+b = vm.on(at["double"] + 16, action="count")
+w = vm.watch(ipa=0x4006_fff0, size=16)
+for text in other, code:
+    vm.load(text)
+    print(go(text), b.hits, w.hits)
+    vm.reset()
+    print(go(text), b.hits, w.hits)
+two = vm.snapshot().fork()
+print(two.breaks(), two.watches(), bytes(two.memory.view(0x4008_0000, len(code))) == code)
+"""
+    right, changed = ("stop", 10100, True), ("stop", 5150, True)
+    assert run(target, code, script, 60, at=at, other=other).splitlines() == [
+        *(f"{right} {n} {n}" for n in (100, 200)),
+        f"{right} 300",
+        "True",
+        *(f"{changed} {n} {n}" for n in (100, 200)),
+        *(f"{right} {n} {n}" for n in (300, 400)),
+        "() () True",
+    ]
+
+
 def test_steps(each_target):
     """One instruction, many, with a function behind each, over a call, to the caller, to a place; the guest goes on."""
     code, at = link(LOOP)

@@ -120,6 +120,65 @@ print(vm.run().reason, w.hits, w.rate, w.kind, cpu.exits[0x24] - exits, cpu.exit
     )
 
 
+SIZES = """
+    load x0, 0x40000010
+    load x1, 0x7ffffff8
+    mov x2, #7
+    strb w2, [x0]
+    strb w2, [x0, #1]
+    strb w2, [x0, #2]
+    strh w2, [x0, #0x10]
+    strh w2, [x0, #0xf]
+    str x2, [x1]
+    ldr x3, [x1]
+    load x0, 0x5fffffff
+    strb w2, [x0]
+    hvc #0x100
+"""
+
+
+def test_of_one_byte_and_of_a_gigabyte(boot):
+    """By both ways to make it; a symbol's size is its own."""
+    target = boot(mem="2G")
+    script = """
+vm = guest(code, ram="1G")
+cpu = vm.cpu[0]
+log = []
+def seen(cpu, address, size, old, new):
+    log.append((hex(address), size))
+for how in ("where", "ipa"):
+    for at, size in ((0x4000_0011, 1), (0x4000_0020, 1), (0x7fff_ffff, 1), (0x4000_0000, 1 << 30)):
+        log.clear()
+        w = vm.watch(size=size, f=seen, **{how: at})
+        cpu.reset(0x4008_0000)
+        print(vm.run(60_000).reason, w.kind, w.hits, *log)
+        w.remove()
+for size in (0, 1 << 30):
+    try:
+        vm.watch(ipa=0x4000_0001, size=size)
+    except ValueError as e:
+        print(e)
+vm.close()
+vm = hv.VM("debuggee", ram="16M", cpus=2)
+vm.load("debuggee.elf")
+w = vm.watch("total", rights="rw", action="stop")
+print(w.size, w.address == vm.address("total"), vm.run(60_000).reason, w.hits)
+"""
+    target.mpremote("cp", "build/guests/debuggee.elf", ":")
+    seven = [(0x4000_0010 + n, 1) for n in range(3)] + [(0x4000_0020, 2), (0x4000_001F, 2)]
+    seven += [(0x7FFF_FFF8, 8), (0x5FFF_FFFF, 1)]
+    expected = []
+    for kind in "hardware", "pages":
+        for hits in ([(0x4000_0011, 1)], [(0x4000_0020, 1)] * 2, [(0x7FFF_FFFF, 1)], seven):
+            said = " ".join(str((hex(at), size)) for at, size in hits)
+            expected.append(f"stop {kind} {len(hits)} {said}")
+    lines = run(target, SIZES, script, 120).splitlines()
+    assert lines[:8] == expected
+    assert lines[8] == "0x40000001, 0 bytes: a range must not be empty, and at most 2^40"
+    assert lines[9].startswith("0x40000001 is not RAM of test, or the range is in more than 64")
+    assert lines[10] == "8 True stop 1"
+
+
 # All kinds of loads and stores, of registers and memory that are compared: watched or not, the guest sees the same.
 FORMS = """
     mov x9, #0x1234

@@ -34,23 +34,22 @@ typedef struct {
     uint64_t ipa, size, named;
 } piece_t;
 
-// By the tables of the first vCPU that knows it.
-static bool translate(vm_t *vm, uint64_t va, uint64_t *ipa) {
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        if (vcpu_translate_va(vm->vcpu[i], va, false, false, ipa, NULL) == 0) {
-            return true;
-        }
+// By the tables of the first vCPU that knows it: how much from there on is in one piece, 0: it is nowhere.
+static uint64_t translate(vm_t *vm, uint64_t va, uint64_t size, uint64_t *ipa) {
+    uint64_t known = 0;
+    for (unsigned i = 0; i < vm->nvcpus && known == 0; i++) {
+        known = vcpu_translate_range(vm->vcpu[i], va, size, ipa);
     }
-    return false;
+    return known;
 }
 
 // The VM is held. The pieces of RAM that [va, va + size) is; 0: too many, or (*bad) one of its addresses is nowhere.
 static unsigned find_pieces(vm_t *vm, uint64_t va, uint64_t size, bool physical, piece_t *piece, uint64_t *bad) {
     unsigned n = 0;
     for (uint64_t done = 0, here; done < size; done += here) {
-        uint64_t ipa = *bad = va + done, left = PAGE_SIZE - (ipa & (PAGE_SIZE - 1));
-        here = physical ? size : size - done < left ? size - done : left;
-        if (!(physical || translate(vm, va + done, &ipa)) || vm_ram_place(vm, ipa, here) == NULL) {
+        uint64_t ipa = *bad = va + done;
+        here = physical ? size : translate(vm, va + done, size - done, &ipa);
+        if (here == 0 || vm_ram_place(vm, ipa, here) == NULL) {
             return 0;
         }
         if (n != 0 && piece[n - 1].ipa + piece[n - 1].size == ipa) {

@@ -263,13 +263,34 @@ static uint64_t stage12(vm_t *vm, uint64_t va, bool write, bool el0, uint64_t ip
     return par & 1 ? par : 0;
 }
 
-uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa) {
-    uint64_t daif = irq_save();
-    vcpu_t *running = this_pcpu()->running;
+// For AT: the registers of v's EL1, and what was there.
+typedef struct {
+    uint64_t daif, hcr, par;
+    vcpu_t *running;
+} tables_t;
+
+static inline tables_t tables_enter(vcpu_t *v) {
+    tables_t t = { .daif = irq_save(), .running = this_pcpu()->running };
     vcpu_load(v);
-    uint64_t hcr = READ_SYSREG(hcr_el2), par_before = READ_SYSREG(par_el1);
+    t.hcr = READ_SYSREG(hcr_el2);
+    t.par = READ_SYSREG(par_el1);
     WRITE_SYSREG(hcr_el2, v->vm->el2[EL2_HCR]);
     isb();
+    return t;
+}
+
+static inline void tables_leave(vcpu_t *v, const tables_t *t) {
+    WRITE_SYSREG(par_el1, t->par);
+    WRITE_SYSREG(hcr_el2, t->hcr);
+    isb();
+    if (t->running != NULL && t->running != v) {
+        vcpu_load(t->running); // a handler asked about another vCPU than the one it goes back to
+    }
+    irq_restore(t->daif);
+}
+
+uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa) {
+    tables_t t = tables_enter(v);
     uint64_t fault = 0, par = at(va, write, el0, false);
     if (par & 1) {
         fault = par;
@@ -282,14 +303,23 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
             fault = stage12(v->vm, va, write, el0, *ipa, pa);
         }
     }
-    WRITE_SYSREG(par_el1, par_before);
-    WRITE_SYSREG(hcr_el2, hcr);
-    isb();
-    if (running != NULL && running != v) {
-        vcpu_load(running); // a handler asked about another vCPU than the one it goes back to
-    }
-    irq_restore(daif);
+    tables_leave(v, &t);
     return fault;
+}
+
+uint64_t vcpu_translate_range(vcpu_t *v, uint64_t va, uint64_t size, uint64_t *ipa) {
+    uint64_t done = 0, most = size < TRANSLATE_MOST ? size : TRANSLATE_MOST;
+    tables_t t = tables_enter(v);
+    while (done < most) {
+        uint64_t par = at(va + done, false, false, false), page = par & UINT64_C(0xFFFFFFFFF000);
+        if ((par & 1) || (done != 0 && page != ((*ipa + done) & ~(PAGE_SIZE - 1)))) {
+            break;
+        }
+        *ipa = done != 0 ? *ipa : page | (va & (PAGE_SIZE - 1));
+        done += PAGE_SIZE - ((va + done) & (PAGE_SIZE - 1));
+    }
+    tables_leave(v, &t);
+    return done < most ? done : most;
 }
 
 // ---- Exceptions for the guest -------------------------------------------------------------------

@@ -30,6 +30,10 @@ void vcpu_el1_set(vcpu_t *v, unsigned index, uint64_t value);
 // (its S bit, 9, says that it was stage 2's). v is stopped, or its exit is being handled here.
 uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa);
 
+// How much of [va, va + size) is in one piece from *ipa on by stage 1, 2 MB at most, for interrupts wait; 0: va is nowhere.
+#define TRANSLATE_MOST (UINT64_C(2) << 20)
+uint64_t vcpu_translate_range(vcpu_t *v, uint64_t va, uint64_t size, uint64_t *ipa);
+
 // Deliver an exception to the guest's EL1 as hardware would (DDI 0487 D1.10.2).
 void vcpu_inject_sync(vcpu_t *v, uint64_t esr, uint64_t far, bool far_valid);
 void vcpu_inject_undefined(vcpu_t *v);
