@@ -10,6 +10,7 @@
 #include "trap/callback.h"
 #include "trap/quick.h"
 #include "trap/insight.h"
+#include "trap/trace.h"
 #include "trap/trap.h"
 #include "vcpu/a64.h"
 #include "vcpu/debug.h"
@@ -236,6 +237,14 @@ static go_t ask_function(vcpu_t *v, brk_t *b, exit_t *why) {
     }
 }
 
+static void tell_traces(vcpu_t *v, const guest_regs_t *r, const brk_t *b) {
+    if (b->action == BREAK_SVC) {
+        trace_svc(v, r);
+    } else {
+        trace_switch(v, r, b->space & 0xFFFF, b->space >> 16);
+    }
+}
+
 static go_t do_break(vcpu_t *v, brk_t *b, exit_t *why) {
     if (count_hit(&b->hits) < b->from) {
         return GO_ON;
@@ -251,6 +260,10 @@ static go_t do_break(vcpu_t *v, brk_t *b, exit_t *why) {
             return GO_STOP;
         case BREAK_PYTHON:
             return ask_function(v, b, why);
+        case BREAK_SVC:
+        case BREAK_SWITCH:
+            tell_traces(v, v->regs, b);
+            return GO_ON;
         default:
             return GO_ON;
     }
@@ -531,9 +544,21 @@ static inline __attribute__((always_inline)) bool fast_function(vcpu_t *v, handl
     return at != NULL && quick_answered(v, h, quick_run(h, at).what, false);
 }
 
-static inline uint64_t move_or_not(guest_regs_t *r, const place_t *p) {
+// MOV of registers at hand; SUB SP, SP, #n: of the stack pointer that is selected (PSTATE.SP is SPSR_EL2.M[0]).
+static NOINLINE void move(guest_regs_t *r, const place_t *p) {
+    uint32_t word = p->original;
     if (p->how == BY_MOVE) {
-        r->x[p->original & 31] = r->x[p->original >> 16 & 31];
+        r->x[word & 31] = r->x[word >> 16 & 31];
+    } else if (READ_SYSREG(spsr_el2) & 1) {
+        WRITE_SYSREG(sp_el1, READ_SYSREG(sp_el1) - FIELD(word, 21, 10));
+    } else {
+        WRITE_SYSREG(sp_el0, READ_SYSREG(sp_el0) - FIELD(word, 21, 10));
+    }
+}
+
+static inline uint64_t move_or_not(guest_regs_t *r, const place_t *p) {
+    if (p->how != BY_NOP) {
+        move(r, p);
     }
     return EXIT_RESUME;
 }
@@ -546,12 +571,20 @@ static NOINLINE uint64_t fast_python(vcpu_t *v, guest_regs_t *r, const place_t *
     return move_or_not(r, p);
 }
 
+static bool tell_or_ask(vcpu_t *v, guest_regs_t *r, const brk_t *b) {
+    if (b->action == BREAK_PYTHON) {
+        return fast_function(v, b->handler);
+    }
+    tell_traces(v, r, b);
+    return true;
+}
+
 static NOINLINE uint64_t fast_plain(vcpu_t *v, guest_regs_t *r, place_t *p, uint64_t pc) {
     brk_t *b = p->plain;
     if (b == NULL || (v->brk.seen && v->brk.pc == pc) || (p->how == BY_CORE && (v->debugged || has_others(v->vm)))) {
         return EXIT_TRAP;
     }
-    if (b->action == BREAK_PYTHON && !fast_function(v, b->handler)) {
+    if (b->action != BREAK_COUNT && !tell_or_ask(v, r, b)) {
         return EXIT_TRAP;
     }
     count_hit(&b->hits);

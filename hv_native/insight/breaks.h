@@ -15,7 +15,8 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-typedef enum { BREAK_COUNT, BREAK_LOG, BREAK_STOP, BREAK_PYTHON } break_action_t;
+// BREAK_SVC, BREAK_SWITCH: traces are told (trap/trace.h).
+typedef enum { BREAK_COUNT, BREAK_LOG, BREAK_STOP, BREAK_PYTHON, BREAK_SVC, BREAK_SWITCH } break_action_t;
 
 // One breakpoint. Several may be at one place.
 typedef struct brk {
@@ -25,7 +26,8 @@ typedef struct brk {
     uint64_t from;          // what it does, it does from this hit on; 1: always
     void *handler;          // handler_t, of BREAK_PYTHON
     uint64_t sp;            // match_sp: with this stack pointer only
-    uint64_t space;         // match_space: with this in TTBR0_EL1, its ASID aside, or this CONTEXTIDR_EL1
+    uint64_t space;         // match_space: with this in TTBR0_EL1, its ASID aside, or this CONTEXTIDR_EL1. BREAK_SWITCH: where
+                            // in the kernel's struct a task's number is, and, from bit 16 on, its name
     break_action_t action;
     int cpu;                // on this vCPU only, or -1
     bool on, once, match_sp, match_space, el0;

@@ -35,8 +35,9 @@ static void decide(place_t *p) {
     bool move = (word & 0xFFE0FFE0) == 0xAA0003E0 && (word & 31) != 31 && (word >> 16 & 31) != 31; // MOV Xd, Xm
     bool at_hand = move && FIELD(word, 4, 0) - 19u > 10 && FIELD(word, 20, 16) - 19u > 10;
     bool plain = b != NULL && b->next == NULL && b->on && !b->once && !b->match_sp && !b->match_space && b->cpu < 0 && b->from <= 1 && !b->el0;
-    bool quick = plain && p->inside == 0 && p->begins == 0 && (b->action == BREAK_COUNT || b->action == BREAK_PYTHON);
-    p->how = word == NOP ? BY_NOP : at_hand ? BY_MOVE : p->core && !moves_masks(word) ? BY_CORE : BY_OTHER;
+    bool quick = plain && p->inside == 0 && p->begins == 0 && b->action != BREAK_LOG && b->action != BREAK_STOP;
+    bool stack = (word & 0xFFC003FF) == 0xD10003FF; // SUB SP, SP, #n
+    p->how = word == NOP ? BY_NOP : at_hand ? BY_MOVE : stack ? BY_SP : p->core && !moves_masks(word) ? BY_CORE : BY_OTHER;
     p->plain = quick && p->how != BY_OTHER ? p->first : NULL;
     p->count = p->plain != NULL && p->how == BY_NOP && b->action == BREAK_COUNT ? &p->first->hits : NULL;
     p->function = p->plain != NULL && p->how != BY_CORE && b->action == BREAK_PYTHON ? b->handler : NULL;

@@ -18,11 +18,16 @@ enum {
     GICD_SGIR = 0xF00, GICD_IROUTER = 0x6000,
 };
 enum {
-    GICC_CTLR = 0x0, GICC_PMR = 0x4, GICC_IAR = 0xC, GICC_EOIR = 0x10, GICC_DIR = 0x1000,
+    GICC_CTLR = 0x0, GICC_PMR = 0x4, GICC_IAR = 0xC, GICC_EOIR = 0x10, GICC_HPPIR = 0x18, GICC_DIR = 0x1000,
 };
 
 static inline uint32_t gicv2_ack(void) {
     return read32(platform.gicc.base + GICC_IAR);
+}
+
+// What an acknowledge would say, which this is not.
+static inline uint32_t gicv2_pending(void) {
+    return read32(platform.gicc.base + GICC_HPPIR) & 0x3FF;
 }
 
 static inline void gicv2_end(uint32_t iar) {
@@ -58,6 +63,12 @@ static inline uint32_t gicv3_ack(void) {
     __asm__ volatile ("mrs %0, S3_0_C12_C12_0" : "=r" (iar)); // ICC_IAR1_EL1
     dsb_sy(); // IHI 0069 12.2.14: until then the state change need not have happened
     return (uint32_t)iar;
+}
+
+static inline uint32_t gicv3_pending(void) {
+    uint64_t intid;
+    __asm__ volatile ("mrs %0, S3_0_C12_C12_2" : "=r" (intid)); // ICC_HPPIR1_EL1
+    return (uint32_t)intid;
 }
 
 static inline void gicv3_end(uint32_t iar) {

@@ -60,6 +60,7 @@ static mp_obj_t vm_breakpoint(size_t n_args, const mp_obj_t *args) {
     };
     number_or(args[8], &given.match_sp, &given.sp);
     number_or(args[9], &given.match_space, &given.space);
+    given.match_space &= given.action < BREAK_SVC; // of those it is what breaks.h says
     bool known, by_va;
     uint64_t va;
     number_or(args[1], &known, &given.ipa);

@@ -131,7 +131,8 @@ static MP_DEFINE_CONST_FUN_OBJ_1(trace_stop_obj, trace_stop);
 // lost: records that were written over before they were read; frozen: nothing is added
 static void trace_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     if (attr == MP_QSTR_frozen && dest[0] == MP_OBJ_SENTINEL && dest[1] != MP_OBJ_NULL) {
-        trace_of(self)->frozen = unbox_bool(dest[1]);
+        trace_t *t = trace_of(self);
+        trace_freeze(((hv_trace_obj_t *)MP_OBJ_TO_PTR(self))->vm->vm, t, unbox_bool(dest[1]));
         dest[0] = MP_OBJ_NULL;
     } else if (dest[0] != MP_OBJ_NULL) {
         return;

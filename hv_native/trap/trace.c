@@ -6,6 +6,8 @@
 #include "core/cpu.h"
 #include "core/psci_ids.h"
 #include "core/syndrome.h"
+#include "irq/gic.h"
+#include "irq/intc.h"
 #include "memory/mem.h"
 #include "memory/native.h"
 #include "trap/el1trap.h"
@@ -13,6 +15,8 @@
 #include "trap/trace.h"
 #include "vcpu/debug.h"
 #include "vcpu/vcpu.h"
+#include "vm/el1_state.h"
+#include "vm/hook.h"
 #include "vm/ram.h"
 
 // An exit as it is being told of: in registers, until it is known who wants it.
@@ -22,14 +26,15 @@ typedef struct {
     uint32_t esr;
 } exit_event_t;
 
-static inline void put(trace_ring_t *ring, const trace_t *t, exit_event_t e, uint32_t cpu, uint32_t core) {
+static inline __attribute__((always_inline)) void put(trace_t *t, exit_event_t e, unsigned cpu, uint64_t core) {
+    trace_ring_t *ring = &t->ring[core];
     uint64_t n = ring->written;
-    trace_record_t *to = &ring->record[n & (t->records - 1)];
+    trace_record_t *to = &ring->record[n & ring->mask];
     to->time = READ_SYSREG(cntpct_el0);
     to->pc = e.pc;
     to->value = e.value;
     to->esr = e.esr;
-    to->what = (uint32_t)e.kind | cpu << 8 | core << 16 | (uint32_t)n << 24;
+    to->what = (uint32_t)e.kind | cpu << 8 | (uint32_t)core << 16;
     __atomic_store_n(&ring->written, n + 1, __ATOMIC_RELEASE);
 }
 
@@ -38,7 +43,7 @@ static inline uint64_t key_of(const trace_t *t, exit_event_t e, unsigned cpu, co
         case TRACE_KEY_PC:
             return e.pc;
         case TRACE_KEY_VALUE:
-            return e.value;
+            return e.kind == TRACE_SWITCH ? e.esr : e.value;
         case TRACE_KEY_CPU:
             return cpu;
         default:
@@ -81,16 +86,68 @@ static NOINLINE bool is_asked_for(const trace_t *t, trace_kind_t kind, uint64_t 
     return !any;
 }
 
-static inline __attribute__((always_inline)) void tell(vcpu_t *v, exit_event_t e, const guest_regs_t *r) {
+static hook_t *hook_of(const vm_t *vm, exit_event_t e) {
+    unsigned imm = e.esr & 0xFFFF;
+    switch (ESR_EC(e.esr)) {
+        case EC_HVC64:
+            return imm == 0 ? hook_find(&vm->hvc, (uint32_t)e.value) : hook_find(&vm->imm, imm);
+        case EC_SMC64:
+            return hook_find(&vm->smc, (uint32_t)e.value);
+        case EC_SYSREG:
+            return hook_find(&vm->sysreg, e.esr & ISS_SYSREG_KEY);
+        case EC_DABT_LOWER: {
+            hook_t *rule = hook_range_find(&vm->rules, e.value);
+            return rule != NULL ? rule : hook_range_find(&vm->mmio, e.value);
+        }
+        default:
+            return NULL;
+    }
+}
+
+// Whether a handler may be asked about it: its own, one of its class, or one of a rule on the way.
+static bool asks_python(const vm_t *vm, exit_event_t e) {
+    const hook_t *h = hook_of(vm, e);
+    if (h == NULL) {
+        h = vm->classes[ESR_EC(e.esr)];
+    }
+    while (h != NULL && h->kind != HOOK_PYTHON && h->handler == NULL) {
+        h = h->below;
+    }
+    return h != NULL;
+}
+
+static void tell_one(trace_t *t, const vcpu_t *v, exit_event_t e, const guest_regs_t *r) {
     unsigned core = this_pcpu()->id;
+    if (t->counts) {
+        count(&t->ring[core], key_of(t, e, v->id, r));
+    } else {
+        put(t, e, v->id, core);
+    }
+}
+
+static NOINLINE void tell_all(const vcpu_t *v, const guest_regs_t *r, uint64_t kind_esr, uint64_t pc, uint64_t value) {
+    exit_event_t e = { kind_esr >> 32, pc, value, (uint32_t)kind_esr };
     for (trace_t *t = v->vm->trace; t != NULL; t = t->next) {
         if ((t->kinds >> e.kind & 1) && !t->frozen && (t->nfilters == 0 || is_asked_for(t, e.kind, e.value, e.esr))) {
-            if (t->counts) {
-                count(&t->ring[core], key_of(t, e, v->id, r));
-            } else {
-                put(&t->ring[core], t, e, v->id, core);
-            }
+            tell_one(t, v, e, r);
         }
+        if ((t->kinds >> TRACE_PYTHON & 1) && !t->frozen && e.kind < TRACE_ENTER && e.kind != TRACE_IRQ && asks_python(v->vm, e)) {
+            e.kind = TRACE_PYTHON;
+            tell_one(t, v, e, r);
+            e.kind = kind_esr >> 32;
+        }
+    }
+}
+
+// One trace that wants it as it is: that is counted in instructions.
+static inline __attribute__((always_inline)) void tell(const vcpu_t *v, exit_event_t e, const guest_regs_t *r) {
+    trace_t *t = v->vm->trace;
+    if (LIKELY(t->plain >> e.kind & 1)) {
+        put(t, e, v->id, this_pcpu()->id);
+    } else if (t->plain_counts >> e.kind & 1) {
+        count(&t->ring[this_pcpu()->id], key_of(t, e, v->id, r));
+    } else {
+        tell_all(v, r, (uint64_t)e.kind << 32 | e.esr, e.pc, e.value);
     }
 }
 
@@ -119,7 +176,7 @@ static inline exit_event_t abort_of(const vcpu_t *v, exit_event_t e) {
 
 // From vectors.S, interrupts masked: an exit begins. Nothing of the guest's is changed.
 void trace_exit(const guest_regs_t *r) {
-    vcpu_t *v = this_pcpu()->running;
+    vcpu_t *v = r->vcpu;
     uint64_t esr = READ_SYSREG(esr_el2);
     if (!(v->vm->traced >> ESR_EC(esr) & 1)) {
         return;
@@ -147,13 +204,50 @@ void trace_exit(const guest_regs_t *r) {
     tell(v, e, r);
 }
 
+// Before it is acknowledged: which it will be (IHI 0048B 4.4.7, IHI 0069 12.2.9). 1022: there is no GIC.
+static uint64_t intid_pending(void) {
+    if (intc_is_v3()) {
+        return gicv3_pending();
+    }
+    return platform.gic_version == 2 ? gicv2_pending() : INTC_ASK;
+}
+
 void trace_irq(const guest_regs_t *r) {
-    tell(this_pcpu()->running, (exit_event_t) { TRACE_IRQ, READ_SYSREG(elr_el2), 0, 0 }, r);
+    vcpu_t *v = r->vcpu;
+    if (v->vm->traced_irq) {
+        tell(v, (exit_event_t) { TRACE_IRQ, READ_SYSREG(elr_el2), intid_pending(), 0 }, r);
+    }
 }
 
 static void moved(vcpu_t *v, bool enters) {
     if (v->vm->trace != NULL) {
         tell(v, (exit_event_t) { enters ? TRACE_ENTER : TRACE_LEAVE, v->regs->pc, 0, 0 }, v->regs);
+    }
+}
+
+void trace_svc(vcpu_t *v, const guest_regs_t *r) {
+    uint32_t esr = (uint32_t)vcpu_el1_get(v, EL1_ESR_EL1);
+    if (v->vm->trace != NULL && ESR_EC(esr) == EC_SVC64) {
+        tell(v, (exit_event_t) { TRACE_SVC, vcpu_el1_get(v, EL1_ELR_EL1) - 4, r->x[8], esr }, r);
+    }
+}
+
+static bool guest_copy(vcpu_t *v, uint64_t va, void *to, unsigned size) {
+    uint64_t ipa;
+    const void *at = vcpu_translate_va(v, va, false, false, &ipa, NULL) == 0 ? vm_ram_place(v->vm, ipa, size) : NULL;
+    if (at != NULL) {
+        memcpy(to, at, size);
+    }
+    return at != NULL;
+}
+
+void trace_switch(vcpu_t *v, const guest_regs_t *r, unsigned number, unsigned name) {
+    exit_event_t e = { .kind = TRACE_SWITCH };
+    uint64_t text[2];
+    if (v->vm->trace != NULL && guest_copy(v, r->x[1] + number, &e.esr, 4) && guest_copy(v, r->x[1] + name, text, 16)) {
+        e.pc = text[0];
+        e.value = text[1];
+        tell(v, e, r);
     }
 }
 
@@ -178,13 +272,30 @@ static void free_rings(trace_t *t) {
 
 static uint64_t classes(const trace_t *t) {
     return (t->kinds & KIND(EXIT) ? ~(CALLS | ABORTS | BIT(EC_SYSREG)) : 0) | (t->kinds & (KIND(SVC) | KIND(HVC) | KIND(PSCI)) ? CALLS : 0)
-           | (t->kinds & KIND(SYSREG) ? BIT(EC_SYSREG) : 0) | (t->kinds & (KIND(MMIO) | KIND(FAULT)) ? ABORTS : 0);
+           | (t->kinds & KIND(PYTHON) ? ~UINT64_C(0) : 0) | (t->kinds & KIND(SYSREG) ? BIT(EC_SYSREG) : 0) | (t->kinds & (KIND(MMIO) | KIND(FAULT)) ? ABORTS : 0);
+}
+
+// A plain trace is the only one, and puts down each: without filters, and no handler is looked for.
+static void settle(vm_t *vm) {
+    for (trace_t *t = vm->trace; t != NULL; t = t->next) {
+        bool plain = vm->trace->next == NULL && !t->frozen && t->nfilters == 0 && !(t->kinds & KIND(PYTHON));
+        t->plain = plain && !t->counts ? t->kinds : 0;
+        t->plain_counts = plain && t->counts ? t->kinds : 0;
+    }
+}
+
+void trace_freeze(vm_t *vm, trace_t *t, bool frozen) {
+    t->frozen = frozen;
+    settle(vm);
 }
 
 static void changed(vm_t *vm) {
+    settle(vm);
     vm->traced = 0;
+    vm->traced_irq = false;
     for (const trace_t *t = vm->trace; t != NULL; t = t->next) {
         vm->traced |= classes(t);
+        vm->traced_irq |= (t->kinds & KIND(IRQ)) != 0;
     }
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         debug_changed(vm->vcpu[i]);
@@ -199,6 +310,7 @@ bool trace_add(vm_t *vm, trace_t *t) {
             return false;
         }
         memset(t->ring[i].record, 0, ring_bytes(t));
+        t->ring[i].mask = t->records - 1;
     }
     vcpu_moved = moved;
     t->next = vm->trace;

@@ -15,14 +15,15 @@
 
 typedef enum {
     TRACE_EXIT, TRACE_IRQ, TRACE_SVC, TRACE_HVC, TRACE_PSCI, TRACE_SYSREG, TRACE_MMIO, TRACE_FAULT, TRACE_ENTER, TRACE_LEAVE,
-    TRACE_KINDS,
+    TRACE_SWITCH, TRACE_PYTHON, TRACE_KINDS,
 } trace_kind_t;
 
-// 32 bytes. value: x0 of a call (the function), x8 of an SVC, what an MSR writes, the IPA of an abort.
+// 32 bytes. value: x0 of a call (the function), x8 of an SVC, what an MSR writes, the IPA of an abort, the INTID of an
+// interrupt. Of a switch of processes: pc and value are the next one's name, esr its number.
 typedef struct {
     uint64_t time, pc, value;
     uint32_t esr;
-    uint32_t what;                      // from the lowest byte up: kind, vCPU, core, how many there were, modulo 256
+    uint32_t what;                      // from the lowest byte up: kind, vCPU, core
 } trace_record_t;
 
 typedef struct {
@@ -35,17 +36,19 @@ typedef struct {
 } trace_count_t;
 
 typedef struct {
-    volatile uint64_t written;
-    uint64_t read, lost, others;
     union {
         trace_record_t *record;         // or
         trace_count_t *count;           // by TRACE_KEYS places
     };
+    uint64_t mask;                      // records - 1
+    volatile uint64_t written;
+    uint64_t read, lost, others, unused[2];     // 64 bytes: found by a shift
 } trace_ring_t;
 
 typedef struct trace {
     struct trace *next;
     uint32_t kinds;                     // a bit a trace_kind_t
+    uint32_t plain, plain_counts;       // of these, those that are put down, or counted, without another look
     unsigned nfilters;
     trace_filter_t filter[TRACE_FILTERS];
     bool counts, frozen;
@@ -60,6 +63,11 @@ enum { TRACE_KEY_PC = 32, TRACE_KEY_VALUE, TRACE_KEY_CPU };
 bool trace_add(vm_t *vm, trace_t *t);
 void trace_remove(vm_t *vm, trace_t *t);
 void trace_free(vm_t *vm);              // all of them
+void trace_freeze(vm_t *vm, trace_t *t, bool frozen);
+// What stands at a place that is planted for it (insight/breaks.c): a guest's vector of EL0's exceptions, of which SVCs are
+// told; or where its kernel switches to the task in x1, whose number and name are that far into it.
+void trace_svc(vcpu_t *v, const guest_regs_t *r);
+void trace_switch(vcpu_t *v, const guest_regs_t *r, unsigned number, unsigned name);
 
 // How many of that core's records have been written over, unread and not counted as lost yet.
 uint64_t trace_overwritten(const trace_t *t, unsigned core);

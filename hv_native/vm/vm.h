@@ -58,6 +58,7 @@ typedef struct vm {
     struct breaks *breaks;  // NULL until a script plants a breakpoint
     struct trace *trace;    // NULL: its exits are not traced (trap/trace.h)
     uint64_t traced;        // exception classes that a trace wants
+    bool traced_irq;        // interrupts too
     struct el1trap *el1;    // NULL until a script asks for the guest's own exceptions
     bool exec_xor_write;    // a page of RAM can be written or executed, not both: el1trap.c
     struct virtio *virtio[VM_MAX_VIRTIO];

@@ -50,6 +50,22 @@ def translate(vm, va, root=None):
     return tables.ipa(va, root) if tables else None
 
 
+def members(vm):
+    """Where in its struct a task's process number and name are, of a Linux that runs, or that will."""
+    kernel = vm.symbols.kernel()
+    if kernel and kernel.tasks:
+        return kernel.tasks.members
+    memory, loaded = vm.memory, vm._linux
+    ends = (loaded.base, loaded.end) if loaded else (memory.base, memory.base + memory.size)
+    btf = kernel and _btf(memory, *ends)
+    if not btf:
+        raise ValueError(
+            f"{vm.name} has no Linux with BTF: which process it switches to is not known"
+        )
+    task = btf.struct("task_struct")
+    return btf.member(task, "tgid"), btf.member(task, "comm")
+
+
 def has(vm):
     """Whether there is a Linux that says enough of itself."""
     kernel = vm.symbols.kernel()
@@ -129,6 +145,7 @@ class _Linux(_Tables):
         self._next, self._pid, self._comm, self._mm = [
             btf.member(task, name) for name in ("tasks", "tgid", "comm", "mm")
         ]
+        self.members = self._pid, self._comm
         self._pgd = btf.member(mm, "pgd")
         if self._pgd is None:  # in a struct without a name that is all of it
             self._pgd = btf.member(btf.nameless("pgd", mm[2]), "pgd")

@@ -16,7 +16,11 @@ from .syndrome import class_name, register
 from .vm import size as _bytes
 
 # As hv_native/trap/trace.h has them.
-_KINDS = ("exit", "irq", "svc", "hvc", "psci", "sysreg", "mmio", "fault", "enter", "leave")
+_KINDS = (
+    "exit", "irq", "svc", "hvc", "psci", "sysreg", "mmio", "fault", "enter", "leave", "switch", "python",
+)  # fmt: skip
+_WORDS = _KINDS[1:8] + _KINDS[10:]
+_SVC, _SWITCH = 2, 10  # of _KINDS
 _DEVICES = {  # of the machine that a guest sees
     "flash": (0, 0x0800_0000),
     "gicd": (0x0800_0000, 0x1_0000),
@@ -27,6 +31,7 @@ _DEVICES = {  # of the machine that a guest sees
     "virtio": (0x0A00_0000, 0x4000),
 }
 _KEYS = {"pc": 32, "value": 33, "cpu": 34}
+_IRQS = {1: "kick", 2: "vgic", 26: "EL2 timer", 27: "virtual timer"}
 _PSCI = {
     0: "PSCI_VERSION", 1: "CPU_SUSPEND", 2: "CPU_OFF", 3: "CPU_ON", 4: "AFFINITY_INFO", 5: "MIGRATE",
     6: "MIGRATE_INFO_TYPE", 8: "SYSTEM_OFF", 9: "SYSTEM_RESET", 10: "PSCI_FEATURES", 18: "SYSTEM_RESET2",
@@ -57,27 +62,111 @@ def _parse(what):
         elif where:
             raise ValueError(f"{word!r}: only sysreg: and mmio: have something behind the colon")
         if kind == "exit":
-            kinds |= 0x3FF & ~0x302 | 1
+            kinds |= 0x0FD & ~(1 << _SVC)
         elif kind == "sched":
             kinds |= 0x300
-        elif kind in _KINDS[1:8]:
+        elif kind in _WORDS:
             kinds |= 1 << _KINDS.index(kind)
         else:
-            names = ", ".join(("exit",) + _KINDS[1:8] + ("sched", "virtio"))
+            names = ", ".join(("exit",) + _WORDS + ("sched", "virtio"))
             raise ValueError(f"no exits of kind {word!r}: {names}")
     if not kinds:
         raise ValueError("what is to be traced?")
     return kinds, filters
 
 
-class Record(namedtuple("Record", ("us", "core", "cpu", "kind", "pc", "what", "value"))):
-    """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function or the class.
+# -- Places in a guest's kernel that are told of as exits are
 
-    value: x0 of a call, x8 of an SVC, what an MSR writes, the IPA of an access or a fault."""
+
+def _tell(vm, kind):
+    """Plant it, or say that it is planted already: for as many traces as want it."""
+    told = vm._told = vm._told or {}
+    if kind in told:
+        told[kind][1] += 1
+        return
+    va, ipa, members = (_switches if kind == _SWITCH else _vector)(vm)
+    if ipa is None:  # nothing is known of its kernel: by the vectors, as they are executed
+        vm.trap_el1_exceptions(["svc"], lambda cpu: None)
+        return
+    action = 5 if kind == _SWITCH else 4
+    b = vm._vm.breakpoint(ipa, va, False, action, None, 1, False, None, members, None)
+    told[kind] = [b, 1]
+
+
+def _tell_no_more(vm, kind):
+    entry = vm._told and vm._told.get(kind)
+    if entry:
+        entry[1] -= 1
+        if not entry[1]:
+            del vm._told[kind]
+            try:
+                entry[0].remove()
+            except ValueError:
+                pass  # the VM is closed
+
+
+def _words(vm, ipa, n):
+    data = vm.memory[ipa : ipa + 4 * n]
+    return unpack_from(f"<{n}I", data, 0)
+
+
+def _vector(vm):
+    """(VA, IPA, None) in the vector of what EL0's 64-bit programs do, where their registers are all still there."""
+    from . import breaks
+
+    vbar = vm.cpu[0].sysreg["VBAR_EL1"]
+    kernel = vm.symbols.kernel() if vm._linux or vbar >> 63 else None
+    va = kernel and kernel.find(
+        "vectors"
+    )  # with KPTI VBAR_EL1 is another one while a program runs
+    va = (va or vbar) + 0x400  # DDI 0487 D1.10.2: a lower EL in AArch64, synchronous
+    ipa = None
+    if va != 0x400:
+        va, ipa, _ = breaks.find(vm, va)
+    base = vm.memory.base
+    if ipa is None or not base <= ipa <= base + vm.memory.size - 128:
+        return va, None, None
+    # Linux comes by its SUB SP, SP, #n whether by KPTI's vectors or not, and that is done in the short way.
+    for i, word in enumerate(_words(vm, ipa, 8)):
+        if word & 0xFFC0_03FF == 0xD100_03FF:
+            return va + 4 * i, ipa + 4 * i, None
+    return va, ipa, None
+
+
+def _switches(vm):
+    """(VA, IPA, where a task's number and name are) of the function with the next task in x1."""
+    from . import breaks, processes
+
+    va, ipa, _ = breaks.find(vm, "__switch_to")
+    number, name = processes.members(vm)
+    # The NOPs at its beginning are for Linux's own tracer, which needs the first one.
+    words, i = _words(vm, ipa, 5), 0
+    while i < 4 and words[i] != 0xD503_201F:
+        i += 1
+    if i == 4:
+        i = 0
+    elif words[i + 1] == 0xD503_201F:
+        i += 1
+    return va + 4 * i, ipa + 4 * i, number | name << 16
+
+
+class Record(namedtuple("Record", ("us", "core", "cpu", "kind", "pc", "what", "value", "task"))):
+    """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function, the system call or
+    the class.
+
+    value: x0 of a call, x8 of an SVC, what an MSR writes, the IPA of an access or a fault, the INTID of an interrupt, the
+    pid of the process that is switched to. task: "sh-123", the process on this vCPU by the last switch before, or "".
+    """
 
     def __repr__(self):
-        value = f" {self.value:#x}" if self.kind not in ("irq", "enter", "leave") else ""
-        return f"<{self.us} us: cpu {self.cpu} on core {self.core} {self.kind} {self.what}{value} at pc {self.pc:#x}>"
+        value = (
+            f" {self.value:#x}"
+            if self.kind not in ("irq", "enter", "leave", "switch", "svc")
+            else ""
+        )
+        of = f" of {self.task}" if self.task else ""
+        at = f" at pc {self.pc:#x}" if self.kind != "switch" else ""
+        return f"<{self.us} us: cpu {self.cpu} on core {self.core} {self.kind} {self.what}{value}{of}{at}>"
 
     __str__ = __repr__
 
@@ -93,8 +182,17 @@ def _name(kind, esr, value):
                 return ("store " if esr & 64 else "load ") + name
         return "store" if esr & 64 else "load"
     if kind == "svc":
-        return str(value)
-    return "" if kind in ("irq", "enter", "leave") else class_name(esr >> 26) or hex(esr >> 26)
+        from .syscalls import name
+
+        return name(value)
+    if kind == "irq":
+        return f"{value} {_IRQS[value]}" if value in _IRQS else str(value)
+    return "" if kind in ("enter", "leave") else class_name(esr >> 26) or hex(esr >> 26)
+
+
+def _comm(first, second):
+    data = first.to_bytes(8, "little") + second.to_bytes(8, "little")
+    return "".join([chr(c) if 32 <= c < 127 else "?" for c in data.split(b"\0")[0]])
 
 
 class Tracer:
@@ -104,9 +202,16 @@ class Tracer:
         self.vm = vm
         self.what: str = what
         kinds, filters = _parse(what)
-        if kinds & 4:
-            vm.trap_el1_exceptions(["svc"], lambda cpu: None)
-        self._trace = vm._vm.trace(kinds, filters, records, key)
+        self._told = []
+        try:
+            for kind in (_SVC, _SWITCH):
+                if kinds >> kind & 1:
+                    _tell(vm, kind)
+                    self._told.append(kind)
+            self._trace = vm._vm.trace(kinds, filters, records, key)
+        except BaseException:
+            self._unplant()
+            raise
 
     def __enter__(self):
         return self
@@ -114,13 +219,18 @@ class Tracer:
     def __exit__(self, *_):
         self.stop()
 
+    def _unplant(self):
+        while self._told:
+            _tell_no_more(self.vm, self._told.pop())
+
     def stop(self) -> None:
         """It costs nothing from now on, and its memory is free. Again: nothing."""
         self._trace.stop()
+        self._unplant()
 
     @property
     def frozen(self) -> bool:
-        """Nothing is added: so a flight recorder keeps what was before, as vm.on("panic", ...) may say."""
+        """Nothing is added: so a flight recorder keeps what was before, as vm.trace(freeze="panic") does."""
         return self._trace.frozen
 
     @frozen.setter
@@ -131,12 +241,33 @@ class Tracer:
 class Trace(Tracer):
     """The exits of a VM: vm.trace(). Iterating takes out what has come by then, oldest first."""
 
-    def __init__(self, vm, what, size):
+    def __init__(self, vm, what, size, freeze):
         records = 64
         while records * 64 <= _bytes(size):
             records *= 2
         super().__init__(vm, what, records, -1)
         self._frequency = mrs("CNTFRQ_EL0")
+        self._tasks = {}  # by vCPU
+        self._freeze = None
+        if freeze is not None:
+            try:
+                self._freeze = vm.on(freeze, self._freeze_now)
+            except BaseException:
+                self.stop()
+                raise
+
+    def _freeze_now(self, cpu):
+        self.frozen = True
+
+    def stop(self) -> None:
+        """It costs nothing from now on, and its memory is free. Again: nothing."""
+        super().stop()
+        if self._freeze:
+            b, self._freeze = self._freeze, None
+            try:
+                b.remove()
+            except ValueError:
+                pass  # it was removed, or the VM is closed
 
     def __repr__(self):
         return f"<Trace of {self.vm.name}: {self.what}, {self.lost} lost>"
@@ -160,7 +291,12 @@ class Trace(Tracer):
     def _record(self, raw):
         ticks, pc, value, esr, kind, cpu, core = raw
         us, kind = ticks * 1_000_000 // self._frequency, _KINDS[kind]
-        return Record(us, core, cpu, kind, pc, _name(kind, esr, value), value)
+        if kind == "switch":
+            what, value, pc = _comm(pc, value), esr, 0
+            task, self._tasks[cpu] = self._tasks.get(cpu, ""), f"{what}-{value}"
+        else:
+            what, task = _name(kind, esr, value), self._tasks.get(cpu, "")
+        return Record(us, core, cpu, kind, pc, what, value, task)
 
     def save(self, path: str) -> int:
         """Take out what has come, into a file that ui.perfetto.dev and Chrome open (the Trace Event Format, JSON): the
@@ -173,12 +309,28 @@ class Trace(Tracer):
         """The same, to anything that has write(text)."""
         from json import dumps
 
-        pid, n = self.vm._vm.vmid or 1, 0
+        pid, n, cpus = self.vm._vm.vmid or 1, 0, len(self.vm.cpu)
         f.write('{"displayTimeUnit": "ns", "traceEvents": [\n')
         about = [(None, "process_name", self.vm.name)]
-        about += [(n, "thread_name", f"vCPU {n}") for n in range(len(self.vm.cpu))]
+        about += [(n, "thread_name", f"vCPU {n}") for n in range(cpus)]
+        about += [
+            (cpus + n, "thread_name", f"processes of vCPU {n}")
+            for n in range(cpus)
+            if _SWITCH in self._told
+        ]
         f.write(",\n".join([dumps(_about(pid, *line)) for line in about]))
-        inside = {}
+        inside, runs = {}, {}
+
+        def put(event):
+            f.write(",\n" + dumps(event))
+
+        def over(cpu, us):
+            # The slice of the process that was there.
+            name, begun = runs.pop(cpu, (None, 0))
+            if name:
+                put(_slice(pid, cpus + cpu, name, begun, us, "switch"))
+
+        us = 0
         for raw in self._raw():
             record = self._record(raw)
             n += 1
@@ -188,9 +340,14 @@ class Trace(Tracer):
             elif record.kind == "leave":
                 begun = inside.pop(record.cpu, None)
                 if begun is not None:
-                    f.write(",\n" + dumps(_event(pid, record, begun, us - begun)))
+                    put(_slice(pid, record.cpu, f"on core {record.core}", begun, us, "leave"))
+            elif record.kind == "switch":
+                over(record.cpu, us)
+                runs[record.cpu] = self._tasks[record.cpu], us
             else:
-                f.write(",\n" + dumps(_event(pid, record, us)))
+                put(_event(pid, record, us))
+        for cpu in tuple(runs):
+            over(cpu, us)
         f.write("\n]}\n")
         return n
 
@@ -199,12 +356,20 @@ def _about(pid, tid, kind, name):
     return {"ph": "M", "pid": pid, "tid": tid or 0, "name": kind, "args": {"name": name}}
 
 
-def _event(pid, record, us, dur=None):
-    event = {"pid": pid, "tid": record.cpu, "ts": us, "cat": record.kind}
-    if dur is not None:
-        return dict(event, ph="X", dur=dur, name=f"on core {record.core}")
+def _slice(pid, tid, name, begun, end, kind):
+    return {
+        "ph": "X", "pid": pid, "tid": tid, "name": name, "ts": begun, "dur": end - begun, "cat": kind,
+    }  # fmt: skip
+
+
+def _event(pid, record, us):
     args = {"pc": hex(record.pc), "value": hex(record.value), "core": record.core}
-    return dict(event, ph="i", s="t", name=f"{record.kind} {record.what}".rstrip(), args=args)
+    if record.task:
+        args["task"] = record.task
+    name = f"{record.kind} {record.what}".rstrip()
+    return {
+        "ph": "i", "s": "t", "pid": pid, "tid": record.cpu, "ts": us, "cat": record.kind, "name": name, "args": args,
+    }  # fmt: skip
 
 
 class Count(Tracer):
@@ -225,3 +390,27 @@ class Count(Tracer):
         """{key: how often}, the most first."""
         counts = self._trace.counts()
         return OrderedDict(sorted(counts.items(), key=lambda item: -item[1]))
+
+    def histogram(self, most: int = 20, width: int = 40) -> str:
+        """The keys that come most often, with names where they have any, as lines with bars."""
+        counts = list(self.counts().items())[:most]
+        lines = [(self._label(key), n) for key, n in counts]
+        wide = max([len(label) for label, _ in lines] + [0])
+        top = max([n for _, n in lines] + [1])
+        return "\n".join(
+            [f"{label:>{wide}} {n:8} {'#' * max(1, n * width // top)}" for label, n in lines]
+        )
+
+    def _label(self, key):
+        if key is None:
+            return "others"
+        if self.what == "svc" and self.key in ("x8", "value"):
+            from .syscalls import name
+
+            return name(key)
+        if self.key == "pc":
+            try:
+                return self.vm.symbol(key)
+            except (KeyError, ValueError):
+                pass
+        return str(key) if self.key == "cpu" else hex(key)

@@ -55,6 +55,7 @@ class VM(Traps):
     _watches = ()
     _nodes = ()  # of the device tree
     _breaks = ()  # hv.breaks.Breakpoint
+    _told = None  # of hv.trace: what is planted for it
     _failed = None  # what could not be loaded: there is nothing to run
     _kept = ()  # what has save() and load(state)
     _states = ()  # of those, from a file
@@ -184,21 +185,25 @@ class VM(Traps):
 
         return watch(self, where, size, rights, f, ipa, action)
 
-    def trace(self, what: str, size: int | str = "256K"):
+    def trace(self, what: str, size: int | str = "256K", freeze: int | str | None = None):
         """Note each exit of these kinds, in C, in a ring of `size` bytes a core: a Trace, to iterate over, save(path) for
         ui.perfetto.dev, or stop(). Full, a ring loses its oldest.
 
-        what, some of: exit (all of them), irq, hvc, psci, sysreg, mmio, fault, svc (system calls, by
-        trap_el1_exceptions), sched (into the guest and out of it). "sysreg:TTBR0_EL1" and "mmio:pl011",
-        "mmio:0x9000000", "virtio" are of that register, device or page only.
+        what, some of: exit (all but svc, switch, irq, sched), irq, hvc, psci, sysreg, mmio, fault, python (those that a
+        handler may be asked about), sched (into the guest and out of it). "sysreg:TTBR0_EL1" and "mmio:pl011",
+        "mmio:0x9000000", "virtio" are of that register, device or page only. Of what the guest does without an exit:
+        svc, the system calls of 64-bit programs, at EL1's vector, of any kernel; switch, from process to process, of a
+        Linux with BTF. Both are planted as vm.on() does.
+        freeze: a place, as "panic": when the guest comes by, nothing more is added (Trace.frozen).
         """
         from .trace import Trace
 
-        return Trace(self, what, size)
+        return Trace(self, what, size, freeze)
 
     def count(self, what: str, key: str = "pc"):
-        """Count such exits by a key, in C: "pc", "x0" to "x30", "value" (what trace() shows) or "cpu". A Count:
-        counts(), a dictionary, most first; stop(). 1,024 keys a core; what finds no place is under None.
+        """Count such exits by a key, in C: "pc", "x0" to "x30", "value" (what trace() shows) or "cpu"; system calls by
+        vm.count("svc", "x8"). A Count: counts(), a dictionary, most first; histogram(), the same as text; stop(). 1,024
+        keys a core; what finds no place is under None.
         """
         from .trace import Count
 

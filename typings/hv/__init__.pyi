@@ -51,6 +51,7 @@ from . import stage2 as stage2
 from . import state as state
 from . import symbols as symbols
 from . import syndrome as syndrome
+from . import syscalls as syscalls
 from . import trace as trace
 from . import traps as traps
 from . import uplink as uplink

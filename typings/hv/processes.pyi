@@ -20,5 +20,7 @@ def space(vm: Any, pid: Any) -> Any:
 def translate(vm: Any, va: Any, root: Any=None) -> Any:
     """The IPA that a Linux has at va, by the tables of its kernel or those at `root`, or None. With KPTI a cpu that is in
     user space has but a few pages of the kernel's in its own."""
+def members(vm: Any) -> Any:
+    """Where in its struct a task's process number and name are, of a Linux that runs, or that will."""
 def has(vm: Any) -> Any:
     """Whether there is a Linux that says enough of itself."""

@@ -15,10 +15,12 @@ from _hv import mrs as mrs, sysreg as sysreg
 from .syndrome import class_name as class_name, register as register
 from .vm import size as _bytes
 
-class Record(namedtuple('Record', ('us', 'core', 'cpu', 'kind', 'pc', 'what', 'value'))):
-    """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function or the class.
+class Record(namedtuple('Record', ('us', 'core', 'cpu', 'kind', 'pc', 'what', 'value', 'task'))):
+    """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function, the system call or
+    the class.
 
-    value: x0 of a call, x8 of an SVC, what an MSR writes, the IPA of an access or a fault."""
+    value: x0 of a call, x8 of an SVC, what an MSR writes, the IPA of an access or a fault, the INTID of an interrupt, the
+    pid of the process that is switched to. task: "sh-123", the process on this vCPU by the last switch before, or ""."""
 
 
 
@@ -34,7 +36,7 @@ class Tracer:
         """It costs nothing from now on, and its memory is free. Again: nothing."""
     @property
     def frozen(self) -> bool:
-        """Nothing is added: so a flight recorder keeps what was before, as vm.on("panic", ...) may say."""
+        """Nothing is added: so a flight recorder keeps what was before, as vm.trace(freeze="panic") does."""
     @frozen.setter
     def frozen(self, value: bool) -> None: ...
 
@@ -42,7 +44,9 @@ class Tracer:
 class Trace(Tracer):
     """The exits of a VM: vm.trace(). Iterating takes out what has come by then, oldest first."""
 
-    def __init__(self, vm: Any, what: Any, size: Any) -> None: ...
+    def __init__(self, vm: Any, what: Any, size: Any, freeze: Any) -> None: ...
+    def stop(self) -> None:
+        """It costs nothing from now on, and its memory is free. Again: nothing."""
     @property
     def lost(self) -> int:
         """How many records were written over before they were taken out."""
@@ -60,3 +64,5 @@ class Count(Tracer):
     def __init__(self, vm: Any, what: Any, key: Any) -> None: ...
     def counts(self) -> dict:
         """{key: how often}, the most first."""
+    def histogram(self, most: int=20, width: int=40) -> str:
+        """The keys that come most often, with names where they have any, as lines with bars."""
