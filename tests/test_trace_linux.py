@@ -22,7 +22,7 @@ loaded = vm.linux(kernel, initrd=initrd, cmdline=line)
 if {kaslr}:
     tree = vm.device_tree(bootargs=line, initrd=loaded.initrd, kaslr_seed=0x1234_5678_1234_5678)
     hv.loader.put_tree(vm.memory, tree, at=loaded.dtb)
-t = vm.trace("svc switch irq psci sched", "8M", freeze="panic")
+t = vm.trace("svc switch irq psci", "8M", freeze="panic")
 c = vm.count("svc", "x8")
 vm.start()
 until(vm, b"/ # ")
@@ -54,10 +54,10 @@ def test_a_boot(boot, kernel, kaslr, gic, smp):
     assert target.exec(OPENS, seconds=300) == "40 40 True\n"
     events = perfetto(target.exec(SAVED, seconds=120))
     slices = [e for e in events if e["ph"] == "X" and e["tid"] >= smp]
-    assert {e["name"].partition("-")[0] for e in slices} >= {"sh", "uname"}
+    assert {e["name"].partition("-")[0] for e in slices} >= {"sh", "busybox"}
     assert all(e["dur"] >= 0 for e in slices)
     named = {e["name"]: e["args"]["task"] for e in events if e["ph"] == "i"}
-    assert named["svc uname"].startswith("uname-") and named["svc execve"].startswith("sh-")
+    assert named["svc uname"].startswith("busybox-") and named["svc execve"].startswith("sh-")
     lines = target.exec(PANIC, seconds=120).splitlines()
     assert lines == ["True svc write", "True 0", "[] []"]
 
@@ -66,7 +66,8 @@ def test_a_boot(boot, kernel, kaslr, gic, smp):
 SEEN = """
 records = list(t)
 names = set([(r.what, r.task.rpartition("-")[0]) for r in records if r.kind == "svc"])
-print(t.lost, ("execve", "init") in names, ("mount", "mount") in names, ("ppoll", "sh") in names, len(records) > 3000)
+called = set([name for name, _ in names])
+print(t.lost, "execve" in called, "mount" in called, ("ppoll", "sh") in names, len(records) > 2000)
 irqs = set([r.what for r in records if r.kind == "irq"])
 unknown = [r.what for r in records if r.kind == "svc" and r.what.isdigit()]
 print("27 virtual timer" in irqs, unknown, all([r.value < 1 << 22 for r in records if r.kind == "switch"]))
@@ -89,7 +90,7 @@ t.stop()
 
 SAVED = """
 with vm.trace("svc switch sched", "64K") as t:
-    sh(vm, "uname")
+    sh(vm, "/bin/busybox uname")
     t.frozen = True
     t.save("/t.json")
 with open("/t.json") as f:
@@ -117,7 +118,7 @@ def perfetto(text):
         with tempfile.TemporaryDirectory() as folder:
             path, sql = Path(folder, "t.json"), Path(folder, "q.sql")
             path.write_text(text)
-            sql.write_text("select count(*) as n from slice where name like 'uname-%';")
+            sql.write_text("select count(*) as n from slice where name like 'busybox-%';")
             done = subprocess.run(
                 [shell, "-q", sql, path], capture_output=True, text=True, check=True
             )

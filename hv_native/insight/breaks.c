@@ -241,7 +241,7 @@ static void tell_traces(vcpu_t *v, const guest_regs_t *r, const brk_t *b) {
     if (b->action == BREAK_SVC) {
         trace_svc(v, r);
     } else {
-        trace_switch(v, r, b->space & 0xFFFF, b->space >> 16);
+        trace_switch(v, b->space >> 32 ? vcpu_el1_get(v, EL1_SP_EL0) : r->x[1], b->space & 0xFFFF, FIELD(b->space, 31, 16));
     }
 }
 

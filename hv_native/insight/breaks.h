@@ -27,7 +27,8 @@ typedef struct brk {
     void *handler;          // handler_t, of BREAK_PYTHON
     uint64_t sp;            // match_sp: with this stack pointer only
     uint64_t space;         // match_space: with this in TTBR0_EL1, its ASID aside, or this CONTEXTIDR_EL1. BREAK_SWITCH: where
-                            // in the kernel's struct a task's number is, and, from bit 16 on, its name
+                            // in the kernel's struct a task's number is, from bit 16 on its name; bit 32: the task is
+                            // SP_EL0, Linux's current, which has a new name, not x1
     break_action_t action;
     int cpu;                // on this vCPU only, or -1
     bool on, once, match_sp, match_space, el0;

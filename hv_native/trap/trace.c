@@ -241,13 +241,13 @@ static bool guest_copy(vcpu_t *v, uint64_t va, void *to, unsigned size) {
     return at != NULL;
 }
 
-void trace_switch(vcpu_t *v, const guest_regs_t *r, unsigned number, unsigned name) {
+void trace_switch(vcpu_t *v, uint64_t task, unsigned number, unsigned name) {
     exit_event_t e = { .kind = TRACE_SWITCH };
     uint64_t text[2];
-    if (v->vm->trace != NULL && guest_copy(v, r->x[1] + number, &e.esr, 4) && guest_copy(v, r->x[1] + name, text, 16)) {
+    if (v->vm->trace != NULL && guest_copy(v, task + number, &e.esr, 4) && guest_copy(v, task + name, text, 16)) {
         e.pc = text[0];
         e.value = text[1];
-        tell(v, e, r);
+        tell(v, e, v->regs);
     }
 }
 

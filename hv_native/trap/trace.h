@@ -65,9 +65,9 @@ void trace_remove(vm_t *vm, trace_t *t);
 void trace_free(vm_t *vm);              // all of them
 void trace_freeze(vm_t *vm, trace_t *t, bool frozen);
 // What stands at a place that is planted for it (insight/breaks.c): a guest's vector of EL0's exceptions, of which SVCs are
-// told; or where its kernel switches to the task in x1, whose number and name are that far into it.
+// told; or where its kernel switches to a task, whose number and name are that far into its struct.
 void trace_svc(vcpu_t *v, const guest_regs_t *r);
-void trace_switch(vcpu_t *v, const guest_regs_t *r, unsigned number, unsigned name);
+void trace_switch(vcpu_t *v, uint64_t task, unsigned number, unsigned name);
 
 // How many of that core's records have been written over, unread and not counted as lost yet.
 uint64_t trace_overwritten(const trace_t *t, unsigned core);

@@ -21,6 +21,7 @@ _KINDS = (
 )  # fmt: skip
 _WORDS = _KINDS[1:8] + _KINDS[10:]
 _SVC, _SWITCH = 2, 10  # of _KINDS
+_NOP = 0xD503_201F
 _DEVICES = {  # of the machine that a guest sees
     "flash": (0, 0x0800_0000),
     "gicd": (0x0800_0000, 0x1_0000),
@@ -82,27 +83,39 @@ def _tell(vm, kind):
     """Plant it, or say that it is planted already: for as many traces as want it."""
     told = vm._told = vm._told or {}
     if kind in told:
-        told[kind][1] += 1
+        told[kind][0] += 1
         return
-    va, ipa, members = (_switches if kind == _SWITCH else _vector)(vm)
-    if ipa is None:  # nothing is known of its kernel: by the vectors, as they are executed
+    places = (_switches if kind == _SWITCH else _vector)(vm)
+    if not places:  # nothing is known of its kernel: by the vectors, as they are executed
         vm.trap_el1_exceptions(["svc"], lambda cpu: None)
         return
+    entry = [1]
     action = 5 if kind == _SWITCH else 4
-    b = vm._vm.breakpoint(ipa, va, False, action, None, 1, False, None, members, None)
-    told[kind] = [b, 1]
+    try:
+        for va, ipa, members in places:
+            more = 1, False, None, members, None
+            entry.append(vm._vm.breakpoint(ipa, va, False, action, None, *more))
+    except BaseException:
+        _remove(entry)
+        raise
+    told[kind] = entry
 
 
 def _tell_no_more(vm, kind):
     entry = vm._told and vm._told.get(kind)
     if entry:
-        entry[1] -= 1
-        if not entry[1]:
+        entry[0] -= 1
+        if not entry[0]:
             del vm._told[kind]
-            try:
-                entry[0].remove()
-            except ValueError:
-                pass  # the VM is closed
+            _remove(entry)
+
+
+def _remove(entry):
+    while len(entry) > 1:
+        try:
+            entry.pop().remove()
+        except ValueError:
+            pass  # the VM is closed
 
 
 def _words(vm, ipa, n):
@@ -111,7 +124,7 @@ def _words(vm, ipa, n):
 
 
 def _vector(vm):
-    """(VA, IPA, None) in the vector of what EL0's 64-bit programs do, where their registers are all still there."""
+    """Where in the vector of what EL0's 64-bit programs do: their registers are all still there. A list of one."""
     from . import breaks
 
     vbar = vm.cpu[0].sysreg["VBAR_EL1"]
@@ -120,34 +133,34 @@ def _vector(vm):
         "vectors"
     )  # with KPTI VBAR_EL1 is another one while a program runs
     va = (va or vbar) + 0x400  # DDI 0487 D1.10.2: a lower EL in AArch64, synchronous
-    ipa = None
-    if va != 0x400:
-        va, ipa, _ = breaks.find(vm, va)
+    ipa = breaks.find(vm, va)[1] if va != 0x400 else None
     base = vm.memory.base
     if ipa is None or not base <= ipa <= base + vm.memory.size - 128:
-        return va, None, None
+        return []
     # Linux comes by its SUB SP, SP, #n whether by KPTI's vectors or not, and that is done in the short way.
     for i, word in enumerate(_words(vm, ipa, 8)):
         if word & 0xFFC0_03FF == 0xD100_03FF:
-            return va + 4 * i, ipa + 4 * i, None
-    return va, ipa, None
+            return [(va + 4 * i, ipa + 4 * i, None)]
+    return [(va, ipa, None)]
 
 
 def _switches(vm):
-    """(VA, IPA, where a task's number and name are) of the function with the next task in x1."""
+    """Where the next task is in x1, and where the current one has got a new name, by execve; with where in its struct its
+    number and name are.
+    """
     from . import breaks, processes
 
-    va, ipa, _ = breaks.find(vm, "__switch_to")
     number, name = processes.members(vm)
-    # The NOPs at its beginning are for Linux's own tracer, which needs the first one.
-    words, i = _words(vm, ipa, 5), 0
-    while i < 4 and words[i] != 0xD503_201F:
-        i += 1
-    if i == 4:
-        i = 0
-    elif words[i + 1] == 0xD503_201F:
-        i += 1
-    return va + 4 * i, ipa + 4 * i, number | name << 16
+    places = []
+    for function, current in (("__switch_to", 0), ("setup_new_exec", 1 << 32)):
+        va, ipa, _ = breaks.find(vm, function)
+        # The NOPs at its beginning are for Linux's own tracer, which needs the first one.
+        words, i = _words(vm, ipa, 5), 0
+        while i < 4 and words[i] != _NOP:
+            i += 1
+        i = 0 if i == 4 else i + (words[i + 1] == _NOP)
+        places.append((va + 4 * i, ipa + 4 * i, number | name << 16 | current))
+    return places
 
 
 class Record(namedtuple("Record", ("us", "core", "cpu", "kind", "pc", "what", "value", "task"))):
