@@ -429,3 +429,47 @@ def test_what_raises_does_not_leave_interrupts_masked(target, line, error):
     run(target, "b .", code)
     assert error in target.repl(line)
     assert target.repl("1 + 1") == "2"
+
+
+def test_now_and_what_was_printed_while_it_runs(each_target):
+    """cpu.now and console.printed() look on: the guest runs, and who reads its console has all of it."""
+    code = """
+    load x1, 0x09000000
+    mov w2, #'a'
+    str w2, [x1]
+1:  mov x3, #1
+    hvc #0x101
+    b 1b
+"""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+print(cpu.now)
+vm.hvc(imm=0x101, handler=lambda cpu: None)
+vm.start()
+while not vm.console.any():
+    pass
+seen = set()
+while not seen & {0x4008_0010, 0x4008_0014, 0x4008_0018}:
+    state, core, pc, pstate = cpu.now
+    seen.add(pc)
+print(state in ("running", "ready", "python"), core in (None, 0, 1, 2, 3), pstate & 15)
+print(vm.console.printed(), vm.console.printed(0), vm.console.printed(1), vm.console.printed(99, 5))
+print(vm.console.read(), vm.console.read(), vm.console.printed(0, 1))
+vm.pause()
+print(cpu.now[:2], vm.cpu[0].now[2] == cpu.pc)
+cpu.pc = 0x4008_0000
+vm.run(100)  # attached
+print(vm.console.printed(0), vm.console.any())
+vm.close()
+try:
+    cpu.now
+except ValueError as e:
+    print(e)
+"""
+    said = run(each_target, code, script)
+    assert said == (
+        "('stopped', None, 1074266112, 965)\nTrue True 5\n"
+        "(1, b'a') (1, b'a') (1, b'') (1, b'a')\nb'a' None (1, b'a')\n"
+        "('stopped', None) True\na(2, b'aa') 0\nthe VM of this cpu has been closed\n"
+    ), said

@@ -153,6 +153,9 @@ class VCPU:
     """How many exits there were, {exception class: count}, interrupts under "irq"."""
     sp_el2: Final[int]
     """EL2's stack pointer at its last exit."""
+    now: Final[tuple[str, int | None, int, int]]
+    """Also while it runs: its state ("off", "stopped", "ready", "running", "idle", "python"), the core it is on, and PC and
+    PSTATE, of one that runs as they were at its last exit."""
     def reset(self, pc: int = 0, x0: int = 0, /) -> None:
         """Every register as after a reset: EL1h, interrupts masked, MMU off."""
     def translate(self, va: int, write: bool = False, el0: bool = False, /) -> tuple[int, int]:
@@ -214,6 +217,9 @@ class Console:
 
     def any(self) -> int:
         """How many bytes can be read now."""
+    def printed(self, at: int = 0, size: int = 2048, /) -> tuple[int, bytes]:
+        """Look at what the guest has printed, attached or not, without taking it from who reads it: where to go on, and up
+        to `size` bytes from the at-th on, or from the oldest of the last 16,384."""
     def read(self, size: int = -1, /) -> bytes | None:
         """What the guest has printed."""
     def readinto(self, buf: Any, size: int = ..., /) -> int | None:

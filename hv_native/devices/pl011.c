@@ -57,15 +57,14 @@ static void send_to_uart(uint8_t c) {
 }
 
 static void transmit(pl011_t *p, uint8_t c) {
-    if (p->attached) {
-        send_to_uart(c);
-        return;
-    }
-    if (p->tx_in - p->tx_out == TX_SIZE) {
-        p->tx_out++; // nobody reads: the oldest goes
-    }
     p->tx[p->tx_in % TX_SIZE] = c;
     p->tx_in++;
+    if (p->attached) {
+        p->tx_out = p->tx_in; // for pl011_printed() it is still there
+        send_to_uart(c);
+    } else if (p->tx_in - p->tx_out > TX_SIZE) {
+        p->tx_out++; // nobody reads: the oldest goes
+    }
 }
 
 static uint32_t pl011_read_data(pl011_t *p) {
@@ -308,6 +307,21 @@ size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len) {
     }
     wire_unlock_same(&p->wire, daif);
     return n;
+}
+
+uint32_t pl011_printed(vm_t *vm, uint32_t at, uint8_t *data, size_t *len) {
+    pl011_t *p = of(vm);
+    uint64_t daif = wire_lock(&p->wire);
+    if (p->tx_in - at > TX_SIZE) {
+        at = p->tx_in > TX_SIZE ? p->tx_in - TX_SIZE : 0;
+    }
+    size_t n = 0;
+    while (n < *len && at != p->tx_in) {
+        data[n++] = p->tx[at++ % TX_SIZE];
+    }
+    wire_unlock_same(&p->wire, daif);
+    *len = n;
+    return at;
 }
 
 // ---- Kept, and gone back to ---------------------------------------------------------------------

@@ -32,5 +32,8 @@ void pl011_untype(vm_t *vm);
 // Take what the guest has printed while it was not attached.
 size_t pl011_receive(vm_t *vm, uint8_t *data, size_t len);
 size_t pl011_waiting(const vm_t *vm);
+// Look at what the guest has printed, attached or not, from its at-th byte on or the oldest that is still there:
+// nothing is taken. Up to *len bytes, and how many; returns where to go on.
+uint32_t pl011_printed(vm_t *vm, uint32_t at, uint8_t *data, size_t *len);
 
 #endif

@@ -6,6 +6,7 @@
 #include "py/stream.h"
 #include "devices/pl011.h"
 #include "python/objects.h"
+#include "trap/numbers.h"
 #include "vm/vm.h"
 
 typedef struct {
@@ -57,6 +58,18 @@ static mp_obj_t console_any(mp_obj_t self) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(console_any_obj, console_any);
 
+// printed(at=0, size=2048) -> (where to go on, bytes): what others read stays theirs.
+static mp_obj_t console_printed(size_t n_args, const mp_obj_t *args) {
+    uint64_t at = n_args > 1 ? unbox_u64(args[1]) : 0, size = n_args > 2 ? unbox_u64(args[2]) : 2048;
+    vstr_t data;
+    vstr_init_len(&data, MIN(size, 16384));
+    vm_t *vm = console_vm(args[0]); // not before: a collection may close it
+    uint32_t next = pl011_printed(vm, (uint32_t)at, (uint8_t *)data.buf, &data.len);
+    mp_obj_t both[2] = { MP_OBJ_NEW_SMALL_INT(next), mp_obj_new_bytes_from_vstr(&data) };
+    return mp_obj_new_tuple(2, both);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(console_printed_obj, 1, 3, console_printed);
+
 static const mp_stream_p_t console_stream = {
     .read = console_read,
     .write = console_write,
@@ -65,6 +78,7 @@ static const mp_stream_p_t console_stream = {
 
 static const mp_rom_map_elem_t console_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_any), MP_ROM_PTR(&console_any_obj) },
+    { MP_ROM_QSTR(MP_QSTR_printed), MP_ROM_PTR(&console_printed_obj) },
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&mp_stream_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&mp_stream_readinto_obj) },
     { MP_ROM_QSTR(MP_QSTR_readline), MP_ROM_PTR(&mp_stream_unbuffered_readline_obj) },

@@ -357,6 +357,21 @@ static void pin(vcpu_t *v, mp_obj_t core) {
     vm_release(v->vm);
 }
 
+// (state, core or None, PC, PSTATE), also while it runs: then the registers are those of its last exit.
+static mp_obj_t now(const vcpu_t *v) {
+    static const qstr_short_t states[] = {
+        [VCPU_OFF] = MP_QSTR_off, [VCPU_STOPPED] = MP_QSTR_stopped, [VCPU_READY] = MP_QSTR_ready,
+        [VCPU_RUNNING] = MP_QSTR_running, [VCPU_IDLE] = MP_QSTR_idle, [VCPU_PYTHON] = MP_QSTR_python,
+    };
+    const pcpu_t *on = v->state == VCPU_RUNNING ? v->on : NULL;
+    const guest_regs_t *regs = v->regs;
+    mp_obj_t all[4] = {
+        MP_OBJ_NEW_QSTR(states[v->state]), on == NULL ? mp_const_none : MP_OBJ_NEW_SMALL_INT(on->id),
+        box_u64(regs->pc), box_u64(regs->pstate),
+    };
+    return mp_obj_new_tuple(MP_ARRAY_SIZE(all), all);
+}
+
 static mp_obj_t vcpu_load_attr(hv_vcpu_obj_t *o, vcpu_t *v, qstr attr) {
     switch (attr) {
         case MP_QSTR_pc:
@@ -423,6 +438,10 @@ static void vcpu_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     if (attr == MP_QSTR_exits) {
         if (dest[0] == MP_OBJ_NULL) {
             dest[0] = exits(hv_vcpu_get(self)); // also while it runs
+        }
+    } else if (attr == MP_QSTR_now) {
+        if (dest[0] == MP_OBJ_NULL) {
+            dest[0] = now(hv_vcpu_get(self)); // the same
         }
     } else if (attr == MP_QSTR_pin) {
         vcpu_t *v = hv_vcpu_get(self); // the same

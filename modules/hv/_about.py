@@ -149,6 +149,7 @@ exit\tIts last exit, always the newest.
 pin\tThe core it must run on; None: any. Also while it runs.
 exits\tHow many exits there were, {exception class: count}, interrupts under "irq".
 sp_el2\tEL2's stack pointer at its last exit.
+now\tAlso while it runs: its state ("off", "stopped", "ready", "running", "idle", "python"), the core it is on, and PC and PSTATE, of one that runs as they were at its last exit.
 reset(pc=0, x0=0)\tEvery register as after a reset: EL1h, interrupts masked, MMU off.
 translate(va, write=False, el0=False)\tThe IPA and the machine's address of a guest's address, by both stages. Fault when one refuses.
 inject(what, where)\tGive the guest an exception when it next runs: "undefined", "abort" or "fetch" (where: FAR_EL1), "svc" or "brk" (where: the immediate), "step", "breakpoint", "watchpoint" (FAR_EL1), "serror"; an int is ESR_EL1 as it is, of any class (where: FAR_EL1). Or "irq", an edge of interrupt `where`, 32 and up.
@@ -198,6 +199,7 @@ el2["HCR_EL2"] |= 1 << 26. ValueError, with the reason, for a bit that must stay
     """\
 Console\tvm.console
 The other end of a guest's PL011, a stream. Nothing blocks: None when there is nothing to read.\fany()\tHow many bytes can be read now.
+printed(at=0, size=2048)\tLook at what the guest has printed, attached or not, without taking it from who reads it: where to go on, and up to `size` bytes from the at-th on, or from the oldest of the last 16,384.
 read(size=-1)\tWhat the guest has printed.
 readinto(buf, size)\tThe same into a buffer; how many bytes.
 readline(size=-1)\tThe same up to the end of a line.
