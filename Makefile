@@ -16,6 +16,7 @@ COPY      ?= build/guests/hello.elf#    files `make run` puts on the target firs
 CONSOLE   ?= #           1: `make gdb` on the prompt's own line, which is back when gdb ends; so by itself if there is no other
 ELF       ?= build/guests/hello.elf#    what `make gdb` knows of the guest, and loads if there is none
 GUEST     ?= 6.1-cloud#  what `make linux` boots: 6.1, 6.1-cloud, 6.12 or 6.12-cloud
+LOOK      ?= #           options of `make look`: --headless, --port N
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
 WORKERS   ?= #           how many of the tests' files run at a time (pytest-xdist); what shares a served target fails so
 BENCH     ?= #           what `make bench` measures: --quick, or names of groups (default: all)
@@ -55,7 +56,7 @@ DTB = $(patsubst $(BOARDS)/%.dts,build/boards/%.dtb,$(wildcard $(BOARDS)/$(BOARD
 BOARD_TARGET = $(MACHINE) -kernel $(NAME).bin $(if $(ROM),-initrd build/rom.romfs) $(DTB:%=-dtb %)
 TARGET = $(QEMU) $(if $(MACHINE),$(BOARD_TARGET),$(VIRT) -kernel $(KERNEL) $(DISK_ARGS) $(NET_ARGS)) -nic none $(QEMU_ARGS)
 
-.PHONY: all setup run linux repl serve gdb stop debug test test-long test-upstream bench fuzz check format dist pictures clean distclean help
+.PHONY: all setup run linux repl serve look gdb stop debug test test-long test-upstream bench fuzz check format dist pictures clean distclean help
 .PHONY: ready command image
 
 all: setup ## build hypervisor.elf and hypervisor.bin
@@ -90,6 +91,10 @@ repl: ready ## the target's REPL alone
 
 serve: ready ## QEMU in the background; prints the pty for mpremote, also in build/pty
 	@$(ELAPID) serve -- $(TARGET)
+
+look: ready ## the machine as a page, in a browser: a guest launched, its exits, its console, and >>>
+	@python3 tools/look_assets.py
+	@$(ELAPID) look $(LOOK) -- $(TARGET)
 
 command: ready ## QEMU's command line
 	@echo $(TARGET)
@@ -139,7 +144,7 @@ dist: all ## dist/: the image, a wheel of elapid that runs it, stubs, checksums
 	@$(PY) tools/dist.py
 
 pictures: all ## draw docs/pictures anew from a real Linux boot
-	$(PY) -m pytest tests/test_pictures.py
+	$(PY) -m pytest tests/test_pictures.py tests/test_look.py
 	cp build/pictures/*.svg docs/pictures/
 
 clean: ## remove what was built; downloads and MicroPython's source stay

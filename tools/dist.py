@@ -12,6 +12,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import look_assets
 from elapid import __version__
 from elapid.say import Stop, say
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 STAGE = ROOT / "build" / "dist"
 IMAGES = ("hypervisor.bin", "hypervisor.elf")
+GUEST = ROOT / "build" / "guests" / "pulse.elf"  # what `elapid look` begins with
 
 
 def wheel():
@@ -27,14 +29,15 @@ def wheel():
     shutil.copytree(
         ROOT / "tools/elapid",
         STAGE / "tools/elapid",
-        ignore=shutil.ignore_patterns("__pycache__", "data"),
+        ignore=shutil.ignore_patterns("__pycache__", "data", "lib"),
     )
+    shutil.copytree(look_assets.INTO, STAGE / "tools/elapid/look/static/lib")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, STAGE)
     data = STAGE / "tools/elapid/data"
     data.mkdir()
-    for name in IMAGES:
-        shutil.copy(ROOT / name, data)
+    for path in (*[ROOT / name for name in IMAGES], GUEST):
+        shutil.copy(path, data)
     command = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "wheel"]
     command += ["--no-deps", "--no-build-isolation", "--wheel-dir", DIST, STAGE]
     done = subprocess.run(
@@ -65,6 +68,8 @@ def stubs():
 
 
 def main():
+    if not look_assets.ready():
+        look_assets.fetch()
     shutil.rmtree(DIST, ignore_errors=True)
     DIST.mkdir()
     for name in IMAGES:

@@ -10,24 +10,54 @@ import tomllib
 
 from elapid.say import Stop, say
 
+LOOK = "requirements-look.txt"
+
 
 def ready(root):
-    """True when .venv holds exactly what requirements.txt and pyproject.toml ask for."""
+    """True when .venv holds exactly what requirements.txt, pyproject.toml and requirements-look.txt ask for."""
+    return _all_ready(root) and _look_ready(root)
+
+
+def _read(path):
     try:
-        installed = (root / ".venv" / "holds.txt").read_text()
+        return path.read_text()
     except OSError:
-        return False
+        return None
+
+
+def _all_ready(root):
     python = root / ".venv" / "bin" / "python"  # a dangling link once the system's Python moved on
-    return python.exists() and installed == _asked(root)
+    return python.exists() and _read(root / ".venv" / "holds.txt") == _asked(root)
+
+
+def _look_ready(root):
+    """The same of requirements-look.txt, which is apart: where it is new nothing else is installed anew."""
+    return _read(root / ".venv" / "holds-look.txt") == _read(root / LOOK)
 
 
 def _asked(root):
     """What is asked for, as text. The package itself is used where it is: only its description is installed."""
     package = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    package.get("optional-dependencies", {}).pop("look", None)  # is apart
     return (root / "requirements.txt").read_text() + json.dumps(package, indent=1) + "\n"
 
 
 def install(root):
+    if not _all_ready(root):
+        _install_all(root)
+    if not _look_ready(root):
+        pip = [
+            root / ".venv" / "bin" / "python",
+            "-m",
+            "pip",
+            "-qq",
+            "--disable-pip-version-check",
+        ]
+        _run([*pip, "install", "-r", root / LOOK], f"pip cannot install {LOOK}")
+        shutil.copy(root / LOOK, root / ".venv" / "holds-look.txt")
+
+
+def _install_all(root):
     venv = root / ".venv"
     say("installing the Python tools of requirements.txt, and elapid, into .venv")
     shutil.rmtree(venv, ignore_errors=True)

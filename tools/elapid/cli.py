@@ -56,6 +56,14 @@ def _debug(args: argparse.Namespace) -> int:
     return background.debug([args.gdb, elf, "-ex", target, *args.options], _machine(args))
 
 
+def _look(args: argparse.Namespace) -> int:
+    try:
+        from .look.launch import look
+    except ImportError:
+        raise Stop("aiohttp is not installed: pip install aiohttp") from None
+    return look(_machine(args), args.port, args.headless)
+
+
 def _map(args: argparse.Namespace) -> int:
     from . import draw
     from .connection import connect
@@ -177,6 +185,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("repl", _repl, "a fresh target's REPL alone (Ctrl-A X ends)")
     add("serve", _serve, "a target in the background; prints the pty for mpremote")
+    look = add(
+        "look", _look, "the machine as a page, in a browser: of `elapid serve`, or a new one"
+    )
+    look.add_argument("--port", type=int, default=0, metavar="N", help="of 127.0.0.1 (a free one)")
+    look.add_argument("--headless", action="store_true", help="only print the page's address")
     add("stop", _stop, "end what `elapid serve` started", False)
     for name, does, what in (
         ("gdb", _gdb, "gdb on the VM `vm` of `elapid serve`, or on ELF in a new one"),

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: MIT
+"""elapid look in a real browser, as a person has it: clicks, keys, and what is to be seen."""
+
+import base64
+import contextlib
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.parse
+
+import pytest
+from browser import chromium
+from harness import ROOT
+
+PICTURES = ROOT / "build/pictures"
+WAIT = 120_000  # ms, of a loaded machine
+
+
+class Look:
+    """`elapid look` in a process of its own, and pages of it."""
+
+    def __init__(self, browser, folder, *words):
+        self.browser = browser
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "elapid", "look", "--headless", *words],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"ELAPID_STATE": str(folder)},
+        )
+        said = ""
+        while not (found := re.search(r"the page is (\S+)", said)):
+            fresh = self.process.stdout.readline()
+            assert fresh, said
+            said += fresh
+        self.address = found[1]
+
+    @contextlib.contextmanager
+    def page(self, **options):
+        context = self.browser.new_context(viewport={"width": 1280, "height": 800}, **options)
+        context.set_default_timeout(WAIT)
+        page, errors = context.new_page(), []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and errors.append(said.text))
+        page.goto(self.address)
+        yield page
+        context.close()
+        assert not errors, errors
+
+    def close(self):
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(60) == 0
+        self.process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def look(image, browser, tmp_path_factory):
+    subprocess.run([sys.executable, ROOT / "tools/look_assets.py"], check=True, timeout=300)
+    look = Look(browser, tmp_path_factory.mktemp("state"), "--smp", "2")
+    yield look
+    look.close()
+
+
+@pytest.fixture
+def page(look):
+    with look.page() as page:
+        yield page
+
+
+def prompt(page):
+    """The terminal's lines, as a screen reader has them."""
+    return page.locator('[data-tab="repl"] .xterm-accessibility-tree')
+
+
+def until(page, text, place='[data-tab="repl"] .xterm-accessibility-tree'):
+    """Waits for text, a pattern, in what a locator finds."""
+    page.wait_for_function(
+        "([place, text]) => new RegExp(text).test(document.querySelector(place)?.innerText ?? '')",
+        arg=[place, text],
+        timeout=WAIT,
+    )
+
+
+def typed(page, line, answer):
+    page.locator('[data-tab="repl"].screen textarea').focus()
+    page.keyboard.type(line)
+    page.keyboard.press("Enter")
+    until(page, answer)
+
+
+def picture(page, name):
+    """Into build/pictures, from where `make pictures` copies it to docs: what git has is text."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    data = base64.b64encode(page.screenshot()).decode()
+    (PICTURES / f"{name}.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1280 800" width="1280" height="800">\n'
+        f'<image width="1280" height="800" href="data:image/png;base64,{data}"/>\n</svg>\n'
+    )
+
+
+def click(page, code):
+    """The button that types this."""
+    page.locator(f"button[data-type='{code}']").first.click()
+
+
+def number(page, place):
+    return int(page.locator(place).inner_text().replace(",", ""))
+
+
+def test_a_guest_runs_with_nothing_typed(page):
+    """From the first view: the picture moves, exits rise, and two clicks lead to where they come from."""
+    page.wait_for_selector("section.vm.runs .cpu >> nth=1")
+    until(page, r"vm\.start\(\)\s+>>>")
+    until(page, r"\w+(\+0x\w+)?", ".cpu code.pc")
+    place = '[data-exits="HVC"]'
+    page.wait_for_selector(place)
+    before = number(page, place)
+    page.wait_for_function(
+        "([at, n]) => Number(document.querySelector(at).innerText.replace(/,/g, '')) > n",
+        arg=[place, before + 50],
+    )
+    assert page.locator("#chart canvas").bounding_box()["height"] > 100
+    picture(page, "look")
+    page.locator("section.vm").get_by_role("button", name="hot addresses").click()
+    page.locator("#panel").get_by_role("button", name="Count").click()
+    until(page, r"hvc[^\n]*0x4008\w+\s+\d", "#panel table")
+    until(page, r'counts1 = vm\.count\("exit irq"\)')  # the click's Python, at the prompt
+
+
+def test_the_prompt_and_a_console(page):
+    typed(page, "6 * 7", r"\n\s*42\s*\n")
+    # MicroPython's own line editor takes ASCII only.
+    typed(page, r"print('\u00e4\u20ac\U0001f40d')", "\n\\s*\u00e4\u20ac\U0001f40d")
+    page.get_by_role("tab", name="pulse").click()
+    until(page, r"beat \d+, sensor says 2\d", ".screen:not([hidden]) .xterm-accessibility-tree")
+    page.keyboard.press("Alt+1")
+    page.wait_for_selector('.screen[data-tab="repl"]:not([hidden])')
+
+
+def test_a_breakpoint_by_clicks(page):
+    page.locator("section.vm").get_by_role("button", name="hot addresses").click()
+    until(page, "break|Count", "#panel")
+    if page.locator("button[data-type*='.count(\"exit']").count():
+        page.locator("button[data-type*='.count(\"exit']").click()
+    page.locator("#panel tr", has_text="read_sensor").get_by_role("button", name="break").click()
+    page.wait_for_selector("section.vm.stopped")
+    until(page, r"read_sensor", ".cpu code.pc")
+    page.keyboard.press("Alt+b")
+    until(page, r"read_sensor\S*\s+1\b", "#panel")
+    click(page, "vm.breaks()[0].remove()")
+    page.wait_for_selector("#panel form")
+    click(page, "vm.start()")
+    page.wait_for_selector("section.vm.runs")
+    page.locator("#panel input").fill("report")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("section.vm.stopped")
+    click(page, "vm.breaks()[0].remove()")
+    until(page, "No breakpoints", "#panel")
+
+
+def test_back_in_time(page):
+    page.wait_for_selector("section.vm")
+    if page.locator("section.vm.runs").count():
+        click(page, "vm.pause()")
+    page.get_by_role("tab", name="Time").click()
+    click(page, "s1 = vm.snapshot()")
+    page.wait_for_selector("button[data-type='vm.back(s1)']")
+    typed(page, "there = vm.cpu[0].pc, vm.cpu[0].x[0]; vm.cpu[0].x[0] = 7", ">>>")
+    click(page, "vm.start()")
+    page.wait_for_selector("section.vm.runs")
+    click(page, "vm.back(s1)")
+    click(page, "vm.pause()")
+    page.wait_for_selector("section.vm.stopped")
+    click(page, "vm.back(s1)")
+    typed(page, "(vm.cpu[0].pc, vm.cpu[0].x[0]) == there, 'then'", r"True, 'then'")
+    click(page, "s1.drop()")
+    page.wait_for_selector("button[data-type='s1 = vm.snapshot()']")
+    click(page, "vm.start()")
+
+
+def test_two_pages(page, look):
+    typed(page, "'one'", "'one'")
+    with look.page(color_scheme="dark") as other:
+        until(other, "'one'")  # what was said before it was opened
+        typed(other, "'two'", "'two'")
+        until(page, "'two'")
+        dark = other.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert dark != page.evaluate("getComputedStyle(document.body).backgroundColor")
+    typed(page, "'three'", "'three'")  # and it is closed
+
+
+def test_only_for_who_has_the_address(look):
+    """No token, another's origin, another name for the host (DNS rebinding): nothing."""
+    url = urllib.parse.urlsplit(look.address)
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13"}
+    upgrade["Sec-WebSocket-Key"] = "AAAAAAAAAAAAAAAAAAAAAA=="
+
+    def status(path, **headers):
+        line = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+        line.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+        return line.getresponse().status
+
+    assert status(url.path) == 200
+    for path in ("/", "/live", "/static/look.js", "/" + "x" * 32 + "/", url.path[:-2] + "/"):
+        assert status(path) == 403, path
+    assert status(url.path, Host="evil.example") == 403
+    assert status(url.path, Origin="http://evil.example") == 403
+    own = f"http://{url.netloc}"
+    assert status(url.path + "live", Origin=own, **upgrade) == 101
+    assert status(url.path + "live", Origin="http://evil.example", **upgrade) == 403
+    assert status(url.path + "live", Origin="null", **upgrade) == 403
+    assert status(url.path + "live", **upgrade) == 403
+    assert status(url.path + "../../etc/passwd") in (403, 404)
+
+
+def test_a_target_that_is_reset_or_ends(page):
+    """A soft reset, and a machine that is switched off: the page says so, and goes on."""
+    page.wait_for_selector("section.vm")
+    page.locator('[data-tab="repl"].screen textarea').focus()
+    page.keyboard.press("Control+d")
+    until(page, "soft reboot")
+    page.wait_for_selector("text=No VM at the prompt")
+    typed(page, "import hv; mine = hv.VM('mine', ram='1M')", ">>>")
+    page.get_by_role("tab", name="mine").wait_for()
+    typed(page, "hv.poweroff()", "hv")
+    page.wait_for_selector("#restart:visible")
+    page.locator("#restart").click()
+    page.wait_for_selector("section.vm.runs")
+    until(page, r"vm\.start\(\)\s+>>>")

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: MIT
+"""elapid look's web server: one target, any number of pages of it.
+
+It listens on the loopback address only. Whoever has the page has the prompt: the address has a token that nobody can guess,
+and a page of another origin gets nothing, whatever it asks (Host and Origin are looked at).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hmac
+import json
+import secrets
+import time
+import webbrowser
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from ..image import IN_SOURCE, SOURCE
+from ..say import Stop, say
+from . import views
+from .machine import Machine
+from .model import Model, Vm
+
+STATIC = Path(__file__).with_name("static")
+PERIOD = 0.25
+# Of the npm registry: fetched by make (tools/look_assets.py), and in the wheel.
+LIBRARIES = ("xterm.js", "xterm.css", "addon-fit.js", "uPlot.iife.min.js", "uPlot.min.css")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+
+
+def libraries() -> Path:
+    """The folder of xterm.js and uPlot."""
+    folder = SOURCE / "build" / "look" if IN_SOURCE else STATIC / "lib"
+    missing = [name for name in LIBRARIES if not (folder / name).is_file()]
+    if missing:
+        raise Stop(f"{folder} has no {missing[0]}: `make look` fetches what the page needs")
+    return folder
+
+
+class Page:
+    """One browser's view: what it shows is its own."""
+
+    def __init__(self, socket: web.WebSocketResponse):
+        self.socket = socket
+        self.panel = "exits"
+        self.vm: int | None = None
+        self.shown: dict[str, str] = {}
+        self.charted: tuple[int | None, float] = (None, 0)
+
+    async def send(self, **what: Any) -> None:
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            await self.socket.send_str(json.dumps(what))
+
+    async def show(self, place: str, html: str) -> None:
+        """Sends a piece of the page, if it is not what is there."""
+        if self.shown.get(place) != html:
+            self.shown[place] = html
+            await self.send(k="html", at=place, html=html)
+
+    def term(self, tab: str, data: bytes) -> None:
+        asyncio.ensure_future(self.send(k="term", tab=tab, data=base64.b64encode(data).decode()))
+
+
+class Server:
+    """The pages of a machine. token: the first part of all paths; launch: lines typed when
+    no VM is there, {path} in them guest's on the target."""
+
+    def __init__(self, machine: Machine, guest: Path | None, launch: Sequence[str], port: int = 0):
+        self.machine, self.guest, self.launch, self.port = machine, guest, launch, port
+        self.token = secrets.token_urlsafe(24)
+        self.model = Model()
+        self.pages: list[Page] = []
+        self.updates = 0
+        machine.hear = lambda data: self.to_all("repl", data)
+        machine.changed = self.changed
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{self.token}/"
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[self.guard])
+        app.add_routes(
+            [
+                web.get("/{token}/", self.index),
+                web.get("/{token}/live", self.live),
+                web.static("/" + self.token + "/static", STATIC),
+                web.static("/" + self.token + "/lib", libraries()),
+            ]
+        )
+        app.cleanup_ctx.append(self.running)
+        return app
+
+    @web.middleware
+    async def guard(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Nothing for who has not the token, nor for a page of another origin (DNS rebinding has another Host)."""
+        hosts = {f"127.0.0.1:{self.port}", f"localhost:{self.port}"}
+        host, origin = request.headers.get("Host", ""), request.headers.get("Origin")
+        token = request.path.split("/")[1]
+        good = hmac.compare_digest(token.encode(), self.token.encode())
+        if host not in hosts or origin not in (None, f"http://{host}") or not good:
+            raise web.HTTPForbidden(
+                text="elapid: the page's address is what `elapid look` printed\n"
+            )
+        response = await handler(request)
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+
+    async def index(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text=(STATIC / "index.html").read_text(), content_type="text/html")
+
+    # -- The machine
+
+    async def running(self, app: web.Application) -> Any:
+        task = asyncio.create_task(self.go_on())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        self.machine.close()
+
+    async def go_on(self) -> None:
+        """Starts the machine, launches a guest where none is, and asks four times a second while somebody looks."""
+        await self.machine.start()
+        await self.begin()
+        while True:
+            began = time.monotonic()
+            if self.pages and self.machine.ready:
+                await self.update()
+            took = time.monotonic() - began
+            await asyncio.sleep(max(0.02, PERIOD - took))
+
+    async def begin(self) -> None:
+        if not self.machine.ready:
+            return
+        answer = await self.machine.ask("state", {})
+        if answer and not answer["vms"] and self.guest:
+            path = await self.machine.put(self.guest)
+            for line in self.launch:
+                await self.machine.type_line(line.format(path=path))
+
+    async def update(self) -> None:
+        answer = await self.machine.ask("state", self.model.question())
+        if answer is None:
+            return
+        self.updates += 1
+        for key, fresh in self.model.take(answer).items():
+            if fresh:
+                self.to_all(str(key), fresh)
+        for page in list(self.pages):
+            await self.refresh(page)
+
+    def changed(self) -> None:
+        if self.machine.status == "off":
+            self.model = Model()
+        for page in self.pages:
+            asyncio.ensure_future(self.refresh(page))
+
+    def to_all(self, tab: str, data: bytes) -> None:
+        for page in self.pages:
+            page.term(tab, data)
+
+    # -- Pages
+
+    async def refresh(self, page: Page) -> None:
+        machine, model = self.machine, self.model
+        vm = model.vm(page.vm)
+        await page.show("status", machine.status + (f": {machine.why}" if machine.why else ""))
+        tabs = [["repl", ">>>"]] + [[str(each.key), each.name] for each in model.vms.values()]
+        await page.show("tabs", json.dumps(tabs))
+        await page.show("picture", views.picture(model, vm, machine.status))
+        await page.show("panel", json.dumps([page.panel, await self.panel(page, vm)]))
+        await self.chart(page, vm)
+
+    async def panel(self, page: Page, vm: Vm | None) -> str:
+        if page.panel == "hot":
+            return await self.hot(vm)
+        return {"exits": views.exits, "breaks": views.breaks, "time": views.time}[page.panel](vm)
+
+    async def hot(self, vm: Vm | None) -> str:
+        count = vm.counts[-1] if vm and vm.counts else None
+        rows, why = None, ""
+        if vm and count:
+            try:
+                rows = await self.machine.ask("counts", vm.key, count)
+            except LookupError as error:
+                why = str(error)
+        return views.hot(vm, count, rows, why)
+
+    async def chart(self, page: Page, vm: Vm | None) -> None:
+        """The points that this page has not got yet."""
+        key = vm.key if vm else None
+        since = page.charted[1] if page.charted[0] == key else -1.0
+        fresh = [point for point in (vm.rates if vm else ()) if point[0] > since]
+        if fresh or key != page.charted[0]:
+            await page.send(k="rates", anew=page.charted[0] != key, points=fresh)
+            page.charted = key, fresh[-1][0] if fresh else -1.0
+
+    async def live(self, request: web.Request) -> web.StreamResponse:
+        if "Origin" not in request.headers:  # a browser always says
+            raise web.HTTPForbidden(text="elapid: no Origin\n")
+        socket = web.WebSocketResponse(heartbeat=20, max_msg_size=1 << 24)
+        await socket.prepare(request)
+        page = Page(socket)
+        page.term("repl", bytes(self.machine.screen))
+        for vm in self.model.vms.values():
+            page.term(str(vm.key), bytes(vm.said))
+        self.pages.append(page)
+        try:
+            await self.refresh(page)
+            async for message in socket:
+                if message.type == WSMsgType.TEXT:
+                    await self.said(page, json.loads(message.data))
+        finally:
+            self.pages.remove(page)
+        return socket
+
+    async def said(self, page: Page, what: dict[str, Any]) -> None:
+        kind = what.get("k")
+        if kind == "key":
+            await self.key(str(what["tab"]), str(what["data"]).encode())
+        elif kind == "type":
+            if not await self.machine.type_line(str(what["code"]), 1):
+                await page.send(
+                    k="note", text="The prompt is not free: finish its line, or Ctrl-C there."
+                )
+        elif kind == "view":
+            if what.get("panel") in views.PANELS:
+                page.panel = what["panel"]
+            if what.get("vm"):
+                page.vm = int(what["vm"])
+            await self.refresh(page)
+        elif kind == "restart" and self.machine.status == "off":
+            self.machine.screen.clear()
+            await self.machine.start()
+            await self.begin()
+
+    async def key(self, tab: str, data: bytes) -> None:
+        """Typed at the prompt, or at a guest's console."""
+        if tab == "repl":
+            self.machine.type(data)
+            return
+        with contextlib.suppress(LookupError):
+            while data:
+                taken = await self.machine.ask("type", int(tab), list(data[:1024]))
+                if taken is None:
+                    return
+                data = data[taken:]
+                await asyncio.sleep(0 if taken else PERIOD)
+
+
+async def serve(server: Server, headless: bool) -> None:
+    runner = web.AppRunner(server.application(), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", server.port)
+    await site.start()
+    server.port = runner.addresses[0][1]
+    say(f"the page is {server.address}")
+    if not headless:
+        await asyncio.to_thread(webbrowser.open, server.address)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await runner.cleanup()
