@@ -11,7 +11,12 @@ const el = (id) => document.getElementById(id);
 const screens = new Map(); // by tab
 let socket, panel = "exits", tab = "repl", chart, points = [], classes = [];
 
-const send = (what) => socket.readyState === 1 && socket.send(JSON.stringify(what));
+// What is typed before the first connection stands is sent when it does.
+let early = [];
+function send(what) {
+  if (socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(what));
+  else early?.push(what);
+}
 
 // ---- Terminals
 
@@ -129,7 +134,11 @@ function note(text) {
 
 function connect() {
   socket = new WebSocket(new URL("live", location.href.replace(/^http/, "ws")));
-  socket.onopen = () => restart(screens.keys()); // all that was said comes again
+  socket.onopen = () => {
+    restart(screens.keys()); // all that was said comes again
+    early?.forEach(send);
+    early = null;
+  };
   socket.onmessage = ({ data }) => {
     const what = JSON.parse(data);
     if (what.k === "term") screen(what.tab).terminal.write(Uint8Array.from(atob(what.data), (c) => c.charCodeAt(0)));
