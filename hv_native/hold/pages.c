@@ -331,28 +331,41 @@ void pages_at(vm_t *vm, snapshot_t *s) {
 // RAM is about to be, and has been, written as a device would: below what is planted there.
 static void put_page(vm_t *vm, uint64_t ipa, uint8_t *host, const uint8_t *page) {
     copy_page_to_guest(host, page);
-    if (UNLIKELY(vm->breaks != NULL)) {
+    if (UNLIKELY(vm->breaks != NULL) && rights_taken(vm, RIGHTS_BREAK, ipa) != 0) {
         trap_insight->written(vm, ipa, PAGE_SIZE);
     }
 }
 
-void pages_undo(vm_t *vm) {
+static void put_chunk(vm_t *vm, const chunk_t *c, const ram_t *r, uint64_t offset) {
+    EACH_PAGE(c, w, m, i) {
+        put_page(vm, r->ipa + offset + i * PAGE_SIZE, r->host + offset + i * PAGE_SIZE, c->page[i]);
+    }
+}
+
+static void undo(vm_t *vm, bool note_anew) {
     hold_t *h = vm->hold;
     for (unsigned chunk = 0; chunk < h->chunks; chunk++) {
         chunk_t *c = &h->at->chunk[chunk];
         if (c->page == NULL) {
             continue;
         }
-        uint64_t daif = spin_lock_irq(&vm->lock), ipa, offset;
+        uint64_t daif = spin_lock_irq(&vm->lock), offset;
         const ram_t *r = ram_of_chunk(vm, chunk, &offset);
-        EACH_PAGE(c, w, m, i) {
-            ipa = r->ipa + offset + i * PAGE_SIZE;
-            put_page(vm, ipa, r->host + offset + i * PAGE_SIZE, c->page[i]);
+        put_chunk(vm, c, r, offset);
+        if (note_anew) {
+            rights_pages(vm, RIGHTS_DIRTY, r->ipa + offset, c->written, S2_WRITE);
+            memset(c->written, 0, sizeof(c->written));
         }
-        rights_pages(vm, RIGHTS_DIRTY, r->ipa + offset, c->written, S2_WRITE);
         spin_unlock_irq(&vm->lock, daif);
-        memset(c->written, 0, sizeof(c->written));
     }
+}
+
+void pages_undo(vm_t *vm) {
+    undo(vm, true);
+}
+
+void pages_again(vm_t *vm) {
+    undo(vm, false);
 }
 
 void pages_move(vm_t *vm, snapshot_t *s) {

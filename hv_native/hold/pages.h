@@ -38,6 +38,7 @@ typedef struct hold {
     uint64_t pages, quota;  // kept; at most so many
     uint8_t *spare;     // pages at hand, each with the next one in its first word
     uint32_t ids;
+    struct fuzz *fuzz;  // who goes back to one of them all the time (fuzz.h), or NULL
     bool full;          // there was no memory for what a device was to write over: nothing can be gone back to
 } hold_t;
 
@@ -49,6 +50,7 @@ void pages_end(vm_t *vm);               // there is none any more
 void pages_at(vm_t *vm, snapshot_t *s);
 // RAM is again what it was at h->at; then, at s, which is next to it.
 void pages_undo(vm_t *vm);
+void pages_again(vm_t *vm);             // the first, and what has been written may be written from now on without that being noted anew
 void pages_move(vm_t *vm, snapshot_t *s);
 // s is not wanted: free its pages, or, if there is one behind it, leave it what that needs.
 void pages_free(hold_t *h, snapshot_t *s);

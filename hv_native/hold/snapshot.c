@@ -10,6 +10,7 @@
 #include "irq/timer.h"
 #include "memory/entry.h"
 #include "memory/native.h"
+#include "trap/el1trap.h"
 #include "vcpu/pmu.h"
 #include "vcpu/vcpu.h"
 #include "vcpu/vcpu_save.h"
@@ -161,6 +162,15 @@ bool snapshot_back(vm_t *vm, snapshot_t *s, vcpu_t *v, bool guest_clock) {
     load_state(vm, &s->state, v);
     load_again(v);
     return true;
+}
+
+void snapshot_again(vm_t *vm, snapshot_t *s) {
+    unload(vm, NULL);
+    pages_again(vm);
+    icache_invalidate();
+    el1_rearm(vm);
+    s->state.guest_clock = true;
+    load_state(vm, &s->state, NULL);
 }
 
 // ---- Dropping -----------------------------------------------------------------------------------

@@ -10,6 +10,8 @@
 snapshot_t *snapshot_take(vm_t *vm, vcpu_t *v);     // NULL: no memory
 // False: it cannot be gone back to: see h->full, or the VM has got more memory since.
 bool snapshot_back(vm_t *vm, snapshot_t *s, vcpu_t *v, bool guest_clock);
+// As above, where the VM is at s and its vCPUs do not run: the pages that it has written it may go on to write.
+void snapshot_again(vm_t *vm, snapshot_t *s);
 void snapshot_drop(vm_t *vm, snapshot_t *s);
 // All of them: before the VM's memory goes.
 void snapshots_free(vm_t *vm);

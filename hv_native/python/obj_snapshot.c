@@ -4,6 +4,7 @@
 #include "py/gc.h"
 #include "py/runtime.h"
 #include "core/arch.h"
+#include "hold/fuzz.h"
 #include "hold/pack.h"
 #include "hold/snapshot.h"
 #include "python/boot_core.h"
@@ -96,6 +97,9 @@ static mp_obj_t drop(vm_t *vm, mp_obj_t id) {
         s = s->next;
     }
     if (s != NULL && !s->dropped) {
+        if (fuzz_of(vm) != NULL && fuzz_of(vm)->s == s) {
+            mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("a fuzzer goes back to this snapshot: close() it first"));
+        }
         vm_hold(vm);
         snapshot_drop(vm, s);
         vm_release(vm);

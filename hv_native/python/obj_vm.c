@@ -14,6 +14,7 @@
 #include "devices/flash.h"
 #include "devices/machine.h"
 #include "devices/pl011.h"
+#include "hold/fuzz.h"
 #include "hold/snapshot.h"
 #include "irq/timer.h"
 #include "memory/lent.h"
@@ -127,6 +128,7 @@ void hv_vm_destroy(hv_vm_obj_t *o) {
     mp_obj_list_t *handlers = MP_OBJ_TO_PTR(o->handlers); // with devices, and with those their memory
     memset(handlers->items, 0, handlers->len * sizeof(mp_obj_t));
     handlers->len = 0;
+    fuzz_free(o->vm);
     snapshots_free(o->vm);
     uint64_t daif = irq_save(); // a timer may know it
     vm_destroy(o->vm);
@@ -572,6 +574,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_trace), MP_ROM_PTR(&hv_vm_trace_obj) },
     { MP_ROM_QSTR(MP_QSTR_watch), MP_ROM_PTR(&hv_vm_watch_obj) },
     { MP_ROM_QSTR(MP_QSTR_hold), MP_ROM_PTR(&hv_vm_snapshots_obj) },
+    { MP_ROM_QSTR(MP_QSTR_fuzz), MP_ROM_PTR(&hv_vm_fuzz_obj) },
     { MP_ROM_QSTR(MP_QSTR_virtio), MP_ROM_PTR(&hv_vm_virtio_obj) },
     { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&vm_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_debug), MP_ROM_PTR(&vm_debug_obj) },

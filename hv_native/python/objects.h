@@ -64,6 +64,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_breakpoint_obj); // obj_break.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_ipa_of_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj);    // obj_snapshot.c
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_fuzz_obj);   // obj_fuzz.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj); // obj_virtio.c
 // Methods of _hv.VCPU that have.
 MP_DECLARE_CONST_FUN_OBJ_3(hv_vcpu_read_obj);           // vcpu_memory.c

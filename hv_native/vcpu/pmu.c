@@ -172,6 +172,36 @@ void pmu_leave(vcpu_t *v) {
     update_line(v);
 }
 
+#define INST_RETIRED 8u
+
+int pmu_count_guests(void) {
+    uint64_t free = has_pmu() && (READ_SYSREG(pmceid0_el0) >> INST_RETIRED & 1) ? there_are() & ~CYCLES & ~READ_SYSREG(pmcntenset_el0) : 0;
+    if (free == 0) {
+        return -1;
+    }
+    int n = 63 - __builtin_clzll(free);
+    load_counter((unsigned)n, INST_RETIRED, 0); // not at EL2: NSH is 0
+    WRITE_SYSREG(pmcntenset_el0, BIT(n));
+    WRITE_SYSREG(pmcr_el0, READ_SYSREG(pmcr_el0) | PMCR_E);
+    isb();
+    return n;
+}
+
+uint32_t pmu_counted(int n) {
+    isb();
+    return n < 0 ? 0 : (uint32_t)live_counter((unsigned)n);
+}
+
+void pmu_count_end(int n) {
+    if (n >= 0) {
+        WRITE_SYSREG(pmcntenclr_el0, BIT(n));
+        if (READ_SYSREG(pmcntenset_el0) == 0) {
+            WRITE_SYSREG(pmcr_el0, READ_SYSREG(pmcr_el0) & ~PMCR_E);
+        }
+        isb();
+    }
+}
+
 void pmu_init_core(void) {
     if (has_pmu()) {
         WRITE_SYSREG(pmcr_el0, 0);

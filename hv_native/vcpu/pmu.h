@@ -17,6 +17,12 @@ bool pmu_in_use(const vcpu_t *v);
 void pmu_enter(vcpu_t *v);      // v is about to run here; again is no harm
 void pmu_leave(vcpu_t *v);
 
+// EL2 counts what is executed at EL1 and EL0 on this core, in a counter that nobody has: which, or -1 where there is none or
+// the core does not count instructions. What it has come to; and it is given back.
+int pmu_count_guests(void);
+uint32_t pmu_counted(int n);
+void pmu_count_end(int n);
+
 // The guest's access to one of these registers. False: it is none of them. On a write v has been left (pmu_leave).
 bool pmu_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 // What PMUSERENR_EL0 lets EL0 do.

@@ -32,6 +32,7 @@ from . import elf as elf
 from . import event as event
 from . import fdt as fdt
 from . import fork as fork
+from . import fuzz as fuzz
 from . import gdbengine as gdbengine
 from . import gdbstub as gdbstub
 from . import history as history

@@ -133,6 +133,21 @@ class VM(Traps):
         vm.back(ms=). When memory runs out the oldest go. Returns an hv.history.History; the one before ends."""
     def core(self, path: str) -> int:
         """Write an ELF core of the VM, which gdb opens, and return its size. It is paused for that. Ctrl-C leaves nothing."""
+    def fuzz(self, at: int | str | None=None, put: Any=None, until: Any=('ret',), *, crash: Any=(), faults: bool=True, cover: str | None='map', map: Any=None, seed: int=1, max: int=1024, ms: int=1000, instructions: int=10000000, oracle: Any=None, quota: int | str='16M', cpu: int=0) -> Any:
+        """A fuzzer, hv.fuzz.Fuzz: vCPU `cpu` is run from one place again and again, each time with another input; the other
+        vCPUs stand still. The VM runs to `at`, a symbol or an address (None: it stays where it is), and a snapshot is made.
+
+        put: where inputs go. An address or symbol, or a register, "x0", that holds it; with the length, a pair:
+        ("x0", "x1"). Or f(cpu, data), called in each round, which is slower. max: bytes of an input, at most.
+        until: where rounds end: "ret" is the return of the function at `at`, others are symbols and addresses; of these
+        "panic", "abort" and the like are crashes. crash: more places that are. faults: so are exceptions that the guest
+        takes at its own vectors, but system calls and interrupts.
+        cover="map": the guest counts its edges in an array of bytes, as compilers have it; map= is its symbol, or (address,
+        size). None: every input is as good as any other.
+        A round that takes more than so many `instructions` at EL1 and EL0, where the core counts them, or ms= is a hang.
+        oracle: f(cpu, data, verdict) is asked behind each round: "ok", "crash" or "hang" is the verdict, True or False
+        whether it is something new; None: as it was found. The same seed and functions find the same.
+        quota: what it may take for what it keeps, besides what the snapshot takes."""
     def goes_back(self, device: Any) -> Any:
         """device.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what
         a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device. In a VM of
