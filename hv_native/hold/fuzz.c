@@ -396,7 +396,9 @@ static void describe(fuzz_t *f) {
     e->pc = e->verdict == FUZZ_HANG ? v->regs->pc : e->pc;
     e->esr = fault ? vcpu_el1_get(v, EL1_ESR_EL1) : e->why == EXIT_TRAP ? v->exit.esr : 0;
     e->far = fault ? vcpu_el1_get(v, EL1_FAR_EL1) : e->why == EXIT_TRAP ? v->exit.far : 0;
-    e->frames = unwind(v, v->regs->x[29], e->frame, FUZZ_FRAMES);
+    // A function that has only begun has no record of its own yet.
+    uint64_t link = e->why == EXIT_STOP && !fault ? v->regs->x[30] : 0;
+    e->frames = unwind(v, link, v->regs->x[29], e->frame, FUZZ_FRAMES);
     uint64_t key = UINT64_C(0xCBF29CE484222325), at = e->verdict == FUZZ_HANG || !unwind_is_code(v, e->pc) ? 0 : e->pc;
     key = unwind_mix(unwind_mix(unwind_mix(key, at), e->why), ESR_EC(e->esr));
     uint32_t inner = e->verdict == FUZZ_HANG && e->frames > OUTER ? e->frames - OUTER : 0;

@@ -15,10 +15,14 @@ static bool is_behind_call(vcpu_t *v, uint64_t va) {
     return va % 4 == 0 && guest_read(v, va - 4, &word, 4) == 4 && (word >> 26 == 0x25 || (word & 0xFFFFFC1F) == 0xD63F0000);
 }
 
-uint32_t unwind(vcpu_t *v, uint64_t fp, uint64_t *to, uint32_t most) {
+uint32_t unwind(vcpu_t *v, uint64_t link, uint64_t fp, uint64_t *to, uint32_t most) {
     uint64_t record[2];
     uint32_t n = 0;
+    if (link != 0 && is_behind_call(v, link)) {
+        to[n++] = link;
+    }
     while (n < most && fp != 0 && fp % 8 == 0 && guest_read(v, fp, record, sizeof(record)) == sizeof(record) && is_behind_call(v, record[1])) {
+        n -= n == 1 && to[0] == record[1];
         to[n++] = record[1];
         if (record[0] <= fp) {
             break; // a caller's is above it

@@ -5,8 +5,9 @@
 
 #include "vm/vcpu_state.h"
 
-// Addresses that are returned to, innermost first: at most `most`. One that is behind no call ends it.
-uint32_t unwind(vcpu_t *v, uint64_t fp, uint64_t *to, uint32_t most);
+// Addresses that are returned to, innermost first: at most `most`. One that is behind no call ends it. link: x30, where it is one
+// that is not in the chain yet; or 0.
+uint32_t unwind(vcpu_t *v, uint64_t link, uint64_t fp, uint64_t *to, uint32_t most);
 bool unwind_is_code(vcpu_t *v, uint64_t va);    // there is RAM
 
 // FNV-1a, of words.
