@@ -10,7 +10,6 @@
 #include "irq/timer.h"
 #include "memory/entry.h"
 #include "memory/native.h"
-#include "trap/el1trap.h"
 #include "vcpu/pmu.h"
 #include "vcpu/vcpu.h"
 #include "vcpu/vcpu_save.h"
@@ -167,8 +166,7 @@ bool snapshot_back(vm_t *vm, snapshot_t *s, vcpu_t *v, bool guest_clock) {
 void snapshot_again(vm_t *vm, snapshot_t *s) {
     unload(vm, NULL);
     pages_again(vm);
-    icache_invalidate();
-    el1_rearm(vm);
+    pages_settle(vm);
     s->state.guest_clock = true;
     load_state(vm, &s->state, NULL);
 }
