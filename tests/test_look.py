@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.parse
 
 import pytest
@@ -84,7 +85,7 @@ def prompt(page):
 def until(page, text, place='[data-tab="repl"] .xterm-accessibility-tree'):
     """Waits for text, a pattern, in what a locator finds."""
     page.wait_for_function(
-        "([place, text]) => new RegExp(text).test(document.querySelector(place)?.innerText ?? '')",
+        "([place, text]) => new RegExp(text).test((e => e?.innerText ?? e?.textContent ?? '')(document.querySelector(place)))",
         arg=[place, text],
         timeout=WAIT,
     )
@@ -187,6 +188,40 @@ def test_back_in_time(page):
     click(page, "vm.start()")
 
 
+def test_registers_and_memory(page):
+    page.wait_for_selector("section.vm")
+    if page.locator("section.vm.runs").count():
+        page.keyboard.press("Alt+r")
+        until(page, "is running: vm.pause", "#panel")
+        click(page, "vm.pause()")
+    page.get_by_role("tab", name="Registers").click()
+    until(page, r"HCR_EL2[\s\S]*VM=1[\s\S]*SPSR_EL2[\s\S]*ELR_EL2[\s\S]*SP_EL1", "#panel .eret")
+    click(page, "vm.cpu[0].step()")
+    page.wait_for_selector("#panel .changed")
+    page.keyboard.press("Alt+m")
+    until(page, "stage 2 of pulse[\\s\\S]*0x000040080000", "#panel svg")
+    page.locator("form[data-show] input").fill("0x4010_0000")
+    page.keyboard.press("Enter")
+    until(page, r"0x40100000\s+(00 ?){16}", "#panel .hex")
+    page.locator("form[data-kind=raw] input").fill("0xa5")
+    page.keyboard.press("Enter")
+    until(page, r"0x40100000\s+a5 00", "#panel .hex")
+    page.get_by_role("button", name="EL2", exact=True).click()
+    until(page, "EL2[\\s\\S]*0x000040000000", "#panel svg")
+    click(page, "vm.start()")
+
+
+def test_a_slow_click(page):
+    """The page is made anew under a finger that is still on a button, and a selection stays selected."""
+    page.wait_for_selector("section.vm.runs")
+    button = page.get_by_role("button", name="hot addresses").bounding_box()
+    page.mouse.move(button["x"] + 5, button["y"] + 5)
+    page.mouse.down()
+    page.wait_for_timeout(1000)  # four updates
+    page.mouse.up()
+    page.wait_for_selector("#chart[hidden]", state="attached")
+
+
 def test_two_pages(page, look):
     typed(page, "'one'", "'one'")
     with look.page(color_scheme="dark") as other:
@@ -236,3 +271,40 @@ def test_a_target_that_is_reset_or_ends(page):
     page.locator("#restart").click()
     page.wait_for_selector("section.vm.runs")
     until(page, r"vm\.start\(\)\s+>>>")
+
+
+@pytest.mark.long
+def test_ten_minutes_of_linux_under_load(image, browser, tmp_path):
+    """The page stays alive: it is asked and answers, exits rise, and the prompt is there."""
+    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud"], check=True)
+    disk = ROOT / "build/guests-debian/6.1-cloud"
+    look = Look(browser, tmp_path, "--smp", "2", "--mem", "1G", "--disk", str(disk))
+    try:
+        with look.page() as page:
+            page.wait_for_selector("section.vm.runs")
+            until(page, r"vm\.start\(\)\s+>>>")
+            typed(page, "vm.close(); linux = hv.VM('linux', ram='512M', cpus=2)", ">>>")
+            options = "initrd='/disk/initrd.gz', cmdline='console=ttyAMA0 quiet'"
+            typed(
+                page,
+                f"linux.linux('/disk/vmlinuz', {options}); linux.start(); 'begun'",
+                "'begun'\\s+>>>",
+            )
+            page.get_by_role("tab", name="linux").click()
+            tree = ".screen:not([hidden]) .xterm-accessibility-tree"
+            until(page, "/ #", tree)
+            page.locator(".screen:not([hidden]) textarea").focus()
+            load = "while :; do dd if=/dev/zero of=/x bs=64k count=200; sha256sum /x; done 2>&1 &"
+            page.keyboard.type(load + "\n")
+            until(page, "  /x", tree)
+            end, before = time.monotonic() + 600, 0
+            while time.monotonic() < end:
+                page.wait_for_timeout(10_000)
+                cells = page.locator("[data-exits]").all_inner_texts()
+                total = sum(int(text.replace(",", "")) for text in cells)
+                assert total > before
+                before = total
+                page.keyboard.press("Alt+1")
+                typed(page, f"{total} + 1", str(total + 1))
+    finally:
+        look.close()

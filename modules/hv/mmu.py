@@ -41,15 +41,19 @@ def walk(va: int) -> tuple[int, int] | None:
 
 def dump() -> None:
     """Print what is mapped, and which parts are the image's."""
+    for line in _lines():
+        print(line)
+
+
+def _lines():
     at, parts = 0, mmu_parts()
     while run := mmu_run(at):
         va, size, level, entry = run
         names = [name for name, start, end in parts if start < va + size and va < end]
-        print(
-            f"{va:#012x}-{va + size - 1:#012x} {entry & 0xFFFF_FFFF_F000:#012x}",
-            f"{size >> (39 - 9 * level):6} x {('1G', '2M', '4K')[level - 1]}",
-            "r" + "w-"[entry >> 7 & 1] + "x-"[entry >> 54 & 1],
-            ("device", "normal", "nc", "?")[entry >> 2 & 3],
-            " ".join(names),
+        yield (
+            f"{va:#012x}-{va + size - 1:#012x} {entry & 0xFFFF_FFFF_F000:#012x} "
+            f"{size >> (39 - 9 * level):6} x {('1G', '2M', '4K')[level - 1]} "
+            f"r{'w-'[entry >> 7 & 1]}{'x-'[entry >> 54 & 1]} {('device', 'normal', 'nc', '?')[entry >> 2 & 3]} "
+            + " ".join(names)
         )
         at = va + size

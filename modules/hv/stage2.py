@@ -69,13 +69,17 @@ class Stage2:
 
     def dump(self) -> None:
         """Print what is mapped. "*": said by a script."""
+        for line in self._lines():
+            print(line)
+
+    def _lines(self):
         at = 0
         while run := self._vm.stage2_run(at):
             ipa, size, level, entry = run
-            print(
-                f"{ipa:#012x}-{ipa + size - 1:#012x} {entry & 0xFFFF_FFFF_F000:#012x}",
-                f"{size >> (39 - 9 * level):6} x {_SIZES[level]}",
-                f"{rights(entry)} {memory(entry)}{'*' if entry >> 55 & 1 else ''}",
+            yield (
+                f"{ipa:#012x}-{ipa + size - 1:#012x} {entry & 0xFFFF_FFFF_F000:#012x} "
+                f"{size >> (39 - 9 * level):6} x {_SIZES[level]} "
+                f"{rights(entry)} {memory(entry)}{'*' if entry >> 55 & 1 else ''}"
             )
             at = ipa + size
 

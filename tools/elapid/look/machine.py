@@ -28,6 +28,11 @@ SCROLLBACK = 1 << 18
 ANSWER_SECONDS = 3.0  # then it is asked whether the target was reset, if its prompt is free
 
 
+def installing(file: Path) -> str:
+    """What is run at the prompt to have a module there that leaves no names behind."""
+    return f"exec(compile({file.read_text()!r}, 'elapid look', 'exec'), {{'__name__': 'look'}})"
+
+
 class Machine:
     """A target of one's own (command: QEMU's line), or, without, the one that `elapid serve` has started.
 
@@ -87,9 +92,7 @@ class Machine:
 
     def _install(self) -> None:
         assert self.session
-        code = (
-            f"exec(compile({HELPER.read_text()!r}, 'elapid look', 'exec'), {{'__name__': 'look'}})"
-        )
+        code = installing(HELPER)
         self.session.at_prompt = False
         self.session.exec(code, 30)
         self.session.line.unread.clear()

@@ -102,6 +102,7 @@ class Model:
     def __init__(self) -> None:
         self.vms: dict[int, Vm] = {}
         self.memory = (0, 0)  # bytes free, bytes in all
+        self.took = 0  # us of the target for the answers of a period
 
     def question(self) -> dict[str, int]:
         return {str(vm.key): vm.seen for vm in self.vms.values()}
@@ -109,6 +110,7 @@ class Model:
     def take(self, answer: dict[str, Any]) -> dict[int, bytes]:
         """The target's answer; what consoles have printed since the last one, by key."""
         self.memory = answer["memory"][0], answer["memory"][1]
+        self.took = answer["took"]
         known, self.vms = self.vms, {}
         fresh = {}
         for said in answer["vms"]:

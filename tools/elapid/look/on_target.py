@@ -8,8 +8,8 @@ here changes what guests or the prompt have.
 
 import json
 import sys
-from binascii import b2a_base64
-from time import ticks_us
+from binascii import b2a_base64, hexlify
+from time import ticks_diff, ticks_us
 
 import hv
 
@@ -17,6 +17,7 @@ import __main__
 
 _NAMES = 256  # of places that are kept
 _NEW_NAMES = 8  # that are looked up for one answer: of a Linux each takes a while
+_LINES = 300  # of a dump
 _CONSOLE = 3072  # bytes of a console in one answer
 
 
@@ -25,6 +26,7 @@ class Look:
         self.line = line
         self.begun = self.out = b""
         self.places = {}
+        self.took = 0  # us of the answers since the last state
 
     def pump(self, line):
         """Something has come, or there is room again."""
@@ -33,6 +35,7 @@ class Look:
         self.begun += line.read() or b""
         while b"\n" in self.begun:
             question, _, self.begun = self.begun.partition(b"\n")
+            began = ticks_us()
             try:
                 number, what, *more = json.loads(question)
             except ValueError:
@@ -42,6 +45,7 @@ class Look:
             except Exception as error:
                 value = {"error": f"{type(error).__name__}: {error}"}
             self.out += json.dumps([number, value]).encode() + b"\n"
+            self.took += ticks_diff(ticks_us(), began)
             self.flush()
 
     def flush(self):
@@ -91,8 +95,10 @@ class Look:
     def ask_state(self, seen):
         """All VMs. seen: how much of each console the host has, by the VM's key."""
         self.left = _NEW_NAMES
+        took, self.took = self.took, 0
         return {
             "us": ticks_us(),
+            "took": took,
             "memory": hv.mem()[:2],
             "vms": [self.of_vm(name, vm, seen.get(str(id(vm)), 0)) for name, vm in self.vms()],
         }
@@ -134,6 +140,44 @@ class Look:
         most = list(count.counts().items())[:40]
         places = count.key == "pc"
         return [[k, self.place(vm, k) if places and k is not None else "", n] for k, n in most]
+
+    def ask_registers(self, key, n):
+        """A vCPU that stands still, as (name, value, its fields in words)."""
+        from hv import regs
+
+        vm = self.vm(key)
+        cpu = vm.cpu[n]
+        pc, pstate = cpu.pc, cpu.pstate
+        rows = [
+            ("HCR_EL2", vm.el2["HCR_EL2"], regs.HCR_EL2.decode(vm.el2["HCR_EL2"])),
+            ("SPSR_EL2", pstate, regs.PSTATE.decode(pstate)),
+            ("ELR_EL2", pc, ""),
+        ]
+        words = str(cpu.sysreg).split()
+        system = dict(zip(words[::2], [int(word, 16) for word in words[1::2]]))
+        rows += [(f"x{i}", cpu.x[i], "") for i in range(31)] + [("sp", cpu.sp, "")]
+        rows += [
+            (name, value, getattr(regs, name).decode(value))
+            for name, value in sorted(system.items())
+        ]
+        self.left = 1
+        place = self.place(vm, pc) or hex(pc)
+        return {"rows": rows, "to": f"EL{pstate >> 2 & 3} at {place}"}
+
+    def ask_map(self, key):
+        """Lines of the dump of a VM's stage 2, or of EL2's tables."""
+        if key is None:
+            from hv.mmu import _lines
+
+            lines = _lines()
+        else:
+            lines = self.vm(key).stage2._lines()
+        return [line for line, _ in zip(lines, range(_LINES))]
+
+    def ask_peek(self, key, at, size):
+        memory = self.vm(key).memory
+        at = min(max(at, memory.base), memory.base + memory.size - size)
+        return [at, hexlify(memory[at : at + size]).decode()]
 
     def ask_type(self, key, data):
         """Types bytes at a guest: how many it had room for."""

@@ -23,7 +23,7 @@ from aiohttp import WSMsgType, web
 
 from ..image import IN_SOURCE, SOURCE
 from ..say import Stop, say
-from . import views
+from . import memory, registers, views
 from .machine import Machine
 from .model import Model, Vm
 
@@ -57,6 +57,11 @@ class Page:
         self.socket = socket
         self.panel = "exits"
         self.vm: int | None = None
+        self.cpu = 0
+        self.map = "vm"
+        self.at = 0  # IPA of bytes that are shown
+        self.changed_from: dict[str, int] = {}
+        self.values: dict[str, int] = {}  # of registers, as last shown
         self.shown: dict[str, str] = {}
         self.charted: tuple[int | None, float] = (None, 0)
 
@@ -191,6 +196,10 @@ class Server:
     async def panel(self, page: Page, vm: Vm | None) -> str:
         if page.panel == "hot":
             return await self.hot(vm)
+        if page.panel == "registers":
+            return await self.registers(page, vm)
+        if page.panel == "memory":
+            return await self.memory(page, vm)
         return {"exits": views.exits, "breaks": views.breaks, "time": views.time}[page.panel](vm)
 
     async def hot(self, vm: Vm | None) -> str:
@@ -202,6 +211,36 @@ class Server:
             except LookupError as error:
                 why = str(error)
         return views.hot(vm, count, rows, why)
+
+    async def registers(self, page: Page, vm: Vm | None) -> str:
+        before = page.values
+        page.cpu = min(page.cpu, len(vm.cpus) - 1) if vm else 0
+        try:
+            answer = await self.machine.ask("registers", vm.key, page.cpu) if vm else None
+        except LookupError as error:
+            return registers.registers(vm, page.cpu, str(error), before)
+        if answer is None:
+            return registers.registers(vm, page.cpu, "waiting for the target", before)
+        page.values = {name: value for name, value, _ in answer["rows"]}
+        if page.values == before:
+            before = page.changed_from
+        else:
+            page.changed_from = before
+        return registers.registers(vm, page.cpu, answer, before)
+
+    async def memory(self, page: Page, vm: Vm | None) -> str:
+        if page.map == "el2":
+            vm = None
+        lines: list[str] = []
+        at: tuple[int, bytes] | str = "waiting for the target"
+        try:
+            lines = await self.machine.ask("map", vm.key if vm else None) or []
+            if vm and (answer := await self.machine.ask("peek", vm.key, page.at, 256)):
+                at = memory.peek(answer)
+                page.at = at[0]
+        except LookupError as error:
+            at = str(error)
+        return memory.memory(vm, lines, at)
 
     async def chart(self, page: Page, vm: Vm | None) -> None:
         """The points that this page has not got yet."""
@@ -243,13 +282,21 @@ class Server:
         elif kind == "view":
             if what.get("panel") in views.PANELS:
                 page.panel = what["panel"]
-            if what.get("vm"):
-                page.vm = int(what["vm"])
+            self.turn(page, what)
             await self.refresh(page)
         elif kind == "restart" and self.machine.status == "off":
             self.machine.screen.clear()
             await self.machine.start()
             await self.begin()
+
+    def turn(self, page: Page, what: dict[str, Any]) -> None:
+        """What a page is to show from now on; what is no number stays as it was."""
+        if what.get("map") in ("el2", "vm"):
+            page.map = what["map"]
+        for name in ("vm", "cpu", "at"):
+            with contextlib.suppress(KeyError, ValueError, TypeError):
+                text = what[name]
+                setattr(page, name, int(text, 0) if isinstance(text, str) else int(text))
 
     async def key(self, tab: str, data: bytes) -> None:
         """Typed at the prompt, or at a guest's console."""

@@ -2,8 +2,8 @@
 // The page's end of the line: it shows what the server sends and sends what is typed and clicked. What there is to see
 // is made on the host, in Python (views.py).
 
-const PANELS = { exits: "Exits", hot: "Hot addresses", breaks: "Breakpoints", time: "Time" };
-const KEYS = { e: "exits", h: "hot", b: "breaks", t: "time" };
+const PANELS = { exits: "Exits", hot: "Hot addresses", registers: "Registers", memory: "Memory", breaks: "Breakpoints", time: "Time" };
+const KEYS = { e: "exits", h: "hot", r: "registers", m: "memory", b: "breaks", t: "time" };
 const COLOURS = ["#2f7ed8", "#d9534f", "#3a9d5d", "#b07aa1", "#e0902b", "#3aa6a6", "#8c6d46", "#888888", "#c2417c"];
 const SHOWN = 480; // points of the chart
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -98,13 +98,32 @@ function draw(anew, fresh) {
 
 // ---- Pieces of the page
 
+// What is under a pressed button, or selected, stays as it is until then: else a click finds another button than it began on.
+let held = false;
+const later = new Map();
+const isHeld = (box) => held || (!getSelection().isCollapsed && box.contains(getSelection().anchorNode));
+const same = (b) => JSON.stringify([b.tagName, { ...b.dataset }, b.name]);
+
 function replace(place, html) {
-  const box = el(place), focused = document.activeElement;
-  const again = box.contains(focused) && (focused.dataset.type ?? focused.dataset.viewPanel ?? focused.name);
-  const kept = [...box.querySelectorAll("input")].map((input) => input.value);
+  const box = el(place);
+  if (isHeld(box)) {
+    later.set(place, html);
+    return;
+  }
+  later.delete(place);
+  const again = box.contains(document.activeElement) && same(document.activeElement);
+  const kept = new Map([...box.querySelectorAll("input")].map((input) => [same(input.form), input.value]));
   box.innerHTML = html; // made by views.py, which escapes what guests have said
-  box.querySelectorAll("input").forEach((input, n) => { input.value = kept[n] ?? ""; });
-  if (again) [...box.querySelectorAll("button, input")].find((b) => [b.dataset.type, b.dataset.viewPanel, b.name].includes(again))?.focus();
+  box.querySelectorAll("input").forEach((input) => { input.value = kept.get(same(input.form)) ?? ""; });
+  if (again) [...box.querySelectorAll("button, input")].find((b) => same(b) === again)?.focus();
+}
+
+document.addEventListener("pointerdown", () => { held = true; });
+for (const end of ["pointerup", "pointercancel", "selectionchange"]) {
+  document.addEventListener(end, (event) => setTimeout(() => {
+    if (event.type !== "selectionchange") held = false;
+    for (const [place, html] of [...later]) replace(place, html);
+  }));
 }
 
 const show = {
@@ -155,23 +174,32 @@ function connect() {
 // ---- Clicks and keys
 
 const view = (what) => send({ k: "view", ...what });
+// data-view-panel="hot" is { panel: "hot" }.
+function viewOf({ dataset }) {
+  const names = Object.keys(dataset).filter((name) => name.startsWith("view"));
+  return names.length && Object.fromEntries(names.map((name) => [name.slice(4).toLowerCase(), dataset[name]]));
+}
+const isNumber = (text) => /^(0x[0-9a-f_]+|[0-9_]+)$/i.test(text);
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
-  const { type, tab: name, viewPanel, viewVm } = button.dataset;
+  const { type, tab: name } = button.dataset, shown = viewOf(button);
   if (type !== undefined) send({ k: "type", code: type });
   else if (name !== undefined) {
     choose(name);
     screens.get(name).terminal.focus();
-  } else if (viewPanel || viewVm) view({ panel: viewPanel, vm: viewVm });
+  } else if (shown) view(shown);
   else if (button.id === "restart") send({ k: "restart" });
 });
 
 document.addEventListener("submit", (event) => {
   event.preventDefault();
-  const form = event.target, where = form.elements.where.value.trim();
-  if (where) send({ k: "type", code: form.dataset.form.replace("{}", () => /^(0x)?[0-9a-f_]+$/i.test(where) ? `0x${where.replace(/^0x/i, "")}` : JSON.stringify(where)) });
+  const form = event.target, text = form.querySelector("input").value.trim();
+  const { form: code, kind, show } = form.dataset;
+  if (!text) return;
+  if (show) view({ [show]: text });
+  else send({ k: "type", code: code.replace("{}", () => (kind === "place" && !isNumber(text) ? JSON.stringify(text) : text)) });
 });
 
 function shortcut(event) {

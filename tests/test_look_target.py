@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What the target does for `elapid look`: its answers on the second line, and what they cost."""
+
+import json
+import socket
+
+import elapid
+import pytest
+from elapid.look.machine import HELPER, installing
+from harness import ROOT
+
+GUEST = ROOT / "build/guests/pulse.elf"
+BEGIN = """
+import hv
+vm = hv.VM("pulse", ram="16M", cpus=2)
+vm.load("/fw/opt/pulse.elf")
+vm.hvc(0xC600_0001, lambda cpu, a, b, *more: a + b)
+vm.mmio(0xB00_0000, 0x1000, lambda cpu, offset, value: 20)
+counts = vm.count("exit irq")
+s1 = vm.snapshot()
+vm.on("read_sensor", action="count")
+vm.start()
+"""
+
+
+class Line:
+    """The second line, as machine.py has it."""
+
+    def __init__(self, target):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(target.line1))
+        self.socket.settimeout(60 * target.patience)
+        self.file = self.socket.makefile("rwb")
+
+    def ask(self, *what):
+        self.file.write(json.dumps([7, *what]).encode() + b"\n")
+        self.file.flush()
+        number, value = json.loads(self.file.readline())
+        assert number == 7
+        return value
+
+
+@pytest.fixture(scope="module", params=[2, 3])
+def asked(request, image):
+    """A target in the time of its own instructions: a microsecond is 1,000 of them."""
+    with elapid.Target(gic=request.param, smp=2, icount=True, files=[GUEST]) as target:
+        target.exec(installing(HELPER))
+        target.exec(BEGIN)
+        line = Line(target)
+        yield target, line
+        line.socket.close()
+
+
+def test_answers(asked):
+    target, line = asked
+    while not (vm := line.ask("state", {})["vms"][0])["said"][1] or not vm["breaks"][0][1]:
+        pass
+    assert vm["at_prompt"] == "vm" and vm["name"] == "pulse" and vm["running"]
+    assert vm["breaks"][0][0] == "read_sensor" and vm["snapshots"] == [[1, "s1"]]
+    assert vm["counts"] == ["counts"] and len(vm["cpus"]) == 2
+    key = vm["key"]
+    assert any(place.startswith("hvc") for _, place, _ in line.ask("counts", key, "counts"))
+    assert "is running" in line.ask("registers", key, 0)["error"] or target.repl("vm.running")
+    target.repl("vm.pause()")
+    rows = {row[0]: row[1:] for row in line.ask("registers", key, 0)["rows"]}
+    assert rows["ELR_EL2"][0] == int(target.repl("vm.cpu[0].pc"))
+    assert "VM=1" in rows["HCR_EL2"][1] and "M=1" in rows["SCTLR_EL1"][1]
+    assert any(text.startswith("0x0040") for text in line.ask("map", key))
+    assert any("code" in text or "text" in text or "r-x" in text for text in line.ask("map", None))
+    at, data = line.ask("peek", key, 0, 16)
+    assert at == 0x4000_0000 and len(data) == 32
+    assert line.ask("counts", 1, "counts")["error"] == "ValueError: this VM is no more"
+    assert "AttributeError" in line.ask("nothing")["error"]
+    line.file.write(b"no JSON\n")
+    assert line.ask("type", key, [65]) == 1
+    target.repl("vm.start()")
+
+
+def test_four_questions_a_second_cost_less_than_a_hundredth(asked):
+    """Of a core of 1 GHz at an instruction a cycle; what names cost is paid once."""
+    target, line = asked
+    seen = {}
+    for _ in range(8):
+        state = line.ask("state", seen)
+        seen = {str(vm["key"]): vm["said"][0] for vm in state["vms"]}
+    assert 4 * state["took"] < 10_000, state["took"]
