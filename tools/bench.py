@@ -138,6 +138,11 @@ ROWS = [
     Row("exits", "sysreg_read_python", "MRS: Python", 500),
     Row("exits", "sysreg_native", "MSR, native"),
     Row("exits", "disk_request", "a request to a virtio disk, 512 bytes", 15_000, "22,900 before"),
+    Row("exits", "disk_page", "the same, 4 KB"),
+    Row("exits", "disk_page_32", "the same, 32 a kick"),
+    Row("exits", "disk_page_indirect", "the same, indirect, event index"),
+    Row("exits", "ram_granule", "first touch of a granule of RAM, 64 KB", None, "goal 3,000"),
+    Row("exits", "ram_granule_cached", "the same, the guest's caches on", None, "goal 3,000"),
     Row("exits", "gicd_typer_read", "GICD_TYPER load", 110, "KVM 2166, Xen 599, Bao 225"),
     Row("exits", "gicd_isenabler_read", "GICD_ISENABLER load", 150, "Xen 676, Bao 1290"),
     Row(
@@ -184,7 +189,25 @@ ROWS = [
     Row("emit", "perf_native", "perf_bench as native code / bytecode, mean"),
     Row("size", "image_bytes", "image, bytes", IMAGE_BYTES, "Bao 94 KB, Xen 983 KB", False),
 ]
-QUICK = ("exits", "cores", "switch", "boot", "memory", "size", "growth")
+# What silicon.c counts of a path, in the order of its columns.
+KINDS = (
+    *("instructions", "loads", "stores", "device accesses", "system registers", "barriers", "TLBIs"),
+    *("indirect jumps", "lines of code", "lines of data"),
+)
+# In the order of rows.py's: name, title, how often a run does it, and budgets of barriers and device accesses, on GICv2
+# and on GICv3.
+SILICON = (
+    ("hvc_psci_version", "HVC PSCI_VERSION, native", 3000, (0, 0), (0, 0)),
+    ("hvc_python", "HVC: Python, x1 + x2", 3000, (0, 0), (0, 0)),
+    ("hvc_python_calls", "HVC: Python, max(x1, x2)", 3000, (1, 0), (1, 0)),
+    ("mmio_load_python", "load: Python", 3000, (0, 0), (0, 0)),
+    ("gicd_typer_read", "GICD_TYPER load", 3000, (0, 0), (0, 0)),
+    ("timer_expiry", "virtual timer to vector", 1008, (0, 3), (1, 0)),
+    ("timer_wakes", "WFI and virtual timer, a round", 1008, (12, 16), (12, 0)),
+    ("sgi_to_self", "SGI to self", 1008, (0, 2), (0, 0)),
+    ("vcpu_switch", "slice and switch", 1, (18, 12), (18, 0)),
+)
+QUICK = ("exits", "cores", "switch", "silicon", "boot", "memory", "size", "growth")
 FULL = (*QUICK, "disk", "linux", "perf", "emit", "wall")
 
 # What grows, on the target's rows.py: its name there, and how far.
@@ -218,9 +241,9 @@ def rom():
     return image
 
 
-def plugin():
-    made = BUILD / "libcount.so"
-    tool("cc", "-O2", "-Wall", "-shared", "-fPIC", "-o", made, BENCH / "count.c")
+def plugin(name="count"):
+    made = BUILD / f"lib{name}.so"
+    tool("cc", "-O2", "-Wall", "-shared", "-fPIC", "-o", made, BENCH / f"{name}.c")
     return made
 
 
@@ -296,7 +319,7 @@ def exits(found):
         found,
     )
     rows("import ladder\nladder.run(rows)", found)
-    rows("import disk\nrows.report('disk_request', disk.disk_request())", found)
+    rows("import disk\ndisk.run()\nrows.run('ram')", found)
     found["heap_python"] = max(v for k, v in found.items() if k.startswith("heap_"))
     other = {}
     rows("rows.run('snapshots')", found, mem="256M")
@@ -329,6 +352,32 @@ def cores(found):
 
 def switch(found):
     rows("rows.run('switch')", found)
+
+
+def laps(call, many, gic, *symbols):
+    """Numbers of each lap of a target that calls this: (symbol, those between it and the one before)."""
+    marks = {symbol(ROOT / "hypervisor.elf", name): name for name in symbols}
+    with tempfile.TemporaryDirectory(prefix="elapid-") as folder:
+        out = Path(folder) / "laps"
+        words = [f"{plugin('silicon')}", f"out={out}", "region=0x40200000-0x48000000", f"many={many}"]
+        words += [f"lap={mark:#x}" for mark in marks]
+        rows(call, {}, args=["-plugin", ",".join(words)], gic=gic)
+        lines = [[int(word, 0) for word in line.split()] for line in out.read_text().splitlines()]
+    return [(marks[at], numbers) for at, *numbers in lines]
+
+
+def silicon(found):
+    """What takes time on silicon, of a few paths: silicon.c, between the beginning of a vm.run() and its end."""
+    for gic in 2, 3:
+        runs = laps("rows.run('silicon')", 500, gic, "vm_run", "vtimer_stopped")
+        runs = [numbers for name, numbers in runs if name == "vtimer_stopped"]
+        *rows, (switch, *_) = SILICON
+        for (name, _, times, *_), numbers in zip(rows, runs, strict=True):
+            per = [n / times for n in numbers[:-2]] + numbers[-2:]
+            found.update({f"silicon:{name}:{gic}:{k}": n for k, n in zip(KINDS, per)})
+        turns = [n for _, n in laps("rows.slices(2)", 1, gic, "vcpu_load")][60:100]
+        for k, column in zip(KINDS, zip(*turns)):
+            found[f"silicon:{switch}:{gic}:{k}"] = sum(column) / len(turns)
 
 
 def with_main():
@@ -636,6 +685,20 @@ def growth_table(found):
     return lines, bad
 
 
+def silicon_table(found):
+    bad, lines = [], ["", "What EL2 does for it; barriers and device accesses have budgets:"]
+    heads = "instr loads stores devices sysregs barriers TLBIs indirect code data".split()
+    lines.append(f"{'':33}GIC" + "".join(f"{head:>9}" for head in heads))
+    for name, title, _, *budgets in SILICON:
+        for gic, budget in zip((2, 3), budgets):
+            of = {kind: found.get(f"silicon:{name}:{gic}:{kind}") for kind in KINDS}
+            lines.append(f"{title:33}{gic:3}" + "".join(f"{number(n):>9}" for n in of.values()))
+            for kind, most in zip(("barriers", "device accesses"), budget):
+                if of[kind] is None or of[kind] > most + 0.5:
+                    bad.append(f"{title}, GICv{gic}: {number(of[kind])} {kind}")
+    return lines, bad
+
+
 def plot(found, path):
     """Instructions over how many there are; the horizontal axis is logarithmic."""
     width, height, left, top = 640, 360, 60, 30
@@ -680,7 +743,7 @@ def write_page(kept):
     """The last committed run into docs/benchmarks.md, without the column `last`."""
     rows = [line[:48] + line[58:] for line in table(kept, {}, FULL)[0]]
     before, mark, rest = PAGE.read_text().partition("```text\n")
-    text = "\n".join([*rows, *growth_table(kept)[0]])
+    text = "\n".join([*rows, *silicon_table(kept)[0], *growth_table(kept)[0]])
     PAGE.write_text(f"{before}{mark}{text}\n{rest[rest.index('```') :]}")
 
 
@@ -701,6 +764,9 @@ def main():
     last = json.loads(LAST.read_text()) if LAST.exists() else {}
     (ROOT / "build/bench.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     lines, bad = table(found, last, groups)
+    if "silicon" in groups:
+        more, beyond = silicon_table(found)
+        lines, bad = lines + more, bad + beyond
     if "growth" in groups:
         more, grown = growth_table(found)
         lines, bad = lines + more, bad + grown

@@ -358,15 +358,17 @@ static NOINLINE void fill_from_banks(vcpu_t *v) {
     set_hcr(c, hcr);
 }
 
-// Nothing is there that a list register could be for.
-static inline bool quiet(vcpu_t *v) {
-    const vgic_cpu_t *c = &v->vgic;
-    if (any_sent(c) || (c->bank.hw | c->bank.active | c->bank.pending | c->bank.line) != 0) {
+static inline bool nothing_in(const vgic_bank_t *b) {
+    return ((b->active | b->pending | b->line) & ~b->in_lr) == 0;
+}
+
+// Nothing is there that is in no list register and could be.
+static inline bool nothing_in_banks(const vcpu_t *v) {
+    if (any_sent(&v->vgic) || !nothing_in(&v->vgic.bank)) {
         return false;
     }
     for (uint32_t banks = v->vm->vgic.touched & ~1u; banks != 0; banks &= banks - 1) {
-        const vgic_bank_t *b = &v->vm->vgic.spi[__builtin_ctz(banks) - 1];
-        if ((b->active | b->pending | b->line) != 0) {
+        if (!nothing_in(&v->vm->vgic.spi[__builtin_ctz(banks) - 1])) {
             return false;
         }
     }
@@ -374,7 +376,7 @@ static inline bool quiet(vcpu_t *v) {
 }
 
 static void fill_lrs(vcpu_t *v) {
-    if (quiet(v)) {
+    if (v->vgic.bank.hw == 0 && nothing_in_banks(v)) {
         set_hcr(&v->vgic, hcr_on());
     } else {
         fill_from_banks(v);
@@ -854,9 +856,19 @@ static NOINLINE bool pending_in_banks(vcpu_t *v, uint32_t vmcr, uint32_t running
     return false;
 }
 
-static bool pending_in_lrs(vcpu_t *v, uint32_t vmcr, uint32_t running) {
+// Which of those that are used say so.
+static uint32_t pending_lrs(const vcpu_t *v) {
+    uint32_t found = 0;
     for (uint32_t used = v->vgic.used; used != 0; used &= used - 1) {
-        unsigned n = (unsigned)__builtin_ctz(used), intid = v->vgic.intid[n];
+        unsigned n = (unsigned)__builtin_ctz(used);
+        found |= lr_raw_read(n) & lr_raw_pending(0) ? 1u << n : 0;
+    }
+    return found;
+}
+
+static bool pending_in_lrs(vcpu_t *v, uint32_t lrs, uint32_t vmcr, uint32_t running) {
+    for (; lrs != 0; lrs &= lrs - 1) {
+        unsigned n = (unsigned)__builtin_ctz(lrs), intid = v->vgic.intid[n];
         uint64_t lr = lr_decode(lr_raw_read(n));
         // The timer may have been set anew before its interrupt was taken.
         bool stale = intid == VTIMER_INTID && (lr & LR_HW) && !vtimer_asserted(v);
@@ -867,20 +879,25 @@ static bool pending_in_lrs(vcpu_t *v, uint32_t vmcr, uint32_t running) {
     return false;
 }
 
-// Without the lock: whoever makes something pending that is overlooked here calls vcpu_wake next.
-bool vgic_pending(vcpu_t *v) {
+static NOINLINE bool pending_past(vcpu_t *v, bool loaded, uint32_t lrs) {
     vgic_cpu_t *c = &v->vgic;
     uint32_t apr[2] = { c->apr[0], c->apr[1] }, vmcr = c->vmcr;
-    uint64_t daif = irq_save();
-    dmb_ish();
-    bool loaded = here(v);
     if (loaded) {
         vmcr = ich_vmcr_read();
         ich_apr_read(apr);
     }
     // The running priority: that of the lowest bit set, 8 levels each.
     uint32_t levels = apr[0] | apr[1], running = levels == 0 ? 0x100 : (uint32_t)__builtin_ctz(levels) << 3;
-    bool yes = (loaded && pending_in_lrs(v, vmcr, running)) || pending_in_banks(v, vmcr, running);
+    return pending_in_lrs(v, lrs, vmcr, running) || pending_in_banks(v, vmcr, running);
+}
+
+// Without the lock: whoever makes something pending that is overlooked here calls vcpu_wake next.
+bool vgic_pending(vcpu_t *v) {
+    uint64_t daif = irq_save();
+    dmb_ish();
+    bool loaded = here(v);
+    uint32_t lrs = loaded ? pending_lrs(v) : 0;
+    bool yes = (lrs != 0 || !nothing_in_banks(v)) && pending_past(v, loaded, lrs);
     irq_restore(daif);
     return yes;
 }

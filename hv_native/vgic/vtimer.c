@@ -9,6 +9,7 @@
 #include "irq/irq.h"
 #include "irq/timer.h"
 #include "vgic/vgic.h"
+#include "vgic/vgic_irq.h"
 #include "vgic/vtimer.h"
 #include "vm/vcpu_state.h"
 #include "vm/vgic_state.h"
@@ -106,7 +107,11 @@ static void watch(vcpu_t *v) {
 static void fired(void *arg) {
     (void)arg;
     vcpu_t *v = this_pcpu()->loaded;
-    if (LIKELY(v != NULL)) {
+    if (LIKELY(v != NULL && vgic_timer_again(v))) {
+        if (v->state == VCPU_IDLE) {
+            vcpu_wake(v); // it sleeps, loaded
+        }
+    } else if (v != NULL) {
         vgic_fired(v, VTIMER_INTID);
     } else {
         WRITE_SYSREG(cntv_ctl_el0, 0);

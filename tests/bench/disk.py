@@ -10,20 +10,28 @@ import hv
 import rows
 
 
-def disk_request():
-    """A read of 512 bytes from a disk in memory, all of EL2's part: block.S."""
+INDIRECT, EVENT_IDX = 1 << 28, 1 << 29
+
+
+def descriptor(address, size, flags, next=0):
+    return struct.pack("<QIHH", address, size, flags, next)
+
+
+def disk_request(size=512, depth=1, features=0):
+    """A read of so many bytes from a disk in memory, `depth` of them a kick, all of EL2's part: block.S."""
     requests = 512
     with hv.VM("disk", "4M") as vm:
         vm.block(1 << 20)
         vm.load("/rom/block.bin", at=0x4008_0000)
-        table = struct.pack(
-            "<QIHH", 0x4011_0000, 16, 1, 1
-        )  # the header, next the data, next the status
-        table += struct.pack("<QIHH", 0x4012_0000, 512, 3, 2) + struct.pack(
-            "<QIHH", 0x4011_0100, 1, 2, 0
-        )
+        # the header, next the data, next the status
+        table = descriptor(0x4011_0000, 16, 1, 1)
+        table += descriptor(0x4012_0000, size, 3, 2) + descriptor(0x4011_0100, 1, 2)
+        if features & INDIRECT:
+            vm.memory[0x4011_1000 : 0x4011_1000 + len(table)] = table
+            table = descriptor(0x4011_1000, len(table), 4)
         vm.memory[0x4010_0000 : 0x4010_0000 + len(table)] = table
         vm.cpu[0].reset(0x4008_0000)
+        vm.cpu[0].x[6], vm.cpu[0].x[7] = depth, features
         vm.hvc(imm=7, handler=lambda cpu: hv.STOP)
         gc.collect()
         so_far = rows.el2_instructions()
@@ -33,3 +41,10 @@ def disk_request():
         if used != requests or vm.memory[0x4011_0100] != 0:
             raise RuntimeError(f"{used} of {requests} requests")
         return each
+
+
+def run():
+    rows.report("disk_request", disk_request())
+    rows.report("disk_page", disk_request(4096))
+    rows.report("disk_page_32", disk_request(4096, 32))
+    rows.report("disk_page_indirect", disk_request(4096, 32, INDIRECT | EVENT_IDX))

@@ -360,6 +360,50 @@ def loops():
         report("loop_" + name, (so_far() - few) / 10_000)
 
 
+# str x0, [x1]; add x1, x1, #0x10, lsl #12; subs x2, x2, #1; b.ne .-12; hvc #0x100
+TOUCHES = b"\x20\0\0\xf9\x21\x40\x40\x91\x42\x04\0\xf1\xa1\xff\xff\x54\x02\x20\0\xd4"
+
+
+def touch(caches):
+    """A granule of RAM, 64 KB, that a guest touches first: EL2's instructions."""
+    with hv.VM("bench", "16M") as vm:
+        vm.memory[0x4008_0000 : 0x4008_0000 + len(TOUCHES)] = TOUCHES
+        vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+        spent = []
+        for at in 0x4008_1000, 0x4020_0000:  # what is there already; what is not
+            vm.cpu[0].reset(0x4008_0000)
+            if caches:
+                vm.cpu[0].sysreg["SCTLR_EL1"] |= 1 << 2 | 1 << 12
+            vm.cpu[0].x[1], vm.cpu[0].x[2] = at, 100 if spent else 1
+            so_far = el2_instructions()
+            vm.run()
+            spent.append(so_far())
+        return (spent[1] - spent[0]) / 100
+
+
+def ram():
+    report("ram_granule", touch(False))
+    report("ram_granule_cached", touch(True))
+
+
+# Each of these is one vm.run(), in this order: silicon.c counts between its beginning and its end.
+SILICON = (
+    ("hvc_psci_version", None),
+    ("hvc_add", add),
+    ("hvc_add", calls),
+    ("mmio_load", device),
+    ("gicd_typer_read", None),
+    ("timer_expiry", None),
+    ("timer_wakes", None),
+    ("sgi_to_self", None),
+)
+
+
+def silicon():
+    for row, prepare in SILICON:
+        count(row, prepare)
+
+
 def gic():
     report("gicd_typer_read", count("gicd_typer_read"))
     report("gicd_isenabler_read", count("gicd_isenabler_read"))
