@@ -233,3 +233,21 @@ void page_zero(void *p, size_t bytes) {
             : "+r" (at) : "r" (line), "r" (7 * line) : "memory");
     }
 }
+
+// A line at a time, which is then written out before it has to make room for others.
+void page_zero_clean(void *p, size_t bytes) {
+    size_t line = 4u << FIELD(READ_SYSREG(dczid_el0), 3, 0), cached = 4u << FIELD(READ_SYSREG(ctr_el0), 19, 16);
+    uint64_t at = (uint64_t)p, end = at + bytes;
+    if (line != cached) {
+        page_zero(p, bytes);
+        cache_clean_poc(p, bytes);
+        return;
+    }
+    #define ZERO_CLEAN "dc zva, %0\n dc civac, %0\n add %0, %0, %1\n" // CIVAC: see cache.c
+    while (at < end) {
+        __asm__ volatile (
+            ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN
+            : "+r" (at) : "r" (line) : "memory");
+    }
+    dsb_sy();
+}

@@ -20,5 +20,6 @@ size_t page_total_bytes(void);
 size_t page_largest(void); // the largest single allocation that would succeed now
 
 void page_zero(void *p, size_t bytes); // page-aligned; caches are on
+void page_zero_clean(void *p, size_t bytes);   // and clean to the point of coherency; the same units
 
 #endif

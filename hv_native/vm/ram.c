@@ -49,12 +49,14 @@ static bool map_granule(vm_t *vm, ram_t *r, uint64_t granule) {
 static bool make_present(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t offset = granule * RAM_GRANULE;
     uint64_t left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+    // To memory: with its caches off a guest would find there what an earlier owner has left.
     if (r->flash != NULL) {
         memset(r->host + offset, 0xFF, bytes);
+        cache_clean_poc(r->host + offset, bytes);
     } else {
-        page_zero(r->host + offset, bytes);
+        page_zero_clean(r->host + offset, bytes);
     }
-    cache_written(r->host + offset, bytes); // an earlier owner of these pages may have executed them
+    icache_invalidate(); // that one may have executed them
     if (!r->hidden && !map_granule(vm, r, granule)) {
         return false;
     }
@@ -167,8 +169,8 @@ static void zero_granule(vm_t *vm, ram_t *r, uint64_t granule) {
     if (vm->hold != NULL) {
         rights_store(vm, r->ipa + offset, bytes, false, BY_SCRIPT);
     }
-    page_zero(r->host + offset, bytes);
-    cache_written(r->host + offset, bytes);
+    page_zero_clean(r->host + offset, bytes);
+    icache_invalidate();
 }
 
 bool vm_ram_zero_some(vm_t *vm, uint64_t until) {

@@ -9,7 +9,6 @@ import struct
 import hv
 import rows
 
-
 INDIRECT, EVENT_IDX = 1 << 28, 1 << 29
 
 
