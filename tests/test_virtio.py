@@ -419,8 +419,11 @@ def test_ctrl_c_while_a_device_works(driver, target):
 
 
 def test_ctrl_c_at_a_device_of_a_guest_in_the_background(driver, target):
-    """The request is asked again at once; the second Ctrl-C stops the guest, which can go on later."""
-    driver(STUCK)
+    """The request is asked again at once; the second Ctrl-C stops the guest, which can go on later.
+
+    It runs on beside the request, and must not have ended before: what is asked of one that stands still waits.
+    """
+    driver(STUCK + "x[3] = 1\n")
     target.send(b"vm.start()\r")
     target.until("asked\n")
     target.send(b"\x03")
@@ -428,7 +431,7 @@ def test_ctrl_c_at_a_device_of_a_guest_in_the_background(driver, target):
     target.interrupt()
     target.exec("while vm.running:\n    time.sleep_ms(10)", seconds=30)
     assert target.repl("d.used(0)") == "[]"
-    target.repl("Stuck.stuck = False")
+    target.repl("Stuck.stuck = False; x[3] = 0")
     assert target.repl("vm.run().reason") == "asked\n'stop'"
     assert target.repl("d.used(0)") == "[(0, 4)]"
 
@@ -449,13 +452,14 @@ d.describe(0, 0, BUFFERS, 4)
 def kick():
     d.offer(0, 0, kick=False)
     x = vm.cpu[0].x
-    x[0], x[1], x[2] = 1, 0x0A00_0050, 0
+    x[0], x[1], x[2], x[3] = 1, 0x0A00_0050, 0, 1
     device.asked = False
-    vm.start()
+    vm.start()                  # it must not have ended before it is served
     while not device.asked:
         time.sleep_ms(1)
 device.end = vm.pause
 kick()
+vm.cpu[0].x[3] = 0
 print(vm.running, d.used(0), vm.run().reason)
 device.end = vm.close
 kick()

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A virtio driver in Python, on the target: a guest of six instructions does its loads and stores."""
+"""A virtio driver in Python, on the target: a guest of a few instructions does its loads and stores."""
 
-# What a run does: a load (x0 is 0), a store (1) or a load of a byte (2) at x1, of x2.
+# What a run does: a load (x0 is 0), a store (1) or a load of a byte (2) at x1, of x2. Behind a store it stays while x3 is not 0.
 CODE = """
 1:  hvc #0x100
     cbz x0, 2f
     tbnz x0, #1, 3f
     str w2, [x1]
+4:  cbnz x3, 4b
     b 1b
 2:  ldr w2, [x1]
     b 1b
