@@ -176,16 +176,31 @@ def session(target, line, file):
     """gdb with the names that the kernel has: a breakpoint, all backtraces, finish, steps; and Linux goes on."""
     target.exec("g = hv.gdb(vm); sh(vm, '((while :; do : < /init; done) &)')", seconds=60)
     where = ast.literal_eval(target.exec(kallsyms.WHERE, seconds=60))
-    assert kallsyms.fetch(line.path, where, file) > 20_000
+    records = target.exec(kallsyms.RECORDS, seconds=60).strip()
+    assert kallsyms.fetch(line.path, where, file, records) > 20_000
     gdb = Gdb(line.path, file)
     try:
         assert gdb("p/x (long)&start_kernel").endswith(f"{target.eval('ran'):#x}")
         assert "in do_sys_openat2 ()" in gdb("break do_sys_openat2", "continue", seconds=60)
-        assert "invoke_syscall" in gdb("monitor cpu.where()", seconds=60)  # gdb has no CFI there
+        callers = [
+            "do_sys_openat2",
+            "__arm64_sys_openat",
+            "invoke_syscall",
+            "do_el0_svc",
+            "el0t_64_sync",
+        ]
+        for text in (gdb("monitor cpu.where()", seconds=60), gdb("backtrace", seconds=60)):
+            found = [text.find(f" {name}") for name in callers]
+            assert -1 not in found and found == sorted(found), text
         text = gdb("thread apply all backtrace", seconds=120)
         assert (
             all(f"Thread 1.{n}" in text for n in (1, 2, 3, 4)) and "in __arm64_sys_openat" in text
         )
+        # Through an exception, from the interrupts' stack to another one.
+        gdb("delete", "break *gic_handle_irq", "continue", seconds=60)
+        text = gdb("backtrace", "delete", seconds=60)
+        assert " in el1h_64_irq ()" in text or " in el0t_64_irq ()" in text, text
+        gdb("break *do_sys_openat2", "continue", seconds=60)
         assert "Run till exit" in gdb("delete", "finish", seconds=60)
         before = gdb("p/x $pc")
         assert "in " in gdb("stepi", "stepi", seconds=60) and gdb("p/x $pc") != before

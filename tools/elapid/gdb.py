@@ -47,8 +47,10 @@ def take_console(console: Console) -> None:
         raise Stop(said.decode(errors="replace").strip().splitlines()[-2])
 
 
-def prepare(pty: str, elf: Path, alone: bool) -> tuple[bool, kallsyms.Where | None]:
-    """By the target's prompt: a VM, and hv.gdb() on it. Whether that is on this line, and where a Linux has its names."""
+def prepare(pty: str, elf: Path, alone: bool) -> tuple[bool, kallsyms.Where | None, str]:
+    """By the target's prompt: a VM, and hv.gdb() on it. Whether that is on this line; where a Linux has its names, and its
+    functions' frame records.
+    """
     console = Console(os.open(pty, os.O_RDWR | os.O_NOCTTY), patience=3)
     try:
         console.friendly()
@@ -62,10 +64,11 @@ def prepare(pty: str, elf: Path, alone: bool) -> tuple[bool, kallsyms.Where | No
         begin = "print(vm)" if alone else "hv.gdb(vm); print(vm)"
         say(f"gdb is on {console.raw_exec(begin).strip()}")
         where = ast.literal_eval(console.raw_exec(kallsyms.WHERE, 60).strip())
+        records = console.raw_exec(kallsyms.RECORDS, 60).strip() if where else ""
         console.leave_raw()
         if alone:
             take_console(console)
-        return alone, where or None
+        return alone, where or None, records
     except TargetError as error:
         raise Stop(error.traceback.strip().splitlines()[-1]) from None
     except (Gone, Hung) as error:
@@ -92,10 +95,11 @@ def gdb(
     pty, ran = served(machine)
     line: str | Path = LINE
     if console or not (ran and answers()):
-        console, where = prepare(pty, elf, console)
+        console, where, records = prepare(pty, elf, console)
         line = pty if console else LINE
         if where and elf.name != "vmlinux":
-            say(f"{kallsyms.fetch(line, where, NAMES)} names of the Linux in it are in {NAMES}")
+            count = kallsyms.fetch(line, where, NAMES, records)
+            say(f"{count} names of the Linux in it are in {NAMES}")
             elf = NAMES
             if console:
                 prepare(pty, elf, console)
