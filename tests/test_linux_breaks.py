@@ -197,7 +197,7 @@ def session(target, line, file):
             all(f"Thread 1.{n}" in text for n in (1, 2, 3, 4)) and "in __arm64_sys_openat" in text
         )
         # Through an exception, from the interrupts' stack to another one.
-        gdb("delete", "break *gic_handle_irq", "continue", seconds=60)
+        gdb("delete", "break *generic_handle_domain_irq", "continue", seconds=60)
         text = gdb("backtrace", "delete", seconds=60)
         assert " in el1h_64_irq ()" in text or " in el0t_64_irq ()" in text, text
         gdb("break *do_sys_openat2", "continue", seconds=60)

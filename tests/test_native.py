@@ -62,6 +62,78 @@ def test_objects_operations_are_those_of_bytecode(target):
     assert target.exec(OPERATIONS, 120) == "wrong 0\n"
 
 
+SHORT_WAYS = """
+class List(list):
+    def __getitem__(self, at):
+        return ("mine", at)
+class Thing:
+    shared = [1]
+    def __init__(self):
+        self.own = 5
+    def method(self):
+        return self.own
+    @property
+    def made(self):
+        return 7
+class Other(Thing):
+    def __getattr__(self, name):
+        return name
+TEXT = '''
+def item(base, at):
+    return base[at]
+def put(base, at, value):
+    base[at] = value
+    return list(base)
+def drop(base, at):
+    del base[at]
+    return list(base)
+def attribute(thing, _):
+    return thing.own, thing.shared, thing.method(), thing.made, thing.other
+def arithmetic(a, b):
+    return a + b, a - b, a * b, a < b, a == b, a >= b, a != b
+def quotient(a, b):
+    return a / b, a // b, a % b
+def power(a, b):
+    return a ** b
+'''
+plain, made = {}, {}
+exec(TEXT, plain)
+exec("import micropython\\n" + TEXT.replace("def ", "@micropython.native\\ndef "), made)
+def outcome(function, make, *args):
+    try:
+        return repr(function(make() if callable(make) else make, *args))
+    except Exception as error:
+        return repr(error)
+def same(name, *args):
+    one, two = outcome(plain[name], *args), outcome(made[name], *args)
+    if one != two:
+        print(name, args, one, two)
+import array
+bases = [lambda: [10, 11, 12], lambda: (10, 11, 12), lambda: bytearray(b"abc"), lambda: b"abc", lambda: "abc", lambda: List([1, 2, 3]),
+    lambda: array.array("B", b"abc"), lambda: {0: 1, -3: 2}, lambda: memoryview(bytearray(b"abc")), lambda: 5, lambda: None, lambda: []]
+for base in bases:
+    for at in (0, 1, 2, 3, -1, -3, -4, 1 << 61, -1 << 61, 1 << 70, True, 1.0, "a", None, "c"):
+        same("item", base, at)
+        same("drop", base, at)
+        for value in (0, 255, 256, -1, 1 << 70, "x", None, b"z"):
+            same("put", base, at, value)
+for thing in (Thing, Other, lambda: 5, lambda: None, lambda: Thing):
+    same("attribute", thing, 0)
+numbers = [0.0, -0.0, 1.5, -2.0, 1e308, float("inf"), float("nan"), 3, -1, True, 1 << 70, 1j, "a", None]
+for a in numbers:
+    for b in numbers:
+        for name in ("arithmetic", "quotient", "power"):
+            if not (name == "power" and isinstance(a, int) and isinstance(b, int)):
+                same(name, a, b)
+print("compared")
+"""
+
+
+def test_items_attributes_and_floats_are_those_of_bytecode(target):
+    """What compiled code has short ways for (ports/aarch64/native/glue.c), and what is nearly that."""
+    assert target.exec(SHORT_WAYS, 60) == "compared\n"
+
+
 WORDS = """
 import random
 random.seed(2)

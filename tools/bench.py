@@ -186,7 +186,7 @@ ROWS = [
     Row("linux", "linux_quiet", "Linux 6.1 boot, quiet / native", 1.01, "KVM 1.03"),
     Row("linux", "linux_verbose", "Linux 6.1 boot, verbose / native", 1.05, "KVM 1.26"),
     Row("perf", "perf_bench", "perf_bench / unix port on Linux, mean", 1.0, "1"),
-    Row("emit", "perf_native", "perf_bench as native code / bytecode, mean"),
+    Row("emit", "perf_native", "perf_bench, native / bytecode, mean"),
     Row("size", "image_bytes", "image, bytes", IMAGE_BYTES, "Bao 94 KB, Xen 983 KB", False),
 ]
 # What silicon.c counts of a path, in the order of its columns.
