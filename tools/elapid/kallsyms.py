@@ -150,7 +150,8 @@ def elf(known: Names, records: bytes = b"") -> bytes:
     at = 64 + 5 * 64
     places = [at, at + len(symtab), at + len(symtab) + len(strtab) + len(shstrtab)]
     header = b"\x7fELF\2\1\1" + bytes(9)
-    header += struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, first, 0, 64, 0, 64, 0, 0, 64, 5, 3)
+    # No entry: gdb's backtrace would end in whatever function is there.
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 183, 1, 0, 0, 64, 0, 64, 0, 0, 64, 5, 3)
     sections = [
         bytes(64),
         struct.pack("<IIQQQQIIQQ", 1, 8, 6, first, at, last - first, 0, 0, 4, 0),  # NOBITS, AX
