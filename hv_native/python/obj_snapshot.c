@@ -131,8 +131,9 @@ static mp_obj_t read_pages(vm_t *vm, mp_obj_t id, mp_obj_t ipa, mp_obj_t to) {
     mp_buffer_info_t buf;
     buffer_of(to, &buf, MP_BUFFER_WRITE);
     snapshot_t *s = snapshot_of(vm, id);
+    uint64_t from = unbox_u64(ipa);
     vm_hold(vm);
-    bool any = pages_read(vm, s, unbox_u64(ipa), buf.buf, ALIGN_DOWN(buf.len, PAGE_SIZE));
+    bool any = pages_read(vm, s, from, buf.buf, ALIGN_DOWN(buf.len, PAGE_SIZE));
     vm_release(vm);
     return mp_obj_new_bool(any);
 }
