@@ -129,7 +129,7 @@ def test_a_guest_runs_with_nothing_typed(page):
         "([at, n]) => Number(document.querySelector(at).innerText.replace(/,/g, '')) > n",
         arg=[place, before + 50],
     )
-    assert page.locator("#chart canvas").bounding_box()["height"] > 100
+    assert page.locator("#chart canvas").evaluate("canvas => canvas.clientHeight") > 100
     picture(page, "look")
     page.locator("section.vm").get_by_role("button", name="hot addresses").click()
     page.locator("#panel").get_by_role("button", name="Count").click()
@@ -214,8 +214,7 @@ def test_registers_and_memory(page):
 def test_a_slow_click(page):
     """The page is made anew under a finger that is still on a button, and a selection stays selected."""
     page.wait_for_selector("section.vm.runs")
-    button = page.get_by_role("button", name="hot addresses").bounding_box()
-    page.mouse.move(button["x"] + 5, button["y"] + 5)
+    page.get_by_role("button", name="hot addresses").hover()
     page.mouse.down()
     page.wait_for_timeout(1000)  # four updates
     page.mouse.up()

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What the target does for `elapid look`: its answers on the second line, and what they cost."""
 
+import asyncio
+import base64
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 
+import aiohttp
 import elapid
 import pytest
 from elapid.look.machine import HELPER, installing
@@ -84,3 +91,57 @@ def test_four_questions_a_second_cost_less_than_a_hundredth(asked):
         state = line.ask("state", seen)
         seen = {str(vm["key"]): vm["said"][0] for vm in state["vms"]}
     assert 4 * state["took"] < 10_000, state["took"]
+
+
+async def _joined(address, steps):
+    """A page without a browser: what happens at each status of the target's, until the last."""
+    origin = address[: address.index("/", 8)]
+    statuses, screen = [], b""
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(address + "live", headers={"Origin": origin}) as page,
+    ):
+        async for message in page:
+            what = json.loads(message.data)
+            if what["k"] == "term" and what["tab"] == "repl":
+                screen += base64.b64decode(what["data"])
+            if what["k"] == "html" and what["at"] == "status":
+                statuses.append(what["html"].partition(":")[0])
+            if not steps:
+                return statuses, screen.decode()
+            status, does = steps[0]
+            if statuses[-1:] == [status] and (what["k"] == "rates" or status == "off"):
+                steps.pop(0)
+                if does == "again":
+                    await page.send_json({"k": "restart"})
+                else:
+                    does()
+
+
+def test_joins_what_serve_has_started(image, tmp_path):
+    """It launches a guest where none is, over the serial line; a target that ends and comes again is joined again."""
+    env = os.environ | {"ELAPID_STATE": str(tmp_path)}
+
+    def run(*words):
+        subprocess.run([sys.executable, "-m", "elapid", *words], env=env, check=True, timeout=300)
+
+    run("serve", "--smp", "2")
+    command = [sys.executable, "-m", "elapid", "look", "--headless"]
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as look:
+        try:
+            assert "joins" in look.stdout.readline()
+            address = look.stdout.readline().split()[-1]
+
+            def stop():
+                run("stop")
+
+            def anew():
+                run("serve")
+
+            steps = [("up", stop), ("off", anew), ("off", "again"), ("up", lambda: None)]
+            statuses, screen = asyncio.run(asyncio.wait_for(_joined(address, steps), 600))
+        finally:
+            look.send_signal(signal.SIGINT)
+            run("stop")
+    assert look.returncode == 0 and "vm.load('pulse.elf')" in screen
+    assert [each for each in statuses if each in ("off", "up")][-3:] == ["up", "off", "up"]

@@ -33,16 +33,31 @@ CLASSES = {
 }
 
 
-def svg(width: int, height: int, body: list[str], background: str = "#ffffff") -> str:
+# Light, or dark where the reader's screen is. Text in a box (class on) is dark on the box's colour in both.
+STYLE = """<style>
+.elapid .back { fill: #ffffff } .elapid text { fill: #16181d } .elapid .dim { fill: #666c78 }
+@media (prefers-color-scheme: dark) {
+.elapid .back { fill: #1e2127 } .elapid text { fill: #eceff4 } .elapid .dim { fill: #a3abba } .elapid .on { fill: #16181d }
+}
+</style>"""
+
+
+def svg(width: int, height: int, body: list[str], background: str = "") -> str:
+    """background: a colour of its own, with which nothing changes where it is dark."""
+    back = f'fill="{background}"' if background else 'class="back"'
+    about = "" if background else ' class="elapid"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
-        f'height="{height}" {FONT} font-size="13">\n<rect width="100%" height="100%" '
-        f'fill="{background}" rx="6"/>\n' + "\n".join(body) + "\n</svg>\n"
+        f'height="{height}" {FONT} font-size="13"{about}>\n'
+        f'{"" if background else STYLE}<rect width="100%" height="100%" {back} rx="6"/>\n'
+        + "\n".join(body)
+        + "\n</svg>\n"
     )
 
 
 def text(x: float, y: float, words: str, **more: object) -> str:
-    attributes = "".join(f' {key.replace("_", "-")}="{value}"' for key, value in more.items())
+    named = {key.rstrip("_").replace("_", "-"): value for key, value in more.items()}
+    attributes = "".join(f' {key}="{value}"' for key, value in named.items())
     return f'<text x="{x}" y="{y}"{attributes} xml:space="preserve">{escape(words)}</text>'
 
 
@@ -70,7 +85,7 @@ def memory_map(dump: str, title: str = "memory") -> str:
                 f'<line x1="200" x2="440" y1="{y + 9}" y2="{y + 9}" stroke="#888" '
                 f'stroke-dasharray="4 4"/>'
             )
-            body.append(text(450, y + 13, f"{size_text(above - end)} not mapped", fill="#888888"))
+            body.append(text(450, y + 13, f"{size_text(above - end)} not mapped", class_="dim"))
             y += 18
         high = round(24 + 3 * max(log2((end - start) / 4096), 0))
         body.append(
@@ -79,7 +94,7 @@ def memory_map(dump: str, title: str = "memory") -> str:
         )
         body.append(text(20, y + high - 4, f"{start:#014x}"))
         label = f"{run['rights']} {run['type']} {size_text(end - start)}"
-        body.append(text(210, y + high / 2 + 5, label))
+        body.append(text(210, y + high / 2 + 5, label, class_="on"))
         note = f"{run['count']} x {run['page']} at {int(run['pa'], 16):#x}"
         note += " (by a script)" * bool(run["script"]) + f"  {run['parts'].strip()}"
         body.append(text(450, y + high / 2 + 5, note.rstrip()))
@@ -103,8 +118,8 @@ def exit_bars(printed: str) -> str:
         name = CLASSES.get(key, f"class {key:#04x}" if isinstance(key, int) else key)
         body.append(text(20, y + 15, name))
         body.append(f'<rect x="180" y="{y}" width="{wide:.0f}" height="20" fill="#9ecae1"/>')
-        body.append(text(188, y + 15, f"{count:,}"))
-    body.append(text(20, 50 + 26 * len(rows) + 14, "logarithmic scale", fill="#888888"))
+        body.append(text(188, y + 15, f"{count:,}", class_="on"))
+    body.append(text(20, 50 + 26 * len(rows) + 14, "logarithmic scale", class_="dim"))
     return svg(660, 90 + 26 * len(rows), body)
 
 
