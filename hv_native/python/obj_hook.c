@@ -5,6 +5,7 @@
 #include "py/objlist.h"
 #include "py/runtime.h"
 #include "core/arch.h"
+#include "core/cpu.h"
 #include "core/syndrome.h"
 #include "memory/native.h"
 #include "python/boot_core.h"
@@ -15,7 +16,10 @@
 #include "trap/numbers.h"
 #include "trap/rule.h"
 #include "trap/shortest.h"
+#include "trap/trace.h"
+#include "trap/words.h"
 #include "vm/hook.h"
+#include "vm/rights.h"
 #include "vm/vm.h"
 
 #define IPA_LIMIT BIT(40)
@@ -276,7 +280,7 @@ static const struct {
 } actions[] = {
     { MP_QSTR_count, HOOK_COUNT, HOOK_TALLY }, { MP_QSTR_log, HOOK_LOG, HOOK_NOTE },
     { MP_QSTR_const, HOOK_CONST, HOOK_ANSWER }, { MP_QSTR_shadow, HOOK_SHADOW, HOOK_KEEP },
-    { MP_QSTR_deny, HOOK_DENY, HOOK_DENY },
+    { MP_QSTR_deny, HOOK_DENY, HOOK_DENY }, { MP_QSTR_flip, HOOK_FLIP, HOOK_FLIP },
 };
 
 static hook_kind_t action_of(mp_obj_t action) {
@@ -328,8 +332,9 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
     h->below = under;
     h->handler = handler;
     h->value = value;
-    h->match_value = match_value;
-    h->match = match;
+    h->match_value = match_value && action != HOOK_FLIP;
+    h->match = action == HOOK_FLIP ? match >> 32 : match;
+    h->last = action == HOOK_FLIP ? (uint32_t)match : 0; // hv.inject: how often, and the seed
     h->match_pc = match_pc;
     h->pc = pc;
     h->nth = nth;
@@ -347,6 +352,47 @@ static mp_obj_t vm_rule(size_t n_args, const mp_obj_t *args) {
     return MP_OBJ_FROM_PTR(rule);
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj, 11, 11, vm_rule);
+
+// ---- Who is asked -------------------------------------------------------------------------------
+
+static mp_obj_t told_of(const hook_t *h) {
+    const handler_t *f = h->handler;
+    unsigned how = f == NULL ? 0 : f->top != NULL ? 1 : f->words != WORDS_NOT ? 2 : 0;
+    mp_obj_t items[] = {
+        MP_OBJ_NEW_SMALL_INT(h->kind), box_u64(h->hits), box_u64(h->key), box_u64(h->size), f == NULL ? mp_const_none : f->fun,
+        MP_OBJ_NEW_SMALL_INT(how),
+    };
+    return mp_obj_new_tuple(ARRAY_LEN(items), items);
+}
+
+static void tell_chain(mp_obj_t list, const hook_t *h) {
+    for (; h != NULL; h = h->below) {
+        mp_obj_list_append(list, told_of(h));
+    }
+}
+
+// who(esr, value) -> (who have taken rights of the page at that IPA, [(kind, hits, key, size, function, how it is called)]), in
+// the order in which they are asked about such an exit.
+static mp_obj_t vm_who(mp_obj_t self, mp_obj_t esr_in, mp_obj_t value_in) {
+    vm_t *vm = hv_vm_get(self);
+    uint32_t esr = (uint32_t)unbox_u64(esr_in);
+    uint64_t value = unbox_u64(value_in);
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    const hook_t *first = trace_hook(vm, esr, value);
+    tell_chain(list, first);
+    if (ESR_EC(esr) == EC_DABT_LOWER) {
+        const hook_t *device = hook_range_find(&vm->mmio, value);
+        tell_chain(list, device == first ? NULL : device);
+    }
+    tell_chain(list, vm->classes[ESR_EC(esr)]);
+    tell_chain(list, vm->fallback);
+    uint64_t daif = spin_lock_irq(&vm->lock);
+    unsigned takers = vm->rights == NULL || ESR_EC(esr) != EC_DABT_LOWER ? 0 : rights_takers(vm, ALIGN_DOWN(value, PAGE_SIZE), 7);
+    spin_unlock_irq(&vm->lock, daif);
+    mp_obj_t both[] = { MP_OBJ_NEW_SMALL_INT(takers), list };
+    return mp_obj_new_tuple(2, both);
+}
+MP_DEFINE_CONST_FUN_OBJ_3(hv_vm_who_obj, vm_who);
 
 static hook_t *rule_hook(hv_rule_obj_t *rule) {
     hv_vm_get(MP_OBJ_FROM_PTR(rule->vm));

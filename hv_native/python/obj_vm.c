@@ -24,6 +24,7 @@
 #include "trap/callback.h"
 #include "trap/numbers.h"
 #include "vcpu/debug.h"
+#include "vcpu/vcpu.h"
 #include "vgic/vtimer.h"
 #include "vm/ram.h"
 #include "vm/runqueue.h"
@@ -560,10 +561,31 @@ static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     }
 }
 
+// skew(ticks) -> by how many its virtual counter has been put forward, or back
+static mp_obj_t vm_skew(mp_obj_t self, mp_obj_t ticks) {
+    vm_t *vm = hv_vm_get(self);
+    int64_t by = mp_obj_get_int(ticks);
+    vm_hold(vm);
+    by = vtimer_skew(vm, by);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        uint64_t daif = irq_save();
+        if (this_pcpu()->running != v) {
+            vcpu_put(v);
+            vtimer_changed(v);
+        }
+        irq_restore(daif);
+    }
+    vm_release(vm);
+    return mp_obj_new_int(by);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(vm_skew_obj, vm_skew);
+
 static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_hook), MP_ROM_PTR(&hv_vm_hook_obj) },
     { MP_ROM_QSTR(MP_QSTR_mmio), MP_ROM_PTR(&hv_vm_mmio_obj) },
     { MP_ROM_QSTR(MP_QSTR_rule), MP_ROM_PTR(&hv_vm_rule_obj) },
+    { MP_ROM_QSTR(MP_QSTR_who), MP_ROM_PTR(&hv_vm_who_obj) },
     { MP_ROM_QSTR(MP_QSTR_irq), MP_ROM_PTR(&hv_vm_irq_obj) },
     { MP_ROM_QSTR(MP_QSTR_el1), MP_ROM_PTR(&hv_vm_el1_obj) },
     { MP_ROM_QSTR(MP_QSTR_breakpoint), MP_ROM_PTR(&hv_vm_breakpoint_obj) },
@@ -578,6 +600,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_virtio), MP_ROM_PTR(&hv_vm_virtio_obj) },
     { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&vm_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_debug), MP_ROM_PTR(&vm_debug_obj) },
+    { MP_ROM_QSTR(MP_QSTR_skew), MP_ROM_PTR(&vm_skew_obj) },
     { MP_ROM_QSTR(MP_QSTR_run), MP_ROM_PTR(&vm_run_obj) },
     { MP_ROM_QSTR(MP_QSTR_start), MP_ROM_PTR(&vm_start_obj) },
     { MP_ROM_QSTR(MP_QSTR_attach), MP_ROM_PTR(&vm_attach_obj) },

@@ -55,6 +55,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_irq_obj);    // obj_irq.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_hook_obj);   // obj_hook.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_mmio_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj);
+MP_DECLARE_CONST_FUN_OBJ_3(hv_vm_who_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_el1_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_stage2_obj); // obj_stage2.c
 MP_DECLARE_CONST_FUN_OBJ_2(hv_vm_stage2_run_obj);

@@ -77,7 +77,7 @@ static access_end_t ask_hooks(vcpu_t *v, hook_t *h, uint64_t *value, exit_t *why
     return verdict == RULE_ANSWERED ? END_DONE : verdict == RULE_DENIED ? END_DENIED : END_GO_ON;
 }
 
-static access_end_t access_part(vcpu_t *v, uint64_t *value, exit_t *why) {
+static access_end_t access_right(vcpu_t *v, uint64_t *value, exit_t *why) {
     uint64_t ipa = v->exit.ipa;
     hook_t *h = hook_range_find(&v->vm->rules, ipa);
     access_end_t end = h == NULL ? END_GO_ON : ask_hooks(v, h, value, why);
@@ -92,6 +92,16 @@ static access_end_t access_part(vcpu_t *v, uint64_t *value, exit_t *why) {
     }
     end = h == NULL ? END_GO_ON : ask_hooks(v, h, value, why);
     return end == END_GO_ON ? END_NOBODY : end;
+}
+
+// With the bits that a fault was injected into.
+static access_end_t access_part(vcpu_t *v, uint64_t *value, exit_t *why) {
+    v->flip = 0;
+    access_end_t end = access_right(v, value, why);
+    if (end == END_DONE && !v->exit.write) {
+        *value ^= v->flip;
+    }
+    return end;
 }
 
 // A script's ACTION_SKIP and ACTION_STOP leave the PC to us: one half of a pair completes nothing.

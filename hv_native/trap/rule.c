@@ -54,13 +54,26 @@ static step_t rule_step(const hook_t *h, bool write, uint64_t value, uint64_t pc
 }
 
 static bool goes_on(hook_kind_t kind) {
-    return kind == HOOK_TALLY || kind == HOOK_COUNT || kind == HOOK_LOG || kind == HOOK_NOTE;
+    return kind == HOOK_TALLY || kind == HOOK_COUNT || kind == HOOK_LOG || kind == HOOK_NOTE || kind == HOOK_FLIP;
 }
 
 static void log_event(const vcpu_t *v, const hook_t *h, bool write, uint64_t value) {
     event_log(&(event_t) {
         .key = h->key, .pc = v->exit.pc, .value = value, .cpu = v->id, .ec = ESR_EC(v->exit.esr), .write = write, .vmid = v->vmid,
     });
+}
+
+// By dice (xorshift32) that fall in the same way for the same seed.
+static void flip(vcpu_t *v, hook_t *h) {
+    uint32_t x = (uint32_t)h->last;
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    h->last = x;
+    if (x <= h->match) {
+        v->flip ^= h->value;
+        log_event(v, h, false, h->hits);
+    }
 }
 
 // Whether Python will be asked on the way down, before anything else decides.
@@ -108,6 +121,11 @@ verdict_t rule_run(vcpu_t *v, hook_t **at, bool passed, bool write, uint64_t *va
             case HOOK_LOG:
             case HOOK_NOTE:
                 log_event(v, h, write, *value);
+                break;
+            case HOOK_FLIP:
+                if (!write) {
+                    flip(v, h);
+                }
                 break;
             default:
                 break;

@@ -86,18 +86,18 @@ static NOINLINE bool is_asked_for(const trace_t *t, trace_kind_t kind, uint64_t 
     return !any;
 }
 
-static hook_t *hook_of(const vm_t *vm, exit_event_t e) {
-    unsigned imm = e.esr & 0xFFFF;
-    switch (ESR_EC(e.esr)) {
+hook_t *trace_hook(const vm_t *vm, uint32_t esr, uint64_t value) {
+    unsigned imm = esr & 0xFFFF;
+    switch (ESR_EC(esr)) {
         case EC_HVC64:
-            return imm == 0 ? hook_find(&vm->hvc, (uint32_t)e.value) : hook_find(&vm->imm, imm);
+            return imm == 0 ? hook_find(&vm->hvc, (uint32_t)value) : hook_find(&vm->imm, imm);
         case EC_SMC64:
-            return hook_find(&vm->smc, (uint32_t)e.value);
+            return hook_find(&vm->smc, (uint32_t)value);
         case EC_SYSREG:
-            return hook_find(&vm->sysreg, e.esr & ISS_SYSREG_KEY);
+            return hook_find(&vm->sysreg, esr & ISS_SYSREG_KEY);
         case EC_DABT_LOWER: {
-            hook_t *rule = hook_range_find(&vm->rules, e.value);
-            return rule != NULL ? rule : hook_range_find(&vm->mmio, e.value);
+            hook_t *rule = hook_range_find(&vm->rules, value);
+            return rule != NULL ? rule : hook_range_find(&vm->mmio, value);
         }
         default:
             return NULL;
@@ -106,7 +106,7 @@ static hook_t *hook_of(const vm_t *vm, exit_event_t e) {
 
 // Whether a handler may be asked about it: its own, one of its class, or one of a rule on the way.
 static bool asks_python(const vm_t *vm, exit_event_t e) {
-    const hook_t *h = hook_of(vm, e);
+    const hook_t *h = trace_hook(vm, e.esr, e.value);
     if (h == NULL) {
         h = vm->classes[ESR_EC(e.esr)];
     }

@@ -7,6 +7,7 @@
 #ifndef HV_TRACE_H
 #define HV_TRACE_H
 
+#include "vm/hook.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -68,6 +69,9 @@ void trace_freeze(vm_t *vm, trace_t *t, bool frozen);
 // told; or where its kernel switches to a task, whose number and name are that far into its struct.
 void trace_svc(vcpu_t *v, const guest_regs_t *r);
 void trace_switch(vcpu_t *v, uint64_t task, unsigned number, unsigned name);
+
+// Who is asked first about such an exit (value: x0 of a call, the IPA of an abort), or NULL: rules over a device before it.
+hook_t *trace_hook(const vm_t *vm, uint32_t esr, uint64_t value);
 
 // How many of that core's records have been written over, unread and not counted as lost yet.
 uint64_t trace_overwritten(const trace_t *t, unsigned core);

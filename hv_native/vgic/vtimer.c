@@ -315,6 +315,15 @@ void vtimer_go_back(vm_t *vm, uint64_t count, uint64_t physical) {
     vm->el2[EL2_CNTHCTL] &= ~UINT64_C(1); // EL1PCTEN: CNTPCT traps from now on
 }
 
+// CNTVOFF stays on the side of zero where this machine's has to be (hold_count), and the count above zero.
+int64_t vtimer_skew(vm_t *vm, int64_t ticks) {
+    int64_t was = (int64_t)vm->cntvoff, to = was - ticks;
+    int64_t least = count == MAY_BE_AHEAD ? INT64_MIN : 0, most = count == MAY_BE_AHEAD ? 0 : (int64_t)timer_now();
+    to = to < least ? least : to > most ? most : to;
+    vm->cntvoff = (uint64_t)to;
+    return was - to;
+}
+
 void vtimer_changed(vcpu_t *v) {
     watch(v);
     p_update(v);

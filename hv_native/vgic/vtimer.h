@@ -47,6 +47,8 @@ uint64_t vtimer_physical(const vm_t *vm);
 bool vtimer_can_be(uint64_t count);     // of another boot, whose counter may have been further
 void vtimer_go_back(vm_t *vm, uint64_t count, uint64_t physical);
 void vtimer_changed(vcpu_t *v);
+// Its counters go on from so many ticks further on, or back, as far as that can be; how many it was. None of its vCPUs runs.
+int64_t vtimer_skew(vm_t *vm, int64_t ticks);
 
 static inline bool vtimer_armed(uint64_t ctl) {
     return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;

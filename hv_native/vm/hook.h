@@ -32,6 +32,7 @@ typedef enum {
     HOOK_SHADOW,        // answer what was last written
     HOOK_KEEP,          // the same, always and never asking Python
     HOOK_NOTE,          // log it, always and never asking Python
+    HOOK_FLIP,          // then what stands below, and of what is loaded these bits (`value`) are the other way round
     HOOK_DENY,          // undefined instruction, or external abort
 } hook_kind_t;
 
@@ -53,6 +54,7 @@ typedef struct hook {
     // `handler`, or, without one, does what its kind says. One with a handler does that otherwise.
     bool match_value, match_pc;
     uint64_t match;     // the value written
+    // HOOK_FLIP: match is how often, of 2^32 and less one, and last what the dice are at.
     uint64_t pc, nth, every, last;
 } hook_t;
 

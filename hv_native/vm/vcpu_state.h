@@ -145,6 +145,7 @@ typedef struct vcpu {
     uint64_t vmpidr;
     exit_info_t exit;
     struct hook *mmio_hit;  // the range of the last MMIO exit
+    uint64_t flip;          // bits of what is loaded there that are to be wrong: HOOK_FLIP
     void *object;           // the Python object, given to handlers
     struct {                // the page of a watch that it was last on (trap/watch.c)
         uint64_t key;       // its IPA, and the right

@@ -49,6 +49,7 @@ class Breakpoint:
         va, user = None, False
         if ipa is None:
             va, ipa, user = find(vm, where, self._space)
+        self._at = va, ipa
         el0 = self._space is not None or (user if el0 is None else el0)
         self._plant = lambda *how: vm._vm.breakpoint(ipa, va, el0, *how, None, self._space, None)
         self._when = when

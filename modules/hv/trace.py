@@ -89,7 +89,7 @@ def _tell(vm, kind):
     if not places:  # nothing is known of its kernel: by the vectors, as they are executed
         vm.trap_el1_exceptions(["svc"], lambda cpu: None)
         return
-    entry = [1]
+    entry = [1, [ipa for _, ipa, _ in places]]
     action = 5 if kind == _SWITCH else 4
     try:
         for va, ipa, members in places:
@@ -111,7 +111,7 @@ def _tell_no_more(vm, kind):
 
 
 def _remove(entry):
-    while len(entry) > 1:
+    while len(entry) > 2:
         try:
             entry.pop().remove()
         except ValueError:
@@ -163,12 +163,14 @@ def _switches(vm):
     return places
 
 
-class Record(namedtuple("Record", ("us", "core", "cpu", "kind", "pc", "what", "value", "task"))):
+class Record(
+    namedtuple("Record", ("us", "core", "cpu", "kind", "pc", "what", "value", "task", "esr"))
+):
     """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function, the system call or
     the class.
 
     value: x0 of a call, x8 of an SVC, what an MSR writes, the IPA of an access or a fault, the INTID of an interrupt, the
-    pid of the process that is switched to. task: "sh-123", the process on this vCPU by the last switch before, or "".
+    pid of the process that is switched to. task: "sh-123", the process on this vCPU by the last switch before, or "". esr: its syndrome.
     """
 
     def __repr__(self):
@@ -309,7 +311,7 @@ class Trace(Tracer):
             task, self._tasks[cpu] = self._tasks.get(cpu, ""), f"{what}-{value}"
         else:
             what, task = _name(kind, esr, value), self._tasks.get(cpu, "")
-        return Record(us, core, cpu, kind, pc, what, value, task)
+        return Record(us, core, cpu, kind, pc, what, value, task, esr)
 
     def save(self, path: str) -> int:
         """Take out what has come, into a file that ui.perfetto.dev and Chrome open (the Trace Event Format, JSON): the

@@ -56,6 +56,7 @@ class VM(Traps):
     _nodes = ()  # of the device tree
     _breaks = ()  # hv.breaks.Breakpoint
     _told = None  # of hv.trace: what is planted for it
+    _faults = ()  # hv.inject.Fault
     _failed = None  # what could not be loaded: there is nothing to run
     _kept = ()  # what has save() and load(state)
     _states = ()  # of those, from a file
@@ -208,6 +209,36 @@ class VM(Traps):
         from .trace import Count
 
         return Count(self, what, key)
+
+    def why(self, exit=None) -> None:
+        """Print, in words, what an exit was, who answers it (device, rule, handler, PSCI, nobody), in which way, about how
+        many instructions that costs, and what would change it: of the last one that C or Python looked at as a whole, of
+        an Exit, or of a record of vm.trace(), which also has those that were finished on the way.
+        """
+        from .why import why
+
+        print(why(self, exit))
+
+    def explain(self, where: int | str) -> None:
+        """Print what there is at a place of the guest's ("name+0x10", or an address): its symbol, its IPA and the rights
+        that stage 2 gives, who has taken some, the instruction, breakpoints, watches, or the device and its rules.
+        """
+        from .why import at
+
+        print(at(self, where))
+
+    @property
+    def inject(self):
+        """Faults of the machine, made on purpose, the same again from the same seed: irq(), load(), disk(), clock(). See
+        hv.inject.
+        """
+        from .inject import Inject
+
+        return Inject(self)
+
+    def faults(self) -> tuple:
+        """All that vm.inject has made, and not been removed."""
+        return self._faults
 
     def watches(self) -> tuple:
         """All that vm.watch() has made, and not been removed."""

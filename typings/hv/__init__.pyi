@@ -36,6 +36,7 @@ from . import fuzz as fuzz
 from . import gdbengine as gdbengine
 from . import gdbstub as gdbstub
 from . import history as history
+from . import inject as inject
 from . import loader as loader
 from . import machine_dt as machine_dt
 from . import mmu as mmu
@@ -61,3 +62,4 @@ from . import vm as vm
 from . import watch as watch
 from . import where as where
 from . import whole as whole
+from . import why as why

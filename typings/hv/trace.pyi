@@ -15,12 +15,12 @@ from _hv import mrs as mrs, sysreg as sysreg
 from .syndrome import class_name as class_name, register as register
 from .vm import size as _bytes
 
-class Record(namedtuple('Record', ('us', 'core', 'cpu', 'kind', 'pc', 'what', 'value', 'task'))):
+class Record(namedtuple('Record', ('us', 'core', 'cpu', 'kind', 'pc', 'what', 'value', 'task', 'esr'))):
     """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function, the system call or
     the class.
 
     value: x0 of a call, x8 of an SVC, what an MSR writes, the IPA of an access or a fault, the INTID of an interrupt, the
-    pid of the process that is switched to. task: "sh-123", the process on this vCPU by the last switch before, or ""."""
+    pid of the process that is switched to. task: "sh-123", the process on this vCPU by the last switch before, or "". esr: its syndrome."""
 
 
 

@@ -77,6 +77,19 @@ class VM(Traps):
         """Count such exits by a key, in C: "pc", "x0" to "x30", "value" (what trace() shows) or "cpu"; system calls by
         vm.count("svc", "x8"). A Count: counts(), a dictionary, most first; histogram(), the same as text; stop(). 1,024
         keys a core; what finds no place is under None."""
+    def why(self, exit: Any=None) -> None:
+        """Print, in words, what an exit was, who answers it (device, rule, handler, PSCI, nobody), in which way, about how
+        many instructions that costs, and what would change it: of the last one that C or Python looked at as a whole, of
+        an Exit, or of a record of vm.trace(), which also has those that were finished on the way."""
+    def explain(self, where: int | str) -> None:
+        """Print what there is at a place of the guest's ("name+0x10", or an address): its symbol, its IPA and the rights
+        that stage 2 gives, who has taken some, the instruction, breakpoints, watches, or the device and its rules."""
+    @property
+    def inject(self) -> Any:
+        """Faults of the machine, made on purpose, the same again from the same seed: irq(), load(), disk(), clock(). See
+        hv.inject."""
+    def faults(self) -> tuple:
+        """All that vm.inject has made, and not been removed."""
     def watches(self) -> tuple:
         """All that vm.watch() has made, and not been removed."""
     def device_tree(self, **more: Any) -> Any:
