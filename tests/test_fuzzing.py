@@ -110,3 +110,139 @@ print(two)
         "[<word at word < record+0x12c < parse+0x64 < guest_main+0x3c < _start+0x34: 5 bytes>]",
         "<Fuzz of p: closed>",
     ]
+
+
+def test_coverage_of_a_guest_that_tells_nothing(target):
+    """By one-shot breakpoints, on blocks that are found by themselves or given, and by single steps; as drcov."""
+    script = (
+        SCRIPT
+        + """
+def go(**options):
+    vm, fz = parser("parser", **options)
+    with vm, fz:
+        fz.run(5000)
+        base = min(fz.blocks or (0x4008_0000,)) & -4096
+        n = fz.drcov("/parser.cov")
+        with open("/parser.cov", "rb") as file:
+            lines = file.read().split(b"\\n", 5)
+        return fz.crashes[0].where.split(" < ")[1:], fz.corpus, fz.covered, len(fz.blocks), n, lines
+blocks, again, steps = go(), go(cover="blocks"), go(cover="steps")
+where, corpus, covered, known, n, lines = blocks
+print(blocks == again, where == steps[0], len(corpus) > 5, 40 < len(covered) <= known < 60, n == len(covered))
+print(lines[0], lines[2], lines[5].split(b"\\n")[0], len(lines[5].split(b"\\n", 1)[1]) == 8 * n)
+print(20 < len(steps[2]), set(steps[2]) & set(covered) != set())
+vm, fz = parser("parser", blocks=("word", "name", "back"))
+with vm, fz:
+    print([vm.address("word"), vm.address("name")] == sorted(fz.run(1).covered, reverse=True) or fz.covered)
+    code = vm.memory[vm.address("back") : vm.address("back") + 4]
+    fz.close()
+    print(code == vm.memory[vm.address("back") : vm.address("back") + 4])
+    try:
+        vm.fuzz("parse", put="input", blocks=(1,))
+    except ValueError as e:
+        print(e)
+"""
+    )
+    lines = target.exec(script, 300).splitlines()
+    assert lines[0] == "True True True True True"
+    assert "DRCOV VERSION: 2" in lines[1] and "bbs" in lines[1] and lines[1].endswith("True")
+    assert lines[2:] == [
+        "True True",
+        "True",
+        "True",
+        "0x1: the guest has no RAM there, or there is no memory for a block",
+    ]
+
+
+def test_functions_of_a_script_and_files(target):
+    """put= and oracle= are functions; what they raise comes out. A corpus goes out and in as AFL++ has it. Nothing leaks."""
+    script = (
+        SCRIPT
+        + """
+import os
+asked = []
+def put(cpu, data):
+    cpu.write(cpu.x[0], data)
+    cpu.x[1] = len(data)
+def oracle(cpu, data, verdict):
+    asked.append(verdict)
+    return "crash" if data[:1] == b"X" else None
+vm = hv.VM("p", "4M")
+vm.load("parser.elf")
+with vm, vm.fuzz("parse", put=put, oracle=oracle, max=64) as fz:
+    fz.add(b"ELw\\x01\\x03")
+    fz.add(b"X")
+    fz.run(20)
+    print(len(asked), [c.input for c in fz.crashes][:1], fz.rounds)
+    def put(cpu, data):
+        raise ValueError("mine")
+    fz._put = put
+    try:
+        fz.run(1)
+    except ValueError as e:
+        print(e, vm.cpu[0].pc == vm.address("parse"))
+vm, fz = by_map()
+with vm, fz:
+    fz.run(3000)
+    fz.export("/out")
+    print(len(os.listdir("/out/queue")) == len(fz.corpus), len(os.listdir("/out/crashes")) == len(fz.crashes))
+    print([line for line in open("/out/fuzzer_stats") if line.startswith("execs_done")])
+    corpus = fz.corpus
+    fz.close()
+    fz = vm.fuzz("parse", put=("x0", "x1"), cover="map", map="coverage_map", max=256)
+    print(fz.load("/out") == len(corpus), fz.corpus == corpus)
+    fz.run(2000)
+    used = fz._native("used")
+    pages = vm._vm.hold("pages")
+    fz.run(3000)
+    print(vm._vm.hold("pages") == pages, fz._native("used") - used < 65536)
+"""
+    )
+    assert target.exec(script, 300).splitlines() == [
+        "20 [b'X'] 20",
+        "mine True",
+        "True True",
+        "['execs_done        : 3000\\n']",
+        "True True",
+        "True True",
+    ]
+
+
+def test_control_c_ends_a_run(target):
+    """What was found stays, and the round that was under way is made again: what comes of it is what would have."""
+    target.exec(SCRIPT + "vm, fz = by_map()")
+    target.send(b"fz.run()\r")
+    target.until(b"fz.run()")
+    target.send(b"\x03")
+    target.until(b"KeyboardInterrupt")
+    target.until(b">>> ")
+    target.at_prompt = True
+    script = """
+n = fz.rounds
+print(vm.cpu[0].pc == vm.address("parse"))
+fz.run(200)
+corpus = fz.corpus
+vm.close()
+vm, fz = by_map()
+print(fz.run(n + 200).corpus == corpus)
+vm.close()
+"""
+    assert target.exec(script, 300).splitlines() == ["True", "True"]
+
+
+@pytest.mark.long
+def test_100_000_rounds_leak_nothing(target):
+    """Neither pages of the snapshot nor memory of the machine; what is kept is what was found."""
+    script = (
+        SCRIPT
+        + """
+vm, fz = by_map()
+with vm, fz:
+    fz.run(10_000)
+    before = vm._vm.hold("pages")
+    for i in range(9):
+        fz.run(10_000)
+    print(fz.rounds, vm._vm.hold("pages") == before, fz._native("used") < 1 << 20)
+"""
+    )
+    assert target.exec(script, 1800).splitlines() == ["100000 True True"]

@@ -10,6 +10,7 @@
 #include "memory/mem.h"
 #include "memory/native.h"
 #include "trap/callback.h"
+#include "trap/insight.h"
 #include "vcpu/pmu.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
@@ -119,12 +120,27 @@ static void free_list(fuzz_t *f, fuzz_list_t *list) {
     quota_give(f, list->at, list->room * sizeof(list->at[0]));
 }
 
+static void free_blocks(fuzz_t *f) {
+    for (uint32_t i = 0; i < f->blocks; i++) {
+        if (f->block[i].brk != NULL) {
+            break_remove(f->vm, f->block[i].brk, false);
+        }
+    }
+    f->blocks = 0;
+    quota_give(f, f->block, f->room * sizeof(fuzz_block_t));
+}
+
 void fuzz_free(vm_t *vm) {
     fuzz_t *f = fuzz_of(vm);
     if (f == NULL) {
         return;
     }
     vm->hold->fuzz = NULL;
+    free_blocks(f);
+    if (f->steps) {
+        quota_give(f, f->map.span->host, FUZZ_STEP_MAP);
+    }
+    quota_give(f, f->start, FUZZ_STARTS * sizeof(uint64_t));
     while (f->arena != NULL) {
         void *piece = f->arena;
         f->arena = *(void **)piece;
@@ -222,7 +238,88 @@ static bool map_is_new(fuzz_t *f, bool hang) {
 }
 
 bool fuzz_is_new(fuzz_t *f) {
-    return f->end.verdict == FUZZ_OK && f->map.spans != 0 && map_is_new(f, false);
+    bool block = breaks_covered != f->covered_before;
+    return f->end.verdict == FUZZ_OK && (block || (f->map.spans != 0 && map_is_new(f, false)));
+}
+
+// ---- Coverage: one-shot breakpoints -------------------------------------------------------------
+
+bool fuzz_cover_blocks(fuzz_t *f, uint32_t n) {
+    f->block = quota_take(f, n * sizeof(fuzz_block_t));
+    f->room = f->block == NULL ? 0 : n;
+    return f->block != NULL;
+}
+
+// Where rounds begin every round comes by.
+bool fuzz_cover_block(fuzz_t *f, uint64_t va) {
+    fuzz_block_t *block = &f->block[f->blocks];
+    vcpu_t *v = f->v;
+    uint64_t ipa;
+    bool el0 = (v->regs->pstate & 0xF) == 0;
+    if (f->blocks == f->room || vcpu_translate_va(v, va, false, el0, &ipa, NULL) != 0 || vm_ram(f->vm, ipa, 4) == NULL) {
+        return false;
+    }
+    block->va = va;
+    block->brk = va == v->regs->pc ? NULL : native_alloc(sizeof(brk_t));
+    if (block->brk != NULL) {
+        *block->brk = (brk_t) { .ipa = ipa, .action = BREAK_COVER, .from = 1, .cpu = -1, .on = true, .el0 = el0 };
+        if (!break_add(f->vm, block->brk)) {
+            native_free(block->brk, sizeof(brk_t));
+            return false;
+        }
+    }
+    f->blocks++;
+    return block->brk != NULL || va == v->regs->pc;
+}
+
+// ---- Coverage: single steps ---------------------------------------------------------------------
+
+bool fuzz_cover_steps(fuzz_t *f) {
+    uint8_t *map = quota_take(f, FUZZ_STEP_MAP);
+    f->start = quota_take(f, FUZZ_STARTS * sizeof(uint64_t));
+    f->seen = quota_take(f, 2 * FUZZ_STEP_MAP);
+    f->map.span = fuzz_alloc(f, sizeof(fuzz_span_t));
+    if (map == NULL || f->start == NULL || f->seen == NULL || f->map.span == NULL) {
+        quota_give(f, map, FUZZ_STEP_MAP);
+        return false;
+    }
+    *f->map.span = (fuzz_span_t) { .host = map, .bytes = FUZZ_STEP_MAP };
+    f->map.spans = 1;
+    f->map.bytes = FUZZ_STEP_MAP;
+    f->steps = true;
+    return true;
+}
+
+static vcpu_t *stepping;    // whose steps are looked at
+static insight_t watching;  // what stands above, with this in front
+static uint64_t (*step_as_before)(vcpu_t *v, guest_regs_t *r);
+
+// An edge: where a step did not end behind its instruction.
+static void note_step(fuzz_t *f, uint64_t pc) {
+    if (pc != f->at + 4 && pc != f->at) {
+        uint32_t i = (uint32_t)(pc >> 2 ^ f->at >> 1 ^ pc >> 14) % FUZZ_STEP_MAP;
+        if (f->map.span->host[i]++ == 0 && f->seen[i] == 0 && f->starts < FUZZ_STARTS) {
+            f->start[f->starts++] = pc;
+        }
+    }
+    f->at = pc;
+}
+
+static uint64_t step_seen(vcpu_t *v, guest_regs_t *r) {
+    if (v == stepping) {
+        note_step(fuzz_of(v->vm), READ_SYSREG(elr_el2));
+    }
+    return step_as_before(v, r);
+}
+
+static void watch_steps(fuzz_t *f) {
+    if (f->steps && trap_insight != &watching) {
+        watching = *trap_insight;
+        step_as_before = watching.step;
+        watching.step = step_seen;
+        trap_insight = &watching;
+    }
+    stepping = f->steps ? f->v : NULL;
 }
 
 // ---- Beginning a round --------------------------------------------------------------------------
@@ -281,6 +378,12 @@ void fuzz_begin(fuzz_t *f) {
     make_input(f);
     memset(&f->end, 0, sizeof(f->end));
     f->inside = true;
+    f->covered_before = breaks_covered;
+    f->stepped = 0;
+    f->at = f->v->regs->pc;
+    if (f->steps) {
+        memset(f->map.span->host, 0, FUZZ_STEP_MAP);
+    }
     f->began = f->away = timer_now();
     f->began_count = pmu_counted(f->counter);
 }
@@ -294,6 +397,9 @@ static void tick(timer_t *t) {
 }
 
 static hang_t over_limit(const fuzz_t *f) {
+    if (f->steps && f->instructions != 0 && f->stepped > f->instructions) {
+        return HANG_INSTRUCTIONS;
+    }
     if (f->counter >= 0 && f->instructions != 0 && (uint32_t)(pmu_counted(f->counter) - f->began_count) > f->instructions) {
         return HANG_INSTRUCTIONS;
     }
@@ -318,9 +424,13 @@ static bool wait_for_interrupt(fuzz_t *f) {
     return true;
 }
 
+static uint64_t stack_of(vcpu_t *v) {
+    return vcpu_el1_get(v, (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0);
+}
+
 static int stop_at(const fuzz_t *f, uint64_t pc) {
     for (unsigned i = 0; i < f->stops; i++) {
-        if (f->stop[i].va == pc) {
+        if (f->stop[i].va == pc && (f->stop[i].sp == 0 || f->stop[i].sp == stack_of(f->v))) {
             return (int)i;
         }
     }
@@ -367,6 +477,19 @@ static void ended(fuzz_t *f, exit_t why) {
     }
 }
 
+#define STEPS 1000u     // at a time
+
+// Several steps; where a round ends something is planted, in front of which they end.
+static exit_t step(fuzz_t *f) {
+    vcpu_t *v = f->v;
+    v->brk.handler = NULL;
+    v->brk.steps = STEPS - 1;
+    exit_t why = break_step(v);
+    f->stepped += STEPS - 1 - v->brk.steps + v->brk.done;
+    note_step(f, v->regs->pc);
+    return why == EXIT_RESUME && stop_at(f, v->regs->pc) >= 0 ? EXIT_STOP : why == EXIT_RESUME && callback_events_pending() ? EXIT_EVENT : why;
+}
+
 static exit_t enter(fuzz_t *f) {
     vcpu_t *v = f->v;
     exit_t why;
@@ -374,7 +497,7 @@ static exit_t enter(fuzz_t *f) {
     f->began += now - f->away;
     f->left = EXIT_RESUME;
     do {
-        why = vcpu_run(v);
+        why = f->steps ? step(f) : vcpu_run(v);
     } while (again(f, why));
     if (why == EXIT_EVENT || f->left == EXIT_EVENT || why == EXIT_RAISED || why == EXIT_MEMORY || why == EXIT_PYTHON) {
         f->left = f->left == EXIT_EVENT ? EXIT_EVENT : why;
@@ -483,7 +606,8 @@ static exit_t rounds(fuzz_t *f) {
 
 // A part of a round may be behind it already: so many instructions.
 static void begin_here(fuzz_t *f) {
-    f->counter = f->instructions == 0 ? -1 : pmu_count_guests();
+    watch_steps(f);
+    f->counter = f->instructions == 0 || f->steps ? -1 : pmu_count_guests();
     timer_arm(&f->tick, timer_now() + timer_freq() / TICK_HZ, tick);
 }
 
@@ -493,6 +617,7 @@ static exit_t end_here(fuzz_t *f) {
     pmu_count_end(f->counter);
     f->counter = -1;
     f->v->kicked = false;
+    stepping = NULL;
     return f->left;
 }
 

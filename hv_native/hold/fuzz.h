@@ -8,6 +8,7 @@
 #define HV_FUZZ_H
 
 #include "hold/mutate.h"
+#include "insight/breaks.h"
 #include "hold/snapshot.h"
 #include "irq/timer.h"
 #include "vm/vcpu_state.h"
@@ -61,6 +62,16 @@ typedef struct {
     uint32_t spans, bytes;
 } fuzz_place_t;
 
+// A basic block whose execution is new once.
+typedef struct {
+    uint64_t va;
+    brk_t *brk;     // NULL: where rounds begin
+} fuzz_block_t;
+
+#define FUZZ_BLOCKS 65536u
+#define FUZZ_STEP_MAP 0x4000u
+#define FUZZ_STARTS 8192u
+
 typedef struct fuzz {
     vm_t *vm;
     vcpu_t *v;
@@ -79,9 +90,17 @@ typedef struct fuzz {
     uint8_t *seen;      // of the map: what is new no more; and behind that, what is not of a hang
     struct {
         uint64_t va;
+        uint64_t sp;    // 0: any
         verdict_t verdict;
     } stop[FUZZ_STOPS];
     unsigned stops;
+    fuzz_block_t *block;    // by one-shot breakpoints
+    uint32_t blocks, room, covered;
+    uint64_t covered_before;
+    bool steps;         // by single steps: edges in map, where they led to in start
+    uint64_t *start;
+    uint32_t starts;
+    uint64_t stepped, at;   // so many in this round; where the last one began
     bytes_t word[FUZZ_WORDS];
     unsigned words;
 
@@ -112,6 +131,10 @@ fuzz_t *fuzz_of(const vm_t *vm);
 // What is at va for v, in pages that are there. False: it is not all RAM, or no memory.
 bool fuzz_place(fuzz_t *f, fuzz_place_t *p, uint64_t va, uint32_t bytes);
 bool fuzz_cover_map(fuzz_t *f, uint64_t va, uint32_t bytes);
+// n one-shot breakpoints are to come; one of them. False: no memory, or it is not RAM.
+bool fuzz_cover_blocks(fuzz_t *f, uint32_t n);
+bool fuzz_cover_block(fuzz_t *f, uint64_t va);
+bool fuzz_cover_steps(fuzz_t *f);
 // False: no memory within the quota.
 fuzz_input_t *fuzz_add(fuzz_t *f, fuzz_list_t *list, const uint8_t *data, uint32_t size);
 void *fuzz_alloc(fuzz_t *f, size_t bytes);

@@ -72,7 +72,7 @@ static void end_step(vcpu_t *v) {
     step_end(v);
     v->brk.ipa = 0;
     if (p != NULL) {
-        place_write(v->vm, p, p->planted);
+        place_write(v->vm, p, p->bare ? p->original : p->planted);
     }
     if (v->brk.held) {
         v->brk.held = false;
@@ -256,6 +256,10 @@ static go_t do_break(vcpu_t *v, brk_t *b, exit_t *why) {
         case BREAK_LOG:
             log_break(v, b);
             return GO_ON;
+        case BREAK_COVER:
+            b->on = false; // where there are others it stays planted
+            breaks_covered++;
+            return GO_ON;
         case BREAK_STOP:
             return GO_STOP;
         case BREAK_PYTHON:
@@ -288,6 +292,17 @@ static bool for_python(vcpu_t *v, const place_t *p, exit_t *why) {
     return false;
 }
 
+uint64_t breaks_covered;
+
+// Nobody else's: the original is there from now on.
+static void bare(vm_t *vm, place_t *p) {
+    const brk_t *b = p->first;
+    if (b != NULL && b->action == BREAK_COVER && !b->on && b->next == NULL && p->inside == 0 && p->begins == 0) {
+        p->bare = true;
+        place_write(vm, p, p->original);
+    }
+}
+
 // All that are at p. GO_ON: the instruction is next. Otherwise *why is the end of the exit, or of this much of it.
 static go_t do_place(vcpu_t *v, place_t *p, exit_t *why) {
     go_t end = GO_ON;
@@ -304,6 +319,7 @@ static go_t do_place(vcpu_t *v, place_t *p, exit_t *why) {
         }
         end = go > end ? go : end;
     }
+    bare(v->vm, p);
     if (end == GO_STOP) {
         set_seen(v);
         *why = EXIT_STOP;
@@ -579,10 +595,27 @@ static bool tell_or_ask(vcpu_t *v, guest_regs_t *r, const brk_t *b) {
     return true;
 }
 
+// The original is there from now on.
+static uint64_t uncover(place_t *p, uint64_t pc) {
+    p->first->hits++;
+    p->first->on = false;
+    p->bare = true;
+    p->plain = NULL;
+    p->how = BY_OTHER;
+    *p->at = p->original;
+    cache_written((const void *)p->at, 4);
+    breaks_covered++;
+    WRITE_SYSREG(elr_el2, pc);
+    return EXIT_RESUME;
+}
+
 static NOINLINE uint64_t fast_plain(vcpu_t *v, guest_regs_t *r, place_t *p, uint64_t pc) {
     brk_t *b = p->plain;
     if (b == NULL || (v->brk.seen && v->brk.pc == pc) || (p->how == BY_CORE && (v->debugged || has_others(v->vm)))) {
         return EXIT_TRAP;
+    }
+    if (b->action == BREAK_COVER) {
+        return uncover(p, pc);
     }
     if (b->action != BREAK_COUNT && !tell_or_ask(v, r, b)) {
         return EXIT_TRAP;

@@ -16,7 +16,8 @@
 #include "vm/vm.h"
 
 // BREAK_SVC, BREAK_SWITCH: traces are told (trap/trace.h).
-typedef enum { BREAK_COUNT, BREAK_LOG, BREAK_STOP, BREAK_PYTHON, BREAK_SVC, BREAK_SWITCH } break_action_t;
+// BREAK_COVER counts once, and is not planted any more: coverage (hold/fuzz.h). The guest may read what is planted.
+typedef enum { BREAK_COUNT, BREAK_LOG, BREAK_STOP, BREAK_PYTHON, BREAK_SVC, BREAK_SWITCH, BREAK_COVER } break_action_t;
 
 // One breakpoint. Several may be at one place.
 typedef struct brk {
@@ -53,6 +54,8 @@ void breaks_show(vm_t *vm, uint64_t ipa, uint64_t size, void *copy);
 // Boot core, interrupts masked; v's VM does not run. v does an instruction (v->brk.done: it has), and v->brk.steps more if
 // those are ordinary ones; what is left of them is there when it returns. Or the exit that one of them is.
 exit_t break_step(vcpu_t *v);
+
+extern uint64_t breaks_covered;     // those of BREAK_COVER that were hit, ever; of fuzzers, which run on the boot core
 
 // How the floor above holds a VM, on the boot core with interrupts on.
 void breaks_init(void (*hold)(vm_t *vm), void (*release)(vm_t *vm));

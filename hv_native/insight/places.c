@@ -38,6 +38,10 @@ static void decide(place_t *p) {
     bool quick = plain && p->inside == 0 && p->begins == 0 && b->action != BREAK_LOG && b->action != BREAK_STOP;
     bool stack = (word & 0xFFC003FF) == 0xD10003FF; // SUB SP, SP, #n
     p->how = word == NOP ? BY_NOP : at_hand ? BY_MOVE : stack ? BY_SP : p->core && !moves_masks(word) ? BY_CORE : BY_OTHER;
+    if (plain && b->action == BREAK_COVER && !p->bare && p->inside == 0 && p->begins == 0) {
+        p->how = BY_COVER;
+        quick = true;
+    }
     p->plain = quick && p->how != BY_OTHER ? p->first : NULL;
     p->count = p->plain != NULL && p->how == BY_NOP && b->action == BREAK_COUNT ? &p->first->hits : NULL;
     p->function = p->plain != NULL && p->how != BY_CORE && b->action == BREAK_PYTHON ? b->handler : NULL;
@@ -80,7 +84,9 @@ static void open_place(vm_t *vm, place_t *p, void *arg) {
 static void close_place(vm_t *vm, place_t *p, void *arg) {
     (void)arg;
     const uint32_t *at = vm_ram(vm, p->hook.key, 4);
-    if (at != NULL && *at != p->planted) {
+    if (at != NULL && p->bare) {
+        p->original = *at;
+    } else if (at != NULL && *at != p->planted) {
         p->original = *at;
         p->core = false;
         decide(p);
@@ -156,11 +162,20 @@ static void drop_place(vm_t *vm, place_t *p) {
     }
 }
 
-static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
+// There is another breakpoint where there was one for coverage.
+static bool unbare(vm_t *vm, place_t *p, unsigned taken) {
+    if (taken & S2_READ) {
+        p->bare = false;
+        place_write(vm, p, p->planted);
+    }
+    return rights_take(vm, RIGHTS_BREAK, ALIGN_DOWN(p->hook.key, PAGE_SIZE), PAGE_SIZE, taken);
+}
+
+static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0, unsigned taken) {
     place_t *p = place_at(vm, ipa);
     uint32_t *at = vm_ram(vm, ipa, 4);
     if (p != NULL || at == NULL) {
-        return p;
+        return p == NULL || unbare(vm, p, taken) ? p : NULL;
     }
     p = native_alloc(sizeof(place_t));
     if (p == NULL) {
@@ -177,7 +192,7 @@ static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0) {
         return NULL;
     }
     // Executed as it is, read and written as it was.
-    if (!rights_take(vm, RIGHTS_BREAK, ALIGN_DOWN(ipa, PAGE_SIZE), PAGE_SIZE, S2_READ | S2_WRITE)) {
+    if (!rights_take(vm, RIGHTS_BREAK, ALIGN_DOWN(ipa, PAGE_SIZE), PAGE_SIZE, taken)) {
         drop_place(vm, p);
         return NULL;
     }
@@ -214,7 +229,7 @@ static bool tie_sequence(vm_t *vm, place_t *p, bool el0) {
     if (begins == 0) {
         return true;
     }
-    place_t *start = make_place(vm, begins, el0);
+    place_t *start = make_place(vm, begins, el0, S2_READ | S2_WRITE);
     if (start == NULL) {
         return false;
     }
@@ -265,8 +280,9 @@ static void drop_pair(vm_t *vm, int i) {
 // ---- Adding and removing ------------------------------------------------------------------------
 
 static place_t *make_planted(vm_t *vm, const brk_t *b) {
-    place_t *p = make_place(vm, b->ipa, b->el0);
-    if (p != NULL && !tie_sequence(vm, p, b->el0)) {
+    bool cover = b->action == BREAK_COVER; // once only: a loop of exclusives succeeds the next time
+    place_t *p = make_place(vm, b->ipa, b->el0, cover ? S2_WRITE : S2_READ | S2_WRITE);
+    if (p != NULL && !cover && !tie_sequence(vm, p, b->el0)) {
         drop_place(vm, p);
         return NULL;
     }

@@ -22,8 +22,9 @@ typedef struct place {
     uint64_t *count;        // all there is to do is to count here, and then to do a NOP
     void *function;         // or to ask this one (handler_t), and to do a NOP, a move of registers at hand or SUB SP, SP, #n
     brk_t *plain;           // all there is to do is to count this one, or to ask its function, and then what `how` says
-    enum { BY_NOP, BY_MOVE, BY_SP, BY_CORE, BY_OTHER } how;
+    enum { BY_NOP, BY_MOVE, BY_SP, BY_CORE, BY_COVER, BY_OTHER } how;
     bool core;              // software does not do this instruction, as has been seen
+    bool bare;              // it was BREAK_COVER's, which has been hit: the original stands there
     volatile uint32_t *at;  // where it is in memory
 } place_t;
 

@@ -82,12 +82,49 @@ static mp_obj_t cover_map(fuzz_t *f, const mp_obj_t *args) {
     return mp_const_none;
 }
 
-// ("stop", address, verdict)
+// ("blocks", n): so many are to come. ("block", address) -> whether it is one. ("steps")
+static mp_obj_t cover_blocks(fuzz_t *f, mp_obj_t n_in) {
+    uint64_t n = unbox_u64(n_in);
+    breaks_init(vm_hold, vm_release);
+    if (n == 0 || n > FUZZ_BLOCKS || f->block != NULL) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("coverage is of 1 to %u blocks"), FUZZ_BLOCKS);
+    }
+    if (!fuzz_cover_blocks(f, (uint32_t)n)) {
+        no_room(f);
+    }
+    return mp_const_none;
+}
+
+static mp_obj_t cover_steps(fuzz_t *f) {
+    breaks_init(vm_hold, vm_release);
+    if (!fuzz_cover_steps(f)) {
+        no_room(f);
+    }
+    return mp_const_none;
+}
+
+// ("covered") -> addresses: of blocks that were executed, or, by steps, of what was branched to
+static mp_obj_t covered(const fuzz_t *f) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (uint32_t i = 0; i < f->blocks; i++) {
+        const brk_t *b = f->block[i].brk;
+        if (b == NULL || b->hits != 0) {
+            mp_obj_list_append(list, box_u64(f->block[i].va));
+        }
+    }
+    for (uint32_t i = 0; i < f->starts; i++) {
+        mp_obj_list_append(list, box_u64(f->start[i]));
+    }
+    return list;
+}
+
+// ("stop", address, verdict, stack pointer or 0)
 static mp_obj_t stop_at(fuzz_t *f, const mp_obj_t *args) {
     if (f->stops == FUZZ_STOPS) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("a round ends at up to %d places"), FUZZ_STOPS);
     }
     f->stop[f->stops].va = unbox_u64(args[0]);
+    f->stop[f->stops].sp = unbox_u64(args[2]);
     f->stop[f->stops++].verdict = (verdict_t)unbox_int(args[1]);
     return mp_const_none;
 }
@@ -264,6 +301,14 @@ static mp_obj_t vm_fuzz(size_t n_args, const mp_obj_t *args) {
             return put_at(f, more);
         case MP_QSTR_map:
             return cover_map(f, more);
+        case MP_QSTR_blocks:
+            return cover_blocks(f, more[0]);
+        case MP_QSTR_block:
+            return mp_obj_new_bool(fuzz_cover_block(f, unbox_u64(more[0])));
+        case MP_QSTR_steps:
+            return cover_steps(f);
+        case MP_QSTR_covered:
+            return covered(f);
         case MP_QSTR_stop:
             return stop_at(f, more);
         case MP_QSTR_word:

@@ -68,6 +68,7 @@ class Fuzz:
         faults,
         cover,
         map,
+        blocks,
         seed,
         max,
         ms,
@@ -79,13 +80,14 @@ class Fuzz:
         from .snapshot import take
         from .vm import size
 
-        if cover not in ("map", None):
-            raise ValueError(f'cover= is "map" or None, not {cover!r}')
+        if cover not in ("blocks", "steps", "map", None):
+            raise ValueError(f'cover= is "blocks", "steps", "map" or None, not {cover!r}')
         self._vm, self._native, self._n = vm, vm._vm.fuzz, cpu
         self._stops, self._breaks, self._open = [], [], False
         self._put = put if callable(put) else None
         self._oracle = oracle
-        self.at = at
+        self.at, self.cover = at, cover
+        self.blocks, self.max = {}, max
         self._come(at)
         self.snapshot = take(vm)
         try:
@@ -101,6 +103,10 @@ class Fuzz:
             self._where(put)
             if cover == "map":
                 self._map(map)
+            elif cover == "steps":
+                self._native("steps")
+            elif cover == "blocks":
+                self._plant(blocks)
         except Exception:
             self.close()
             raise
@@ -139,7 +145,7 @@ class Fuzz:
         self._breaks.append(
             self._vm._vm.breakpoint(ipa, va, el0, _STOP, None, 1, False, sp, None, self._n)
         )
-        self._native("stop", va, verdict)
+        self._native("stop", va, verdict, sp or 0)
         self._stops.append((name if isinstance(name, str) else hex(name), va, verdict))
 
     def _where(self, put):
@@ -169,6 +175,22 @@ class Fuzz:
             at, size = map
             at = self._vm.address(at)
         self._native("map", at, size)
+
+    def _plant(self, blocks):
+        from .flow import discover
+
+        cpu = self._vm.cpu[self._n]
+        if blocks is None:
+            blocks = discover(cpu, (cpu.pc,))
+        elif not isinstance(blocks, dict):
+            blocks = {self._vm.address(where): 4 for where in blocks}
+        self._native("blocks", len(blocks))
+        for va in sorted(blocks):
+            if not self._native("block", va):
+                raise ValueError(
+                    f"{va:#x}: the guest has no RAM there, or there is no memory for a block"
+                )
+        self.blocks = blocks
 
     # -- Running
 
@@ -251,11 +273,16 @@ class Fuzz:
         return [Crash(self, self._native("hangs", i)) for i in range(self._native("hangs"))]
 
     @property
+    def covered(self) -> list:
+        """Addresses of basic blocks that were executed; with cover="steps", of those that something branched to."""
+        return sorted(set(self._native("covered")))
+
+    @property
     def limit(self) -> str:
         """What a round may take, as it is enforced here."""
         if not self._instructions:
             return f"{self._ms} ms"
-        if not self._counts:
+        if not self._counts and self.cover != "steps":
             return f"{self._ms} ms: this core does not count instructions"
         return f"{self._instructions} instructions, {self._ms} ms"
 
@@ -267,6 +294,28 @@ class Fuzz:
         """Words of the format, bytes, which are put into inputs: a dictionary."""
         for word in words:
             self._native("word", word)
+
+    def export(self, path: str) -> None:
+        """Write what was found into a directory of AFL++'s form: queue/, crashes/, hangs/, fuzzer_stats. Where names may
+        not have colons (FAT) they are as with its SIMPLE_FILES: id_000000.
+        """
+        from .fuzzfiles import export
+
+        export(self, path)
+
+    def load(self, path: str) -> int:
+        """Add the inputs in a directory, or of its queue/, and return how many there were. Those longer than max= are cut."""
+        from .fuzzfiles import load
+
+        return load(self, path)
+
+    def drcov(self, path: str, base: int | None = None) -> int:
+        """Write the covered blocks as a drcov file, which disassemblers' coverage plug-ins read, and return how many there
+        are. base: of the module that their addresses are told from; None: the first page that has one.
+        """
+        from .fuzzfiles import drcov
+
+        return drcov(self, path, base)
 
     def close(self) -> None:
         """Forget all of it. The VM stays as it is."""
@@ -288,8 +337,12 @@ class Fuzz:
         if not self._open or self._vm._vm.closed:
             return f"{name}: closed>"
         at = f" at {self.at}" if self.at is not None else ""
+        more = ""
+        if self.cover == "blocks":
+            more = f", {len(self.covered)} of {len(self.blocks)} blocks"
         counts = [self._native(what) for what in ("rounds", "corpus", "crashes", "hangs")]
-        return f"{name}{at}: {counts[0]} rounds, corpus {counts[1]}, {_many(counts[2], 'crash', 'crashes')}, {_many(counts[3], 'hang', 'hangs')}>"
+        found = f"{_many(counts[2], 'crash', 'crashes')}, {_many(counts[3], 'hang', 'hangs')}"
+        return f"{name}{at}: {_many(counts[0], 'round', 'rounds')}, corpus {counts[1]}, {found}{more}>"
 
 
 def _many(n, one, more):

@@ -487,8 +487,9 @@ class VM(Traps):
         *,
         crash=(),
         faults: bool = True,
-        cover: str | None = "map",
+        cover: str | None = "blocks",
         map=None,
+        blocks=None,
         seed: int = 1,
         max: int = 1024,
         ms: int = 1000,
@@ -505,7 +506,8 @@ class VM(Traps):
         until: where rounds end: "ret" is the return of the function at `at`, others are symbols and addresses; of these
         "panic", "abort" and the like are crashes. crash: more places that are. faults: so are exceptions that the guest
         takes at its own vectors, but system calls and interrupts.
-        cover="map": the guest counts its edges in an array of bytes, as compilers have it; map= is its symbol, or (address,
+        cover="blocks": by one-shot breakpoints on basic blocks, those of blocks=, symbols and addresses, or else what is
+        found by following branches from `at` on. "steps": by single steps, for what is short. "map": the guest counts its edges in an array of bytes, as compilers have it; map= is its symbol, or (address,
         size). None: every input is as good as any other.
         A round that takes more than so many `instructions` at EL1 and EL0, where the core counts them, or ms= is a hang.
         oracle: f(cpu, data, verdict) is asked behind each round: "ok", "crash" or "hang" is the verdict, True or False
@@ -515,7 +517,7 @@ class VM(Traps):
         from .fuzz import Fuzz
 
         return Fuzz(
-            self, at, put, until, crash, faults, cover, map, seed, max, ms, instructions, oracle, quota, cpu
+            self, at, put, until, crash, faults, cover, map, blocks, seed, max, ms, instructions, oracle, quota, cpu
         )  # fmt: skip
 
     def goes_back(self, device):

@@ -31,8 +31,10 @@ from . import core as core
 from . import elf as elf
 from . import event as event
 from . import fdt as fdt
+from . import flow as flow
 from . import fork as fork
 from . import fuzz as fuzz
+from . import fuzzfiles as fuzzfiles
 from . import gdbengine as gdbengine
 from . import gdbstub as gdbstub
 from . import history as history

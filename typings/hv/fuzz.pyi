@@ -22,9 +22,8 @@ class Crash:
 class Fuzz:
     """What vm.fuzz() returns: run(), crashes, hangs, corpus, replay(), add(), export(), load(), close()."""
 
-    at: Any
     snapshot: Any
-    def __init__(self, vm: Any, at: Any, put: Any, until: Any, crash: Any, faults: Any, cover: Any, map: Any, seed: Any, max: Any, ms: Any, instructions: Any, oracle: Any, quota: Any, cpu: Any) -> None: ...
+    def __init__(self, vm: Any, at: Any, put: Any, until: Any, crash: Any, faults: Any, cover: Any, map: Any, blocks: Any, seed: Any, max: Any, ms: Any, instructions: Any, oracle: Any, quota: Any, cpu: Any) -> None: ...
     def run(self, rounds: int | None=None, *, crashes: int=0) -> Any:
         """So many rounds, or with None until Ctrl-C; crashes=: or until there are so many more kinds of crash. Returns
         the Fuzz, which shows what it has come to. Ctrl-C raises KeyboardInterrupt: what was found is kept, and run()
@@ -45,12 +44,23 @@ class Fuzz:
     def hangs(self) -> list:
         """Inputs of rounds that came to no end, one of each kind."""
     @property
+    def covered(self) -> list:
+        """Addresses of basic blocks that were executed; with cover="steps", of those that something branched to."""
+    @property
     def limit(self) -> str:
         """What a round may take, as it is enforced here."""
     def add(self, data: Any) -> None:
         """An input, bytes, for the corpus. It is run as it is, then others are made of it."""
     def words(self, *words: Any) -> None:
         """Words of the format, bytes, which are put into inputs: a dictionary."""
+    def export(self, path: str) -> None:
+        """Write what was found into a directory of AFL++'s form: queue/, crashes/, hangs/, fuzzer_stats. Where names may
+        not have colons (FAT) they are as with its SIMPLE_FILES: id_000000."""
+    def load(self, path: str) -> int:
+        """Add the inputs in a directory, or of its queue/, and return how many there were. Those longer than max= are cut."""
+    def drcov(self, path: str, base: int | None=None) -> int:
+        """Write the covered blocks as a drcov file, which disassemblers' coverage plug-ins read, and return how many there
+        are. base: of the module that their addresses are told from; None: the first page that has one."""
     def close(self) -> None:
         """Forget all of it. The VM stays as it is."""
     def __enter__(self) -> Any: ...

@@ -146,7 +146,7 @@ class VM(Traps):
         vm.back(ms=). When memory runs out the oldest go. Returns an hv.history.History; the one before ends."""
     def core(self, path: str) -> int:
         """Write an ELF core of the VM, which gdb opens, and return its size. It is paused for that. Ctrl-C leaves nothing."""
-    def fuzz(self, at: int | str | None=None, put: Any=None, until: Any=('ret',), *, crash: Any=(), faults: bool=True, cover: str | None='map', map: Any=None, seed: int=1, max: int=1024, ms: int=1000, instructions: int=10000000, oracle: Any=None, quota: int | str='16M', cpu: int=0) -> Any:
+    def fuzz(self, at: int | str | None=None, put: Any=None, until: Any=('ret',), *, crash: Any=(), faults: bool=True, cover: str | None='blocks', map: Any=None, blocks: Any=None, seed: int=1, max: int=1024, ms: int=1000, instructions: int=10000000, oracle: Any=None, quota: int | str='16M', cpu: int=0) -> Any:
         """A fuzzer, hv.fuzz.Fuzz: vCPU `cpu` is run from one place again and again, each time with another input; the other
         vCPUs stand still. The VM runs to `at`, a symbol or an address (None: it stays where it is), and a snapshot is made.
 
@@ -155,7 +155,8 @@ class VM(Traps):
         until: where rounds end: "ret" is the return of the function at `at`, others are symbols and addresses; of these
         "panic", "abort" and the like are crashes. crash: more places that are. faults: so are exceptions that the guest
         takes at its own vectors, but system calls and interrupts.
-        cover="map": the guest counts its edges in an array of bytes, as compilers have it; map= is its symbol, or (address,
+        cover="blocks": by one-shot breakpoints on basic blocks, those of blocks=, symbols and addresses, or else what is
+        found by following branches from `at` on. "steps": by single steps, for what is short. "map": the guest counts its edges in an array of bytes, as compilers have it; map= is its symbol, or (address,
         size). None: every input is as good as any other.
         A round that takes more than so many `instructions` at EL1 and EL0, where the core counts them, or ms= is a hang.
         oracle: f(cpu, data, verdict) is asked behind each round: "ok", "crash" or "hang" is the verdict, True or False
