@@ -6,8 +6,6 @@ Where a branch goes by a register (BR, BLR) only the guest knows: a table of a s
 
 import struct
 
-_MOST = 65536  # instructions
-
 
 def _signed(value, bits):
     return value - (1 << bits) if value >> (bits - 1) else value
@@ -43,8 +41,8 @@ class _Code:
         return words[i] if i < len(words) else 0
 
 
-def discover(cpu, entries, most=_MOST):
-    """{address: bytes} of the blocks that are reached from these addresses, functions that they call included."""
+def discover(cpu, entries, most=65536):
+    """{address: bytes} of the blocks that are reached from these addresses, functions that they call included; most: instructions that are looked at."""
     code = _Code(cpu)
     starts, seen, todo = set(entries), set(), list(entries)
     while todo and len(seen) < most:

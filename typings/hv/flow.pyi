@@ -9,8 +9,8 @@ from typing import Any
 import struct
 def branch(word: Any, pc: Any) -> Any:
     """(where a branch goes or None, whether what is behind it is executed too, whether a block ends there)."""
-def discover(cpu: Any, entries: Any, most: Any=_MOST) -> Any:
-    """{address: bytes} of the blocks that are reached from these addresses, functions that they call included."""
+def discover(cpu: Any, entries: Any, most: Any=65536) -> Any:
+    """{address: bytes} of the blocks that are reached from these addresses, functions that they call included; most: instructions that are looked at."""
 def size(code: Any, at: Any, starts: Any=()) -> Any:
     """The bytes of the block that begins there."""
 def sizes(cpu: Any, starts: Any) -> Any:
