@@ -56,14 +56,15 @@ static void send_to_uart(uint8_t c) {
     uart_tx_char((char)c);
 }
 
-static void transmit(pl011_t *p, uint8_t c) {
-    p->tx[p->tx_in % TX_SIZE] = c;
-    p->tx_in++;
+static inline __attribute__((always_inline)) void transmit(pl011_t *p, uint8_t c) {
+    uint32_t in = p->tx_in;
+    p->tx[in++ % TX_SIZE] = c;
+    p->tx_in = in;
     if (p->attached) {
-        p->tx_out = p->tx_in; // for pl011_printed() it is still there
+        p->tx_out = in; // for pl011_printed() it is still there
         send_to_uart(c);
-    } else if (p->tx_in - p->tx_out > TX_SIZE) {
-        p->tx_out++; // nobody reads: the oldest goes
+    } else if (in - p->tx_out > TX_SIZE) {
+        p->tx_out = in - TX_SIZE; // nobody reads: the oldest goes
     }
 }
 
