@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: MIT
+# ruff: noqa: F811
 """s.save(path), hv.load(path): a snapshot in a file, which another boot goes on from."""
 
 import re
 import struct
+import subprocess
 import zlib
 
 from guestcode import run
 from test_snapshot import ROUNDS, STATE
 from test_storage import blank, drive
+from test_virtio_linux import images, machine  # noqa: F401
 
 READY = "import machine, vfs\nvfs.VfsFat.mkfs(machine.Disk())\n"
 
@@ -106,7 +109,7 @@ def signed(data, at):
     return data[: at + 20] + struct.pack("<I", crc) + data[at + 24 :]
 
 
-SMALL = """
+IN_MEMORY = """
 import vfs
 from _hv import Pages
 class InMemory:
@@ -117,6 +120,10 @@ class InMemory:
 disk = InMemory()
 vfs.VfsFat.mkfs(disk)
 vfs.mount(vfs.VfsFat(disk), "/r")
+"""
+SMALL = (
+    IN_MEMORY
+    + """
 vm = guest(code)
 vm.rng()
 vm.cpu[0].x[1] = 5
@@ -160,6 +167,7 @@ except ValueError as e:
 import os
 print(os.listdir("/r"))
 """
+)
 
 
 def patch(old, new):
@@ -216,3 +224,119 @@ def test_what_is_no_such_file(target):
         assert re.search(why, said), (why, said)
     assert target.exec("print(attempt(0, b'', len(good)))").strip() == "loaded"
     assert int(before) - int(target.exec(free)) < 1 << 20
+
+
+def test_capsule(target):
+    """By hand and by itself, once: what was seen is in it, and stays where it was; the VM goes on."""
+    script = (
+        IN_MEMORY
+        + STATE
+        + """
+vm = guest(code)
+def answer(cpu): return 1
+vm.hvc(imm=0x77, handler=answer)
+rule = vm.rule("imm", 0x100, "log")
+vm.on(0x4008_0000, f=lambda cpu: None)
+t = vm.trace("hvc")
+why = vm.on_crash("/r/crash", reasons=("stop",))
+vm.cpu[0].x[1] = 5
+print(vm.run(60_000).reason, why)
+there = state(vm)
+vm.cpu[0].x[1] = 3
+vm.run(60_000)
+vm.capsule("/r/hand")
+with hv.load("/r/crash") as c:
+    print(c, state(c.vm) == there, c.why[:12])
+    print(c.events[0].what, len(c.events), [e for e in c.rules if "imm" in e], [h for h in c.handlers if "answer" in h])
+    print(c.trace, len(c.breaks), c.watches, repr(c.console))
+c = hv.load("/r/hand")
+print(c, len(c.events), len(c.trace), c.vm.cpu[0].x[0], c.why)
+c.close()
+print(len(hv.events()), len(hv.events()), len(list(t)), len(list(t)))
+said = []
+vm.on_crash(lambda vm, why: said.append(why))
+vm.hvc(imm=0x100, handler=lambda cpu: 1 // 0)
+for i in range(2):
+    vm.cpu[0].x[1] = 3
+    try:
+        vm.run(60_000)
+    except ZeroDivisionError:
+        print(said)
+vm.on_crash("/nowhere/x", at=0x4008_0004)
+vm.cpu[0].reset(0x4008_0000)
+vm.cpu[0].x[1] = 1
+vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+print(vm.run(60_000).reason)
+"""
+    )
+    lines = run(target, ROUNDS, script, 60).splitlines()
+    exit = "<Exit stop: cpu 0 at pc 0x40080034>"
+    assert lines[:3] == [
+        f"stop <OnCrash of test: {exit}>",
+        f"<Capsule /r/crash of test: {exit}> True <Exit stop: ",
+        "hvc 0x100 1 ['imm 0x100: note, 1 hits'] ['imm 0x77: answer']",
+    ]
+    assert lines[3].count("cpu 0 on core 0 hvc HVC") == 2 and lines[3].endswith("] 1 [] ''")
+    assert lines[4:6] == ["<Capsule /r/hand of test: by hand> 2 3 8 by hand", "2 0 3 0"]
+    assert lines[6] == lines[7] and "raised" in lines[6] and lines[6].count("<Exit") == 1
+    assert lines[8] == "test: on_crash() failed"
+    assert lines[-2:] == ["OSError: [Errno 2] ENOENT: /nowhere/x.part", "stop"]
+
+
+def test_a_linux_crashes(machine, boot, tmp_path):
+    """sysrq's crash: its capsule is written by itself, opens on another boot, and gdb the core that is made of it there."""
+    args = drive(blank(tmp_path / "disk.img", 128 << 20))
+    script = """
+import machine, vfs
+vfs.VfsFat.mkfs(machine.Disk())
+lan = hv.Switch()
+vm = hv.VM("linux", ram="128M", cpus={smp})
+vm.block(1 << 20)
+vm.net(lan)
+boot(vm)
+sh(vm, "echo 0 > /proc/sys/kernel/panic; echo it was there > /dev/vda; sync")
+why = vm.on_crash("/disk/crash", at="panic")
+type_at(vm, b"echo c > /proc/sysrq-trigger\\r")
+until(vm, b"end Kernel panic")
+print(why)
+"""
+    target = machine(gic=3, smp=2, args=args)
+    said = target.exec(script.format(smp=2), 200)
+    assert "came to panic at pc 0x" in said, said
+    target.close()
+    target = boot(gic=3, smp=2, mem="1G", args=args)
+    script = """
+import hv, time
+c = hv.load("/disk/crash")
+print(c.why, "sysrq: Trigger a crash" in c.console)
+cpu = c.vm.cpu[int(c.why[4])]
+view = memoryview(bytearray(512))
+c.vm._virtio[0].store.read(0, view)
+print(c.vm.symbol(cpu.pc), bytes(view[:12]))
+print(c.vm.core("/disk/core") > 1 << 20)
+print(hex(cpu.pc), "0x%08x" % int.from_bytes(cpu.read(cpu.pc, 4), "little"))
+c.vm.start()
+said = b""
+while b"end Kernel panic" not in said:
+    said += c.vm.console.read() or b""
+    time.sleep_ms(10)
+"""
+    why, place, core, numbers = target.exec(script, 200).splitlines()
+    assert re.match(r"cpu \d came to panic at pc 0xffff\w+ True", why)
+    assert (place, core) == ("panic b'it was there'", "True")
+    target.close()
+    pc, word = numbers.split()
+    core = tmp_path / "core"
+    subprocess.run(["mcopy", "-i", tmp_path / "disk.img", "::core", core], check=True)
+    command = ["gdb-multiarch", "-nx", "-batch", "-ex", "set architecture aarch64"]
+    asked = (
+        f"core-file {core}",
+        f"thread {int(why[4]) + 1}",
+        "p/x $pc",
+        "x/wx $pc",
+        "info threads",
+    )
+    command += [word for line in asked for word in ("-ex", line)]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    for what in (f"$1 = {pc}", f":\t{word}", "LWP 1", "LWP 2"):
+        assert what in said, said

@@ -458,13 +458,19 @@ const uint8_t *pages_seen(vm_t *vm, const snapshot_t *s, unsigned chunk, unsigne
 static bool read_page(vm_t *vm, const snapshot_t *s, uint64_t ipa, uint8_t *to) {
     unsigned chunk, i;
     uint8_t *host;
-    const uint8_t *page = find_page(vm, ipa, &chunk, &i, &host) ? pages_seen(vm, s, chunk, i) : NULL;
+    const ram_t *r = vm_ram_at(vm, ipa);
+    const uint8_t *page = NULL, *now = r != NULL && vm_ram_present(r, (ipa - r->ipa) / RAM_GRANULE) ? r->host + (ipa - r->ipa) : NULL;
+    if (s == NULL) {
+        page = now;
+    } else if (find_page(vm, ipa, &chunk, &i, &host)) {
+        page = pages_seen(vm, s, chunk, i);
+    }
     if (page == NULL) {
         page_zero(to, PAGE_SIZE);
         return false;
     }
     copy_page_from_guest(to, page);
-    if (page == host) {
+    if (page == now) {
         rights_load(vm, ipa, PAGE_SIZE, to); // without what is planted there
     }
     return true;

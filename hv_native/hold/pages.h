@@ -60,7 +60,7 @@ void pages_settle(vm_t *vm);
 
 // The address of page i of a chunk. False: beyond RAM.
 bool pages_ipa(const vm_t *vm, unsigned chunk, unsigned i, uint64_t *ipa);
-// What RAM was at s from ipa on, which is of whole pages. False: nothing of it has been touched, or, but for flash, it is all zeros.
+// What RAM was at s, or with s NULL is, from ipa on, which is of whole pages. False: nothing of it has been touched, or, but for flash, it is all zeros.
 bool pages_read(vm_t *vm, const snapshot_t *s, uint64_t ipa, uint8_t *to, size_t size);
 // What page i of a chunk is, as s has it.
 const uint8_t *pages_seen(vm_t *vm, const snapshot_t *s, unsigned chunk, unsigned i);

@@ -12,6 +12,7 @@
 #include "trap/callback.h"
 #include "trap/numbers.h"
 #include "vgic/vgic.h"
+#include "vm/hook.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -130,7 +131,7 @@ static void buffer_of(mp_obj_t o, mp_buffer_info_t *buf, unsigned flags) {
 static mp_obj_t read_pages(vm_t *vm, mp_obj_t id, mp_obj_t ipa, mp_obj_t to) {
     mp_buffer_info_t buf;
     buffer_of(to, &buf, MP_BUFFER_WRITE);
-    snapshot_t *s = snapshot_of(vm, id);
+    snapshot_t *s = id == mp_const_none ? NULL : snapshot_of(vm, id);
     uint64_t from = unbox_u64(ipa);
     vm_hold(vm);
     bool any = pages_read(vm, s, from, buf.buf, ALIGN_DOWN(buf.len, PAGE_SIZE));
@@ -151,9 +152,48 @@ static mp_obj_t packed(mp_obj_t from, mp_obj_t to, size_t (*how)(const uint8_t *
     return MP_OBJ_NEW_SMALL_INT(how(a.buf, a.len, b.buf, b.len));
 }
 
+// ---- What a capsule has besides -------------------------------------------------------------------
+
+static void list_hooks(mp_obj_t list, qstr kind, const hook_t *h) {
+    for (; h != NULL; h = h->below) {
+        if (h->kind != HOOK_NATIVE) {
+            const handler_t *f = h->handler;
+            mp_obj_t items[] = {
+                MP_OBJ_NEW_QSTR(kind), box_u64(h->key), box_u64(h->size), MP_OBJ_NEW_SMALL_INT(h->kind), f == NULL ? mp_const_none : f->fun, box_u64(h->hits),
+            };
+            mp_obj_list_append(list, mp_obj_new_tuple(ARRAY_LEN(items), items));
+        }
+    }
+}
+
+static mp_obj_t hooks(vm_t *vm) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    const struct {
+        qstr kind;
+        const hook_table_t *table;
+    } tables[] = { { MP_QSTR_hvc, &vm->hvc }, { MP_QSTR_smc, &vm->smc }, { MP_QSTR_sysreg, &vm->sysreg }, { MP_QSTR_imm, &vm->imm } };
+    for (unsigned k = 0; k < ARRAY_LEN(tables); k++) {
+        for (uint32_t i = 0; tables[k].table->slot != NULL && i <= tables[k].table->mask; i++) {
+            list_hooks(list, tables[k].kind, tables[k].table->slot[i]);
+        }
+    }
+    const hook_ranges_t *ranges[] = { &vm->mmio, &vm->rules };
+    for (unsigned k = 0; k < ARRAY_LEN(ranges); k++) {
+        for (uint32_t i = 0; i < ranges[k]->count; i++) {
+            list_hooks(list, MP_QSTR_mmio, ranges[k]->range[i]);
+        }
+    }
+    for (unsigned k = 0; k < ARRAY_LEN(vm->classes); k++) {
+        list_hooks(list, MP_QSTR_class, vm->classes[k]);
+    }
+    list_hooks(list, MP_QSTR_default, vm->fallback);
+    return list;
+}
+
 // hold("take") -> id; ("back", id, guest's clock); ("drop", id); ("written", id) -> IPAs; ("at") -> id or None;
 // ("pages") -> how many are kept; ("quota", bytes); ("history", id): it goes first; ("lost") -> ids; ("fork", id, _hv.VM);
-// ("read", id, IPA, buffer): RAM as it was, False where nothing is; ("state", id) -> bytes, and ("load", bytes) -> fit_t;
+// ("read", id or None, IPA, buffer): RAM as it was, or is, False where nothing is; ("state", id) -> bytes, and ("load", bytes) -> fit_t;
+// ("hooks") -> (kind, key, size, hook_kind_t, handler or None, hits) of each;
 // ("pack", from, to), ("unpack", from, to): buffers -> bytes, 0 when it does not go
 static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
@@ -178,6 +218,8 @@ static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
         }
         case MP_QSTR_load:
             return load(vm, args[2]);
+        case MP_QSTR_hooks:
+            return hooks(vm);
         case MP_QSTR_pack:
             return packed(args[2], args[3], pack);
         case MP_QSTR_unpack:

@@ -8,6 +8,8 @@ is. Pages of zeros are not in the file.
 import struct
 from array import array
 
+from _hv import Pages
+
 PAGE = 0x1000
 STEP = 0x1_0000
 _M = 1 << 40  # of output addresses, what a VM has
@@ -98,18 +100,18 @@ def _mapped(vm):
     return runs.all
 
 
-def _stored(memory, progress):
+def _stored(vm, room, progress):
     """Where there is anything: [start, end) of RAM, by STEP."""
-    ranges, zero = [], bytes(STEP)
+    ranges, memory = [], vm.memory
     end = memory.base + memory.size
     for at in range(memory.base, end, STEP):
         if progress:
             progress(at - memory.base, 2 * memory.size)
-        if memory[at : at + STEP] != zero:
+        if vm._vm.hold("read", None, at, room[: min(STEP, end - at)]):
             if ranges and ranges[-1][1] == at:
-                ranges[-1][1] = at + STEP
+                ranges[-1][1] = min(at + STEP, end)
             else:
-                ranges.append([at, at + STEP])
+                ranges.append([at, min(at + STEP, end)])
     return ranges
 
 
@@ -131,7 +133,8 @@ def _parts(runs, stored):
 
 
 def _write(vm, file, progress):
-    stored = _stored(vm.memory, progress)
+    room = memoryview(Pages(STEP))
+    stored = _stored(vm, room, progress)
     parts = list(_parts(_mapped(vm), stored))[:60000]
     notes = b"".join(
         [_note(b"CORE", 1, _prstatus(c, 5)) + _note(b"CORE", 2, _fpregset(c)) for c in vm.cpu]
@@ -157,7 +160,9 @@ def _write(vm, file, progress):
     file.write(bytes((-(start + len(notes))) % PAGE))
     for low, high in stored:
         for p in range(low, high, STEP):
-            file.write(vm.memory[p : p + STEP])
+            view = room[: min(STEP, high - p)]
+            vm._vm.hold("read", None, p, view)
+            file.write(view)
             if progress:
                 progress(vm.memory.size + p - vm.memory.base, 2 * vm.memory.size)
     return at

@@ -18,9 +18,20 @@ class Event(namedtuple("Event", ("us", "vmid", "cpu", "what", "write", "value", 
         return text + (f", {self.lost} lost before>" if self.lost else ">")
 
 
+_MOST = 256  # as many as the ring has
+_seen = []  # what peek() has taken out of the ring
+
+
 def events() -> list:
     """Take all events out of the ring: a list, oldest first."""
-    got, frequency = [], mrs("CNTFRQ_EL0")
+    got = peek()
+    _seen.clear()
+    return got
+
+
+def peek():
+    """All events, which stay for events()."""
+    got, frequency = _seen, mrs("CNTFRQ_EL0")
     while e := event():
         ticks, key, pc, value, cpu, ec, write, vmid, lost = e
         if ec == 0x18:  # the key is laid out as in ESR_EL2.ISS
@@ -30,4 +41,5 @@ def events() -> list:
             what = f"{kind} {key:#x}"
         us = ticks * 1_000_000 // frequency
         got.append(Event(us, vmid, cpu, what, write, value, pc, lost))
-    return got
+    del got[:-_MOST]
+    return list(got)

@@ -263,6 +263,8 @@ class Trace(Tracer):
         super().__init__(vm, what, records, -1)
         self._frequency = mrs("CNTFRQ_EL0")
         self._tasks = {}  # by vCPU
+        self._kept = []  # what has been taken out, and not been read
+        vm._traces += (self,)
         self._freeze = None
         if freeze is not None:
             try:
@@ -277,6 +279,7 @@ class Trace(Tracer):
     def stop(self) -> None:
         """It costs nothing from now on, and its memory is free. Again: nothing."""
         super().stop()
+        self.vm._traces = tuple([t for t in self.vm._traces if t is not self])
         if self._freeze:
             b, self._freeze = self._freeze, None
             try:
@@ -295,8 +298,16 @@ class Trace(Tracer):
     def _raw(self):
         # (time, pc, value, esr, kind, cpu, core), by time.
         data = self._trace.read(1 << 24)
-        got = [unpack_from("<QQQIBBB", data, at) for at in range(0, len(data), 32)]
+        got, self._kept = self._kept, []
+        got += [unpack_from("<QQQIBBB", data, at) for at in range(0, len(data), 32)]
         got.sort()
+        return got
+
+    def peek(self, most):
+        """The last of what there is, as Records, and all of it stays."""
+        raw, tasks = self._raw(), dict(self._tasks)
+        got = [self._record(one) for one in raw][-most:]
+        self._kept, self._tasks = raw, tasks
         return got
 
     def __iter__(self):

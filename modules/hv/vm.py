@@ -61,6 +61,8 @@ class VM(Traps):
     _kept = ()  # what has save() and load(state)
     _states = ()  # of those, from a file
     _history = None  # hv.history.History
+    _crash = None  # hv.capsule.OnCrash
+    _traces = ()  # hv.trace.Trace
     _snapshots = ()  # hv.snapshot.Snapshot by number
     _debugger = None  # what hv.gdb() made: it holds the VM, and is told when it stops
 
@@ -418,6 +420,8 @@ class VM(Traps):
         try:
             exit = self._vm.run(timeout_ms)
         finally:
+            if self._crash:
+                self._crash.ended(exit)
             if self._debugger and not (exit and exit.reason == "reset"):
                 self._debugger.at_rest(exit)
         return exit
@@ -519,6 +523,28 @@ class VM(Traps):
         return Fuzz(
             self, at, put, until, crash, faults, cover, map, blocks, seed, max, ms, instructions, oracle, quota, cpu
         )  # fmt: skip
+
+    def capsule(self, path: str) -> None:
+        """Write a snapshot to a file (as s.save() does) together with what its PL011 printed last, hv.events(), what
+        vm.trace() has, and the names of rules, handlers, breakpoints and watches. On a later boot hv.load(path) has all of
+        it. Also in a handler; events and traces stay.
+        """
+        from .capsule import write
+
+        write(self, path, "by hand")
+
+    def on_crash(self, what, at=(), reasons: tuple = ()):
+        """When the guest dies, write a capsule to the path `what`, or call what(vm, why). Once: the first time. Dying is
+        an exit that nobody answers, or a handler that raises; reasons: those of an Exit instead ("off", "reset", ...). at:
+        also when it comes to this place or these, "panic" of a Linux that has begun. Returns an hv.capsule.OnCrash, whose
+        remove() ends it.
+        """
+        from .capsule import OnCrash
+
+        if self._crash:
+            self._crash.remove()
+        self._crash = OnCrash(self, what, at, reasons)
+        return self._crash
 
     def goes_back(self, device):
         """device.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what
@@ -623,6 +649,8 @@ class VM(Traps):
 
     def _ended(self, exit):
         # From C, when the VM has ended in the background.
+        if self._crash:
+            self._crash.ended(exit)
         if exit.reason == "reset":
             self.reset()
             self.start()

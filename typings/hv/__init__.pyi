@@ -27,6 +27,7 @@ from .savefile import load as load
 from . import a64 as a64
 from . import block as block
 from . import breaks as breaks
+from . import capsule as capsule
 from . import core as core
 from . import elf as elf
 from . import event as event

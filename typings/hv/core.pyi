@@ -9,6 +9,7 @@ from typing import Any
 
 import struct
 from array import array as array
+from _hv import Pages as Pages
 PAGE = 4096
 STEP = 65536
 def core(vm: Any, path: Any) -> Any: ...

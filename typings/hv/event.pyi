@@ -15,3 +15,5 @@ class Event(namedtuple('Event', ('us', 'vmid', 'cpu', 'what', 'write', 'value', 
 
 def events() -> list:
     """Take all events out of the ring: a list, oldest first."""
+def peek() -> Any:
+    """All events, which stay for events()."""

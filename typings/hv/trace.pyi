@@ -50,6 +50,8 @@ class Trace(Tracer):
     @property
     def lost(self) -> int:
         """How many records were written over before they were taken out."""
+    def peek(self, most: Any) -> Any:
+        """The last of what there is, as Records, and all of it stays."""
     def save(self, path: str) -> int:
         """Take out what has come, into a file that ui.perfetto.dev and Chrome open (the Trace Event Format, JSON): the
         VM is a process, vCPUs are threads. How many records it has."""

@@ -162,6 +162,15 @@ class VM(Traps):
         oracle: f(cpu, data, verdict) is asked behind each round: "ok", "crash" or "hang" is the verdict, True or False
         whether it is something new; None: as it was found. The same seed and functions find the same.
         quota: what it may take for what it keeps, besides what the snapshot takes."""
+    def capsule(self, path: str) -> None:
+        """Write a snapshot to a file (as s.save() does) together with what its PL011 printed last, hv.events(), what
+        vm.trace() has, and the names of rules, handlers, breakpoints and watches. On a later boot hv.load(path) has all of
+        it. Also in a handler; events and traces stay."""
+    def on_crash(self, what: Any, at: Any=(), reasons: tuple=()) -> Any:
+        """When the guest dies, write a capsule to the path `what`, or call what(vm, why). Once: the first time. Dying is
+        an exit that nobody answers, or a handler that raises; reasons: those of an Exit instead ("off", "reset", ...). at:
+        also when it comes to this place or these, "panic" of a Linux that has begun. Returns an hv.capsule.OnCrash, whose
+        remove() ends it."""
     def goes_back(self, device: Any) -> Any:
         """device.save() is to be asked at each snapshot, and device.load(state) whenever the VM goes back to it: for what
         a script has made of vm.mmio() and the like. Virtio devices are by themselves. Returns the device. In a VM of
