@@ -7,7 +7,7 @@ import struct
 import subprocess
 import zlib
 
-from guestcode import run
+from guestcode import link, run
 from test_snapshot import ROUNDS, STATE
 from test_storage import blank, drive
 from test_virtio_linux import images, machine  # noqa: F401
@@ -283,8 +283,8 @@ print(vm.run(60_000).reason)
     assert lines[-2:] == ["OSError: [Errno 2] ENOENT: /nowhere/x.part", "stop"]
 
 
-def test_a_linux_crashes(machine, boot, tmp_path):
-    """sysrq's crash: its capsule is written by itself, opens on another boot, and gdb the core that is made of it there."""
+def test_a_linux_is_forked_and_crashes(machine, boot, tmp_path):
+    """A fork and its parent, which goes on and hears it by an address of its own. Then sysrq's crash: its capsule is written by itself, opens on another boot, and gdb the core that is made of it there."""
     args = drive(blank(tmp_path / "disk.img", 128 << 20))
     script = """
 import machine, vfs
@@ -295,6 +295,20 @@ vm.block(1 << 20)
 vm.net(lan)
 boot(vm)
 sh(vm, "echo 0 > /proc/sys/kernel/panic; echo it was there > /dev/vda; sync")
+sh(vm, "ip addr add 10.0.0.1/24 dev eth0; ip addr add fd00::1/64 dev eth0; ip link set eth0 up; sleep 2")
+s = vm.snapshot()
+two = s.fork("two")
+s.drop()
+two.start()
+sh(two, "ip addr del 10.0.0.1/24 dev eth0; ip addr del fd00::1/64 dev eth0; echo of two > /dev/vda; sync")
+sh(two, "ip addr add 10.0.0.2/24 dev eth0; ip addr add fd00::2/64 dev eth0; sleep 2")
+for one, other in ((two, 1), (vm, 2)):
+    for to in f"10.0.0.{{other}}", f"fd00::{{other}}":
+        print(sh(one, f"ping -c 3 -W 9 {{to}} | grep -m1 -o 'bytes from'; ip neigh show {{to}} | grep -o '..:..:..:..:..:..'"))
+print(sh(vm, "cat /sys/class/net/eth0/address"), sh(two, "cat /sys/class/net/eth0/address"))
+print([n.mac.hex(":") for n in (vm._virtio[1], two._virtio[1])], [n.forged for n in (vm._virtio[1], two._virtio[1])])
+print(sh(two, "head -c 6 /dev/vda; echo"), sh(vm, "head -c 12 /dev/vda; echo"))
+two.close()
 why = vm.on_crash("/disk/crash", at="panic")
 type_at(vm, b"echo c > /proc/sysrq-trigger\\r")
 until(vm, b"end Kernel panic")
@@ -302,7 +316,16 @@ print(why)
 """
     target = machine(gic=3, smp=2, args=args)
     said = target.exec(script.format(smp=2), 200)
-    assert "came to panic at pc 0x" in said, said
+    *forked, why = said.splitlines()
+    one, two = "02:45:4c:00:01:01", "02:45:4c:00:02:01"
+    assert forked == [
+        *["bytes from", one] * 2,
+        *["bytes from", two] * 2,
+        f"{one} {one}",
+        f"['{one}', '{two}'] [0, 0]",
+        "of two it was there",
+    ]
+    assert "came to panic at pc 0x" in why
     target.close()
     target = boot(gic=3, smp=2, mem="1G", args=args)
     script = """
@@ -329,14 +352,95 @@ while b"end Kernel panic" not in said:
     core = tmp_path / "core"
     subprocess.run(["mcopy", "-i", tmp_path / "disk.img", "::core", core], check=True)
     command = ["gdb-multiarch", "-nx", "-batch", "-ex", "set architecture aarch64"]
-    asked = (
-        f"core-file {core}",
-        f"thread {int(why[4]) + 1}",
-        "p/x $pc",
-        "x/wx $pc",
-        "info threads",
-    )
+    asked = f"core-file {core}", "thread apply all p/x $pc", f"x/wx {pc}", "info threads"
     command += [word for line in asked for word in ("-ex", line)]
     said = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
-    for what in (f"$1 = {pc}", f":\t{word}", "LWP 1", "LWP 2"):
+    for what in (f" = {pc}", f":\t{word}", "LWP 1", "LWP 2"):
         assert what in said, said
+
+
+# x10 on, by `look`: the clock and its match, flash and what its reads answer, debug registers, a counter. After the first HVC all are others.
+AROUND = """
+.macro set clock, match, mode, word, value, claim, event
+    load x1, 0x09010000
+    mov w2, #\\clock
+    str w2, [x1, #8]
+    mov w2, #\\match
+    str w2, [x1, #4]
+    mov x1, #0x10000
+    mov w2, #0x40                   // program a word
+    str w2, [x1]
+    load w2, \\word
+    str w2, [x1]
+    mov w2, #\\mode
+    str w2, [x1]
+    load x2, \\value
+    msr dbgbvr1_el1, x2
+    msr dbgwvr0_el1, x2
+    mov x2, #\\claim
+    msr dbgbcr1_el1, x2
+    msr pmevtyper0_el0, xzr         // SW_INCR
+    mov x2, #1
+    msr pmcntenset_el0, x2
+    msr pmcr_el0, x2
+    .rept \\event
+    msr pmswinc_el0, x2
+    .endr
+    hvc #0x100
+.endm
+    set 0x1000, 0x7000, 0x90, 0xffff1234, 0xffff000000001000, 0x1e4, 3
+    set 0x9000, 0x8000, 0xff, 0xff0f1230, 0xffff000000002000, 0x1e2, 2
+    b .
+    .global look
+look:
+    load x1, 0x09010000
+    ldr w10, [x1]
+    ldr w11, [x1, #4]
+    mov x1, #0x10000
+    ldr w12, [x1]
+    mrs x13, dbgbvr1_el1
+    mrs x14, dbgwvr0_el1
+    mrs x15, dbgbcr1_el1
+    mrs x16, pmevcntr0_el0
+    mrs x17, pmcntenset_el0
+    hvc #0x100
+"""
+
+
+def test_devices_and_registers_that_few_guests_use(target):
+    """PL031, flash, the guest's debug registers and counters: gone back to, and out of a file."""
+    script = (
+        IN_MEMORY
+        + """
+def look(vm):
+    vm.cpu[0].pc = at
+    vm.run(60_000)
+    return [vm.cpu[0].x[i] for i in range(10, 18)] + [vm.memory[0x1_0000 : 0x1_0004].hex()]
+vm = guest(code)
+vm.flash(0, "1M")
+vm.run(60_000)
+s = vm.snapshot()
+s.save("/r/a")
+print(look(vm))
+vm.back()
+vm.run(60_000)
+print(look(vm))
+vm.back()
+print(look(vm))
+with hv.load("/r/a") as two:
+    two.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+    print(look(two))
+"""
+    )
+    code, names = link(AROUND)
+    lines = [eval(line) for line in run(target, code, script, 60, at=names["look"]).splitlines()]
+    first, changed = lines[:2]
+    for n, line in enumerate(lines):
+        begun = 0x9000 if n == 1 else 0x1000
+        assert begun <= line.pop(0) < begun + 900
+    assert first[0] == 0x7000 and first[2:7] == [0xFFFF_0000_0000_1000] * 2 + [0x1E4, 3, 1], first
+    assert first[7] == "3412ffff" and changed[7] == "30120fff" and first[1] != 0xFFFF1234
+    assert changed[:7] == [0x8000, 0xFF0F1230] + [0xFFFF_0000_0000_2000] * 2 + [0x1E2, 5, 1], (
+        changed
+    )
+    assert lines[2] == lines[3] == first

@@ -185,6 +185,9 @@ ROWS = [
     Row("disk", "disk_load", "/disk to guest RAM, a byte", 3),
     Row("linux", "linux_quiet", "Linux 6.1 boot, quiet / native", 1.01, "KVM 1.03"),
     Row("linux", "linux_verbose", "Linux 6.1 boot, verbose / native", 1.05, "KVM 1.26"),
+    Row("files", "file_save", "a Linux of 256 MB to a file, million", 1200),
+    Row("files", "file_load", "and back out of it, million", 800, "QEMU's loadvm 61 ms"),
+    Row("files", "file_core", "its ELF core, million", 2500),
     Row("perf", "perf_bench", "perf_bench / unix port on Linux, mean", 1.0, "1"),
     Row("emit", "perf_native", "perf_bench, native / bytecode, mean"),
     Row("size", "image_bytes", "image, bytes", IMAGE_BYTES, "Bao 94 KB, Xen 983 KB", False),
@@ -216,7 +219,7 @@ SILICON = (
     ("vcpu_switch", "slice and switch", 1, (18, 12), (18, 0)),
 )
 QUICK = ("exits", "cores", "switch", "boot", "memory", "size", "growth")
-FULL = (*QUICK, "silicon", "disk", "linux", "perf", "emit", "wall")
+FULL = (*QUICK, "silicon", "disk", "linux", "files", "perf", "emit", "wall")
 
 # What grows, on the target's rows.py: its name there, and how far.
 GROWTH = {
@@ -497,6 +500,52 @@ MARK = f"""#!/bin/busybox sh
 """
 
 
+def given(*files):
+    """Files in the machine's memory: where, and QEMU's arguments for that."""
+    blobs, args = [], []
+    for file in files:
+        at = 0x7A00_0000 + 0x400_0000 * len(blobs)
+        blobs.append((at, file.stat().st_size))
+        args += ["-device", f"loader,file={file},addr={at:#x},force-raw=on"]
+    return blobs, args
+
+
+FILES = """
+import time, machine, vfs, _hv
+vfs.VfsFat.mkfs(machine.Disk())
+vm.start()
+said = b""
+while b"/ # " not in said:
+    said += vm.console.read() or b""
+    time.sleep_ms(5)
+vm.pause()
+def count(row, f, *args):
+    begun = _hv.mrs("CNTPCT_EL0")
+    f(*args)
+    print(f"\\n@ {row} {(_hv.mrs('CNTPCT_EL0') - begun) * 16 / 1e6:.1f}")
+count("file_save", vm.snapshot().save, "/disk/a")
+count("file_core", vm.core, "/disk/core")
+vm.close()
+count("file_load", hv.load, "/disk/a")
+"""
+
+
+def files(found):
+    """Debian's kernel at its shell's prompt: saved, made a core of, and loaded."""
+    tool(sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud")
+    guest = ROOT / "build/guests-debian/6.1-cloud"
+    blobs, args = given(guest / "vmlinuz", guest / "initrd.gz")
+    with tempfile.TemporaryDirectory(prefix="elapid-") as folder:
+        disk = Path(folder) / "disk.img"
+        disk.write_bytes(b"")
+        os.truncate(disk, 256 << 20)
+        args += ["-device", "virtio-blk-device,drive=disk"]
+        args += ["-drive", f"if=none,id=disk,format=raw,cache=unsafe,file={disk}"]
+        with machine(args=args, mem="1G") as target:
+            target.exec(LINUX.format(blobs=blobs, cmdline="console=ttyAMA0 quiet"), 120)
+            read(target.exec(FILES, 900), found)
+
+
 def linux(found):
     """Debian's kernel to the first words of a shell script, as our guest and on the bare machine
     with the same device tree.
@@ -508,16 +557,7 @@ def linux(found):
     initrd, tree = BUILD / "initrd.gz", BUILD / "linux.dtb"
     more = cpio.archive([cpio.file("mark", MARK.encode(), 0o755)])
     initrd.write_bytes((guest / "initrd.gz").read_bytes() + gzip.compress(more, mtime=0))
-    files = guest / "vmlinuz", initrd
-    blobs, at = [], 0x7A00_0000
-    for file in files:
-        blobs.append((at, file.stat().st_size))
-        at += 0x400_0000
-    args = [
-        word
-        for file, (at, _) in zip(files, blobs)
-        for word in ("-device", f"loader,file={file},addr={at:#x},force-raw=on")
-    ]
+    blobs, args = given(guest / "vmlinuz", initrd)
     for name, more in ("linux_quiet", "quiet"), ("linux_verbose", "ignore_loglevel"):
         cmdline = f"console=ttyAMA0 rdinit=/mark {more}"
         script = LINUX.format(blobs=blobs, cmdline=cmdline)

@@ -53,11 +53,18 @@ def _hooks(vm):
     return rules, handlers
 
 
+def _text(data):
+    try:
+        return data.decode()
+    except UnicodeError:  # a guest that has gone wrong, or half of a character
+        return "".join([chr(c) if c < 128 else "?" for c in data])
+
+
 def _seen(vm, why):
     rules, handlers = _hooks(vm)
     return {
         "why": str(why),
-        "console": vm.console.printed(0, 16384)[1].decode("utf-8", "replace"),
+        "console": _text(vm.console.printed(0, 16384)[1]),
         "events": [list(e) for e in event.peek()],
         "trace": [list(r) for trace in vm._traces for r in trace.peek(_RECORDS)],
         "rules": rules,

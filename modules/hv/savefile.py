@@ -154,7 +154,9 @@ def _value(plain):
 def _kind(device):
     """ "Block", "Net", ...: what can be made anew; another one's class has its name in brackets."""
     name = type(device).__name__
-    return name if type(device) in (Block, Net, Rng, Console) else f"({name})"
+    if type(device) in (Block, Net, Rng, Console):
+        return name
+    return "Net" if hasattr(device, "was") and isinstance(device, Net) else f"({name})"
 
 
 def _base(device):
@@ -177,7 +179,8 @@ def _about(device, state):
     else:
         about["state"] = _plain(state, device)
     if isinstance(device, Net):
-        about.update(mac=device.mac.hex(), spoof=device.spoof)
+        was = getattr(device, "was", None)
+        about.update(mac=device.mac.hex(), spoof=device.spoof, was=was and was.hex())
     return about
 
 
@@ -298,6 +301,11 @@ def _device(reader, slot, about, net, given):
         return _disk(reader, slot, about)
     if kind == "Net":
         mac = bytes.fromhex(about["mac"])
+        if about["was"]:
+            from .fork import forked_net
+
+            was = bytes.fromhex(about["was"])
+            return forked_net(net or Switch(), mac, about["legacy"], about["spoof"], was)
         return Net(net or Switch(), mac, about["legacy"], about["spoof"])
     if kind == "Rng":
         return Rng(about["legacy"])
