@@ -6,6 +6,7 @@
 #include "core/cpu.h"
 #include "devices/machine.h"
 #include "hold/counters.h"
+#include "hold/replay.h"
 #include "hold/snapshot.h"
 #include "irq/timer.h"
 #include "memory/entry.h"
@@ -62,6 +63,7 @@ static void save_state(vm_t *vm, device_stream_t *s) {
     begun = stream_begin(s, "counters", VERSION);
     counters_save(vm, s);
     stream_close(s, begun);
+    replay_save(vm, s);
 }
 
 static void load_state(vm_t *vm, device_stream_t *s, vcpu_t *v) {
@@ -80,6 +82,8 @@ static void load_state(vm_t *vm, device_stream_t *s, vcpu_t *v) {
     } else if (fits) {
         counters_load(vm, s);
     }
+    stream_leave(s);
+    replay_load(vm, s);
     s->bad = s->bad || !fits;
 }
 

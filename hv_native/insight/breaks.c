@@ -390,7 +390,7 @@ static bool go_over(vcpu_t *v, const place_t *p, exit_t *why) {
     uint32_t word = p->original;
     *why = EXIT_RESUME;
     if (a64_run(v, word)) {
-        *why = v->exclusive.at == NULL ? EXIT_RESUME : go_through(v, 0);
+        *why = v->exclusive.at == NULL || v->vm->replay != NULL ? EXIT_RESUME : go_through(v, 0);
     } else if ((word & ~IMM16) == HVC(0) && ESR_EC(v->exit.esr) == EC_HVC64) {
         set_seen(v); // for as long as it stands here: see call_slow()
         v->exit.esr = (v->exit.esr & ~UINT64_C(0xFFFF)) | FIELD(word, 20, 5);

@@ -5,6 +5,7 @@
 #include "py/runtime.h"
 #include "py/stream.h"
 #include "devices/pl011.h"
+#include "hold/replay.h"
 #include "python/objects.h"
 #include "trap/numbers.h"
 #include "vm/vm.h"
@@ -35,7 +36,15 @@ static mp_uint_t console_read(mp_obj_t self, void *buf, mp_uint_t size, int *err
 }
 
 static mp_uint_t console_write(mp_obj_t self, const void *buf, mp_uint_t size, int *error) {
-    size_t n = pl011_send(console_vm(self), buf, size);
+    vm_t *vm = console_vm(self);
+    size_t n = 0;
+    if (vm->replay == NULL) {
+        n = pl011_send(vm, buf, size);
+    } else {
+        while (n < size && pl011_room(vm) != 0 && hv_input(vm, INPUT_CONSOLE, ((const uint8_t *)buf)[n], 0)) {
+            n += pl011_send(vm, (const uint8_t *)buf + n, 1);
+        }
+    }
     if (n == 0 && size != 0) {
         *error = MP_EAGAIN;
         return MP_STREAM_ERROR;

@@ -3,6 +3,7 @@
 
 #include "py/runtime.h"
 #include "core/arch.h"
+#include "hold/replay.h"
 #include "irq/irq.h"
 #include "python/objects.h"
 #include "python/tell.h"
@@ -58,6 +59,8 @@ static mp_obj_t irq_set(mp_obj_t self, mp_obj_t level) {
     vm_t *vm = irq_vm(o);
     if (o->intid < 16) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("interrupt %u is an SGI: it has no line"), o->intid);
+    } else if (!hv_input(vm, o->intid < 32 ? INPUT_PPI : INPUT_LINE, o->intid, unbox_bool(level))) {
+        return mp_const_none;
     } else if (o->intid < 32) {
         vgic_set_ppi(vm->vcpu[o->cpu], o->intid, unbox_bool(level));
     } else {
@@ -70,7 +73,10 @@ static MP_DEFINE_CONST_FUN_OBJ_2(irq_set_obj, irq_set);
 // pulse(): an edge
 static mp_obj_t irq_pulse(mp_obj_t self) {
     hv_irq_obj_t *o = MP_OBJ_TO_PTR(self);
-    vgic_pulse(vm_of_line(o), o->intid);
+    vm_t *vm = vm_of_line(o);
+    if (hv_input(vm, INPUT_PULSE, o->intid, 0)) {
+        vgic_pulse(vm, o->intid);
+    }
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(irq_pulse_obj, irq_pulse);

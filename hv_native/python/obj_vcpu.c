@@ -10,6 +10,7 @@
 #include "core/cpu.h"
 #include "core/platform.h"
 #include "core/syndrome.h"
+#include "hold/replay.h"
 #include "insight/breaks.h"
 #include "python/boot_core.h"
 #include "python/objects.h"
@@ -545,7 +546,7 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
         mp_hal_woken = false; // or each step would come back here for its sake
         v->brk.handler = handler;
         v->brk.steps = n - 1;
-        why = boot_core_alone(v, break_step);
+        why = boot_core_alone(v, v->vm->replay != NULL ? replay_step : break_step);
         v->brk.handler = NULL;
         n = v->brk.steps + !v->brk.done;
         if (why == EXIT_RESUME && handler != NULL && v->brk.done && !v->brk.asked) {

@@ -15,6 +15,7 @@
 #include "devices/machine.h"
 #include "devices/pl011.h"
 #include "hold/fuzz.h"
+#include "hold/replay.h"
 #include "hold/snapshot.h"
 #include "irq/timer.h"
 #include "memory/lent.h"
@@ -131,6 +132,7 @@ void hv_vm_destroy(hv_vm_obj_t *o) {
     handlers->len = 0;
     fuzz_free(o->vm);
     snapshots_free(o->vm);
+    replay_free(o->vm);
     uint64_t daif = irq_save(); // a timer may know it
     vm_destroy(o->vm);
     o->vm = NULL;
@@ -344,7 +346,9 @@ static bool type_at_guest(vm_t *vm, int detach) {
             mp_sched_keyboard_interrupt(); // typed while it was not yet that
             return false;
         }
-        pl011_type(vm, (uint8_t)c);
+        if (hv_input(vm, INPUT_CONSOLE, (unsigned)c, 0)) {
+            pl011_type(vm, (uint8_t)c);
+        }
     }
     uart_rx_resume();
     return false;
@@ -597,6 +601,7 @@ static const mp_rom_map_elem_t vm_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_watch), MP_ROM_PTR(&hv_vm_watch_obj) },
     { MP_ROM_QSTR(MP_QSTR_hold), MP_ROM_PTR(&hv_vm_snapshots_obj) },
     { MP_ROM_QSTR(MP_QSTR_fuzz), MP_ROM_PTR(&hv_vm_fuzz_obj) },
+    { MP_ROM_QSTR(MP_QSTR_replay), MP_ROM_PTR(&hv_vm_replay_obj) },
     { MP_ROM_QSTR(MP_QSTR_virtio), MP_ROM_PTR(&hv_vm_virtio_obj) },
     { MP_ROM_QSTR(MP_QSTR_flash), MP_ROM_PTR(&vm_flash_obj) },
     { MP_ROM_QSTR(MP_QSTR_debug), MP_ROM_PTR(&vm_debug_obj) },

@@ -66,6 +66,7 @@ MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_ipa_of_obj);
 MP_DECLARE_CONST_FUN_OBJ_1(hv_vm_reset_obj);            // obj_reset.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj);    // obj_snapshot.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_fuzz_obj);   // obj_fuzz.c
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_replay_obj);   // obj_replay.c
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_virtio_obj); // obj_virtio.c
 // Methods of _hv.VCPU that have.
 MP_DECLARE_CONST_FUN_OBJ_3(hv_vcpu_read_obj);           // vcpu_memory.c
@@ -97,6 +98,8 @@ mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 void hv_vm_stop_and_wait(vm_t *vm);
 // It has no VM any more: nor have its vCPUs, and what a script still has of them raises ValueError.
 void hv_vm_destroy(hv_vm_obj_t *o);
+// obj_replay.c: something from outside is about to be put into a VM (input_kind_t; hold/replay.h). False: not now.
+bool hv_input(vm_t *vm, unsigned kind, unsigned what, uint64_t value);
 // obj_virtio.c: what its devices are at work on is void, for it has gone back to another time.
 void hv_virtio_forget(vm_t *vm);
 // vm_add_ram; if need be, after a collection.

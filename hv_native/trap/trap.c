@@ -69,7 +69,10 @@ static exit_t debug_slow(vcpu_t *v) {
 
 static exit_t step_slow(vcpu_t *v) {
     exit_t why = EXIT_RESUME;
-    return el1_step(v) || (trap_insight != NULL && trap_insight->stepped(v, &why)) ? why : debug_slow(v);
+    if (el1_step(v) || (trap_insight != NULL && trap_insight->stepped(v, &why))) {
+        return why;
+    }
+    return v->vm->replay != NULL && !v->debug.passing && !v->debug.blind ? EXIT_RESUME : debug_slow(v);
 }
 
 // Those that EL1 has itself, unless a script sends them here.
@@ -121,6 +124,13 @@ static exit_t(*const slow[64])(vcpu_t * v) = {
     [EC_BRK64] = debug_slow,
 };
 
+static NOINLINE exit_t after_debugged(vcpu_t *v, exit_t why) {
+    if (v->stepping && why != EXIT_RESUME && trap_insight != NULL) {
+        trap_insight->left(v);
+    }
+    return v->vm->replay != NULL ? replay_calls(v->vm)->after(v, why) : why;
+}
+
 static exit_t after_exit(vcpu_t *v, exit_t why) {
     if (why == EXIT_RESUME) {
         if (v->kicked) {
@@ -129,10 +139,7 @@ static exit_t after_exit(vcpu_t *v, exit_t why) {
             why = EXIT_EVENT;
         }
     }
-    if (UNLIKELY(v->stepping) && why != EXIT_RESUME && trap_insight != NULL) {
-        trap_insight->left(v);
-    }
-    return why;
+    return UNLIKELY(v->debugged) ? after_debugged(v, why) : why;
 }
 
 // By what has trapped in it the step is over; it is not to be taken for done when the exit has not moved the PC.

@@ -25,6 +25,7 @@
 #include "trap/words.h"
 #include "vcpu/insn.h"
 #include "vcpu/psci.h"
+#include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
 #include "vgic/vgic_dist.h"
 #include "vgic/vgic_irq.h"
@@ -599,9 +600,14 @@ uint64_t trap_stepping(guest_regs_t *r) {
     vcpu_t *v = r->vcpu;
     if (LIKELY(ec == EC_STEP_LOWER)) {
         v->counts[EC_STEP_LOWER]++;
+        if (!v->stepping && v->vm->replay != NULL) {
+            return replay_calls(v->vm)->fast(v);
+        }
         return trap_insight != NULL ? trap_insight->step(v, r) : EXIT_TRAP;
     }
-    if (ec == EC_HVC64 || ec == EC_FP) {
+    if (v->vm->replay != NULL && ec != EC_FP) {
+        replay_calls(v->vm)->trapped(v);
+    } else if (ec == EC_HVC64 || ec == EC_FP) {
         return trap_fast(r);
     }
     v->counts[ec]++;

@@ -9,6 +9,7 @@
 #include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/vcpu.h"
+#include "vgic/vtimer.h"
 #include "vm/el1_state.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
@@ -414,6 +415,25 @@ static bool hint(guest_regs_t *r, unsigned number) {
     return true;
 }
 
+// CNTVCT_EL0, CNTV_TVAL, CTL and CVAL_EL0, of a VM whose time is no counter's: where EL0 has no leave (CNTKCTL_EL1: EL0VCTEN,
+// EL0VTEN) EL1 is told.
+static bool virtual_time(vcpu_t *v, unsigned enc, unsigned rt, bool read) {
+    uint64_t value = reg_get(v->regs, rt);
+    bool count = enc == 0xDF02;
+    if ((count && !read) || (insn_at_el0(v) && !(vcpu_el1_get(v, EL1_CNTKCTL_EL1) & BIT(count ? 1 : 8)))) {
+        return false;
+    }
+    if (count) {
+        value = vtimer_count(v->vm);
+    } else if (!vtimer_virtual(v, enc & 7, !read, &value)) {
+        return false;
+    }
+    if (read) {
+        reg_set(v->regs, rt, value);
+    }
+    return true;
+}
+
 // MSR (immediate) of DAIF, MRS and MSR of it and of NZCV: PSTATE is in memory. MRS of what is the vCPU's.
 static bool system_register(vcpu_t *v, uint32_t i) {
     guest_regs_t *r = v->regs;
@@ -438,6 +458,9 @@ static bool system_register(vcpu_t *v, uint32_t i) {
             r->pstate = (r->pstate & ~mask) | (reg_get(r, rt) & mask);
         }
         return true;
+    }
+    if (v->vm->replay != NULL && (enc == 0xDF02 || (enc >> 3) == 0xDF18 >> 3)) {
+        return virtual_time(v, enc, rt, read);
     }
     if (!read) {
         return false;

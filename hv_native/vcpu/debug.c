@@ -49,7 +49,7 @@ static uint64_t guest_mdscr(const debug_t *d) {
 
 // Debug exceptions are EL2's for the hypervisor's own sake.
 static bool host_uses(const vcpu_t *v) {
-    return v->vm->taken_mask != 0 || v->vm->debug_el2 || v->stepping || v->debug.blind;
+    return v->vm->taken_mask != 0 || v->vm->debug_el2 || v->stepping || v->debug.blind || v->vm->replay != NULL;
 }
 
 bool debug_is_ours(const vcpu_t *v) {
@@ -74,7 +74,7 @@ static uint64_t real_mdscr(const vcpu_t *v, bool tde) {
     if (tde) {
         mdscr &= ~MDSCR_KDE;
     }
-    return mdscr | (v->vm->taken_mask != 0 ? MDSCR_MDE : 0) | (v->stepping || v->debug.blind ? MDSCR_SS : 0);
+    return mdscr | (v->vm->taken_mask != 0 ? MDSCR_MDE : 0) | (v->stepping || v->debug.blind || v->vm->replay != NULL ? MDSCR_SS : 0);
 }
 
 // What the guest wrote, without what would reach beyond its EL1 and EL0 (HMC, SSC; VMIDs). While EL2 has the exceptions,

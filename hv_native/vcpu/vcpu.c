@@ -145,6 +145,9 @@ static NOINLINE uint64_t enter_debugged(vcpu_t *v) {
     if (v->vm->trace != NULL) {
         vcpu_moved(v, true);
     }
+    if (v->vm->replay != NULL) {
+        replay_calls(v->vm)->enter(v);
+    }
     return debug_enter(v);
 }
 

@@ -4,6 +4,7 @@
 #define HV_VCPU_H
 
 #include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 // Reset values a kernel may rely on (DDI 0487 D1.9.1, D13.2): EL1h, all masked, MMU off. What the GIC keeps
 // for it stays (vgic_reset_vcpu): others may have set that up before they start it, and sent it SGIs.
@@ -43,6 +44,19 @@ void vcpu_inject_abort(vcpu_t *v, bool instruction, uint64_t far);
 
 // v has nothing to do until an interrupt: EXIT_IDLE, or EXIT_RESUME when one is there already.
 exit_t vcpu_wait(vcpu_t *v);
+
+// Of a VM whose time goes by its instructions (vm->replay, which begins with a pointer to these; hold/replay.c): each of its
+// instructions is a step.
+typedef struct {
+    void (*enter)(vcpu_t *v);                   // before it enters the guest
+    uint64_t (*fast)(vcpu_t *v);                // behind a step, as trap_fast has it
+    void (*trapped)(vcpu_t *v);                 // an exit of another class, of the instruction's
+    exit_t (*after)(vcpu_t *v, exit_t why);     // at the end of any exit but such a step
+    exit_t (*wait)(vcpu_t *v);                  // as vcpu_wait
+} replay_calls_t;
+static inline const replay_calls_t *replay_calls(const vm_t *vm) {
+    return *(const replay_calls_t *const *)vm->replay;
+}
 
 // What is told of a traced vCPU's way into the guest and out of it (trap/trace.h); set by who traces.
 extern void (*vcpu_moved)(vcpu_t *v, bool enters);

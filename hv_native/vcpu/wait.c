@@ -6,8 +6,12 @@
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
 #include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 exit_t vcpu_wait(vcpu_t *v) {
+    if (UNLIKELY(v->vm->replay != NULL)) {
+        return replay_calls(v->vm)->wait(v);
+    }
     vtimer_poll(v);
     return vgic_pending(v) ? EXIT_RESUME : EXIT_IDLE;
 }

@@ -15,6 +15,11 @@
 #include "vm/vgic_state.h"
 #include "vm/vm.h"
 
+// CNTPCT, or where a VM's own time stands.
+static inline uint64_t now_of(const vm_t *vm) {
+    return UNLIKELY(vm->replay != NULL) ? vm->stopped_at : timer_now();
+}
+
 static vcpu_t *owner(timer_t *t, size_t offset) {
     return (vcpu_t *)((char *)t - offset);
 }
@@ -122,7 +127,7 @@ static void fired(void *arg) {
 // QEMU 7.2's GICv2 forgets a level that is still high when the guest ends its interrupt, until some
 // other interrupt changes. A guest that sleeps meanwhile must not depend on that.
 void vtimer_poll(vcpu_t *v) {
-    if (vtimer_asserted(v) && vgic_over(v, VTIMER_INTID)) {
+    if (vtimer_asserted(v) && v->vm->replay == NULL && vgic_over(v, VTIMER_INTID)) {
         intc->set_active(platform.virt_timer_irq, true);
         vgic_fired(v, VTIMER_INTID);
     }
@@ -173,7 +178,7 @@ void vtimer_stopped(vm_t *vm) {
 void vtimer_resumed(vm_t *vm) {
     uint64_t daif = irq_save();
     vgic_lock(vm); // only one of the vCPUs that enter resumes it
-    bool was = vm->stopped;
+    bool was = vm->stopped && vm->replay == NULL;
     if (was) {
         if (vm->stop_time) {
             hold_count(vm, timer_now() - vm->stopped_at);
@@ -195,7 +200,7 @@ void vtimer_resumed(vm_t *vm) {
 #define CRM_2 SYSREG_KEY(0, 0, 0, 2, 0)
 
 static inline uint64_t p_now(const vcpu_t *v) {
-    return timer_now() - v->vm->cntpoff;
+    return now_of(v->vm) - v->vm->cntpoff;
 }
 
 static bool p_reached(const vcpu_t *v) {
@@ -213,7 +218,8 @@ static void p_update(vcpu_t *v) {
     timer_cancel(&v->vtimer.physical);
     bool high = vtimer_armed(v->vtimer.p_ctl) && p_reached(v);
     vgic_set_ppi(v, PTIMER_INTID, high);
-    arm(&v->vtimer.physical, high ? 0 : v->vtimer.p_ctl, v->vtimer.p_cval, p_now(v), p_expired);
+    uint64_t ctl = high || v->vm->replay != NULL ? 0 : v->vtimer.p_ctl;
+    arm(&v->vtimer.physical, ctl, v->vtimer.p_cval, p_now(v), p_expired);
 }
 
 // CNTPCT_EL0 and CNTPCTSS_EL0. They trap when a script says so, and QEMU before 8.2 traps EL0's by CNTHCTL_EL2.EL1PCEN,
@@ -273,7 +279,7 @@ bool vtimer_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value) {
 void vtimer_reset(vcpu_t *v) {
     timer_cancel(&v->vtimer.watch);
     timer_cancel(&v->vtimer.physical);
-    v->vtimer.ctl = v->vtimer.cval = v->vtimer.p_ctl = v->vtimer.p_cval = 0;
+    v->vtimer.ctl = v->vtimer.cval = v->vtimer.p_ctl = v->vtimer.p_cval = v->vtimer.r_ctl = v->vtimer.r_cval = 0;
     vgic_set_ppi(v, VTIMER_INTID, false);
     vgic_set_ppi(v, PTIMER_INTID, false);
 }
@@ -300,7 +306,7 @@ void vtimer_add(vm_t *vm) {
 // ---- Going back in time -------------------------------------------------------------------------
 
 uint64_t vtimer_physical(const vm_t *vm) {
-    return timer_now() - vm->cntpoff;
+    return now_of(vm) - vm->cntpoff;
 }
 
 bool vtimer_can_be(uint64_t value) {
@@ -309,8 +315,8 @@ bool vtimer_can_be(uint64_t value) {
 
 // The offsets take up the time that has passed since, but for what is above their limit (hold_count).
 void vtimer_go_back(vm_t *vm, uint64_t count, uint64_t physical) {
-    uint64_t now = timer_now(), ahead = count - (vm->stopped && vm->stop_time ? vm->stopped_at : now);
-    vm->cntvoff = (int64_t)ahead < 0 ? 0 : -ahead;
+    uint64_t now = now_of(vm), ahead = count - (vm->stopped && vm->stop_time ? vm->stopped_at : now);
+    vm->cntvoff = (int64_t)ahead < 0 && vm->replay == NULL ? 0 : -ahead;
     vm->cntpoff = now - physical;
     vm->el2[EL2_CNTHCTL] &= ~UINT64_C(1); // EL1PCTEN: CNTPCT traps from now on
 }
@@ -327,6 +333,43 @@ int64_t vtimer_skew(vm_t *vm, int64_t ticks) {
 void vtimer_changed(vcpu_t *v) {
     watch(v);
     p_update(v);
+}
+
+// ---- Time by instructions -----------------------------------------------------------------------
+
+// Counts until `now` is cval; 0: it is, or never will be.
+static uint64_t left(uint64_t ctl, uint64_t cval, uint64_t now) {
+    return vtimer_armed(ctl) && cval > now ? cval - now : 0;
+}
+
+uint64_t vtimer_settle(vcpu_t *v) {
+    vgic_set_ppi(v, VTIMER_INTID, vtimer_asserted(v));
+    p_update(v);
+    uint64_t one = left(v->vtimer.r_ctl, v->vtimer.r_cval, vtimer_count(v->vm));
+    uint64_t other = left(v->vtimer.p_ctl, v->vtimer.p_cval, p_now(v));
+    return one == 0 || (other != 0 && other < one) ? other : one;
+}
+
+bool vtimer_virtual(vcpu_t *v, unsigned op2, bool write, uint64_t *value) {
+    vtimer_t *t = &v->vtimer;
+    uint64_t now = vtimer_count(v->vm);
+    switch (op2) {
+        case 0:
+            t->r_cval = write ? now + (uint64_t)(int64_t)(int32_t)*value : t->r_cval;
+            *value = (uint32_t)(t->r_cval - now);
+            break;
+        case 1:
+            t->r_ctl = write ? *value & (CTL_ENABLE | CTL_IMASK) : t->r_ctl;
+            *value = t->r_ctl | ((t->r_ctl & CTL_ENABLE) && now >= t->r_cval ? CTL_ISTATUS : 0);
+            break;
+        case 2:
+            t->r_cval = write ? *value : t->r_cval;
+            *value = t->r_cval;
+            break;
+        default:
+            return false;
+    }
+    return true;
 }
 
 void vtimer_init_core(void) {

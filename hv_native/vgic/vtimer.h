@@ -50,6 +50,12 @@ void vtimer_changed(vcpu_t *v);
 // Its counters go on from so many ticks further on, or back, as far as that can be; how many it was. None of its vCPUs runs.
 int64_t vtimer_skew(vm_t *vm, int64_t ticks);
 
+// Of a VM with vm->replay: CNTPCT stands still at vm->stopped_at, which who has it moves on. Both timers' lines are what they
+// are to be now; and how many counts there are to the next deadline, 0: none.
+uint64_t vtimer_settle(vcpu_t *v);
+// CNTV_TVAL, CTL, CVAL by op2, as vtimer_sysreg has CNTP's.
+bool vtimer_virtual(vcpu_t *v, unsigned op2, bool write, uint64_t *value);
+
 static inline bool vtimer_armed(uint64_t ctl) {
     return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
 }

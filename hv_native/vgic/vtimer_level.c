@@ -16,5 +16,9 @@ bool vtimer_asserted(const vcpu_t *v) {
         }
         cval = READ_SYSREG(cntv_cval_el0);
     }
+    if (UNLIKELY(v->vm->replay != NULL)) {
+        ctl = v->vtimer.r_ctl;
+        cval = v->vtimer.r_cval;
+    }
     return vtimer_armed(ctl) && vtimer_count(v->vm) >= cval;
 }

@@ -97,6 +97,7 @@ typedef struct {
     timer_t physical;                   // the emulated EL1 physical timer's
     uint64_t cval, ctl;                 // CNTV_*, saved while not live
     uint64_t p_cval, p_ctl;             // CNTP_*
+    uint64_t r_cval, r_ctl;             // CNTV_*, of a VM with vm->replay; the others are 0 then
     bool live;                          // CNTV_* are ours
 } vtimer_t;
 

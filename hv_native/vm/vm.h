@@ -74,6 +74,8 @@ typedef struct vm {
     uint64_t cntpoff;       // CNTPCT less this is what the guest reads: 0, until it has gone back in time
     struct hold *hold;      // its snapshots (hold/pages.h), or NULL
     vcpu_t *volatile ran[PLATFORM_MAX_CPUS];    // which of its vCPUs has left something in that core's TLB, last (vcpu/vcpu.c)
+    struct replay *replay;  // its time goes by its instructions (hold/replay.h), or NULL
+    struct replay *record;  // the same, also while that is off
     struct vm *next;
 } vm_t;
 

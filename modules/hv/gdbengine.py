@@ -24,6 +24,7 @@ class Engine:
         self._hit = None  # (vCPU, signal, what of)
         self._step = None  # (vCPU, from where, [start, end) to stay out of or None)
         self._ways = []  # where the step may lead: breakpoints
+        self._seen = None  # while it goes back: (position, hit) of what is met
 
     def close(self):
         self._end_step()
@@ -51,6 +52,9 @@ class Engine:
         kind, at, _ = key
 
         def hit(cpu):
+            if self._seen is not None:
+                self._seen.append((self.vm._record.position, (cpu.id, _TRAP, _KINDS[kind])))
+                return None
             if key in self._dropped or self._step and self._step[:2] == (cpu.id, at):
                 return None
             return self._stop(cpu, _KINDS[kind])
@@ -64,7 +68,11 @@ class Engine:
         rights, word = _WATCHES[kind]
 
         def hit(cpu, *what):
-            return None if key in self._dropped else self._stop(cpu, f"{word}:{at:x};")
+            what = f"{word}:{at:x};"
+            if self._seen is not None:
+                self._seen.append((self.vm._record.position + 1, (cpu.id, _TRAP, what)))
+                return None
+            return None if key in self._dropped else self._stop(cpu, what)
 
         return self.vm.watch(at, size, rights, hit)
 
@@ -90,6 +98,25 @@ class Engine:
             self._dropped = []
             only = None
         self.vm.start(only)
+
+    def back(self, step):
+        """To the instruction before, or to the breakpoint before: as at_rest()."""
+        r = self.vm._record
+        here = r.position
+        self._seen = []
+        try:
+            last = (here - 1, (0, _TRAP, "")) if step else None
+            if not step and here:
+                r.to(0)
+                r.to(here)
+                seen = [one for one in self._seen if one[0] < here]
+                last = seen[-1] if seen else None
+            if not here or not last:
+                last = (0, (0, _TRAP, "replaylog:begin;"))
+            r.to(last[0])
+        finally:
+            self._seen = None
+        return last[1]
 
     def at_rest(self, exit):
         """(vCPU, signal, what of) of what gdb has asked for; None: something else has stopped it."""

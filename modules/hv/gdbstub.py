@@ -226,7 +226,8 @@ class Stub:
     def _qSupported(self, theirs):
         self._messages = b"error-message+" in theirs
         flash = b";qXfer:memory-map:read+" if self.vm._flash else b""
-        return b"PacketSize=%x;" % _PACKET + _FEATURES + flash
+        back = b";ReverseStep+;ReverseContinue+" if len(self.vm.cpu) == 1 else b""
+        return b"PacketSize=%x;" % _PACKET + _FEATURES + flash + back
 
     def _QStartNoAckMode(self, rest):
         self._send("OK")
@@ -515,6 +516,15 @@ class Stub:
             raise
         return None
 
+    def _reverse(self, rest):
+        if self.going or rest not in (b"s", b"c"):
+            raise _Error("it runs" if self.going else "bs or bc")
+        if not self.vm._record:
+            self._say("nothing is recorded to go back in: monitor vm.record()\n")
+            raise _Error("no record")
+        self._cpu, self._signal, reason = self._engine().back(rest == b"s")
+        return self._stopped(reason)
+
     def _why(self, rest):
         if self.going:
             self._goes_on = True
@@ -621,6 +631,7 @@ _LETTERS = {
     b"C": "_continue",
     b"s": "_step",
     b"S": "_step",
+    b"b": "_reverse",
 }
 
 

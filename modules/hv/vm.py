@@ -63,6 +63,7 @@ class VM(Traps):
     _history = None  # hv.history.History
     _crash = None  # hv.capsule.OnCrash
     _traces = ()  # hv.trace.Trace
+    _record = None  # hv.replay.Record
     _snapshots = ()  # hv.snapshot.Snapshot by number
     _debugger = None  # what hv.gdb() made: it holds the VM, and is told when it stops
 
@@ -422,6 +423,8 @@ class VM(Traps):
         finally:
             if self._crash:
                 self._crash.ended(exit)
+            if self._record:
+                self._record._note()
             if self._debugger and not (exit and exit.reason == "reset"):
                 self._debugger.at_rest(exit)
         return exit
@@ -430,6 +433,8 @@ class VM(Traps):
         """As after power-on: RAM zero, vCPUs and all native devices reset, and what was loaded
         (load, linux) loaded again, ready to start. Handlers, rules, stage 2 and el2 stay.
         """
+        if self._record:
+            self._record.drop()
         self._used = False
         self._vm.reset()
         loads, self._loads = self._loads, ()
@@ -453,6 +458,8 @@ class VM(Traps):
         just ended.
         """
         paused = self._vm.pause()
+        if self._record and paused:
+            self._record._note()
         if self._debugger and not self._vm.running:
             self._debugger.at_rest(None)
         return paused
@@ -572,6 +579,23 @@ class VM(Traps):
 
         back(self, s, clock)
 
+    def record(self):
+        """Record what the guest does from here on: an hv.replay.Record, to go back in by single instructions (back(n), to(n),
+        replay()), and for gdb's reverse-step and reverse-continue. The VM has one vCPU; each of its instructions is a step
+        meanwhile, and its time goes by their number. The record before is dropped.
+        """
+        from .replay import record
+
+        return record(self)
+
+    def replay(self, path: str):
+        """Read a record that Record.save() has written, into a VM that has been made, loaded and given handlers in the same
+        way: an hv.replay.Record, at its beginning. Its check() is a regression test. ValueError when it begins elsewhere.
+        """
+        from .replay import load
+
+        return load(self, path)
+
     @property
     def running(self) -> bool:
         """Whether it runs in the background."""
@@ -656,6 +680,8 @@ class VM(Traps):
             self.start()
             return
         self.exit = exit
+        if self._record:
+            self._record._note()
         if self._debugger:
             self._debugger.at_rest(exit)
 

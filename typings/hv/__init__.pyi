@@ -49,6 +49,7 @@ from . import pcap as pcap
 from . import processes as processes
 from . import progress as progress
 from . import regs as regs
+from . import replay as replay
 from . import savefile as savefile
 from . import snapshot as snapshot
 from . import source as source

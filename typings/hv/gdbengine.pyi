@@ -20,5 +20,7 @@ class Engine:
         """False: no such kind."""
     def resume(self, steps: Any, runs: Any) -> Any:
         """steps: {vCPU: (start, end) or None}. runs: the others do."""
+    def back(self, step: Any) -> Any:
+        """To the instruction before, or to the breakpoint before: as at_rest()."""
     def at_rest(self, exit: Any) -> Any:
         """(vCPU, signal, what of) of what gdb has asked for; None: something else has stopped it."""

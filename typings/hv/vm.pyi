@@ -180,6 +180,13 @@ class VM(Traps):
         at least so old. A VM that runs runs on from there, one that does not waits there. Its counters and timers go on
         from where they were; its real-time clock shows the world's time, or with clock="guest" goes on as well. Handlers,
         breakpoints, watches and rules stay."""
+    def record(self) -> Any:
+        """Record what the guest does from here on: an hv.replay.Record, to go back in by single instructions (back(n), to(n),
+        replay()), and for gdb's reverse-step and reverse-continue. The VM has one vCPU; each of its instructions is a step
+        meanwhile, and its time goes by their number. The record before is dropped."""
+    def replay(self, path: str) -> Any:
+        """Read a record that Record.save() has written, into a VM that has been made, loaded and given handlers in the same
+        way: an hv.replay.Record, at its beginning. Its check() is a regression test. ValueError when it begins elsewhere."""
     @property
     def running(self) -> bool:
         """Whether it runs in the background."""

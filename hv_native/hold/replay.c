@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+// Record and replay: see replay.h.
+
+#include <string.h>
+#include "core/arch.h"
+#include "core/cpu.h"
+#include "core/syndrome.h"
+#include "devices/pl011.h"
+#include "hold/replay.h"
+#include "irq/timer.h"
+#include "memory/native.h"
+#include "vcpu/a64.h"
+#include "vcpu/debug.h"
+#include "vcpu/vcpu.h"
+#include "vgic/vgic.h"
+#include "vgic/vtimer.h"
+#include "vm/el1_state.h"
+#include "vm/ram.h"
+#include "vm/rights.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+#define VERSION 1
+#define NOWHERE 2u
+#define AT_ONCE 64u         // turns by software, before others have a look
+
+// ---- The log ------------------------------------------------------------------------------------
+
+size_t replay_inputs(const replay_t *p) {
+    return p->log.used / sizeof(input_t);
+}
+
+static const input_t *input_at(const replay_t *p) {
+    return p->at < replay_inputs(p) ? (const input_t *)p->log.at + p->at : NULL;
+}
+
+uint64_t replay_count(const vm_t *vm) {
+    replay_t *p = vm->record;
+    if (p->unfinished && vm->vcpu[0]->regs->pc != p->pc) {
+        p->unfinished = false; // the boot core has finished it meanwhile
+        p->count++;
+    }
+    return p->count;
+}
+
+bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
+    replay_t *p = vm->replay;
+    if (!p->live) {
+        return false;
+    }
+    input_t e = { replay_count(vm), kind, what, value };
+    STREAM_PUT(&p->log, e);
+    p->at = replay_inputs(p);
+    p->inexact |= p->log.bad ? REPLAY_SKIPPED : 0;
+    return true;
+}
+
+void replay_do(vm_t *vm, const input_t *e) {
+    uint8_t c = (uint8_t)e->what;
+    switch (e->kind) {
+        case INPUT_CONSOLE:
+            pl011_send(vm, &c, 1);
+            break;
+        case INPUT_LINE:
+            vgic_set_line(vm, e->what, e->value);
+            break;
+        case INPUT_PPI:
+            vgic_set_ppi(vm->vcpu[0], e->what, e->value);
+            break;
+        default:
+            vgic_pulse(vm, e->what);
+            break;
+    }
+}
+
+// ---- Time ---------------------------------------------------------------------------------------
+
+static void sync_time(vm_t *vm) {
+    replay_t *p = vm->replay;
+    vm->stopped_at += p->count / TURNS_A_TICK - p->synced / TURNS_A_TICK;
+    p->synced = p->count;
+}
+
+// v sleeps. To its next deadline, as a turn of its own, or until somebody wakes it. False: it goes on.
+static bool sleeps_on(vcpu_t *v, uint64_t ticks, exit_t *why) {
+    replay_t *p = v->vm->replay;
+    p->asleep = !vgic_pending(v);
+    if (!p->asleep) {
+        return false;
+    }
+    if (ticks == 0) {
+        *why = p->live ? EXIT_IDLE : EXIT_STOP; // nothing in the log comes to wake it
+        return true;
+    }
+    v->vm->stopped_at += ticks;
+    p->count++;
+    sync_time(v->vm);
+    return true;
+}
+
+static bool at_end(replay_t *p) {
+    if (!p->live && p->count >= p->length) {
+        p->live = true; // from here on, as it comes
+        return true;
+    }
+    return p->count >= p->stop;
+}
+
+// What is to be done in front of a turn, in the same order each time; list registers are filled as if it were for the first
+// time, since of two interrupts of one priority the first register's comes first.
+static exit_t due(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    exit_t why = EXIT_RESUME;
+    const input_t *e;
+    uint64_t ticks;
+    do {
+        sync_time(v->vm);
+        ticks = vtimer_settle(v);
+        for (; (e = input_at(p)) != NULL && e->count <= p->count; p->at++) {
+            replay_do(v->vm, e);
+        }
+        if (at_end(p)) {
+            return EXIT_STOP;
+        }
+    } while (p->asleep && sleeps_on(v, ticks, &why) && why == EXIT_RESUME);
+    vgic_refresh(v);
+    p->next = p->live || p->length > p->stop ? p->stop : p->length;
+    if (ticks != 0 && ticks < p->next / TURNS_A_TICK) {
+        uint64_t then = (p->count / TURNS_A_TICK + ticks) * TURNS_A_TICK;
+        p->next = then < p->next ? then : p->next;
+    }
+    p->next = e != NULL && e->count < p->next ? e->count : p->next;
+    return why;
+}
+
+// ---- Turns --------------------------------------------------------------------------------------
+
+// What is not left to the core: the timers (CRn 14), exclusives, of which an exit drops the monitor; and what may ask for the
+// time by other ways: HVCs, also those that stand for another instruction.
+static inline bool is_special(uint32_t word) {
+    return (word & 0xFFD8F000) == 0xD518E000 || (word & 0x3F800000) == 0x08000000 || (word & 0xFFE0001F) == 0xD4000002;
+}
+
+// The page of RAM that the guest, which is live here, has at pc; odd: none.
+static inline uint64_t live_page(uint64_t pc) {
+    uint64_t before = READ_SYSREG(par_el1);
+    __asm__ volatile ("at s1e1r, %0\n isb" : : "r" (pc));
+    uint64_t par = READ_SYSREG(par_el1);
+    WRITE_SYSREG(par_el1, before);
+    return par & 1 ? 1 : par & UINT64_C(0xFFFFFFFFF000);
+}
+
+// Behind a step, registers in the core: what most turns are.
+static uint64_t turn_fast(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    uint64_t pc = READ_SYSREG(elr_el2), spsr = READ_SYSREG(spsr_el2);
+    if (p->ahead || p->count + 1 >= p->next || (spsr & PSTATE_A32) || ((pc & 0x7F) == 0 && pc - READ_SYSREG(vbar_el1) < 0x800)) {
+        return EXIT_TRAP;
+    }
+    if (live_page(pc) != p->page || is_special(*(const uint32_t *)(p->host + (pc & (PAGE_SIZE - 1))))) {
+        return EXIT_TRAP;
+    }
+    p->count++;
+    p->pc = pc;
+    WRITE_SYSREG(spsr_el2, spsr | PSTATE_SS);
+    return EXIT_RESUME;
+}
+
+// By the core a store-exclusive would fail, and not be told that its page is first to be kept (hold/pages.c).
+static void may_write(vcpu_t *v, uint32_t word) {
+    unsigned rn = FIELD(word, 9, 5);
+    unsigned sp = (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0;
+    uint64_t va = rn == 31 ? vcpu_el1_get(v, sp) : v->regs->x[rn], page = live_page(va);
+    if (!(page & 1) && v->vm->hold != NULL) {
+        rights_hooks[RIGHTS_DIRTY].store(v->vm, page, 1, false);
+    }
+}
+
+// True: it has been done. Where the next one is, is noted for turn_fast.
+static bool by_software(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    guest_regs_t *r = v->regs;
+    p->page = NOWHERE;
+    if (r->pstate & PSTATE_A32) {
+        p->inexact |= REPLAY_AARCH32; // it may read CNTVCT
+        return false;
+    }
+    uint64_t page = r->pc & 3 ? 1 : live_page(r->pc);
+    p->host = page & 1 ? NULL : vm_ram(v->vm, page, PAGE_SIZE);
+    if (p->host == NULL) {
+        return false;
+    }
+    p->page = page;
+    uint32_t word = *(const uint32_t *)(p->host + (r->pc & (PAGE_SIZE - 1)));
+    if (a64_is_store_exclusive(word)) {
+        may_write(v, word);
+    }
+    return is_special(word) && a64_run(v, word);
+}
+
+// EL1 has taken an exception: what it goes back to was not in a step, as far as it can tell.
+static void at_vector(vcpu_t *v) {
+    uint64_t pc = v->regs->pc;
+    if ((pc & 0x7F) == 0 && pc - vcpu_el1_get(v, EL1_VBAR_EL1) < 0x800) {
+        vcpu_el1_set(v, EL1_SPSR_EL1, vcpu_el1_get(v, EL1_SPSR_EL1) & ~PSTATE_SS);
+    }
+}
+
+static exit_t turn(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    at_vector(v);
+    for (unsigned n = 0; n < AT_ONCE; n++) {
+        exit_t why = due(v);
+        if (why != EXIT_RESUME) {
+            return why;
+        }
+        if (!by_software(v)) {
+            p->pc = v->regs->pc;
+            v->regs->pstate |= PSTATE_SS;
+            return EXIT_RESUME;
+        }
+        p->count++;
+    }
+    return EXIT_KICK;
+}
+
+// The breakpoint at the PC has been, and what stands there has not.
+static bool before_it(const vcpu_t *v) {
+    return v->brk.seen && v->brk.pc == v->regs->pc;
+}
+
+// As it was before begin_again(). It may have come no further than to an abort of EL1's own, of a fetch.
+static void unmask(vcpu_t *v) {
+    const replay_t *p = v->vm->replay;
+    if (v->regs->pc == p->pc) {
+        v->regs->pstate = (v->regs->pstate & ~PSTATE_AIF) | p->aif;
+    } else {
+        vcpu_el1_set(v, EL1_SPSR_EL1, (vcpu_el1_get(v, EL1_SPSR_EL1) & ~PSTATE_AIF) | p->aif);
+    }
+}
+
+static void trapped(vcpu_t *v) {
+    v->vm->replay->trapped = true;
+}
+
+static exit_t after(vcpu_t *v, exit_t why) {
+    replay_t *p = v->vm->replay;
+    guest_regs_t *r = v->regs;
+    if (v->stepping && why == EXIT_RESUME) {
+        return why;
+    }
+    bool stepped = !(r->pstate & PSTATE_SS) && !p->trapped, over = p->ahead || ((stepped || r->pc != p->pc) && !before_it(v));
+    p->trapped = false;
+    p->unfinished = why == EXIT_PYTHON && !p->ahead;
+    if (p->ahead) {
+        unmask(v);
+        p->ahead = false;
+    } else if (over && !p->unfinished) {
+        p->count++;
+    }
+    if (why == EXIT_RESUME) {
+        r->pstate |= over ? 0 : PSTATE_SS; // once more
+        why = over ? turn(v) : why;
+    }
+    if (why != EXIT_RESUME) {
+        p->live = p->live || p->count >= p->length; // it has stopped by itself where the record ends
+        p->ahead = true;
+        r->pstate &= ~PSTATE_SS;
+        v->exit.pc = why == EXIT_STOP ? r->pc : v->exit.pc;
+    }
+    return why;
+}
+
+// PSTATE.SS is clear: it leaves at once, by a step of nothing, for turn() to look at what is next. An interrupt would be taken
+// before that.
+static void begin_again(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    guest_regs_t *r = v->regs;
+    replay_count(v->vm);
+    p->unfinished = false;
+    p->ahead = !v->stepping;
+    if (p->ahead) {
+        p->pc = r->pc;
+        p->aif = r->pstate & PSTATE_AIF;
+        r->pstate = (r->pstate & ~PSTATE_SS) | PSTATE_AIF;
+    }
+}
+
+static exit_t fall_asleep(vcpu_t *v) {
+    v->vm->replay->asleep = true;
+    return EXIT_RESUME;
+}
+
+static const replay_calls_t calls = { .enter = begin_again, .fast = turn_fast, .trapped = trapped, .after = after, .wait = fall_asleep };
+
+exit_t replay_run(vcpu_t *v) {
+    const replay_t *p = v->vm->replay;
+    exit_t why;
+    do {
+        why = vcpu_run(v);
+    } while (why == EXIT_KICK && !v->kicked && p->count < p->stop);
+    return why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ ? EXIT_RESUME : why;
+}
+
+exit_t replay_step(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    v->brk.done = v->brk.asked = false;
+    p->stop = p->count + 1;
+    exit_t why = replay_run(v);
+    v->brk.done = p->count >= p->stop;
+    p->stop = UINT64_MAX;
+    return why == EXIT_STOP && v->brk.done ? EXIT_RESUME : why;
+}
+
+// ---- Beginning and end --------------------------------------------------------------------------
+
+static void put(vcpu_t *v) {
+    uint64_t daif = irq_save();
+    vcpu_put(v);
+    irq_restore(daif);
+}
+
+bool replay_begin(vm_t *vm) {
+    vcpu_t *v = vm->vcpu[0];
+    replay_t *p = vm->record;
+    if (p == NULL) {
+        p = native_alloc(sizeof(replay_t));
+        if (p == NULL) {
+            return false;
+        }
+        p->calls = &calls;
+        p->live = true;
+        p->stop = UINT64_MAX;
+        p->page = NOWHERE;
+        p->inexact = vm->nvirtio != 0 ? REPLAY_DEVICES : 0;
+        vm->record = p;
+    }
+    put(v);
+    uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
+    vtimer_remove(v);
+    v->vtimer.r_ctl = v->vtimer.ctl;
+    v->vtimer.r_cval = v->vtimer.cval;
+    v->vtimer.ctl = 0;
+    p->stopped_time = vm->stop_time;
+    vm->stop_time = vm->stopped = true;
+    vm->stopped_at = timer_now();
+    p->synced = p->count;
+    p->ahead = true;
+    p->pinned = v->pin;
+    v->pin = 0;
+    vm->replay = p;
+    vtimer_go_back(vm, count, physical);
+    debug_changed(v);
+    return true;
+}
+
+void replay_end(vm_t *vm) {
+    vcpu_t *v = vm->vcpu[0];
+    replay_t *p = vm->replay;
+    put(v);
+    replay_count(vm);
+    sync_time(vm);
+    uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
+    p->length = p->live ? p->count : p->length;
+    vm->replay = NULL;
+    v->pin = p->pinned;
+    vm->stop_time = p->stopped_time;
+    vm->stopped_at = timer_now();
+    v->vtimer.ctl = v->vtimer.r_ctl;
+    v->vtimer.cval = v->vtimer.r_cval;
+    v->vtimer.r_ctl = 0;
+    vtimer_go_back(vm, count, physical);
+    vtimer_changed(v);
+    debug_changed(v);
+}
+
+void replay_free(vm_t *vm) {
+    replay_t *p = vm->record;
+    if (p != NULL) {
+        stream_free(&p->log);
+        native_free(p, sizeof(replay_t));
+        vm->record = vm->replay = NULL;
+    }
+}
+
+// ---- Snapshots ----------------------------------------------------------------------------------
+
+typedef struct {
+    uint64_t count, at, r_ctl, r_cval;
+    uint64_t exclusive, value;  // where in RAM, from its beginning; or ~0
+    uint8_t size;
+    bool asleep;
+} kept_t;
+
+void replay_save(vm_t *vm, device_stream_t *s) {
+    const replay_t *p = vm->replay;
+    if (p == NULL) {
+        return;
+    }
+    const vcpu_t *v = vm->vcpu[0];
+    replay_count(vm);
+    sync_time(vm);
+    kept_t kept;
+    memset(&kept, 0, sizeof(kept));
+    kept.count = p->count;
+    kept.at = p->at;
+    kept.r_ctl = v->vtimer.r_ctl;
+    kept.r_cval = v->vtimer.r_cval;
+    kept.exclusive = v->exclusive.at == NULL ? ~UINT64_C(0) : (uint64_t)((uint8_t *)v->exclusive.at - vm->ram[0].host);
+    kept.value = v->exclusive.value;
+    kept.size = v->exclusive.size;
+    kept.asleep = p->asleep;
+    size_t begun = stream_begin(s, "replay", VERSION);
+    STREAM_PUT(s, kept);
+    stream_close(s, begun);
+}
+
+void replay_load(vm_t *vm, device_stream_t *s) {
+    replay_t *p = vm->replay;
+    vcpu_t *v = vm->vcpu[0];
+    kept_t kept;
+    if (stream_open(s, "replay") != VERSION) {
+        if (p != NULL) { // from before it was recorded
+            v->vtimer.r_ctl = v->vtimer.ctl;
+            v->vtimer.r_cval = v->vtimer.cval;
+            replay_end(vm);
+        }
+        return;
+    }
+    STREAM_GET(s, kept);
+    stream_leave(s);
+    v->vtimer.ctl = p == NULL ? kept.r_ctl : 0;
+    v->vtimer.cval = kept.r_cval;
+    v->vtimer.r_ctl = kept.r_ctl;
+    v->vtimer.r_cval = kept.r_cval;
+    if (p == NULL) {
+        vtimer_changed(v);
+        return;
+    }
+    p->length = p->live ? p->count : p->length;
+    p->count = p->synced = kept.count;
+    p->live = p->count >= p->length;
+    p->at = kept.at;
+    p->asleep = kept.asleep;
+    p->ahead = true;
+    p->unfinished = false;
+    v->exclusive.at = kept.exclusive >= vm->ram[0].size ? NULL : vm->ram[0].host + kept.exclusive;
+    v->exclusive.value = kept.value;
+    v->exclusive.size = kept.size;
+    v->regs->pstate &= ~PSTATE_SS;
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Record and replay of a VM of one vCPU: its time goes by its instructions, and what comes from outside is logged.
+//
+// Each instruction is a step (MDSCR_EL1.SS, DDI 0487 D2.12), and they are counted: `count` says how many turns are over
+// since the beginning; to take an interrupt is one too, and so is to sleep until a deadline. CNTVCT, CNTPCT and the timers
+// go on by a count each TURNS_A_TICK turns, so that a deadline is reached, and its interrupt taken, at the same turn each
+// time. All else that the guest can tell follows from the snapshot that it began with, but for what is put in from outside:
+// that is in the log, with the count of the turn that it was in front of.
+#ifndef HV_REPLAY_H
+#define HV_REPLAY_H
+
+#include "vcpu/vcpu.h"
+#include "vm/state.h"
+#include "vm/vm.h"
+
+#define TURNS_A_TICK 16u    // as QEMU has it with -icount shift=0, at 62.5 MHz
+
+typedef enum { INPUT_CONSOLE, INPUT_LINE, INPUT_PPI, INPUT_PULSE } input_kind_t;
+typedef struct {
+    uint64_t count;
+    uint32_t kind, what;    // a character; an INTID
+    uint64_t value;         // the level
+} input_t;
+
+typedef struct replay {
+    const replay_calls_t *calls;    // first: vcpu/vcpu.h
+    uint64_t count;
+    uint64_t next;          // at this count there is something to be done
+    uint64_t synced;        // vm->stopped_at is right for this one
+    uint64_t stop;          // v leaves there, by EXIT_STOP
+    uint64_t length;        // the log is of so many turns, unless it is live: then it grows
+    uint64_t pc, aif;       // where the turn began; what of PSTATE is masked until then
+    uint64_t page;          // of RAM, where the last instruction was
+    const char *host;
+    size_t at;              // the next of the log
+    device_stream_t log;    // input_t, in order
+    bool live;
+    bool ahead;             // v is between two turns, with PSTATE.SS clear
+    bool unfinished;        // it has left in the middle of one, which is being finished elsewhere
+    bool trapped;           // the exit is of the instruction, which has not been stepped, unless the PC has moved
+    bool asleep;            // in WFI
+    bool stopped_time;      // vm->stop_time as it was
+    int pinned;             // and v->pin
+    uint8_t inexact;        // REPLAY_*: what there was that cannot be had again
+} replay_t;
+enum { REPLAY_DEVICES = 1, REPLAY_AARCH32 = 2, REPLAY_SKIPPED = 4 };
+
+// Boot core, the VM does not run; one vCPU. From here on it is counted; false: no memory. Again: the same log, where it was.
+bool replay_begin(vm_t *vm);
+void replay_end(vm_t *vm);      // its time is the world's again; the log stays
+void replay_free(vm_t *vm);
+
+// Something from outside, not of a handler of its own: it is noted. False: the log has its own.
+bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value);
+uint64_t replay_count(const vm_t *vm);
+size_t replay_inputs(const replay_t *p);
+void replay_do(vm_t *vm, const input_t *e);
+
+// As boot_core_alone has it: until p->stop. EXIT_RESUME: MicroPython wants a look.
+exit_t replay_run(vcpu_t *v);
+exit_t replay_step(vcpu_t *v);  // one turn, as break_step
+
+// Of a snapshot, behind all else.
+void replay_save(vm_t *vm, device_stream_t *s);
+void replay_load(vm_t *vm, device_stream_t *s);
+
+#endif

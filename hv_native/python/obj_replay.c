@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+// _hv.VM.replay: a VM under record, for modules/hv/replay.py.
+
+#include "py/mphal.h"
+#include "py/runtime.h"
+#include "core/arch.h"
+#include "hold/replay.h"
+#include "python/boot_core.h"
+#include "python/objects.h"
+#include "trap/callback.h"
+#include "trap/numbers.h"
+#include "vgic/vgic.h"
+#include "vgic/vtimer.h"
+#include "vm/vcpu_state.h"
+#include "vm/vm.h"
+
+bool hv_input(vm_t *vm, unsigned kind, unsigned what, uint64_t value) {
+    if (LIKELY(vm->replay == NULL) || boot_core_in_handler(vm)) {
+        return true;
+    }
+    uint64_t daif = irq_save();
+    bool taken = replay_input(vm, (input_kind_t)kind, what, value);
+    irq_restore(daif);
+    return taken;
+}
+
+static void check_at_rest(const vm_t *vm) {
+    if (vm->running || boot_core_any_handler()) {
+        mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("%s is running: vm.pause(), or return hv.STOP, first"), vm->name);
+    }
+}
+
+static mp_obj_t begin(vm_t *vm) {
+    if (vm->nvcpus != 1) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s has %u vCPUs: what is recorded has one"), vm->name, vm->nvcpus);
+    }
+    if (vgic_forwards(vm)) {
+        mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("%s has a device of the machine (passthrough), which cannot be had again"), vm->name);
+    }
+    if (!replay_begin(vm)) {
+        hv_no_room("a record", sizeof(replay_t));
+    }
+    return mp_const_none;
+}
+
+static mp_obj_t log_of(const replay_t *p) {
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (size_t i = 0; i < replay_inputs(p); i++) {
+        const input_t *e = (const input_t *)p->log.at + i;
+        mp_obj_t one[] = { box_u64(e->count), MP_OBJ_NEW_SMALL_INT(e->kind), MP_OBJ_NEW_SMALL_INT(e->what), box_u64(e->value) };
+        mp_obj_list_append(list, mp_obj_new_tuple(4, one));
+    }
+    return list;
+}
+
+// Up to that count. None: it is there; else the Exit on the way.
+static mp_obj_t run_to(hv_vm_obj_t *o, uint64_t count) {
+    vm_t *vm = o->vm;
+    vcpu_t *v = vm->vcpu[0];
+    exit_t why = EXIT_RESUME;
+    bool woken = false;
+    vm->replay->stop = count;
+    while (vm->replay != NULL && vm->replay->count < count && why == EXIT_RESUME) {
+        woken |= mp_hal_woken;
+        mp_hal_woken = false; // or it would come back here at once for its sake
+        why = boot_core_alone(v, replay_run);
+        mp_handle_pending(true);
+        vm = hv_vm_get(MP_OBJ_FROM_PTR(o));
+    }
+    mp_hal_woken |= woken;
+    if (vm->replay != NULL) {
+        vm->replay->stop = UINT64_MAX;
+    }
+    hv_vcpu_obj_t *cpu = v->object;
+    if (why == EXIT_RAISED && cpu->exception != MP_OBJ_NULL) {
+        mp_obj_t raised = cpu->exception;
+        cpu->exception = MP_OBJ_NULL;
+        nlr_raise(raised);
+    }
+    bool there = vm->replay == NULL || vm->replay->count >= count;
+    return there && (why == EXIT_RESUME || why == EXIT_STOP) ? mp_const_none : hv_exit_new(cpu, false);
+}
+
+// replay("begin"); ("end"); ("to", count) -> None or the Exit on the way; ("count"); ("length"); ("live") -> bool; ("log") -> [(count,
+// kind, what, value)]; ("put", count, kind, what, value), of a log that is read; ("cut", length); ("clock"[, CNTVCT, CNTPCT]) -> both;
+// ("free"); ("inexact") -> bits.
+static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
+    vm_t *vm = hv_vm_get(args[0]);
+    qstr what = mp_obj_str_get_qstr(args[1]);
+    if (what == MP_QSTR_begin) {
+        check_at_rest(vm);
+        return begin(vm);
+    }
+    replay_t *p = vm->record;
+    if (p == NULL || (vm->replay == NULL && (what == MP_QSTR_to || what == MP_QSTR_end))) {
+        return mp_const_none;
+    }
+    switch (what) {
+        case MP_QSTR_end:
+            check_at_rest(vm);
+            replay_end(vm);
+            return mp_const_none;
+        case MP_QSTR_to:
+            check_at_rest(vm);
+            return run_to(MP_OBJ_TO_PTR(args[0]), unbox_u64(args[2]));
+        case MP_QSTR_free:
+            check_at_rest(vm);
+            if (vm->replay != NULL) {
+                replay_end(vm);
+            }
+            replay_free(vm);
+            return mp_const_none;
+        case MP_QSTR_clock:
+            if (n_args > 3) {
+                vtimer_go_back(vm, unbox_u64(args[2]), unbox_u64(args[3]));
+                vtimer_changed(vm->vcpu[0]);
+            }
+            mp_obj_t clock[] = { box_u64(vtimer_count(vm)), box_u64(vtimer_physical(vm)) };
+            return mp_obj_new_tuple(2, clock);
+        case MP_QSTR_count:
+            return box_u64(replay_count(vm));
+        case MP_QSTR_length:
+            return box_u64(p->live && vm->replay != NULL ? replay_count(vm) : p->length);
+        case MP_QSTR_live:
+            return mp_obj_new_bool(p->live);
+        case MP_QSTR_log:
+            return log_of(p);
+        case MP_QSTR_put: {
+            input_t e = { unbox_u64(args[2]), (uint32_t)unbox_u64(args[3]), (uint32_t)unbox_u64(args[4]), unbox_u64(args[5]) };
+            STREAM_PUT(&p->log, e);
+            return mp_const_none;
+        }
+        case MP_QSTR_cut:
+            p->length = unbox_u64(args[2]);
+            p->live = p->count >= p->length;
+            return mp_const_none;
+        default:
+            return MP_OBJ_NEW_SMALL_INT(p->inexact);
+    }
+}
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_replay_obj, 2, 6, vm_replay);

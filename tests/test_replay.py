@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: F811
+"""vm.record(): a replay is the same to the instruction, and gdb goes back in it."""
+
+import re
+
+import elapid
+import pytest
+from guestcode import built, run
+from harness import ROOT
+from test_gdb import HELLO, Machine, machine, two_machines  # noqa: F401
+
+# x1: rounds. Reads the counters, sums them up where exclusives add to that, calls a function of floating point.
+COUNTERS = """
+    mov x2, #3 << 20
+    msr cpacr_el1, x2
+    isb
+    load x5, 0x40200000
+1:  mrs x0, cntvct_el0
+    add x3, x3, x0
+    mrs x0, cntpct_el0
+    add x3, x3, x0
+    fmov d0, x3
+    str d0, [x5]
+2:  ldxr x6, [x5]
+    add x6, x6, #1
+    stxr w7, x6, [x5]
+    cbnz w7, 2b
+    subs x1, x1, #1
+    b.ne 1b
+    hvc #0x100
+    b 1b
+"""
+
+REGISTERS = """
+def registers(vm):
+    c = vm.cpu[0]
+    return [c.pc, c.pstate, c.sp] + [c.x[n] for n in range(31)]
+"""
+
+
+def test_counters(each_target):
+    """A guest that reads the counters in a loop has equal registers at every position, whichever way it comes there."""
+    script = (
+        REGISTERS
+        + """
+vm = guest(code)
+vm.cpu[0].x[1] = 10
+print(vm.run(60_000).reason)            # at its own speed, before
+vm.cpu[0].x[1] = 30
+r = vm.record()
+print(vm.run(60_000).reason, r.exact, r.position == r.length, len(r.stops))
+end = registers(vm)
+print(r.check(), registers(vm) == end)
+forward = []
+for at in range(60):
+    r.to(at)
+    forward.append(registers(vm))
+back = []
+for at in range(60):
+    back.append(registers(vm))
+    r.back()if at < 59 else None
+back.reverse()
+print(forward == back, len(set([f[3] for f in forward])) > 3, r)
+r.replay()
+print(vm.run(60_000).reason, registers(vm) == end, r.position == r.length)
+was = r.length
+vm.cpu[0].x[1] = 3
+vm.run(60_000)                          # and on from there, recorded
+print(r.length - was > 30)
+r.stop()
+vm.cpu[0].x[1] = 3
+before = vm.cpu[0].x[0]
+print(vm.run(60_000).reason, vm.cpu[0].x[0] > before, r.position == r.length)
+try:
+    r.to(10_000)
+except ValueError as e:
+    print(e)
+r.drop()
+print(r, vm._snapshots)
+try:
+    vm = hv.VM("two", ram="4M", cpus=2)
+    vm.record()
+except ValueError as e:
+    print(e)
+"""
+    )
+    lines = run(each_target, COUNTERS, script, 100).splitlines()
+    assert lines[:6] == [
+        "stop",
+        "stop True True 2",
+        "2 True",
+        "True True <Record of test: at 0 of 362, exact>",
+        "stop True True",
+        "True",
+    ]
+    assert lines[6:] == [
+        "stop True True",
+        "the record is from 0 to 400, without 10000",
+        "<Record of test: dropped> {}",
+        "two has 2 vCPUs: what is recorded has one",
+    ]
+
+
+@pytest.mark.parametrize("gic, smp", [(2, 1), (3, 4)])
+def test_timers_and_sgis(boot, gic, smp):
+    """guests/storm, whose timers and SGIs come in the middle of everything, and which is stopped anywhere, does the same again."""
+    script = """
+vm = guest(code, ram="16M", cpus=1)
+vm.cpu[0].x[0] = 500 | 500 << 32
+vm.run(5)
+r = vm.record()
+for _ in range(4):
+    print(vm.run(400).reason, end=" ")
+vm.start()
+for _ in range(100):
+    pass
+from hv import replay
+replay._MOST = 4                        # snapshots on the way
+r._stride = 1000
+print(vm.pause(), r.check() > 4, r.exact, r.length > 10_000, 1 < len(r._points) <= 5, r.to(5_000))
+"""
+    text = run(boot(gic=gic, smp=smp), built("storm"), script, 100)
+    assert text.split() == ["timeout"] * 4 + ["True"] * 5 + ["None"]
+
+
+# What is typed is summed up and said again; x4 counts the time it takes.
+ECHO = """
+    load x1, 0x09000000
+1:  add x4, x4, #1
+    ldr w0, [x1, #0x18]
+    tbnz w0, #4, 1b
+    ldr w0, [x1]
+    str w0, [x1]
+    add x3, x3, x0
+    cmp w0, #'.'
+    b.ne 1b
+    mrs x5, cntvct_el0
+    hvc #0x100
+    b 1b
+"""
+
+
+def test_input(target):
+    """What was typed comes again at the same instruction, by itself; while it does nothing else is let in."""
+    script = (
+        REGISTERS
+        + """
+import time
+vm = guest(code)
+r = vm.record()
+vm.start()
+for text in (b"abc", b"", b"de."):
+    time.sleep_ms(30)
+    if text:
+        vm.console.write(text)
+while vm.running:
+    pass
+end = registers(vm)
+print(len(r.inputs), vm.console.read(), vm.exit.reason)
+r.replay()
+print(vm.console.write(b"no"), vm.run(60_000).reason, registers(vm) == end, r.position == r.length)
+print(r.check(), len(r.inputs))
+vm.console.read()
+r.save("echo.json")
+vm.close()
+vm = guest(code, ram="8M")
+r = vm.replay("echo.json")
+print(r.check(), vm.console.read(), registers(vm) == end)
+vm.cpu[0].reset(0x4008_0008)
+try:
+    vm.replay("echo.json")
+except ValueError as e:
+    print(e)
+"""
+    )
+    assert run(target, ECHO, script, 60).splitlines() == [
+        "6 b'abcde.' stop",
+        "abcde.None stop True True",
+        "2 6",
+        "2 b'abcde.' True",
+        "echo.json begins where pc is 0x40080000, and not 0x40080008",
+    ]
+
+
+def test_a_record_is_a_test_on_the_host(tmp_path):
+    """What was recorded in one boot is checked in another, of another machine."""
+    trace = tmp_path / "hello.json"
+    first = {"smp": 1, "kernel": ROOT / "hypervisor.elf"}
+    for which in (first, {**first, "gic": 3, "smp": 4}):
+        with elapid.Target(**which) as target:
+            vm = target.vm("mine", ram="4M")
+            vm.load(ROOT / HELLO)
+            target.exec("mine.hvc(0xC600_0001, handler=lambda cpu, x1, x2: x1 + x2)")
+            target.exec("mine.mmio(0x0B00_0000, 0x1000, lambda cpu, offset, value: 0xCAFE)")
+            if trace.exists():
+                assert vm.replay(trace).check() == 2
+                continue
+            r = vm.record()
+            assert vm.run().reason == "off"
+            r.save("hello.json")
+            trace.write_text(target.exec("print(open('hello.json').read())"))
+
+
+@two_machines
+def test_gdb_goes_back(machine):
+    """reverse-stepi lands on the instruction before, reverse-continue at the breakpoint before, and at the beginning."""
+    machine.guest(HELLO)
+    gdb = machine.gdb(HELLO)
+    assert "vm.record()" in gdb("reverse-stepi")
+    assert "<Record of guest: at 0 of 0, exact>" in gdb("monitor vm.record()")
+
+    def where():
+        return re.findall(
+            r"0x[0-9a-f]+", gdb("p/x $pc", "p/x $sp", "p/x $x0", "p/x $x1", "p/x $x29")
+        )
+
+    assert ", print (text=" in gdb("break print", "continue")
+    first = where()
+    assert ", print (text=" in gdb("continue")
+    second = where()
+    way = []
+    gdb("delete")
+    for _ in range(8):
+        way.append(where())
+        gdb("stepi")
+    for at in reversed(way):
+        gdb("reverse-stepi")
+        assert where() == at
+    assert way[0] == second
+    gdb("break print", "stepi", "stepi")
+    assert ", print (text=" in gdb("reverse-continue")
+    assert where() == second
+    assert ", print (text=" in gdb("reverse-continue")
+    assert where() == first
+    assert "No more reverse-execution history" in gdb("reverse-continue")
+    assert gdb("monitor vm._record.position") == "0"
+    assert ", print (text=" in gdb("continue")
+    assert where() == first
+    assert "guest_main" in gdb("reverse-finish")
+    assert "No more reverse-execution history" in gdb("delete", "reverse-continue")
+    assert "exited normally" in gdb("continue", "continue")

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/replay.py.
+"""Record and replay: vm.record(), vm.replay().
+
+While a VM of one vCPU is recorded each of its instructions is a step, counted, and its time goes by that count: all that
+it does follows from where it began, but for what is put in from outside, which is in the log. docs/replay.md tells more."""
+
+from typing import Any
+
+import ujson
+from .snapshot import back as back, take as take
+
+class Record:
+    """What a VM did from vm.record() on. A position is a number of turns from there: an instruction is one, and so is an
+    interrupt that is taken, and a sleep until a deadline."""
+
+    stops: Any
+    """(position, registers) wherever it has stopped: to compare."""
+    def __init__(self, vm: Any, begin: Any=True) -> None: ...
+    @property
+    def position(self) -> int:
+        """Where it is: so many turns from the beginning."""
+    @property
+    def length(self) -> int:
+        """How many turns are recorded."""
+    @property
+    def inputs(self) -> list:
+        """What came from outside: (position, kind, character or INTID, level), kind 0 of the console, 1 and 2 a line, 3 a pulse."""
+    @property
+    def exact(self) -> bool:
+        """Whether a replay is the same to the instruction; `why` tells what there was that cannot be had again."""
+    @property
+    def why(self) -> str:
+        """Why a replay is approximate, or ""."""
+    def stop(self) -> None:
+        """End of the record: the VM's time is the world's again, and it goes on at its own speed."""
+    def replay(self) -> None:
+        """Go back to where it began. The VM that is run from there does the same again, and stops where the record ends; run
+        once more it goes on from there, and is recorded."""
+    def to(self, position: int) -> Any:
+        """Go to a position, back or forward. Returns None, or the Exit that has ended it on the way."""
+    def back(self, n: int=1) -> Any:
+        """So many turns back."""
+    def check(self) -> int:
+        """Replay all of it, and compare the registers at each of its stops: how many those are. ValueError names the first
+        that differs."""
+    def drop(self) -> None:
+        """Forget it, and what is kept for it."""
+    def save(self, path: str) -> None:
+        """Write it to a file, for vm.replay() of a VM that has been made in the same way."""
+
+def load(vm: Any, path: Any) -> Any: ...
+def record(vm: Any) -> Any: ...
