@@ -26,10 +26,8 @@ Exit\tWhy a guest stopped, or is stopped now
 explain(esr, far=None, hpfar=None, pc=None, ipa=None)\tOne line on a syndrome. `esr` is ESR_ELx, or an Exit, which brings the addresses itself; `far` and `hpfar` are FAR_ELx and HPFAR_EL2 as read, used where they are valid.
 Fault\tAn access that no memory or register answers. Its text has the address and the cause.
 fdt\tFlattened device trees (Devicetree Specification v0.4, chapter 5): read, edit, write.
-flow\tBasic blocks of a guest's code, found by following its branches from where it begins (DDI 0487 C4.1.65).\v\vWhere a branch goes by a register (BR, BLR) only the guest knows: a table of a switch ends what is found.
 fork\ts.fork(): a second VM from a snapshot.
 fuzz\tFuzzing on snapshots: vm.fuzz().\v\vThe loop is in C: back to the snapshot, an input, the guest until the round ends, what came of it. What the guest is, where a round ends and what counts as a crash is said here.
-fuzzfiles\tFiles of a fuzzer: AFL++'s directory, and drcov.
 gdb(vm, line=None)\tLet gdb attach to a VM, by a serial line of the machine: a number or a stream of hv.serial(); by itself the second one, if there is one. Then the prompt stays, and this returns at once; close() of what it returns ends it. The console it takes until gdb detaches; Ctrl-C twice ends it when gdb is gone.
 history\tvm.history(every_ms=, keep=): snapshots by themselves, so that vm.back(ms=500) has something to go back to.
 initrd()\tWhat the machine was started with as its initrd; its RAM is nobody else's. OSError when nothing.
@@ -63,7 +61,6 @@ Switch.pcap(path)\tWrite each frame that is switched to a file that Wireshark an
 Switch.uplink(n=0)\tThe machine's n-th virtio network device joins the switch (hv.uplink.Uplink): with QEMU's user network guests reach the host and what it reaches. OSError: there is none, or a guest has it.
 Switch.join(port)\tA guest's port: its own address is no other's. ValueError: it is already.
 Switch.leave(port)\tA port is gone.
-syscalls\tThe names of arm64 Linux's system calls, by number (include/uapi/asm-generic/unistd.h).
 trace\tvm.trace() and vm.count(): what a guest's exits were.\v\vt = vm.trace("psci sysreg:TTBR0_EL1 mmio:pl011") vm.run() for record in t: print(record) t.save("/disk/boot.json")  # for ui.perfetto.dev
 UNDEFINED\tFrom a handler: the guest gets an undefined instruction exception (EC 0).
 uplink\tThe machine's own network device as a port of a switch, through which guests reach the world.\v\v    lan = hv.Switch()\v    vm.net(lan)\v    up = lan.uplink()\v\vUnder QEMU: `-netdev user,id=n -device virtio-net-device,netdev=n`. Its user network gives guests addresses by DHCP, and has the host at 10.0.2.2.
