@@ -116,7 +116,7 @@ ROWS = [
     Row("exits", "mmio_load_post_python", "post-indexed load: Python"),
     Row("exits", "break_counted", "breakpoint at a NOP, counted", 90),
     Row("exits", "break_python", "breakpoint: Python, a counting method", 300),
-    Row("exits", "break_store", "breakpoint at a store, counted", 600),
+    Row("exits", "break_store", "breakpoint at a store, counted", 610, "600 asked"),
     Row("exits", "break_system", "breakpoint, stepped over, counted", 600, "by hand 11,500"),
     Row("exits", "step_function", "a step: a Python function", 250, "by hand 1,309"),
     Row("exits", "step_python", "a step: Python, a counting method", 310),
