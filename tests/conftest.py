@@ -81,7 +81,7 @@ def terminal():
 
 
 # Files whose tests start or stop what `make serve` and `make debug` do: there is one of each in a tree.
-SERVE = ("test_boards", "test_commands", "test_docs")
+SERVE = ("test_boards", "test_commands", "test_docs", "test_host_tools", "test_look")
 
 
 def pytest_collection_modifyitems(config, items):
