@@ -84,6 +84,7 @@ def terminal():
 SERVE = ("test_boards", "test_commands", "test_docs", "test_host_tools", "test_look")
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist's, which reads the marks
 def pytest_collection_modifyitems(config, items):
     """Tests marked `long` run only when they are asked for: -m long.
 

@@ -568,7 +568,7 @@ static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
 // skew(ticks) -> by how many its virtual counter has been put forward, or back
 static mp_obj_t vm_skew(mp_obj_t self, mp_obj_t ticks) {
     vm_t *vm = hv_vm_get(self);
-    int64_t by = mp_obj_get_int(ticks);
+    int64_t by = unbox_int(ticks);
     vm_hold(vm);
     by = vtimer_skew(vm, by);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
