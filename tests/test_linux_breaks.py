@@ -10,23 +10,19 @@ from elapid import kallsyms
 from harness import ROOT
 from secondline import SecondLine
 from test_gdb import Gdb
-from test_virtio_linux import INITRD, KERNEL, SCRIPT
+from test_virtio_linux import LOADED, with_linux
 
 GUESTS = ROOT / "build/guests-debian"
 
-BOOT = """
-vm = hv.VM("linux", ram="256M", cpus={cpus})
-line = "console=ttyAMA0 quiet"
-loaded = vm.linux(kernel, initrd=initrd, cmdline=line)
-if {kaslr}:
-    tree = vm.device_tree(bootargs=line, initrd=loaded.initrd, kaslr_seed=0x1234_5678_1234_5678)
-    hv.loader.put_tree(vm.memory, tree, at=loaded.dtb)
-linked = vm.address("start_kernel")
+BOOT = (
+    LOADED
+    + """linked = vm.address("start_kernel")
 early = vm.on("start_kernel", action="count")
 vm.start()
 until(vm, b"/ # ")
 ran = vm.address("start_kernel")
 """
+)
 
 OPENS = """
 va = vm.address("do_sys_openat2")
@@ -143,13 +139,7 @@ print(vm.memory[ipa : ipa + 64] == before, sh(vm, "echo $((6*7))"))
 
 def start(boot, kernel, kaslr, gic, cpus, smp, *more):
     subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", kernel], check=True)
-    names, args = {}, [*more]
-    for name, file, at in (("kernel", "vmlinuz", KERNEL), ("initrd", "initrd.gz", INITRD)):
-        path = GUESTS / kernel / file
-        args += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
-        names |= {name: at, f"{name}_size": path.stat().st_size}
-    target = boot(mem="1G", gic=gic, smp=smp, args=args)
-    target.exec(SCRIPT.format(**names), seconds=30)
+    target = with_linux(boot, GUESTS / kernel, args=more, gic=gic, smp=smp)
     target.exec(BOOT.format(cpus=cpus, kaslr=kaslr), seconds=150)
     # Planted before it had run, by the name of where it is linked, and hit where it runs.
     assert target.eval("(early.hits, linked != ran)") == (1, kaslr)

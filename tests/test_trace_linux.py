@@ -11,22 +11,18 @@ from pathlib import Path
 
 import pytest
 from harness import ROOT
-from test_virtio_linux import INITRD, KERNEL, SCRIPT
+from test_virtio_linux import LOADED, with_linux
 
 GUESTS = ROOT / "build/guests-debian"
 
-BOOT = """
-vm = hv.VM("linux", ram="256M", cpus={cpus})
-line = "console=ttyAMA0 quiet"
-loaded = vm.linux(kernel, initrd=initrd, cmdline=line)
-if {kaslr}:
-    tree = vm.device_tree(bootargs=line, initrd=loaded.initrd, kaslr_seed=0x1234_5678_1234_5678)
-    hv.loader.put_tree(vm.memory, tree, at=loaded.dtb)
-t = vm.trace("svc switch irq psci", "8M", freeze="panic")
+BOOT = (
+    LOADED
+    + """t = vm.trace("svc switch irq psci", "8M", freeze="panic")
 c = vm.count("svc", "x8")
 vm.start()
 until(vm, b"/ # ")
 """
+)
 
 
 @pytest.mark.parametrize(
@@ -38,13 +34,7 @@ until(vm, b"/ # ")
 )
 def test_a_boot(boot, kernel, kaslr, gic, smp):
     subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", kernel], check=True)
-    names, args = {}, []
-    for name, file, at in (("kernel", "vmlinuz", KERNEL), ("initrd", "initrd.gz", INITRD)):
-        path = GUESTS / kernel / file
-        args += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
-        names |= {name: at, f"{name}_size": path.stat().st_size}
-    target = boot(mem="1G", gic=gic, smp=smp, args=args)
-    target.exec(SCRIPT.format(**names), seconds=30)
+    target = with_linux(boot, GUESTS / kernel, gic=gic, smp=smp)
     target.exec(BOOT.format(cpus=smp, kaslr=kaslr), seconds=300)
     lines = target.exec(SEEN, seconds=120).splitlines()
     assert lines[0] == "0 True True True True"

@@ -50,19 +50,34 @@ def images():
     return GUEST / "vmlinuz", GUEST / "initrd.gz"
 
 
+def with_linux(boot, folder, args=(), **options):
+    """A machine with a folder's kernel and initrd in its memory and the script above run on it."""
+    names, args = {}, [*args]
+    for name, file, at in (("kernel", "vmlinuz", KERNEL), ("initrd", "initrd.gz", INITRD)):
+        args += ["-device", f"loader,file={folder / file},addr={at:#x},force-raw=on"]
+        names |= {name: at, f"{name}_size": (folder / file).stat().st_size}
+    target = boot(mem="1G", args=args, **options)
+    target.exec(SCRIPT.format(**names), seconds=30)
+    return target
+
+
+# A VM that has not begun, its kernel moved or not: to be started by who has put something into it.
+LOADED = """
+vm = hv.VM("linux", ram="256M", cpus={cpus})
+line = "console=ttyAMA0 quiet"
+loaded = vm.linux(kernel, initrd=initrd, cmdline=line)
+if {kaslr}:
+    tree = vm.device_tree(bootargs=line, initrd=loaded.initrd, kaslr_seed=0x1234_5678_1234_5678)
+    hv.loader.put_tree(vm.memory, tree, at=loaded.dtb)
+"""
+
+
 @pytest.fixture
 def machine(boot, images):
     """machine(gic=3, ...): one with the script above run on it."""
 
     def start(**options):
-        args = list(options.pop("args", ()))
-        for path, at in zip(images, (KERNEL, INITRD)):
-            args += ["-device", f"loader,file={path},addr={at:#x},force-raw=on"]
-        target = boot(mem="1G", args=args, **options)
-        names = {"kernel": KERNEL, "initrd": INITRD}
-        sizes = {f"{name}_size": path.stat().st_size for name, path in zip(names, images)}
-        target.exec(SCRIPT.format(**names, **sizes), seconds=30)
-        return target
+        return with_linux(boot, GUEST, **options)
 
     return start
 
