@@ -18,7 +18,7 @@ ELF       ?= build/guests/hello.elf#    what `make gdb` knows of the guest, and 
 GUEST     ?= 6.1-cloud#  what `make linux` boots: 6.1, 6.1-cloud, 6.12 or 6.12-cloud
 LOOK      ?= #           options of `make look`: --headless, --port N
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
-WORKERS   ?= #           how many of the tests' files run at a time (pytest-xdist); what shares a served target fails so
+WORKERS   ?= #           how many of the tests' files run at a time (pytest-xdist)
 BENCH     ?= #           what `make bench` measures: --quick, or names of groups (default: all)
 KIND      ?= #           what `make fuzz` makes: some of insn, mmio, psci, virtqueue, stage1, a32, files, trees, typed
 SEED      ?= #           the first case of `make fuzz`, and the only one unless there is COUNT
@@ -112,7 +112,7 @@ debug: ready ## QEMU stopped at reset, under gdb with symbols
 	@$(ELAPID) debug --gdb $(GDB) $(NAME).elf $(GDB_ARGS) -- $(TARGET)
 
 test: all ## build and run every test
-	$(PY) -m pytest $(WORKERS:%=-n % --dist loadgroup) $(TESTS)
+	$(PY) -m pytest $(WORKERS:%=-n % --dist loadfile) $(TESTS)
 
 test-long: all ## Linux's own load on four cores, 20 rounds of it, new fuzz cases, all of MicroPython's tests: an hour and more
 	$(PY) -m pytest -m long --timeout 3600 $(TESTS)

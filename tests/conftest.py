@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: machines that run Elapid, booted once per module and fresh for each test."""
 
+import fcntl
 import os
 
 import pytest
@@ -84,15 +85,19 @@ def terminal():
 SERVE = ("test_boards", "test_commands", "test_docs", "test_host_tools", "test_look")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist's, which reads the marks
-def pytest_collection_modifyitems(config, items):
-    """Tests marked `long` run only when they are asked for: -m long.
+@pytest.fixture(scope="module", autouse=True)
+def _served(request):
+    """One of them at a time, also under pytest-xdist (make test WORKERS=2)."""
+    if request.path.stem not in SERVE:
+        yield
+        return
+    with open(ROOT / "build/serve.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
-    Under pytest-xdist (make test WORKERS=2) a file's tests go to one worker, which boots its machines once.
-    """
-    for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        file = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("serve" if file in SERVE else file))
+
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `long` run only when they are asked for: -m long."""
     if "long" not in config.option.markexpr:
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
