@@ -118,6 +118,14 @@ def test_ctrl_c_ends_a_busy_loop(each_target):
     assert "KeyboardInterrupt" in each_target.interrupt()
 
 
+def test_ctrl_c_right_behind_the_line(each_target):
+    """It came while the line was still being read: it is for what the line does, and what else was typed stays."""
+    for _ in range(5):
+        each_target.send(b"exec('while True: pass')\r\x03'typed' + ' ahead'\r")
+        each_target.until("KeyboardInterrupt")
+        each_target.until("'typed ahead'\n")
+
+
 def test_ctrl_c_ends_a_sleep(target):
     start(target, "import time; time.sleep(1000)")
     assert "KeyboardInterrupt" in target.interrupt()

@@ -12,6 +12,7 @@
 #include "hv_native/core/arch.h"
 #include "hv_native/trap/el2_fault.h"
 #include "prompt.h"
+#include "uart.h"
 
 // Kept free for reading a line when a script has taken all the rest, and for the one that lets go of it.
 #define LINE_RESERVE 8192
@@ -48,11 +49,13 @@ static void take_reserve(void) {
     heap_is_new = false;
 }
 
-// What has been read whole may be long in the compiler, which computes constants: Ctrl-C is for it from there on.
+// What has been read whole may be long in the compiler, which computes constants: Ctrl-C is for it from there on,
+// also the one that came right behind the line's end, while that was still being read.
 void prompt_before_exec(bool raw, bool read) {
     in_raw_exec = raw;
     if (read) {
         mp_hal_set_interrupt_char(CHAR_CTRL_C);
+        uart_rx_take_interrupts();
     }
     if (booted) {
         take_reserve();

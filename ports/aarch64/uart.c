@@ -73,6 +73,24 @@ void uart_irq_on(void *rx_buffer, size_t size) {
     mp_hal_irq_restore(state);
 }
 
+// Each goes as it does in uart_rx when it comes while something runs; what was typed around them stays, in its order.
+void uart_rx_take_interrupts(void) {
+    mp_uint_t state = mp_hal_irq_save();
+    bool found = false;
+    for (size_t n = ringbuf_avail(&stdin_ringbuf); n; --n) {
+        int c = ringbuf_get(&stdin_ringbuf);
+        if (c == mp_interrupt_char) {
+            found = true;
+        } else {
+            ringbuf_put(&stdin_ringbuf, c);
+        }
+    }
+    if (found) {
+        mp_sched_keyboard_interrupt();
+    }
+    mp_hal_irq_restore(state);
+}
+
 void uart_rx_resume(void) {
     if (rx_held) {
         mp_uint_t state = mp_hal_irq_save();

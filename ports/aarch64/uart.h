@@ -31,6 +31,8 @@ void uart_tx_strn(const char *str, size_t len);
 void uart_tx_char(char c);
 // Bytes were taken from stdin_ringbuf: go on receiving if it had been full.
 void uart_rx_resume(void);
+// The interrupt characters that are in stdin_ringbuf, typed when they did not interrupt yet, do it now.
+void uart_rx_take_interrupts(void);
 // Receive without an interrupt: where interrupts are masked, or there is no GIC.
 void uart_rx_poll(void);
 // A byte taken from stdin_ringbuf goes back, to its front. There is always room for this many.
