@@ -20,11 +20,17 @@ PICTURES = ROOT / "build/pictures"
 WAIT = 120_000  # ms, of a loaded machine
 
 
+# What one can read on a page, and in each of its terminals.
+TEXT = r"""[...document.querySelectorAll('header, main, .screen')].map(box => box.matches('.screen')
+    ? `-- console ${box.dataset.tab}\n` + [...box.querySelectorAll('.xterm-accessibility-tree > *')].map(row => row.textContent).join('\n').trimEnd()
+    : box.innerText).join('\n')"""
+
+
 class Look:
     """`elapid look` in a process of its own, and pages of it."""
 
     def __init__(self, browser, folder, *words):
-        self.browser = browser
+        self.browser, self.pages = browser, []
         self.process = subprocess.Popen(
             [sys.executable, "-m", "elapid", "look", "--headless", *words],
             cwd=ROOT,
@@ -41,15 +47,28 @@ class Look:
 
     @contextlib.contextmanager
     def page(self, **options):
+        """One at 1280 x 800, closed at the end; it has made no errors."""
         context = self.browser.new_context(viewport={"width": 1280, "height": 800}, **options)
         context.set_default_timeout(WAIT)
         page, errors = context.new_page(), []
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("console", lambda said: said.type == "error" and errors.append(said.text))
         page.goto(self.address)
+        self.pages.append(page)
         yield page
+        self.pages.remove(page)
         context.close()
         assert not errors, errors
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item, call):
+        """A failed test's report has what each of its pages shows, and all of the consoles' lines there."""
+        report = yield
+        for page in self.pages if report.failed else ():
+            with contextlib.suppress(Exception):  # it is gone, or hangs
+                page.set_default_timeout(5_000)
+                report.sections.append(("the page", page.evaluate(TEXT)))
+        return report
 
     def close(self):
         self.process.send_signal(signal.SIGINT)
@@ -64,10 +83,12 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def look(image, browser, tmp_path_factory):
+def look(request, image, browser, tmp_path_factory):
     subprocess.run([sys.executable, ROOT / "tools/look_assets.py"], check=True, timeout=300)
     look = Look(browser, tmp_path_factory.mktemp("state"), "--smp", "2")
+    request.config.pluginmanager.register(look)
     yield look
+    request.config.pluginmanager.unregister(look)
     look.close()
 
 
@@ -84,11 +105,11 @@ def prompt(page):
 
 def until(page, text, place='[data-tab="repl"] .xterm-accessibility-tree'):
     """Waits for text, a pattern, in what a locator finds."""
-    page.wait_for_function(
-        "([place, text]) => new RegExp(text).test((e => e?.innerText ?? e?.textContent ?? '')(document.querySelector(place)))",
-        arg=[place, text],
-        timeout=WAIT,
-    )
+    code = "([place, text]) => new RegExp(text).test((e => e?.innerText ?? e?.textContent ?? '')(document.querySelector(place)))"
+    try:
+        page.wait_for_function(code, arg=[place, text], timeout=WAIT)
+    except Exception as error:
+        raise AssertionError(f"waited for {text!r} in {place}") from error
 
 
 def typed(page, line, answer):
@@ -111,6 +132,19 @@ def picture(page, name):
 def click(page, code):
     """The button that types this."""
     page.locator(f"button[data-type='{code}']").first.click()
+
+
+def starts(page):
+    click(page, "vm.start()")
+    page.wait_for_selector("section.vm.runs")
+
+
+def stops(page):
+    """Whether it ran or not."""
+    page.wait_for_selector("section.vm")
+    if page.locator("section.vm.runs").count():
+        click(page, "vm.pause()")
+    page.wait_for_selector("section.vm.stopped")
 
 
 def number(page, place):
@@ -152,15 +186,16 @@ def test_a_breakpoint_by_clicks(page):
     until(page, "break|Count", "#panel")
     if page.locator("button[data-type*='.count(\"exit']").count():
         page.locator("button[data-type*='.count(\"exit']").click()
-    page.locator("#panel tr", has_text="read_sensor").get_by_role("button", name="break").click()
+    page.locator("#panel tr", has_text="read_sensor").get_by_role(
+        "button", name="break"
+    ).first.click()
     page.wait_for_selector("section.vm.stopped")
     until(page, r"read_sensor", ".cpu code.pc")
     page.keyboard.press("Alt+b")
     until(page, r"read_sensor\S*\s+1\b", "#panel")
     click(page, "vm.breaks()[0].remove()")
     page.wait_for_selector("#panel form")
-    click(page, "vm.start()")
-    page.wait_for_selector("section.vm.runs")
+    starts(page)
     page.locator("#panel input").fill("report")
     page.keyboard.press("Enter")
     page.wait_for_selector("section.vm.stopped")
@@ -169,15 +204,12 @@ def test_a_breakpoint_by_clicks(page):
 
 
 def test_back_in_time(page):
-    page.wait_for_selector("section.vm")
-    if page.locator("section.vm.runs").count():
-        click(page, "vm.pause()")
+    stops(page)
     page.get_by_role("tab", name="Time").click()
     click(page, "s1 = vm.snapshot()")
     page.wait_for_selector("button[data-type='vm.back(s1)']")
     typed(page, "there = vm.cpu[0].pc, vm.cpu[0].x[0]; vm.cpu[0].x[0] = 7", ">>>")
-    click(page, "vm.start()")
-    page.wait_for_selector("section.vm.runs")
+    starts(page)
     click(page, "vm.back(s1)")
     click(page, "vm.pause()")
     page.wait_for_selector("section.vm.stopped")
@@ -185,16 +217,13 @@ def test_back_in_time(page):
     typed(page, "(vm.cpu[0].pc, vm.cpu[0].x[0]) == there, 'then'", r"True, 'then'")
     click(page, "s1.drop()")
     page.wait_for_selector("button[data-type='s1 = vm.snapshot()']")
-    click(page, "vm.start()")
+    starts(page)
 
 
 def test_registers_and_memory(page):
-    page.wait_for_selector("section.vm")
-    if page.locator("section.vm.runs").count():
-        page.keyboard.press("Alt+r")
-        until(page, "is running: vm.pause", "#panel")
-        click(page, "vm.pause()")
-    page.get_by_role("tab", name="Registers").click()
+    page.keyboard.press("Alt+r")
+    until(page, "is running: vm.pause|HCR_EL2", "#panel")
+    stops(page)
     until(page, r"HCR_EL2[\s\S]*VM=1[\s\S]*SPSR_EL2[\s\S]*ELR_EL2[\s\S]*SP_EL1", "#panel .eret")
     click(page, "vm.cpu[0].step()")
     page.wait_for_selector("#panel .changed")
@@ -208,7 +237,30 @@ def test_registers_and_memory(page):
     until(page, r"0x40100000\s+a5 00", "#panel .hex")
     page.get_by_role("button", name="EL2", exact=True).click()
     until(page, "EL2[\\s\\S]*0x000040000000", "#panel svg")
-    click(page, "vm.start()")
+    starts(page)
+
+
+def test_a_form_is_its_writers(page):
+    """Updates come, four a second and with other text each: the element, the focus, the caret and what is written stay."""
+    page.wait_for_selector("section.vm.runs")
+    page.keyboard.press("Alt+m")
+    field = page.locator("form[data-show] input")
+    field.press_sequentially("0x4010100", delay=50)
+    page.keyboard.press("ArrowLeft")
+    page.evaluate(
+        "() => { begun = document.activeElement; seen = [];"
+        "new MutationObserver(all => seen.push(all.length)).observe("
+        "document.getElementById('picture'), {subtree: true, childList: true, characterData: true}); }"
+    )
+    page.wait_for_function("() => seen.length > 4")
+    page.keyboard.type("8")
+    field = page.evaluate(
+        "begun === document.activeElement && [begun.value, begun.selectionStart]"
+    )
+    assert field == ["0x40101080", 9]
+    page.keyboard.press("Enter")
+    until(page, "0x40101080", "#panel .hex")
+    assert page.evaluate("begun === document.activeElement")
 
 
 def test_a_slow_click(page):

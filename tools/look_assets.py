@@ -37,6 +37,12 @@ PACKAGES = (
         "4b8a8191e425658e3ea8c8c1314b0fc679c861ee3a1af2b20c7b16ba50b5133d",
         ("dist/uPlot.iife.min.js", "dist/uPlot.min.css"),
     ),
+    (
+        "morphdom",
+        "2.7.8",
+        "06bfcd3edc6dcb0fcaa4e6f2aab28656830fd29816bfc96553c6d221bfab4bf3",
+        ("dist/morphdom-umd.min.js",),
+    ),
 )
 STAMP = json.dumps(PACKAGES)
 

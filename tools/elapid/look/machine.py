@@ -25,6 +25,7 @@ from ..target import Target
 
 HELPER = Path(__file__).with_name("on_target.py")
 SCROLLBACK = 1 << 18
+LINE_SECONDS = 60.0  # how long the next line waits for one that was typed here
 ANSWER_SECONDS = 3.0  # then it is asked whether the target was reset, if its prompt is free
 
 
@@ -49,6 +50,7 @@ class Machine:
         self.status, self.why = "starting", ""
         self.ready = False  # it can be asked
         self.screen = bytearray()
+        self._heard = 0  # bytes of it, with those that are no longer kept
         self._line2: socket.socket | None = None
         self._answers = bytearray()
         self._number = 0
@@ -163,6 +165,7 @@ class Machine:
     def _say(self, data: bytes) -> None:
         if data:
             self.screen += data
+            self._heard += len(data)
             del self.screen[:-SCROLLBACK]
             self.hear(data)
             self._quiet.set()
@@ -191,19 +194,33 @@ class Machine:
         if not self._to_send:
             asyncio.get_running_loop().remove_writer(self.session.line.fd)
 
-    async def type_line(self, code: str, seconds: float = 60) -> bool:
-        """Types a line at the prompt, if that is free, and waits for the next one."""
-        async with self._typing:
-            if not self.at_prompt:
+    async def type_line(self, code: str, patience: float = 0) -> bool:
+        """Types a line at the prompt, and waits for the next prompt. False: the prompt is not free, nor in `patience` seconds."""
+        try:
+            async with asyncio.timeout(patience or None):
+                await self._typing.acquire()
+        except TimeoutError:
+            return False
+        try:
+            if not await self._prompt(patience, -1):
                 return False
-            at = len(self.screen)
+            heard = self._heard
             self.type(code.encode() + b"\r")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    while not (self.at_prompt and len(self.screen) != at) and self.session:
-                        self._quiet.clear()
-                        await self._quiet.wait()
+            await self._prompt(LINE_SECONDS, heard)
+        finally:
+            self._typing.release()
         return True
+
+    async def _prompt(self, seconds: float, heard: int) -> bool:
+        """Waits until it is free, and more than `heard` bytes have been said. False: not in so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.session:
+                    if self.at_prompt and self._heard > heard:
+                        return True
+                    self._quiet.clear()
+                    await self._quiet.wait()
+        return False
 
     # -- The second line
 

@@ -29,7 +29,7 @@ def _bytes(vm: Vm | None, bytes_at: tuple[int, bytes] | str) -> str:
     if vm is None:
         return ""
     look = (
-        '<form data-show="at"><label>bytes at IPA <input name="where" autocomplete="off" '
+        '<form data-key="at" data-show="at"><label>bytes at IPA <input name="where" autocomplete="off" '
         'spellcheck="false"></label><button>look</button></form>'
     )
     if isinstance(bytes_at, str):

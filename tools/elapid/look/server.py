@@ -14,8 +14,9 @@ import hmac
 import json
 import secrets
 import time
+import traceback
 import webbrowser
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ from .model import Model, Vm
 
 STATIC = Path(__file__).with_name("static")
 PERIOD = 0.25
+CLICK_SECONDS = 5.0  # how long a click waits for what the one before has typed
 # Of the npm registry: fetched by make (tools/look_assets.py), and in the wheel.
-LIBRARIES = ("xterm.js", "xterm.css", "addon-fit.js", "uPlot.iife.min.js", "uPlot.min.css")
+LIBRARIES = (
+    *("xterm.js", "xterm.css", "addon-fit.js", "uPlot.iife.min.js", "uPlot.min.css"),
+    "morphdom-umd.min.js",
+)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -60,8 +65,10 @@ class Page:
         self.cpu = 0
         self.map = "vm"
         self.at = 0  # IPA of bytes that are shown
+        self.turned = 0  # how often it was told to show something else
         self.changed_from: dict[str, int] = {}
         self.values: dict[str, int] = {}  # of registers, as last shown
+        self.values_of: tuple[int, int] | None = None  # VM and vCPU
         self.shown: dict[str, str] = {}
         self.charted: tuple[int | None, float] = (None, 0)
 
@@ -89,6 +96,7 @@ class Server:
         self.model = Model()
         self.pages: list[Page] = []
         self.updates = 0
+        self.doing: set[asyncio.Future[None]] = set()  # what clicks have begun
         machine.hear = lambda data: self.to_all("repl", data)
         machine.changed = self.changed
 
@@ -147,7 +155,13 @@ class Server:
         while True:
             began = time.monotonic()
             if self.pages and self.machine.ready:
-                await self.update()
+                try:
+                    await self.update()
+                except (
+                    Exception
+                ) as error:  # of one answer: the next one may be better, and the page says so
+                    traceback.print_exc()
+                    await self.note(f"An update failed: {error}")
             took = time.monotonic() - began
             await asyncio.sleep(max(0.02, PERIOD - took))
 
@@ -159,6 +173,10 @@ class Server:
             path = await self.machine.put(self.guest)
             for line in self.launch:
                 await self.machine.type_line(line.format(path=path))
+
+    async def note(self, text: str) -> None:
+        for page in list(self.pages):
+            await page.send(k="note", text=text)
 
     async def update(self) -> None:
         answer = await self.machine.ask("state", self.model.question())
@@ -184,13 +202,18 @@ class Server:
     # -- Pages
 
     async def refresh(self, page: Page) -> None:
-        machine, model = self.machine, self.model
+        machine, model, turned = self.machine, self.model, page.turned
         vm = model.vm(page.vm)
         await page.show("status", machine.status + (f": {machine.why}" if machine.why else ""))
         tabs = [["repl", ">>>"]] + [[str(each.key), each.name] for each in model.vms.values()]
         await page.show("tabs", json.dumps(tabs))
         await page.show("picture", views.picture(model, vm, machine.status))
-        await page.show("panel", json.dumps([page.panel, await self.panel(page, vm)]))
+        panel = page.panel
+        html = await self.panel(page, vm)
+        if (
+            page.turned == turned
+        ):  # else it is of what is no longer wanted, and the next one is on its way
+            await page.show("panel", json.dumps([panel, html]))
         await self.chart(page, vm)
 
     async def panel(self, page: Page, vm: Vm | None) -> str:
@@ -213,15 +236,19 @@ class Server:
         return views.hot(vm, count, rows, why)
 
     async def registers(self, page: Page, vm: Vm | None) -> str:
-        before = page.values
         page.cpu = min(page.cpu, len(vm.cpus) - 1) if vm else 0
+        of = (vm.key, page.cpu) if vm else None
+        if of != page.values_of:
+            page.values_of, page.values, page.changed_from = of, {}, {}
+        before, turned = page.values, page.turned
         try:
             answer = await self.machine.ask("registers", vm.key, page.cpu) if vm else None
         except LookupError as error:
             return registers.registers(vm, page.cpu, str(error), before)
         if answer is None:
             return registers.registers(vm, page.cpu, "waiting for the target", before)
-        page.values = {name: value for name, value, _ in answer["rows"]}
+        if page.turned == turned:
+            page.values = {name: value for name, value, _ in answer["rows"]}
         if page.values == before:
             before = page.changed_from
         else:
@@ -237,7 +264,6 @@ class Server:
             lines = await self.machine.ask("map", vm.key if vm else None) or []
             if vm and (answer := await self.machine.ask("peek", vm.key, page.at, 256)):
                 at = memory.peek(answer)
-                page.at = at[0]
         except LookupError as error:
             at = str(error)
         return memory.memory(vm, lines, at)
@@ -260,6 +286,8 @@ class Server:
         page.term("repl", bytes(self.machine.screen))
         for vm in self.model.vms.values():
             page.term(str(vm.key), bytes(vm.said))
+        if not self.pages and self.machine.ready:
+            await self.update()  # nobody has asked since the last page was closed
         self.pages.append(page)
         try:
             await self.refresh(page)
@@ -275,10 +303,10 @@ class Server:
         if kind == "key":
             await self.key(str(what["tab"]), str(what["data"]).encode())
         elif kind == "type":
-            if not await self.machine.type_line(str(what["code"]), 1):
-                await page.send(
-                    k="note", text="The prompt is not free: finish its line, or Ctrl-C there."
-                )
+            self.later(self.click(page, str(what["code"])))
+            await asyncio.sleep(
+                0
+            )  # it types now, if the prompt is free: before the key that comes next
         elif kind == "view":
             if what.get("panel") in views.PANELS:
                 page.panel = what["panel"]
@@ -289,8 +317,21 @@ class Server:
             await self.machine.start()
             await self.begin()
 
+    def later(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Beside what else this page says: a line that takes long keeps no key, Ctrl-C say, waiting."""
+        task = asyncio.ensure_future(doing)
+        self.doing.add(task)
+        task.add_done_callback(self.doing.discard)
+
+    async def click(self, page: Page, code: str) -> None:
+        if not await self.machine.type_line(code, CLICK_SECONDS):
+            await page.send(
+                k="note", text="The prompt is not free: finish its line, or Ctrl-C there."
+            )
+
     def turn(self, page: Page, what: dict[str, Any]) -> None:
         """What a page is to show from now on; what is no number stays as it was."""
+        page.turned += 1
         if what.get("map") in ("el2", "vm"):
             page.map = what["map"]
         for name in ("vm", "cpu", "at"):

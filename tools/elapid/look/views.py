@@ -49,7 +49,7 @@ def show(words: str, **view: object) -> str:
 def form(code: str, label: str, words: str, kind: str) -> str:
     """A line whose text stands for {} in what is typed. kind: "place", quoted unless it is an address; "raw"."""
     return (
-        f'<form data-form="{escape(code)}" data-kind="{kind}"><label>{escape(label)} '
+        f'<form data-key="{escape(label)}" data-form="{escape(code)}" data-kind="{kind}"><label>{escape(label)} '
         f'<input name="{kind}" autocomplete="off" spellcheck="false"></label>'
         f"<button>{escape(words)}</button></form>"
     )
@@ -91,7 +91,7 @@ def guest(vm: Vm, chosen: bool) -> str:
     rate = sum(vm.rates[-1][1].values()) if vm.rates else 0
     lane = min(10, len(f"{rate:.0f}")) if rate >= 1 else 0
     return (
-        f'<section class="vm {state}{" chosen" * chosen}" data-vm="{vm.key}">'
+        f'<section class="vm {state}{" chosen" * chosen}" data-key="vm{vm.key}" data-vm="{vm.key}">'
         f'<div class="lane l{lane}" aria-hidden="true"></div>'
         f"<h2>{show(f'EL1 {vm.name}', vm=vm.key)} <small>{state}, {escape(name)}, {size_text(vm.ram)}, "
         f'<b class="rate">{rate:,.0f}</b> exits/s</small></h2>'

@@ -102,7 +102,14 @@ function draw(anew, fresh) {
 let held = false;
 const later = new Map();
 const isHeld = (box) => held || (!getSelection().isCollapsed && box.contains(getSelection().anchorNode));
-const same = (b) => JSON.stringify([b.tagName, { ...b.dataset }, b.name]);
+
+// Made by views.py, which escapes what guests have said. What is the same in both stays the same element: the focus, and what
+// is in a field that a person fills in, are not an update's.
+const changes = {
+  childrenOnly: true,
+  getNodeKey: (node) => node.id || node.dataset?.key,
+  onBeforeElUpdated: (now, then) => now.tagName !== "INPUT" && !now.isEqualNode(then),
+};
 
 function replace(place, html) {
   const box = el(place);
@@ -111,20 +118,20 @@ function replace(place, html) {
     return;
   }
   later.delete(place);
-  const again = box.contains(document.activeElement) && same(document.activeElement);
-  const kept = new Map([...box.querySelectorAll("input")].map((input) => [same(input.form), input.value]));
-  box.innerHTML = html; // made by views.py, which escapes what guests have said
-  box.querySelectorAll("input").forEach((input) => { input.value = kept.get(same(input.form)) ?? ""; });
-  if (again) [...box.querySelectorAll("button, input")].find((b) => same(b) === again)?.focus();
+  const fresh = box.cloneNode();
+  fresh.innerHTML = html;
+  morphdom(box, fresh, changes);
 }
 
-document.addEventListener("pointerdown", () => { held = true; });
-for (const end of ["pointerup", "pointercancel", "selectionchange"]) {
-  document.addEventListener(end, (event) => setTimeout(() => {
-    if (event.type !== "selectionchange") held = false;
-    for (const [place, html] of [...later]) replace(place, html);
-  }));
+function let_go() {
+  held = false;
+  for (const [place, html] of [...later]) replace(place, html);
 }
+
+document.addEventListener("pointerdown", (event) => { held = event.button === 0; });
+for (const end of ["pointerup", "pointercancel", "contextmenu"]) document.addEventListener(end, () => setTimeout(let_go));
+addEventListener("blur", let_go);
+document.addEventListener("selectionchange", () => setTimeout(() => { if (!held) let_go(); }));
 
 const show = {
   status(text) {

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""elapid look's server beside a target that answers as slowly as a test wants: pages without a browser."""
+
+import asyncio
+import contextlib
+import json
+
+import aiohttp
+import pytest
+from aiohttp import web
+from elapid.look.machine import Machine
+from elapid.look.server import LIBRARIES, Server
+
+RAM = 0x4000_0000
+
+
+def of_vm(running):
+    """A VM's part of the target's answer to "state"."""
+    cpu = ["running" if running else "stopped", 0, None, 0x4008_0000, "main", 5, {"22": 1}]
+    return {
+        **{"key": 1, "at_prompt": "vm", "name": "fake", "ram": 1 << 20, "running": running},
+        **{"ended": "", "cpus": [cpu], "said": [0, ""], "breaks": [], "snapshots": []},
+        **{"counts": []},
+    }
+
+
+class Fake(Machine):
+    """A target whose answers to what is in `slow` come when they are let."""
+
+    def __init__(self):
+        super().__init__([])
+        self.running, self.slow, self.waits = True, {}, asyncio.Event()
+        self.typed, self.us = [], 0
+
+    async def start(self):
+        self.ready = True
+        self._is("up")
+
+    async def ask(self, what, *more):
+        if what in self.slow:
+            self.waits.set()
+            await self.slow[what].wait()
+        self.us += 1000
+        vms = [of_vm(self.running)]
+        return {
+            "state": {"us": self.us, "took": 1, "memory": [1, 2], "vms": vms},
+            "map": [],
+            "peek": [more[1], "00" * 256] if what == "peek" else None,
+        }.get(what)
+
+
+@contextlib.asynccontextmanager
+async def served(monkeypatch, tmp_path, period=0.01):
+    for name in LIBRARIES:
+        (tmp_path / name).touch()
+    monkeypatch.setattr("elapid.look.server.libraries", lambda: tmp_path)
+    monkeypatch.setattr("elapid.look.server.PERIOD", period)
+    machine = Fake()
+    server = Server(machine, None, ())
+    runner = web.AppRunner(server.application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    server.port = runner.addresses[0][1]
+    try:
+        yield server, machine
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def opened(server):
+    headers = {"Origin": f"http://127.0.0.1:{server.port}"}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.ws_connect(server.address + "live", headers=headers) as page,
+    ):
+        yield page
+
+
+async def pieces(page, place):
+    async for message in page:
+        what = json.loads(message.data)
+        if what["k"] == "html" and what["at"] == place:
+            yield what["html"]
+
+
+async def until(page, place, text):
+    async for html in pieces(page, place):
+        if text in html:
+            return html
+
+
+@pytest.fixture
+def playing(monkeypatch, tmp_path):
+    """Runs a test's coroutine: f(server, machine)."""
+
+    def play(test, **options):
+        async def run():
+            async with served(monkeypatch, tmp_path, **options) as (server, machine):
+                await asyncio.wait_for(test(server, machine), 60)
+
+        asyncio.run(run())
+
+    return play
+
+
+def test_a_page_begins_with_what_is_now(playing):
+    """Not with what was asked before the last page was closed."""
+
+    async def test(server, machine):
+        async with opened(server) as page:
+            await until(page, "picture", 'class="vm runs')
+        while server.pages:
+            await asyncio.sleep(0.01)
+        machine.running = False
+        async with opened(server) as page:
+            async for html in pieces(page, "picture"):
+                assert 'class="vm stopped' in html
+                break
+
+    playing(test)
+
+
+def test_an_answer_that_is_late_changes_nothing_that_was_chosen_meanwhile(playing):
+    """The address of bytes, and the panel."""
+
+    async def test(server, machine):
+        async with opened(server) as page:
+            await page.send_json({"k": "view", "panel": "memory", "at": RAM})
+            await until(page, "panel", f"{RAM:#x}")
+            machine.slow["peek"], machine.waits = asyncio.Event(), asyncio.Event()
+            await machine.waits.wait()  # an update asks for the old address
+            await page.send_json({"k": "view", "at": f"{RAM + 0x1000:#x}"})
+            while server.pages[0].at == RAM:
+                await asyncio.sleep(0.01)
+            machine.slow.pop("peek").set()
+            await until(page, "panel", f"{RAM + 0x1000:#x}")
+            assert server.pages[0].at == RAM + 0x1000
+
+            machine.slow["peek"], machine.waits = asyncio.Event(), asyncio.Event()
+            await machine.waits.wait()
+            await page.send_json({"k": "view", "panel": "time"})
+            await until(page, "panel", '["time"')
+            machine.slow.pop("peek").set()
+            server.model.vms[1].snapshots.append((1, "s1"))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.3):
+                    async for html in pieces(page, "panel"):
+                        assert html.startswith('["time"')
+
+    playing(test)
+
+
+def test_a_click_waits_for_the_line_of_the_one_before(playing):
+    """And keeps no key waiting meanwhile."""
+
+    async def test(server, machine):
+        class Session:
+            pass
+
+        machine.session = Session()
+        machine.session.close = lambda: None
+        machine.session._line = None
+        machine.type = machine.typed.append
+        async with opened(server) as page:
+            machine._say(b">>> ")
+            for code in ("first()", "second()"):
+                await page.send_json({"k": "type", "code": code})
+            await page.send_json({"k": "key", "tab": "repl", "data": "\x03"})
+            while b"\x03" not in machine.typed:
+                await asyncio.sleep(0.01)
+            assert machine.typed == [b"first()\r", b"\x03"]
+            machine._say(b"first()\r\n>>> ")
+            while b"second()\r" not in machine.typed:
+                await asyncio.sleep(0.01)
+
+    playing(test)
