@@ -6,9 +6,11 @@ import re
 
 import elapid
 import pytest
-from guestcode import built, run
+from guestcode import assemble, built, link, run
 from harness import ROOT
 from test_gdb import HELLO, Machine, machine, two_machines  # noqa: F401
+from virtiodriver import CODE
+from virtiodriver import SCRIPT as DRIVER
 
 # x1: rounds. Reads the counters, sums them up where exclusives add to that, calls a function of floating point.
 COUNTERS = """
@@ -240,3 +242,251 @@ def test_gdb_goes_back(machine):
     assert "guest_main" in gdb("reverse-finish")
     assert "No more reverse-execution history" in gdb("delete", "reverse-continue")
     assert "exited normally" in gdb("continue", "continue")
+
+
+# Kicks x1 requests of what queue 0's descriptors say, and sums up what the driver can tell of each; x4 counts the time it takes.
+ASKS = """
+asks:
+    load x9, 0x0A000000
+    load x10, 0x40101000
+    load x11, 0x40102000
+    load x12, 0x40180000
+1:  ldrh w5, [x10, #2]
+    add w5, w5, #1
+    and w5, w5, #0xffff
+    strh w5, [x10, #2]
+    dmb ish
+    str wzr, [x9, #0x50]
+2:  add x4, x4, #1
+    ldrh w6, [x11, #2]
+    cmp w6, w5
+    b.ne 2b
+    ldr w7, [x9, #0x60]
+    str w7, [x9, #0x64]
+    add x3, x3, x7
+    ldr x8, [x12, #0x40]
+    add x3, x3, x8
+    ldr w8, [x9, #0x100]
+    add x3, x3, x8
+    ldr w8, [x9, #0x70]
+    add x3, x3, x8
+    subs x1, x1, #1
+    b.ne 1b
+    hvc #0x100
+"""
+
+
+def test_virtio(each_target):
+    """What a virtio device answers, and when, comes again out of the log; the device is as it was where the record ends."""
+    code, symbols = link(CODE + ASKS)
+    script = (
+        DRIVER
+        + REGISTERS
+        + """
+import os, time
+class Late(Device):
+    id, config = 42, b"wxyz"
+    asked = 0
+    def request(self, queue, r):
+        self.asked += 1
+        word = r.read()
+        if self.asked % 3 == 0:
+            for n in range(3):
+                yield
+        if self.asked % 2:
+            r.room(8)[0][:] = os.urandom(8)
+        else:
+            r.write(os.urandom(4))
+            r.write(os.urandom(4))
+        if self.asked % 5 == 0:
+            self.port.configure(os.urandom(4))
+    def save(self):
+        return self.asked
+    def load(self, state):
+        self.asked = state
+
+def made():
+    vm = guest(code)
+    device = vm.virtio(Late())
+    d = Driver(vm).start()
+    d.describe(0, 0, BUFFERS, 8, NEXT, 1)
+    d.describe(0, 1, BUFFERS + 0x40, 8, WRITE)
+    vm.cpu[0].pc = asks
+    for n in range(3, 14):
+        vm.cpu[0].x[n] = 0
+    return vm, device
+
+def ask(n):
+    vm.cpu[0].pc, vm.cpu[0].x[1] = asks, n
+
+vm, device = made()
+ask(10)
+r = vm.record()
+print(vm.run(60_000).reason, device.asked, r.exact, repr(r)[-7:-1])
+end = registers(vm)
+print(sorted(set([i[1] for i in r.inputs])), len([i for i in r.inputs if i[1] == 5]))
+print(r.check(), registers(vm) == end, device.asked)    # it is at the end again
+r.to(r.length // 2)
+at = registers(vm)
+r.back(100)
+r.to(r.length // 2)
+print(registers(vm) == at, device.asked)                # asked nothing meanwhile
+try:
+    r.stop()
+except ValueError as e:
+    print(e)
+r.replay()
+print(vm.run(60_000).reason, registers(vm) == end, device.asked, r.exact)
+vm.cpu[0].pc = asks                                      # not logged: a record has what the guest does
+r.save("asks.json")
+r.stop()
+ask(2)
+print(vm.run(60_000).reason, device.asked)
+r.drop()
+print(vm._snapshots)
+vm.close()
+
+vm, device = made()
+ask(10)
+r = vm.replay("asks.json")
+print(r.check(), registers(vm) == end, device.asked, r.exact)
+try:
+    vm.run(1)
+except RuntimeError as e:
+    print(e)
+vm.close()
+vm = guest(code)
+try:
+    vm.replay("asks.json")
+except ValueError as e:
+    print(e)
+vm.close()
+
+# Another guest does otherwise: where, and in which register.
+vm, device = made()
+ask(10)
+vm.memory[asks + 0x50:asks + 0x54] = vm.memory[asks + 0x54:asks + 0x58]
+r = vm.replay("asks.json")
+try:
+    r.check()
+except ValueError as e:
+    print(e, r.exact)
+"""
+    )
+    lines = run(each_target, code, script, 100, asks=symbols["asks"]).splitlines()
+    assert lines == [
+        "stop 10 True  exact",
+        "[4, 5, 6] 10",
+        "2 True 10",
+        "True 0",
+        lines[4],
+        "stop True 10 True",
+        "stop 12",
+        "{}",
+        "2 True 0 True",
+        "test is where its record ends, and its virtio devices are not as they were there: replay() begins again, vm.reset() "
+        "ends it",
+        "asks.json is of a VM with virtio devices [slot, id] [[0, 42]], and not []",
+        lines[11],
+    ]
+    assert re.fullmatch(r"test has virtio devices, and is at \d+: to\(\d+\) first", lines[4])
+    assert re.fullmatch(r"at \d+: x3 is 0x[0-9a-f]+, and was 0x[0-9a-f]+ True", lines[11])
+
+
+# x3: the sum of what the PL031 and the cycle counter say, each time its alarm has rung.
+ALARMS = """
+    load x0, 0x09010000
+    load x9, 0x08010000
+    load x10, 0x08000000
+    mov w5, #1
+    str w5, [x10]
+    mov w6, #4
+    str w6, [x10, #0x104]
+    mov w6, #0xff
+    str w6, [x9, #4]
+    str w5, [x9]
+    mov x2, #0x80000000
+    msr pmcntenset_el0, x2
+    mov x2, #0x45
+    msr pmcr_el0, x2
+1:  ldr w4, [x0]
+    add x3, x3, x4
+    add w4, w4, #3
+    str w4, [x0, #4]
+    str w5, [x0, #0x10]
+    wfi
+    ldr w6, [x0, #0x14]
+    add x3, x3, x6, lsl #40
+    ldr w8, [x9, #0xc]
+    str w5, [x0, #0x1c]
+    str w8, [x9, #0x10]
+    mrs x7, pmccntr_el0
+    add x3, x3, x7
+    hvc #0x100
+    b 1b
+"""
+
+# Sleeps until SPI 40 comes; x3 counts, x4 has who it was.
+SLEEPS = """
+    load x9, 0x08010000
+    load x10, 0x08000000
+    mov w5, #1
+    str w5, [x10]
+    mov w6, #0x100
+    str w6, [x10, #0x104]
+    mov w6, #0xff
+    str w6, [x9, #4]
+    str w5, [x9]
+1:  wfi
+    add x3, x3, #1
+    ldr w4, [x9, #0xc]
+    str w4, [x9, #0x10]
+    str w3, [sp]
+    b 1b
+"""
+
+
+def test_clock_and_cycles(target):
+    """The PL031 goes by the same time, and its alarm; the PMU counts turns."""
+    script = (
+        REGISTERS
+        + """
+import time
+vm = guest(code)
+r = vm.record()
+began = time.time()
+seen = []
+for n in range(4):
+    print(vm.run(60_000).reason, end=" ")
+    seen.append((vm.cpu[0].x[4], vm.cpu[0].x[7], vm.cpu[0].x[8]))
+print([b[0] - a[0] for a, b in zip(seen, seen[1:])], [b[1] - a[1] for a, b in zip(seen, seen[1:])], seen[0][2], r.exact)
+end = registers(vm)
+time.sleep_ms(1100)
+print(r.check(), registers(vm) == end)
+r.save("alarms.json")
+vm.close()
+vm = guest(code, ram="8M")
+print(vm.replay("alarms.json").check(), registers(vm) == end)
+vm.close()
+vm = guest(sleeps)
+r = vm.record()
+vm.start()
+for n in range(1, 4):
+    time.sleep_ms(20)
+    vm.irq(40).pulse()
+    while vm.memory[0x4007_0000] < n:
+        pass
+time.sleep_ms(20)
+print(vm.pause(), vm.cpu[0].x[3], vm.cpu[0].x[4], r.position < 50)
+end = registers(vm)
+print(r.check(), registers(vm) == end, r.position == r.length)
+"""
+    )
+    text = run(target, ALARMS, script, 60, sleeps=assemble(SLEEPS))
+    assert text.splitlines() == [
+        "stop stop stop stop [3, 3, 3] [16, 16, 16] 34 True",
+        "5 True",
+        "5 True",
+        "True 3 40 True",
+        "2 True True",
+    ]

@@ -8,6 +8,7 @@
 #include "devices/wire.h"
 #include "irq/timer.h"
 #include "memory/native.h"
+#include "vgic/vtimer.h"
 #include "vm/device.h"
 #include "vm/hook.h"
 #include "vm/state.h"
@@ -28,15 +29,20 @@ typedef struct pl031 {
     uint32_t match, load, mask, rings;
     bool waits;         // for the second `match`
     int64_t offset;     // seconds a guest has set its clock ahead
+    uint32_t began;     // by count: seconds at
+    uint64_t since;     // that virtual count
 } pl031_t;
 
 // Seconds since 1970: of the host's own PL031, or since reset where there is none.
-static uint32_t seconds(void) {
+static uint32_t seconds(const pl031_t *p) {
+    if (UNLIKELY(p->wire.vm->replay != NULL)) {
+        return p->began + (uint32_t)((vtimer_count(p->wire.vm) - p->since) / timer_freq());
+    }
     return platform.rtc_base != 0 ? read32(platform.rtc_base + DR) : (uint32_t)(timer_now() / timer_freq());
 }
 
 static uint32_t clock_of(const pl031_t *p) {
-    return seconds() + (uint32_t)p->offset;
+    return seconds(p) + (uint32_t)p->offset;
 }
 
 static void unlock(pl031_t *p, uint64_t daif) {
@@ -46,7 +52,9 @@ static void unlock(pl031_t *p, uint64_t daif) {
 static void pl031_look(timer_t *t) {
     pl031_t *p = (pl031_t *)t;
     uint64_t daif = wire_lock(&p->wire);
-    if (p->waits && (int32_t)(p->match - clock_of(p)) > 0) {
+    if (p->wire.vm->replay != NULL) {
+        // pl031_settle does it
+    } else if (p->waits && (int32_t)(p->match - clock_of(p)) > 0) {
         timer_arm(t, timer_now() + timer_freq() / CHECKS_HZ, pl031_look);
     } else if (p->waits) {
         p->waits = false;
@@ -60,7 +68,7 @@ static void pl031_look(timer_t *t) {
 static void set_alarm(pl031_t *p) {
     int32_t left = (int32_t)(p->match - clock_of(p));
     p->waits = left >= 0;
-    if (p->waits) {
+    if (p->waits && p->wire.vm->replay == NULL) {
         timer_arm(&p->timer, timer_now() + (left > 0 ? left - 1 : 0) * timer_freq(), pl031_look);
     }
 }
@@ -95,7 +103,7 @@ static void write_register(pl031_t *p, uint64_t offset, uint32_t value) {
             break;
         case LR:
             p->load = value;
-            p->offset = (int64_t)value - seconds();
+            p->offset = (int64_t)value - seconds(p);
             set_alarm(p);
             break;
         case IMSC:
@@ -140,7 +148,7 @@ typedef struct {
 
 void pl031_save(vm_t *vm, device_stream_t *s) {
     const pl031_t *p = vm->rtc;
-    pl031_state_t is = { p->match, p->load, p->mask, p->rings, seconds(), p->waits, p->wire.high, p->offset };
+    pl031_state_t is = { p->match, p->load, p->mask, p->rings, seconds(p), p->waits, p->wire.high, p->offset };
     STREAM_PUT(s, is);
 }
 
@@ -155,11 +163,44 @@ void pl031_load(vm_t *vm, device_stream_t *s) {
     p->mask = was.mask;
     p->rings = was.rings;
     p->wire.high = was.high;
-    p->offset = was.offset - (s->guest_clock ? (int64_t)(seconds() - was.seconds) : 0);
-    p->waits = false;
-    if (was.waits && (int32_t)(p->match - clock_of(p)) < 0) {
+    bool by_count = vm->replay != NULL; // which is not yet what it will be
+    p->offset = was.offset - (s->guest_clock && !by_count ? (int64_t)(seconds(p) - was.seconds) : 0);
+    p->waits = was.waits && by_count;
+    if (was.waits && !by_count && (int32_t)(p->match - clock_of(p)) < 0) {
         p->rings = 1; // that second has passed
-    } else if (was.waits) {
+    } else if (was.waits && !by_count) {
+        set_alarm(p);
+    }
+    unlock(p, daif);
+}
+
+uint32_t pl031_seconds(const vm_t *vm) {
+    return seconds(vm->rtc);
+}
+
+void pl031_by_count(vm_t *vm, uint32_t seconds) {
+    pl031_t *p = vm->rtc;
+    p->began = seconds;
+    p->since = vtimer_count(vm);
+}
+
+uint64_t pl031_settle(vm_t *vm) {
+    pl031_t *p = vm->rtc;
+    if (LIKELY(!p->waits)) {
+        return 0;
+    }
+    uint64_t daif = wire_lock(&p->wire);
+    int32_t left = (int32_t)(p->match - clock_of(p));
+    p->waits = left > 0;
+    p->rings = left > 0 ? p->rings : 1;
+    unlock(p, daif);
+    return left > 0 ? (uint64_t)left * timer_freq() - (vtimer_count(vm) - p->since) % timer_freq() : 0;
+}
+
+void pl031_by_clock(vm_t *vm) {
+    pl031_t *p = vm->rtc;
+    uint64_t daif = wire_lock(&p->wire);
+    if (p->waits) {
         set_alarm(p);
     }
     unlock(p, daif);

@@ -91,6 +91,8 @@ virtio_t *virtio_next(uint64_t until, uint32_t *what);
 void virtio_started(vm_t *vm);
 // Something has changed that the driver is to look at: 1 in a queue, 2 in the configuration.
 void virtio_interrupt(virtio_t *d, uint32_t why);
+// The configuration is that from now on; at most VIRTIO_CONFIG_MAX bytes. An interrupt tells.
+void virtio_configure(virtio_t *d, const void *config, size_t size);
 // The driver cannot be served until it has reset the device.
 void virtio_broken(virtio_t *d, uint32_t epoch, const char *why);
 

@@ -44,6 +44,14 @@ void virtio_interrupt(virtio_t *d, uint32_t why) {
     virtio_unlock(d, daif);
 }
 
+void virtio_configure(virtio_t *d, const void *config, size_t size) {
+    uint64_t daif = virtio_lock(d);
+    d->config_size = size < VIRTIO_CONFIG_MAX ? size : VIRTIO_CONFIG_MAX;
+    memcpy(d->config, config, d->config_size);
+    d->config_generation++;
+    virtio_unlock(d, daif);
+}
+
 void virtio_broken(virtio_t *d, uint32_t epoch, const char *why) {
     uint64_t daif = virtio_lock(d);
     if (d->epoch == epoch && !(d->status & VIRTIO_NEEDS_RESET)) {

@@ -6,11 +6,15 @@
 #include "core/cpu.h"
 #include "core/syndrome.h"
 #include "devices/pl011.h"
+#include "devices/pl031.h"
+#include "devices/virtio.h"
 #include "hold/replay.h"
 #include "irq/timer.h"
 #include "memory/native.h"
 #include "vcpu/a64.h"
 #include "vcpu/debug.h"
+#include "vcpu/insn.h"
+#include "vcpu/pmu.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
@@ -20,7 +24,7 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-#define VERSION 1
+#define VERSION 2
 #define NOWHERE 2u
 #define AT_ONCE 64u         // turns by software, before others have a look
 
@@ -43,20 +47,84 @@ uint64_t replay_count(const vm_t *vm) {
     return p->count;
 }
 
-bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
+static void note(replay_t *p, input_t *e, const void *data) {
+    e->data = p->data.used;
+    stream_put(&p->data, data, e->bytes);
+    p->log.bad |= p->data.bad;
+    if (!p->log.bad) {
+        stream_put(&p->log, e, sizeof(*e));
+    }
+    p->inexact |= p->log.bad ? REPLAY_SKIPPED : 0;
+}
+
+bool replay_lets_in(const vm_t *vm) {
+    return vm->replay == NULL || vm->replay->live;
+}
+
+bool replay_input_data(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value, const void *data, size_t bytes) {
     replay_t *p = vm->replay;
     if (!p->live) {
         return false;
     }
-    input_t e = { replay_count(vm), kind, what, value };
-    STREAM_PUT(&p->log, e);
+    input_t e = { replay_count(vm), kind, what, value, 0, bytes };
+    note(p, &e, data);
     p->at = replay_inputs(p);
-    p->inexact |= p->log.bad ? REPLAY_SKIPPED : 0;
     return true;
 }
 
-void replay_do(vm_t *vm, const input_t *e) {
+bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
+    return replay_input_data(vm, kind, what, value, NULL, 0);
+}
+
+void replay_wrote(vm_t *vm, const void *at, size_t bytes) {
+    for (unsigned i = 0; i < vm->nram; i++) {
+        uint64_t offset = (uint64_t)((const uint8_t *)at - (const uint8_t *)vm->ram[i].host);
+        if (offset < vm->ram[i].size && bytes != 0) {
+            replay_input_data(vm, INPUT_WRITE, 0, vm->ram[i].ipa + offset, at, bytes);
+        }
+    }
+}
+
+bool replay_put(replay_t *p, input_t e, const void *data) {
+    bool line = e.kind == INPUT_LINE || e.kind == INPUT_PPI || e.kind == INPUT_PULSE;
+    if (e.kind >= INPUT_KINDS || (line && (e.what >= VGIC_LINES || (e.what < 32) != (e.kind == INPUT_PPI)))) {
+        return false;
+    }
+    note(p, &e, data);
+    return !p->log.bad;
+}
+
+static void write_ram(vm_t *vm, uint64_t ipa, const uint8_t *data, size_t bytes) {
+    uint8_t *at = vm_ram(vm, ipa, bytes);
+    if (at != NULL) {
+        vm_ram_written(vm, at, bytes, false);
+        memcpy(at, data, bytes);
+        vm_ram_written(vm, at, bytes, true);
+        cache_clean_poc(at, bytes); // its driver may have its caches off; and it may be code
+        icache_invalidate();
+    }
+}
+
+// What a virtio device has done.
+static void device_did(vm_t *vm, const input_t *e, const uint8_t *data) {
+    unsigned slot = e->what & 0xFF, queue = e->what >> 8 & 0xFF;
+    virtio_t *d = slot < vm->nvirtio ? vm->virtio[slot] : NULL;
+    if (d == NULL) {
+        return;
+    }
+    if (e->kind == INPUT_USED && queue < d->nqueues) {
+        virtqueue_push(d, queue, (uint16_t)(e->what >> 16) % VIRTQUEUE_MAX, d->epoch, (uint32_t)e->value);
+    } else if (e->kind == INPUT_CONFIG) {
+        virtio_configure(d, data, e->bytes);
+        virtio_interrupt(d, 2);
+    } else if (e->kind == INPUT_BROKEN) {
+        virtio_broken(d, d->epoch, "what it did wrong when it was recorded");
+    }
+}
+
+static void replay_do(vm_t *vm, const input_t *e) {
     uint8_t c = (uint8_t)e->what;
+    const uint8_t *data = vm->replay->data.at + e->data;
     switch (e->kind) {
         case INPUT_CONSOLE:
             pl011_send(vm, &c, 1);
@@ -67,8 +135,14 @@ void replay_do(vm_t *vm, const input_t *e) {
         case INPUT_PPI:
             vgic_set_ppi(vm->vcpu[0], e->what, e->value);
             break;
-        default:
+        case INPUT_PULSE:
             vgic_pulse(vm, e->what);
+            break;
+        case INPUT_WRITE:
+            write_ram(vm, e->value, data, e->bytes);
+            break;
+        default:
+            device_did(vm, e, data);
             break;
     }
 }
@@ -79,6 +153,17 @@ static void sync_time(vm_t *vm) {
     replay_t *p = vm->replay;
     vm->stopped_at += p->count / TURNS_A_TICK - p->synced / TURNS_A_TICK;
     p->synced = p->count;
+}
+
+// All that goes by turns: ticks to the next deadline, or 0; and at which count the PMU has something.
+static uint64_t settle(vcpu_t *v, uint64_t *then) {
+    replay_t *p = v->vm->replay;
+    sync_time(v->vm);
+    uint64_t left = pmu_turns(v, p->count - p->counted);
+    p->counted = p->count;
+    *then = left != 0 ? p->count + left : UINT64_MAX;
+    uint64_t ticks = vtimer_settle(v), rings = pl031_settle(v->vm);
+    return ticks == 0 || (rings != 0 && rings < ticks) ? rings : ticks;
 }
 
 // v sleeps. To its next deadline, as a turn of its own, or until somebody wakes it. False: it goes on.
@@ -112,10 +197,9 @@ static exit_t due(vcpu_t *v) {
     replay_t *p = v->vm->replay;
     exit_t why = EXIT_RESUME;
     const input_t *e;
-    uint64_t ticks;
+    uint64_t ticks, counter;
     do {
-        sync_time(v->vm);
-        ticks = vtimer_settle(v);
+        ticks = settle(v, &counter);
         for (; (e = input_at(p)) != NULL && e->count <= p->count; p->at++) {
             replay_do(v->vm, e);
         }
@@ -129,6 +213,7 @@ static exit_t due(vcpu_t *v) {
         uint64_t then = (p->count / TURNS_A_TICK + ticks) * TURNS_A_TICK;
         p->next = then < p->next ? then : p->next;
     }
+    p->next = counter < p->next ? counter : p->next;
     p->next = e != NULL && e->count < p->next ? e->count : p->next;
     return why;
 }
@@ -136,9 +221,10 @@ static exit_t due(vcpu_t *v) {
 // ---- Turns --------------------------------------------------------------------------------------
 
 // What is not left to the core: the timers (CRn 14), exclusives, of which an exit drops the monitor; and what may ask for the
-// time by other ways: HVCs, also those that stand for another instruction.
+// time by other ways: HVCs, also those that stand for another instruction. In a step QEMU takes a WFI for a NOP.
+#define WFI 0xD503207Fu
 static inline bool is_special(uint32_t word) {
-    return (word & 0xFFD8F000) == 0xD518E000 || (word & 0x3F800000) == 0x08000000 || (word & 0xFFE0001F) == 0xD4000002;
+    return word == WFI || (word & 0xFFD8F000) == 0xD518E000 || (word & 0x3F800000) == 0x08000000 || (word & 0xFFE0001F) == 0xD4000002;
 }
 
 // The page of RAM that the guest, which is live here, has at pc; odd: none.
@@ -176,6 +262,21 @@ static void may_write(vcpu_t *v, uint32_t word) {
     }
 }
 
+static exit_t fall_asleep(vcpu_t *v) {
+    v->vm->replay->asleep = true;
+    return EXIT_RESUME;
+}
+
+// Unless a script has asked for it.
+static bool waits_by_software(vcpu_t *v) {
+    if (insn_at_el0(v) || v->vm->classes[EC_WFX] != NULL) {
+        return false;
+    }
+    v->regs->pc += 4;
+    fall_asleep(v);
+    return true;
+}
+
 // True: it has been done. Where the next one is, is noted for turn_fast.
 static bool by_software(vcpu_t *v) {
     replay_t *p = v->vm->replay;
@@ -195,7 +296,7 @@ static bool by_software(vcpu_t *v) {
     if (a64_is_store_exclusive(word)) {
         may_write(v, word);
     }
-    return is_special(word) && a64_run(v, word);
+    return word == WFI ? waits_by_software(v) : is_special(word) && a64_run(v, word);
 }
 
 // EL1 has taken an exception: what it goes back to was not in a step, as far as it can tell.
@@ -239,8 +340,13 @@ static void unmask(vcpu_t *v) {
     }
 }
 
+// It may be for the time, or for what has been counted.
 static void trapped(vcpu_t *v) {
-    v->vm->replay->trapped = true;
+    replay_t *p = v->vm->replay;
+    p->trapped = true;
+    sync_time(v->vm);
+    pmu_turns(v, p->count - p->counted);
+    p->counted = p->count;
 }
 
 static exit_t after(vcpu_t *v, exit_t why) {
@@ -286,11 +392,6 @@ static void begin_again(vcpu_t *v) {
     }
 }
 
-static exit_t fall_asleep(vcpu_t *v) {
-    v->vm->replay->asleep = true;
-    return EXIT_RESUME;
-}
-
 static const replay_calls_t calls = { .enter = begin_again, .fast = turn_fast, .trapped = trapped, .after = after, .wait = fall_asleep };
 
 exit_t replay_run(vcpu_t *v) {
@@ -332,8 +433,8 @@ bool replay_begin(vm_t *vm) {
         p->live = true;
         p->stop = UINT64_MAX;
         p->page = NOWHERE;
-        p->inexact = vm->nvirtio != 0 ? REPLAY_DEVICES : 0;
         vm->record = p;
+        pl031_by_count(vm, pl031_seconds(vm));
     }
     put(v);
     uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
@@ -360,6 +461,8 @@ void replay_end(vm_t *vm) {
     put(v);
     replay_count(vm);
     sync_time(vm);
+    pmu_turns(v, p->count - p->counted);
+    p->counted = p->count;
     uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
     p->length = p->live ? p->count : p->length;
     vm->replay = NULL;
@@ -371,6 +474,7 @@ void replay_end(vm_t *vm) {
     v->vtimer.r_ctl = 0;
     vtimer_go_back(vm, count, physical);
     vtimer_changed(v);
+    pl031_by_clock(vm);
     debug_changed(v);
 }
 
@@ -378,6 +482,7 @@ void replay_free(vm_t *vm) {
     replay_t *p = vm->record;
     if (p != NULL) {
         stream_free(&p->log);
+        stream_free(&p->data);
         native_free(p, sizeof(replay_t));
         vm->record = vm->replay = NULL;
     }
@@ -386,7 +491,7 @@ void replay_free(vm_t *vm) {
 // ---- Snapshots ----------------------------------------------------------------------------------
 
 typedef struct {
-    uint64_t count, at, r_ctl, r_cval;
+    uint64_t count, at, counted, r_ctl, r_cval;
     uint64_t exclusive, value;  // where in RAM, from its beginning; or ~0
     uint8_t size;
     bool asleep;
@@ -404,6 +509,7 @@ void replay_save(vm_t *vm, device_stream_t *s) {
     memset(&kept, 0, sizeof(kept));
     kept.count = p->count;
     kept.at = p->at;
+    kept.counted = p->counted;
     kept.r_ctl = v->vtimer.r_ctl;
     kept.r_cval = v->vtimer.r_cval;
     kept.exclusive = v->exclusive.at == NULL ? ~UINT64_C(0) : (uint64_t)((uint8_t *)v->exclusive.at - vm->ram[0].host);
@@ -441,6 +547,7 @@ void replay_load(vm_t *vm, device_stream_t *s) {
     p->count = p->synced = kept.count;
     p->live = p->count >= p->length;
     p->at = kept.at;
+    p->counted = kept.counted;
     p->asleep = kept.asleep;
     p->ahead = true;
     p->unfinished = false;

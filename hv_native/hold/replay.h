@@ -5,7 +5,9 @@
 // since the beginning; to take an interrupt is one too, and so is to sleep until a deadline. CNTVCT, CNTPCT and the timers
 // go on by a count each TURNS_A_TICK turns, so that a deadline is reached, and its interrupt taken, at the same turn each
 // time. All else that the guest can tell follows from the snapshot that it began with, but for what is put in from outside:
-// that is in the log, with the count of the turn that it was in front of.
+// that is in the log, with the count of the turn that it was in front of. So is what virtio devices have done, which are not
+// asked while it is fed again: what they wrote, and that a request is over. The PL031 goes by the same time, and the PMU's
+// cycles and instructions are turns.
 #ifndef HV_REPLAY_H
 #define HV_REPLAY_H
 
@@ -15,11 +17,16 @@
 
 #define TURNS_A_TICK 16u    // as QEMU has it with -icount shift=0, at 62.5 MHz
 
-typedef enum { INPUT_CONSOLE, INPUT_LINE, INPUT_PPI, INPUT_PULSE } input_kind_t;
+typedef enum {
+    INPUT_CONSOLE, INPUT_LINE, INPUT_PPI, INPUT_PULSE,
+    INPUT_WRITE, INPUT_USED, INPUT_CONFIG, INPUT_BROKEN, // of virtio devices
+    INPUT_KINDS
+} input_kind_t;
 typedef struct {
     uint64_t count;
-    uint32_t kind, what;    // a character; an INTID
-    uint64_t value;         // the level
+    uint32_t kind, what;    // a character; an INTID; a slot, and of USED queue << 8 and head << 16
+    uint64_t value;         // the level; of WRITE the IPA, of USED how much was written
+    uint64_t data, bytes;   // where in replay_t.data
 } input_t;
 
 typedef struct replay {
@@ -34,6 +41,8 @@ typedef struct replay {
     const char *host;
     size_t at;              // the next of the log
     device_stream_t log;    // input_t, in order
+    device_stream_t data;   // theirs
+    uint64_t counted;       // up to this one the PMU has them
     bool live;
     bool ahead;             // v is between two turns, with PSTATE.SS clear
     bool unfinished;        // it has left in the middle of one, which is being finished elsewhere
@@ -43,7 +52,7 @@ typedef struct replay {
     int pinned;             // and v->pin
     uint8_t inexact;        // REPLAY_*: what there was that cannot be had again
 } replay_t;
-enum { REPLAY_DEVICES = 1, REPLAY_AARCH32 = 2, REPLAY_SKIPPED = 4 };
+enum { REPLAY_AARCH32 = 1, REPLAY_SKIPPED = 2 };
 
 // Boot core, the VM does not run; one vCPU. From here on it is counted; false: no memory. Again: the same log, where it was.
 bool replay_begin(vm_t *vm);
@@ -52,9 +61,13 @@ void replay_free(vm_t *vm);
 
 // Something from outside, not of a handler of its own: it is noted. False: the log has its own.
 bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value);
+bool replay_input_data(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value, const void *data, size_t bytes);
+void replay_wrote(vm_t *vm, const void *at, size_t bytes);  // a virtio device, to RAM
+bool replay_lets_in(const vm_t *vm);
+// As it is read from a file: nothing of that is believed.
+bool replay_put(replay_t *p, input_t e, const void *data);
 uint64_t replay_count(const vm_t *vm);
 size_t replay_inputs(const replay_t *p);
-void replay_do(vm_t *vm, const input_t *e);
 
 // As boot_core_alone has it: until p->stop. EXIT_RESUME: MicroPython wants a look.
 exit_t replay_run(vcpu_t *v);

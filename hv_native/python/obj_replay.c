@@ -4,6 +4,7 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "core/arch.h"
+#include "devices/pl031.h"
 #include "hold/replay.h"
 #include "python/boot_core.h"
 #include "python/objects.h"
@@ -47,8 +48,9 @@ static mp_obj_t log_of(const replay_t *p) {
     mp_obj_t list = mp_obj_new_list(0, NULL);
     for (size_t i = 0; i < replay_inputs(p); i++) {
         const input_t *e = (const input_t *)p->log.at + i;
-        mp_obj_t one[] = { box_u64(e->count), MP_OBJ_NEW_SMALL_INT(e->kind), MP_OBJ_NEW_SMALL_INT(e->what), box_u64(e->value) };
-        mp_obj_list_append(list, mp_obj_new_tuple(4, one));
+        mp_obj_t data = mp_obj_new_bytes(p->data.at + e->data, e->bytes);
+        mp_obj_t one[] = { box_u64(e->count), MP_OBJ_NEW_SMALL_INT(e->kind), box_u64(e->what), box_u64(e->value), data };
+        mp_obj_list_append(list, mp_obj_new_tuple(e->bytes != 0 ? 5 : 4, one));
     }
     return list;
 }
@@ -81,9 +83,31 @@ static mp_obj_t run_to(hv_vm_obj_t *o, uint64_t count) {
     return there && (why == EXIT_RESUME || why == EXIT_STOP) ? mp_const_none : hv_exit_new(cpu, false);
 }
 
-// replay("begin"); ("end"); ("to", count) -> None or the Exit on the way; ("count"); ("length"); ("live") -> bool; ("log") -> [(count,
-// kind, what, value)]; ("put", count, kind, what, value), of a log that is read; ("cut", length); ("clock"[, CNTVCT, CNTPCT]) -> both;
-// ("free"); ("inexact") -> bits.
+static mp_obj_t put(replay_t *p, size_t n_args, const mp_obj_t *args) {
+    mp_buffer_info_t data = { 0 };
+    if (n_args > 6) {
+        mp_get_buffer_raise(args[6], &data, MP_BUFFER_READ);
+    }
+    input_t e = { unbox_u64(args[2]), (uint32_t)unbox_u64(args[3]), (uint32_t)unbox_u64(args[4]), unbox_u64(args[5]), 0, data.len };
+    return mp_obj_new_bool(replay_put(p, e, data.buf));
+}
+
+// CNTVCT, CNTPCT and the real-time clock's seconds, and as what they are to be.
+static mp_obj_t clocks(vm_t *vm, size_t n_args, const mp_obj_t *args) {
+    if (n_args > 3) {
+        vtimer_go_back(vm, unbox_u64(args[2]), unbox_u64(args[3]));
+        vtimer_changed(vm->vcpu[0]);
+    }
+    if (n_args > 4) {
+        pl031_by_count(vm, (uint32_t)unbox_u64(args[4]));
+    }
+    mp_obj_t clock[] = { box_u64(vtimer_count(vm)), box_u64(vtimer_physical(vm)), box_u64(pl031_seconds(vm)) };
+    return mp_obj_new_tuple(3, clock);
+}
+
+// replay("begin"); ("end"); ("to", count) -> None or the Exit on the way; ("count"); ("length"); ("live") -> bool: it is on, and not
+// fed; ("on") -> bool; ("log") -> [(count, kind, what, value[, data])]; ("put", count, kind, what, value[, data]) -> whether it is one,
+// of a log that is read; ("cut", length, inexact); ("clock"[, CNTVCT, CNTPCT[, seconds]]) -> all three; ("free"); ("inexact") -> bits.
 static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
@@ -111,31 +135,26 @@ static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
             replay_free(vm);
             return mp_const_none;
         case MP_QSTR_clock:
-            if (n_args > 3) {
-                vtimer_go_back(vm, unbox_u64(args[2]), unbox_u64(args[3]));
-                vtimer_changed(vm->vcpu[0]);
-            }
-            mp_obj_t clock[] = { box_u64(vtimer_count(vm)), box_u64(vtimer_physical(vm)) };
-            return mp_obj_new_tuple(2, clock);
+            return clocks(vm, n_args, args);
         case MP_QSTR_count:
             return box_u64(replay_count(vm));
         case MP_QSTR_length:
             return box_u64(p->live && vm->replay != NULL ? replay_count(vm) : p->length);
         case MP_QSTR_live:
-            return mp_obj_new_bool(p->live);
+            return mp_obj_new_bool(p->live && vm->replay != NULL);
+        case MP_QSTR_on:
+            return mp_obj_new_bool(vm->replay != NULL);
         case MP_QSTR_log:
             return log_of(p);
-        case MP_QSTR_put: {
-            input_t e = { unbox_u64(args[2]), (uint32_t)unbox_u64(args[3]), (uint32_t)unbox_u64(args[4]), unbox_u64(args[5]) };
-            STREAM_PUT(&p->log, e);
-            return mp_const_none;
-        }
+        case MP_QSTR_put:
+            return put(p, n_args, args);
         case MP_QSTR_cut:
             p->length = unbox_u64(args[2]);
             p->live = p->count >= p->length;
+            p->inexact |= (uint8_t)unbox_u64(args[3]);
             return mp_const_none;
         default:
             return MP_OBJ_NEW_SMALL_INT(p->inexact);
     }
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_replay_obj, 2, 6, vm_replay);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_replay_obj, 2, 7, vm_replay);

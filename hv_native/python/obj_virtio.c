@@ -13,6 +13,7 @@
 #include "core/arch.h"
 #include "devices/virtio.h"
 #include "devices/wire.h"
+#include "hold/replay.h"
 #include "memory/lent.h"
 #include "memory/native.h"
 #include "python/boot_core.h"
@@ -58,11 +59,24 @@ static virtio_t *device_of(port_t *port) {
     return hv_vm_get(MP_OBJ_FROM_PTR(port->vm))->virtio[port->slot];
 }
 
+// Of a VM that is recorded: the driver has been told that it has to reset it.
+static void note_broken(const virtio_t *d, uint32_t was) {
+    if (UNLIKELY(d->vm->replay != NULL) && (d->status & ~was & VIRTIO_NEEDS_RESET)) {
+        replay_input(d->vm, INPUT_BROKEN, d->slot, 0);
+    }
+}
+
 // ---- Requests -----------------------------------------------------------------------------------
 
 static mp_obj_t pop_request(port_t *port, unsigned queue) {
     static virtio_chain_t c;
-    if (!virtqueue_pop(device_of(port), queue, &c)) {
+    virtio_t *d = device_of(port);
+    if (UNLIKELY(!replay_lets_in(d->vm))) {
+        return mp_const_none; // what it did then is in the log
+    }
+    uint32_t was = d->status;
+    if (!virtqueue_pop(d, queue, &c)) {
+        note_broken(d, was);
         return mp_const_none;
     }
     request_t *r = port->spare;
@@ -113,6 +127,14 @@ static void void_if_old(request_t *r) {
     }
 }
 
+// What is written where it was shown is looked at when that is over.
+static void note_written(const request_t *r, const uint8_t *at, uint32_t n) {
+    vm_t *vm = r->port->vm->vm;
+    if (UNLIKELY(vm->replay != NULL)) {
+        replay_wrote(vm, at, n);
+    }
+}
+
 // Between a buffer and what is at a cursor. How many bytes there were.
 static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t len) {
     uint64_t done = 0;
@@ -124,6 +146,7 @@ static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t le
             vm_ram_written(device_of(r->port)->vm, at, n, false);
             memcpy(at, buf + done, n);
             vm_ram_written(device_of(r->port)->vm, at, n, true);
+            note_written(r, at, n);
         } else {
             memcpy(buf + done, at, n);
             if (vm_ram_read(device_of(r->port)->vm, at, n)) {
@@ -214,14 +237,21 @@ static mp_obj_t request_done(mp_obj_t self) {
     if (!r->done) {
         virtio_t *d = device_of(r->port);
         r->done = true;
+        uint32_t left = r->written;
         for (unsigned i = r->nread; i < r->n && r->epoch == d->epoch; i++) {
             virtio_sync(d, r->piece[i].at, r->piece[i].len);
             if (r->viewed) {
+                uint32_t n = r->piece[i].len < left ? r->piece[i].len : left;
                 vm_ram_written(d->vm, r->piece[i].at, r->piece[i].len, true);
+                note_written(r, r->piece[i].at, n);
+                left -= n;
             }
         }
         if (r->written != 0) {
             icache_invalidate(); // it may be code; that the guest's own caches are clean is its care, as with any device
+        }
+        if (UNLIKELY(d->vm->replay != NULL) && r->epoch == d->epoch) {
+            replay_input(d->vm, INPUT_USED, d->slot | (unsigned)r->queue << 8 | (unsigned)r->head << 16, r->written);
         }
         virtqueue_push(d, r->queue, r->head, r->epoch, r->written);
     }
@@ -364,6 +394,9 @@ static bool serve_queue(port_t *port, unsigned queue) {
 
 static void serve(port_t *port, uint32_t what) {
     mp_obj_t result;
+    if (UNLIKELY(!replay_lets_in(device_of(port)->vm))) {
+        return;
+    }
     if (what & VIRTIO_WAS_RESET) {
         port->going = MP_OBJ_NULL;
         if (!call_device(port, port->reset, 0, NULL, &result)) {
@@ -391,7 +424,9 @@ static bool serve_protected(port_t *port, uint32_t what) {
     if (d != NULL && ctrl_c) {
         interrupted(port, d, raised);
     } else if (d != NULL) {
+        uint32_t was = d->status;
         virtio_broken(d, d->epoch, "its Python device raised an exception");
+        note_broken(d, was);
     }
     port->asked = NULL;
     port->going = MP_OBJ_NULL;
@@ -477,17 +512,11 @@ void virtio_session(void) {
 
 // ---- A device's place ---------------------------------------------------------------------------
 
-static void set_config(virtio_t *d, mp_obj_t config) {
-    mp_buffer_info_t buf;
-    mp_get_buffer_raise(config, &buf, MP_BUFFER_READ);
-    if (buf.len > VIRTIO_CONFIG_MAX) {
+static void get_config(mp_obj_t config, mp_buffer_info_t *buf) {
+    mp_get_buffer_raise(config, buf, MP_BUFFER_READ);
+    if (buf->len > VIRTIO_CONFIG_MAX) {
         mp_raise_ValueError(MP_ERROR_TEXT("a virtio device has at most 256 bytes of configuration"));
     }
-    uint64_t daif = virtio_lock(d);
-    memcpy(d->config, buf.buf, buf.len);
-    d->config_size = buf.len;
-    d->config_generation++;
-    virtio_unlock(d, daif);
 }
 
 static virtio_t *new_device(vm_t *vm, unsigned slot) {
@@ -536,7 +565,9 @@ static mp_obj_t vm_virtio(size_t n_args, const mp_obj_t *args) {
         native_free(d, sizeof(virtio_t));
         nlr_raise(MP_OBJ_FROM_PTR(nlr.ret_val));
     }
-    set_config(d, args[4]);
+    mp_buffer_info_t config;
+    get_config(args[4], &config);
+    virtio_configure(d, config.buf, config.len);
     mp_obj_list_append(o->handlers, MP_OBJ_FROM_PTR(port));
     nlr_pop();
     vm_hold(vm);
@@ -555,11 +586,15 @@ static mp_obj_t port_pop(mp_obj_t self, mp_obj_t queue) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(port_pop_obj, port_pop);
 
-// configure(config): and tell the driver so
+// configure(config): and tell the driver so. Not while a record is fed again, which has its own.
 static mp_obj_t port_configure(mp_obj_t self, mp_obj_t config) {
     virtio_t *d = device_of(MP_OBJ_TO_PTR(self));
-    set_config(d, config);
-    virtio_interrupt(d, 2);
+    mp_buffer_info_t buf;
+    get_config(config, &buf);
+    if (d->vm->replay == NULL || replay_input_data(d->vm, INPUT_CONFIG, d->slot, 0, buf.buf, buf.len)) {
+        virtio_configure(d, buf.buf, buf.len);
+        virtio_interrupt(d, 2);
+    }
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(port_configure_obj, port_configure);

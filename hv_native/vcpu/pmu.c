@@ -16,6 +16,7 @@
 #define PMCR_E BIT(0)
 #define PMCR_P BIT(1)
 #define PMCR_C BIT(2)
+#define PMCR_LC BIT(6)
 #define PMCR_BITS UINT64_C(0x79)        // LC, DP, X, D, E
 #define PMCR_FIXED UINT64_C(0xFFFFF800) // who made it, and how many there are
 #define TYPE_BITS UINT64_C(0xFC0003FF)  // of PMEVTYPER<n>_EL0; PMCCFILTR_EL0 has no event
@@ -130,7 +131,7 @@ void pmu_enter(vcpu_t *v) {
     if (p->loaded != 0) {
         return;
     }
-    uint64_t mask = counting(p);
+    uint64_t mask = UNLIKELY(v->vm->replay != NULL) ? 0 : counting(p);
     if (mask != 0) {
         mask &= ~READ_SYSREG(pmcntenset_el0); // those are EL2's own
     }
@@ -200,6 +201,44 @@ void pmu_count_end(int n) {
         }
         isb();
     }
+}
+
+#define CPU_CYCLES 0x11u
+
+// Neither EL1's nor EL0's: P and NSK differ, and U and NSU.
+static bool counts_nothing(uint32_t type) {
+    return (type >> 31 ^ type >> 29) & (type >> 30 ^ type >> 28) & 1;
+}
+
+// Turns until it overflows, or 0 when nobody is told of that.
+static uint64_t until_over(const pmu_t *p, uint64_t bit, uint64_t left, uint64_t before) {
+    bool told = (p->interrupts & bit) && !(p->overflow & bit);
+    return told && (before == 0 || left < before) ? left : before;
+}
+
+uint64_t pmu_turns(vcpu_t *v, uint64_t turns) {
+    pmu_t *p = &v->pmu;
+    uint64_t mask = counting(p), left = 0;
+    for (unsigned n = 0; mask != 0 && n < PMU_COUNTERS; n++) {
+        uint32_t event = p->type[n] & TYPE_EVENT;
+        if ((mask >> n & 1) && (event == INST_RETIRED || event == CPU_CYCLES) && !counts_nothing(p->type[n])) {
+            uint64_t count = p->count[n] + turns;
+            p->overflow |= count >> 32 != 0 ? (uint32_t)BIT(n) : 0;
+            p->count[n] = (uint32_t)count;
+            left = until_over(p, BIT(n), BIT(32) - p->count[n], left);
+        }
+    }
+    if ((mask & CYCLES) && !counts_nothing(p->filter)) {
+        uint64_t was = p->cycles, low = p->pmcr & PMCR_LC ? 0 : was >> 32;
+        p->cycles += turns;
+        bool over = p->pmcr & PMCR_LC ? p->cycles < was : p->cycles >> 32 != low;
+        p->overflow |= over ? (uint32_t)CYCLES : 0;
+        left = until_over(p, CYCLES, p->pmcr & PMCR_LC ? -p->cycles : BIT(32) - (uint32_t)p->cycles, left);
+    }
+    if (mask != 0) {
+        update_line(v);
+    }
+    return left;
 }
 
 void pmu_init_core(void) {

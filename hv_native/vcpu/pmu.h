@@ -23,6 +23,10 @@ int pmu_count_guests(void);
 uint32_t pmu_counted(int n);
 void pmu_count_end(int n);
 
+// Of a VM whose time goes by its instructions (vm->replay), whose counters are never the core's: so many turns have passed, and
+// each is a cycle and an instruction, at EL1 and at EL0. Turns that are left until it interrupts; 0: it does not.
+uint64_t pmu_turns(vcpu_t *v, uint64_t turns);
+
 // The guest's access to one of these registers. False: it is none of them. On a write v has been left (pmu_leave).
 bool pmu_sysreg(vcpu_t *v, uint64_t key, bool write, uint64_t *value);
 // What PMUSERENR_EL0 lets EL0 do.

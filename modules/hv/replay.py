@@ -2,20 +2,22 @@
 """Record and replay: vm.record(), vm.replay().
 
 While a VM of one vCPU is recorded each of its instructions is a step, counted, and its time goes by that count: all that
-it does follows from where it began, but for what is put in from outside, which is in the log. docs/replay.md tells more.
+it does follows from where it began, but for what is put in from outside, and what its virtio devices have answered: that is
+in the log. docs/replay.md tells more.
 """
 
 import ujson
+from ubinascii import a2b_base64, b2a_base64
 
 from .snapshot import back, take
 
 _STRIDE = 100_000  # turns between two snapshots on the way, until there are so many:
 _MOST = 64
-_VERSION = 1
+_VERSION = 2
 _INEXACT = (
-    "its virtio devices answer when they have done what they do",
     "it has run AArch32 code, which reads the counter unseen",
     "memory for the log has run out",
+    "it did otherwise when it was fed again",
 )
 _NAMES = ("pc", "pstate", "sp") + tuple([f"x{n}" for n in range(31)])
 
@@ -31,17 +33,21 @@ class Record:
         self._points = []  # (position, snapshot), in order
         self._stride = _STRIDE
         self.stops = []  # (position, registers) wherever it has stopped: to compare
+        self._end = (
+            None  # (position, snapshot) of where the record ends, with what is on the disks there
+        )
+        self._away = False  # it has gone back, and has not been there since
+        self._otherwise = False  # when it was fed up to there it was not the same
         self._n("begin")
         if begin:
             self._start()
 
     def _start(self):
         s = take(self._vm)
+        # What a snapshot does not hold is not there the first time either.
+        back(self._vm, s, "world")
         self._points = [(0, s)]
-        back(
-            self._vm, s, "world"
-        )  # what a snapshot does not hold is not there the first time either
-        self._clock = self._n("clock")
+        self._clock = self._n("clock", *self._n("clock"))
         self._note()
 
     def __repr__(self):
@@ -62,32 +68,78 @@ class Record:
 
     @property
     def inputs(self) -> list:
-        """What came from outside: (position, kind, character or INTID, level), kind 0 of the console, 1 and 2 a line, 3 a pulse."""
+        """What came from outside: (position, kind, character or INTID, level), kind 0 of the console, 1 and 2 a line, 3 a pulse.
+        Of virtio devices: (position, 4, 0, address, bytes) is written to RAM, (position, 5, slot | queue << 8 | head << 16, how
+        many bytes) a request that is over, (position, 6, slot, 0, bytes) a new configuration, (position, 7, slot, 0) a driver's fault.
+        """
         return self._n("log")
 
     @property
     def exact(self) -> bool:
         """Whether a replay is the same to the instruction; `why` tells what there was that cannot be had again."""
-        return not self._n("inexact")
+        return not self._n("inexact") and not self._otherwise
 
     @property
     def why(self) -> str:
         """Why a replay is approximate, or ""."""
         bits = self._n("inexact")
+        bits |= self._otherwise << len(_INEXACT) - 1
         return "; ".join([text for n, text in enumerate(_INEXACT) if bits >> n & 1])
 
     def _note(self):
         # The VM has come to rest.
         if self._points and self._n("live"):
-            at = self.position
+            at, now = self.position, _registers(self._vm.cpu[0])
+            if self._away:
+                self._arrived(at, now)
+                return
             self.stops = [stop for stop in self.stops if stop[0] < at]
-            self.stops.append((at, _registers(self._vm.cpu[0])))
+            self.stops.append((at, now))
+
+    def _arrived(self, at, now):
+        # It has been fed up to the end, and is to go on from there: with its devices as they were.
+        was, vm = self.stops[-1], self._vm
+        self._otherwise = was[0] == at and was[1] != now
+        if not vm._virtio:
+            self._away = False
+        elif self._end and self._end[0] == at and not self._otherwise:
+            vm._record = None  # it does not leave
+            try:
+                back(vm, self._end[1], "world")
+            finally:
+                vm._record = self
+            self._away = False
+
+    def _leave(self):
+        # The VM is about to go back. While it is fed its devices do nothing: at the end they are to be as they are there.
+        if not self._points or not self._n("on"):
+            return
+        if self._vm._virtio and not self._away and self._n("live"):
+            if self._vm.running:
+                self._vm.pause()
+            if self._end:
+                self._end[1].drop()
+            self._end = self.position, take(self._vm)
+        self._away = True
+
+    def _startable(self):
+        if self._away and self._vm._virtio and self._n("live"):
+            raise RuntimeError(
+                f"{self._vm.name} is where its record ends, and its virtio devices are not as they were there: "
+                "replay() begins again, vm.reset() ends it"
+            )
 
     def stop(self) -> None:
-        """End of the record: the VM's time is the world's again, and it goes on at its own speed."""
+        """End of the record: the VM's time is the world's again, and it goes on at its own speed. ValueError with virtio
+        devices when it is not at the end: they hold what they hold there.
+        """
         was = self._vm.running
         if was:
             self._vm.pause()
+        if self._away and self._vm._virtio:
+            raise ValueError(
+                f"{self._vm.name} has virtio devices, and is at {self.position}: to({self.length}) first"
+            )
         self._note()
         self._n("end")
         if was:
@@ -111,11 +163,14 @@ class Record:
         if self._vm.running:
             self._vm.pause()
             self._note()
+        was = self._n("on")
         self._n("begin")
         before = [p for p in self._points if p[0] <= position]
-        if not before[0][0] <= self.position <= position or before[-1][0] > self.position:
+        if not was or self.position > position or before[-1][0] > self.position:
             back(self._vm, before[-1][1], "world")
-        return self._forward(position)
+        exit = self._forward(position)
+        self._note()
+        return exit
 
     def _forward(self, position):
         exit = None
@@ -155,6 +210,7 @@ class Record:
             for name, one, other in zip(_NAMES, registers, now):
                 if one != other:
                     raise ValueError(f"at {at}: {name} is {other:#x}, and was {one:#x}")
+        self._note()
         return len(self.stops)
 
     def drop(self) -> None:
@@ -165,36 +221,52 @@ class Record:
             self._n("free")
             self._vm._record = None
         points, self._points = self._points, []
-        for _, s in points:
+        for _, s in points + [self._end or (0, None)]:
+            if s is None:
+                continue
             if s._id in self._vm._snapshots:
                 s.drop()
 
     def save(self, path: str) -> None:
         """Write it to a file, for vm.replay() of a VM that has been made in the same way."""
         stops = [[at, " ".join([f"{r:x}" for r in registers])] for at, registers in self.stops]
-        v, p = self._clock
+        v, p, s = self._clock
         what = {
             "elapid": "record",
             "version": _VERSION,
             "vm": self._vm.name,
             "length": self.length,
+            "devices": _devices(self._vm),
+            "inexact": self._n("inexact"),
         }
-        what.update(
-            exact=self.exact, why=self.why, clock=f"{v:x} {p:x}", inputs=self.inputs, stops=stops
-        )
+        what.update(exact=self.exact, why=self.why, clock=f"{v:x} {p:x} {s:x}", stops=stops)
         with open(path, "w") as file:
-            ujson.dump(what, file)
+            file.write(ujson.dumps(what)[:-1])
+            for n, one in enumerate(self.inputs):
+                data = [b2a_base64(part)[:-1].decode() for part in one[4:]]
+                file.write(', "inputs": [\n' if n == 0 else ",\n")
+                ujson.dump(one[:4] + tuple(data), file)
+            file.write("]}" if self.inputs else ', "inputs": []}')
 
 
 def _registers(cpu):
     return (cpu.pc, cpu.pstate, cpu.sp) + tuple([cpu.x[n] for n in range(31)])
 
 
+def _devices(vm):
+    return [[slot, vm._virtio[slot].id] for slot in sorted(vm._virtio)]
+
+
 def load(vm, path):
     with open(path) as file:
         what = ujson.load(file)
-    if what.get("elapid") != "record" or what.get("version") != _VERSION:
+    if what.get("elapid") != "record" or what.get("version") not in (1, _VERSION):
         raise ValueError(f"{path} is no record of version {_VERSION}")
+    devices = _devices(vm)
+    if what.get("devices", devices) != devices:
+        raise ValueError(
+            f"{path} is of a VM with virtio devices [slot, id] {what['devices']}, and not {devices}"
+        )
     stops = [(at, tuple([int(r, 16) for r in text.split()])) for at, text in what["stops"]]
     now = _registers(vm.cpu[0])
     for name, one, other in zip(_NAMES, stops[0][1], now):
@@ -206,9 +278,11 @@ def load(vm, path):
     r._n("clock", *[int(c, 16) for c in what["clock"].split()])
     r._start()
     for one in what["inputs"]:
-        r._n("put", *one)
-    r._n("cut", what["length"])
+        if not r._n("put", *one[:4], *[a2b_base64(data) for data in one[4:]]):
+            raise ValueError(f"{path}: {one[:4]} is no input, or there is no memory for it")
+    r._n("cut", what["length"], what.get("inexact", 0))
     r.stops = stops
+    r._away = bool(devices)  # this boot's have not done what is in there
     return r
 
 

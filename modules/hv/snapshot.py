@@ -76,6 +76,8 @@ def back(vm, s, clock):
             raise ValueError(f"{vm.name} has no snapshot to go back to: vm.snapshot() makes one")
     if not isinstance(s, Snapshot) or s._vm is not vm:
         raise ValueError(f"{s!r} is no snapshot of {vm.name}")
+    if vm._record:
+        vm._record._leave()
     vm._vm.hold("back", s._id, clock == "guest")
     for device, state in s._devices:
         device.load(state)

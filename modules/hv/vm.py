@@ -135,6 +135,8 @@ class VM(Traps):
             raise RuntimeError(f"gdb holds {self.name}: go on there, or hv.gdb(vm).close()")
         if self._failed and self.cpu[0].pc == 0:
             raise RuntimeError(f"{self.name} has nothing to run: loading {self._failed} failed")
+        if self._record:
+            self._record._startable()
         self._used = True
 
     @property
@@ -582,7 +584,7 @@ class VM(Traps):
     def record(self):
         """Record what the guest does from here on: an hv.replay.Record, to go back in by single instructions (back(n), to(n),
         replay()), and for gdb's reverse-step and reverse-continue. The VM has one vCPU; each of its instructions is a step
-        meanwhile, and its time goes by their number. The record before is dropped.
+        meanwhile, and its time goes by their number. Its virtio devices' answers are logged. The record before is dropped.
         """
         from .replay import record
 
@@ -590,7 +592,8 @@ class VM(Traps):
 
     def replay(self, path: str):
         """Read a record that Record.save() has written, into a VM that has been made, loaded and given handlers in the same
-        way: an hv.replay.Record, at its beginning. Its check() is a regression test. ValueError when it begins elsewhere.
+        way: an hv.replay.Record, at its beginning. Its check() is a regression test. ValueError when it begins elsewhere, or
+        with other virtio devices.
         """
         from .replay import load
 

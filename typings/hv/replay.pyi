@@ -3,11 +3,13 @@
 """Record and replay: vm.record(), vm.replay().
 
 While a VM of one vCPU is recorded each of its instructions is a step, counted, and its time goes by that count: all that
-it does follows from where it began, but for what is put in from outside, which is in the log. docs/replay.md tells more."""
+it does follows from where it began, but for what is put in from outside, and what its virtio devices have answered: that is
+in the log. docs/replay.md tells more."""
 
 from typing import Any
 
 import ujson
+from ubinascii import a2b_base64 as a2b_base64, b2a_base64 as b2a_base64
 from .snapshot import back as back, take as take
 
 class Record:
@@ -25,7 +27,9 @@ class Record:
         """How many turns are recorded."""
     @property
     def inputs(self) -> list:
-        """What came from outside: (position, kind, character or INTID, level), kind 0 of the console, 1 and 2 a line, 3 a pulse."""
+        """What came from outside: (position, kind, character or INTID, level), kind 0 of the console, 1 and 2 a line, 3 a pulse.
+        Of virtio devices: (position, 4, 0, address, bytes) is written to RAM, (position, 5, slot | queue << 8 | head << 16, how
+        many bytes) a request that is over, (position, 6, slot, 0, bytes) a new configuration, (position, 7, slot, 0) a driver's fault."""
     @property
     def exact(self) -> bool:
         """Whether a replay is the same to the instruction; `why` tells what there was that cannot be had again."""
@@ -33,7 +37,8 @@ class Record:
     def why(self) -> str:
         """Why a replay is approximate, or ""."""
     def stop(self) -> None:
-        """End of the record: the VM's time is the world's again, and it goes on at its own speed."""
+        """End of the record: the VM's time is the world's again, and it goes on at its own speed. ValueError with virtio
+        devices when it is not at the end: they hold what they hold there."""
     def replay(self) -> None:
         """Go back to where it began. The VM that is run from there does the same again, and stops where the record ends; run
         once more it goes on from there, and is recorded."""
