@@ -154,9 +154,13 @@ os.remove("/trace.json")
     inside = [event["ts"] for event in events if event["ph"] == "i"]
     assert run["ts"] <= inside[0] and inside == sorted(inside)
     assert inside[-1] <= run["ts"] + run["dur"] and int(count) == 12
-    assert {"name": "process_name", "ph": "M", "pid": 1, "tid": 0, "args": {"name": "traced"}} in [
-        dict(event, pid=1) for event in events
-    ]
+    assert {
+        "name": "process_name",
+        "ph": "M",
+        "pid": 1,
+        "tid": 1000,
+        "args": {"name": "traced"},
+    } in [dict(event, pid=1) for event in events]
 
 
 def test_while_it_is_stepped_and_watched(traced):

@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: MIT
 """A trace of Linux's boot: its system calls and processes by name, with nothing put into it."""
 
-import json
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import pytest
+import traceprocessor
 from harness import ROOT
 from test_virtio_linux import LOADED, with_linux
 
@@ -18,9 +15,11 @@ GUESTS = ROOT / "build/guests-debian"
 BOOT = (
     LOADED
     + """t = vm.trace("svc switch irq psci", "8M", freeze="panic")
+boot = vm.trace("switch psci sched", "1M")
 c = vm.count("svc", "x8")
 vm.start()
 until(vm, b"/ # ")
+boot.frozen = True
 """
 )
 
@@ -42,12 +41,15 @@ def test_a_boot(boot, kernel, kaslr, gic, smp):
     assert re.search(r"^ *symlinkat +\d+ #{40}$", lines[2]), lines[2]
     # As many as the kernel opens files, by 4 processes at a time.
     assert target.exec(OPENS, seconds=300) == "40 40 True\n"
-    events = perfetto(target.exec(SAVED, seconds=120))
-    slices = [e for e in events if e["ph"] == "X" and e["tid"] >= smp]
-    assert {e["name"].partition("-")[0] for e in slices} >= {"sh", "busybox"}
-    assert all(e["dur"] >= 0 for e in slices)
-    named = {e["name"]: e["args"]["task"] for e in events if e["ph"] == "i"}
-    assert named["svc uname"].startswith("busybox-") and named["svc execve"].startswith("sh-")
+    boot = target.exec(SAVED.format(trace="boot"), seconds=300)
+    with traceprocessor.opened(boot.encode()) as perfetto:
+        seen_boot(perfetto, smp)
+    with traceprocessor.opened(target.exec(UNAME, seconds=120).encode()) as perfetto:
+        (one,) = perfetto.query(TASKS.format(name="svc uname"))
+        assert one.task.startswith("busybox-"), one.task
+        assert {
+            one.task.partition("-")[0] for one in perfetto.query(TASKS.format(name="svc execve"))
+        } >= {"sh"}
     lines = target.exec(PANIC, seconds=120).splitlines()
     assert lines == ["True svc write", "True 0", "[] []"]
 
@@ -64,6 +66,7 @@ irqs = set([r.what for r in records if r.kind == "irq"])
 unknown = [r.what for r in records if r.kind == "svc" and r.what.isdigit()]
 print("27 virtual timer" in irqs, unknown, all([r.value < 1 << 22 for r in records if r.kind == "switch"]))
 print(c.histogram(5).split("\\n")[0])
+del records, names, called, irqs, unknown
 """
 
 OPENS = """
@@ -81,14 +84,40 @@ t.stop()
 """
 
 SAVED = """
-with vm.trace("svc switch sched", "64K") as t:
-    sh(vm, "/bin/busybox uname")
-    t.frozen = True
-    t.save("/t.json")
-with open("/t.json") as f:
-    while text := f.read(4096): print(text, end="")
-__import__("os").remove("/t.json")
+class Out:
+    def write(self, text):
+        print(text, end="")
+{trace}.write(Out())
+{trace}.stop()
 """
+UNAME = """
+u = vm.trace("svc switch sched", "64K")
+sh(vm, "/bin/busybox uname")
+u.frozen = True
+""" + SAVED.format(trace="u")
+
+# A VM is a process, its vCPUs are threads, and what Linux's processes ran is on threads of their own.
+SLICES = """select process.name as vm, thread.name as thread, slice.name as what, count(*) as n, sum(dur) as ns, min(dur) as least
+from slice join thread_track on slice.track_id = thread_track.id join thread using(utid) join process using(upid)
+where dur {more} group by 1, 2, 3"""
+TASKS = """select extract_arg(arg_set_id, 'args.task') as task from slice where name = '{name}'"""
+
+
+def seen_boot(perfetto, smp):
+    """What Perfetto knows of a boot: on which cores the vCPUs ran, and what Linux's processes ran on them."""
+    rows = list(perfetto.query(SLICES.format(more="> 0")))
+    assert {row.vm for row in rows} == {"linux"}
+    ran = {row.thread for row in rows if row.what.startswith("on core ")}
+    assert ran == {f"vCPU {n}" for n in range(smp)}
+    tasks = {row.what for row in rows if row.thread.startswith("processes of vCPU ")}
+    assert "init-1" in tasks and len(tasks) > 30 and all(row.least >= 0 for row in rows)
+    # A vCPU is on a core for no longer than the boot took, of which there is all.
+    (whole,) = perfetto.query("select max(ts + dur) - min(ts) as ns from slice")
+    spent = {thread: sum(row.ns for row in rows if row.thread == thread) for thread in ran}
+    assert all(0 < ns <= whole.ns for ns in spent.values()), (spent, whole.ns)
+    calls = {row.what for row in perfetto.query(SLICES.format(more="= 0"))}
+    assert calls >= ({"psci CPU_ON"} if smp > 1 else {"psci PSCI_VERSION"})
+
 
 PANIC = """
 before = vm.memory[0x4000_0000:0x4000_0008]
@@ -101,18 +130,3 @@ vm.pause()
 c.stop()
 print([b for b in vm.breaks()], list(vm._told))
 """
-
-
-def perfetto(text):
-    """The events of a file; asked of Perfetto's own trace processor too, where there is one."""
-    shell = shutil.which("trace_processor_shell")
-    if shell:
-        with tempfile.TemporaryDirectory() as folder:
-            path, sql = Path(folder, "t.json"), Path(folder, "q.sql")
-            path.write_text(text)
-            sql.write_text("select count(*) as n from slice where name like 'busybox-%';")
-            done = subprocess.run(
-                [shell, "-q", sql, path], capture_output=True, text=True, check=True
-            )
-            assert int(done.stdout.split()[-1]) > 0
-    return json.loads(text)["traceEvents"]

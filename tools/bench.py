@@ -131,7 +131,7 @@ ROWS = [
     Row("exits", "snapshot_back", "snapshot: back, 100 pages", 100_000, "QEMU's loadvm 61 ms"),
     Row("exits", "watch_hard_neighbour", "in a debug register: a store beside it", 2),
     Row("exits", "watch_hard_hit", "in a debug register: to it, Python", 800),
-    Row("exits", "trace_event", "a trace, besides: an event", None, "goal 60"),
+    Row("exits", "trace_event", "a trace, besides: an event", 60),
     Row("exits", "trace_not", "a trace, besides: what it is not of"),
     Row("exits", "trace_count", "a count by x0, besides"),
     Row("exits", "sysreg_write_python", "MSR: Python", 500),

@@ -76,21 +76,26 @@ static mp_obj_t vm_trace(size_t n_args, const mp_obj_t *args) {
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_trace_obj, 5, 5, vm_trace);
 
-// read(most) -> bytes of that many records at most, of 32 bytes each, each core's in their order
-static mp_obj_t trace_read(mp_obj_t self, mp_obj_t most_in) {
-    trace_t *t = trace_of(self);
-    size_t most = unbox_u64(most_in);
+// read(most[, core]) -> bytes of that many records at most, of 32 bytes each: each core's in their order, or of one core;
+// None where there is no such core
+static mp_obj_t trace_read(size_t n_args, const mp_obj_t *args) {
+    trace_t *t = trace_of(args[0]);
+    size_t most = unbox_u64(args[1]);
+    unsigned core = n_args > 2 ? (unsigned)unbox_int(args[2]) : 0, end = n_args > 2 ? core + 1 : platform.ncpus;
+    if (core >= platform.ncpus) {
+        return mp_const_none;
+    }
     vstr_t data;
     vstr_init(&data, 64 * sizeof(trace_record_t));
     trace_record_t record;
-    for (unsigned core = 0; core < platform.ncpus && !t->counts; core++) {
+    for (; core < end && !t->counts; core++) {
         while (data.len / sizeof(record) < most && trace_next(t, core, &record)) {
             vstr_add_strn(&data, (const char *)&record, sizeof(record));
         }
     }
     return hv_bytes(&data);
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(trace_read_obj, trace_read);
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(trace_read_obj, 2, 3, trace_read);
 
 // counts() -> {key: how often}, and what there was no place for under None
 static mp_obj_t trace_counts(mp_obj_t self) {

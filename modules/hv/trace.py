@@ -20,7 +20,7 @@ _KINDS = (
     "exit", "irq", "svc", "hvc", "psci", "sysreg", "mmio", "fault", "enter", "leave", "switch", "python",
 )  # fmt: skip
 _WORDS = _KINDS[1:8] + _KINDS[10:]
-_SVC, _SWITCH = 2, 10  # of _KINDS
+_SVC, _ENTER, _LEAVE, _SWITCH = 2, 8, 9, 10  # of _KINDS
 _NOP = 0xD503_201F
 _DEVICES = {  # of the machine that a guest sees
     "flash": (0, 0x0800_0000),
@@ -210,6 +210,10 @@ def _comm(first, second):
     return "".join([chr(c) if 32 <= c < 127 else "?" for c in data.split(b"\0")[0]])
 
 
+def _time(head):
+    return head[0]
+
+
 class Tracer:
     """What traces and counts have in common."""
 
@@ -263,7 +267,7 @@ class Trace(Tracer):
         super().__init__(vm, what, records, -1)
         self._frequency = mrs("CNTFRQ_EL0")
         self._tasks = {}  # by vCPU
-        self._kept = []  # what has been taken out, and not been read
+        self._kept = ()  # each core's that has been taken out, and not been read
         vm._traces += (self,)
         self._freeze = None
         if freeze is not None:
@@ -295,24 +299,40 @@ class Trace(Tracer):
         """How many records were written over before they were taken out."""
         return self._trace.lost
 
-    def _raw(self):
-        # (time, pc, value, esr, kind, cpu, core), by time.
-        data = self._trace.read(1 << 24)
-        got, self._kept = self._kept, []
-        got += [unpack_from("<QQQIBBB", data, at) for at in range(0, len(data), 32)]
-        got.sort()
-        return got
+    def _raw(self, keep=False):
+        # (time, pc, value, esr, kind, cpu, core), by time: each core's are.
+        rings, kept = [], self._kept
+        while (data := self._trace.read(1 << 24, len(rings))) is not None:
+            rings.append(kept[len(rings)] + data if kept else data)
+        self._kept = rings if keep else ()
+        first = [(unpack_from("<Q", data, 0), data, 0) for data in rings if data]
+        while first:
+            first.sort(key=_time)
+            _, data, at = first[0]
+            until = first[1][0] if len(first) > 1 else None
+            while at < len(data):
+                time = unpack_from("<Q", data, at)
+                if until and time > until:
+                    first[0] = time, data, at
+                    break
+                yield unpack_from("<QQQIBBB", data, at)
+                at += 32
+            else:
+                first.pop(0)
 
     def peek(self, most):
         """The last of what there is, as Records, and all of it stays."""
-        raw, tasks = self._raw(), dict(self._tasks)
-        got = [self._record(one) for one in raw][-most:]
-        self._kept, self._tasks = raw, tasks
-        return got
+        tasks, got = dict(self._tasks), []
+        for raw in self._raw(True):
+            got.append(self._record(raw))
+            if len(got) > 2 * most:
+                got = got[-most:]
+        self._tasks = tasks
+        return got[-most:]
 
     def __iter__(self):
-        for record in self._raw():
-            yield self._record(record)
+        for raw in self._raw():
+            yield self._record(raw)
 
     def _record(self, raw):
         ticks, pc, value, esr, kind, cpu, core = raw
@@ -335,67 +355,58 @@ class Trace(Tracer):
         """The same, to anything that has write(text)."""
         from json import dumps
 
-        pid, n, cpus = self.vm._vm.vmid or 1, 0, len(self.vm.cpu)
-        f.write('{"displayTimeUnit": "ns", "traceEvents": [\n')
-        about = [(None, "process_name", self.vm.name)]
-        about += [(n, "thread_name", f"vCPU {n}") for n in range(cpus)]
-        about += [
-            (cpus + n, "thread_name", f"processes of vCPU {n}")
-            for n in range(cpus)
-            if _SWITCH in self._told
-        ]
-        f.write(",\n".join([dumps(_about(pid, *line)) for line in about]))
-        inside, runs = {}, {}
+        pid, n, frequency = self.vm._vm.vmid or 1, 0, self._frequency
+        # Of threads Perfetto takes 0 for no thread, and those of two processes with one number for one.
+        first = 1000 * pid
+        switches = first + 500
+        f.write('{"displayTimeUnit": "ns", "traceEvents": [')
+        comma = "\n"
 
         def put(event):
-            f.write(",\n" + dumps(event))
+            nonlocal comma
+            f.write(f'{comma}{{"pid":{pid},{event}}}')
+            comma = ",\n"
 
-        def over(cpu, us):
-            # The slice of the process that was there.
-            name, begun = runs.pop(cpu, (None, 0))
-            if name:
-                put(_slice(pid, cpus + cpu, name, begun, us, "switch"))
+        def about(tid, kind, name):
+            put(f'"ph":"M","tid":{tid},"name":"{kind}","args":{{"name":{dumps(name)}}}')
 
-        us = 0
+        def over(tid, name, begun, end, kind):
+            put(
+                f'"ph":"X","tid":{tid},"ts":{begun:.3f},"dur":{end - begun:.3f},"cat":"{kind}","name":{dumps(name)}'
+            )
+
+        about(first, "process_name", self.vm.name)
+        for cpu in range(len(self.vm.cpu)):
+            about(first + cpu, "thread_name", f"vCPU {cpu}")
+            if _SWITCH in self._told:
+                about(switches + cpu, "thread_name", f"processes of vCPU {cpu}")
+        inside, runs, us = {}, {}, 0
         for raw in self._raw():
-            record = self._record(raw)
             n += 1
-            us = raw[0] * 1_000_000 / self._frequency
-            if record.kind == "enter":
-                inside[record.cpu] = us
-            elif record.kind == "leave":
-                begun = inside.pop(record.cpu, None)
-                if begun is not None:
-                    put(_slice(pid, record.cpu, f"on core {record.core}", begun, us, "leave"))
-            elif record.kind == "switch":
-                over(record.cpu, us)
-                runs[record.cpu] = self._tasks[record.cpu], us
+            ticks, pc, value, esr, kind, cpu, core = raw
+            us = ticks * 1_000_000 / frequency
+            if kind == _ENTER:
+                inside[cpu] = us
+            elif kind == _LEAVE:
+                if cpu in inside:
+                    over(first + cpu, f"on core {core}", inside.pop(cpu), us, "leave")
+            elif kind == _SWITCH:
+                if cpu in runs:
+                    over(switches + cpu, *runs[cpu], us, "switch")
+                self._record(raw)
+                runs[cpu] = self._tasks[cpu], us
             else:
-                put(_event(pid, record, us))
-        for cpu in tuple(runs):
-            over(cpu, us)
+                record = self._record(raw)
+                task = f',"task":{dumps(record.task)}' if record.task else ""
+                put(
+                    f'"ph":"i","s":"t","tid":{first + cpu},"ts":{us:.3f},"cat":"{record.kind}",'
+                    f'"name":"{record.kind} {record.what}","args":'
+                    f'{{"pc":"{pc:#x}","value":"{value:#x}","core":{core}{task}}}'
+                )
+        for cpu, run in runs.items():
+            over(switches + cpu, *run, us, "switch")
         f.write("\n]}\n")
         return n
-
-
-def _about(pid, tid, kind, name):
-    return {"ph": "M", "pid": pid, "tid": tid or 0, "name": kind, "args": {"name": name}}
-
-
-def _slice(pid, tid, name, begun, end, kind):
-    return {
-        "ph": "X", "pid": pid, "tid": tid, "name": name, "ts": begun, "dur": end - begun, "cat": kind,
-    }  # fmt: skip
-
-
-def _event(pid, record, us):
-    args = {"pc": hex(record.pc), "value": hex(record.value), "core": record.core}
-    if record.task:
-        args["task"] = record.task
-    name = f"{record.kind} {record.what}".rstrip()
-    return {
-        "ph": "i", "s": "t", "pid": pid, "tid": record.cpu, "ts": us, "cat": record.kind, "name": name, "args": args,
-    }  # fmt: skip
 
 
 class Count(Tracer):
