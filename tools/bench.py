@@ -182,6 +182,12 @@ ROWS = [
     Row("boot", "vm_life", "the same again", 60_000),
     Row("memory", "memory_find", "vm.memory.find, a byte", 2, "7.1 before"),
     Row("memory", "memory_slice", "a slice of vm.memory, a byte", 1),
+    Row("memory", "gc_empty", "collection: an empty heap of 32 MB", 20_000, "32,000 before"),
+    Row("memory", "gc_lists", "10 MB of lists, million", 22.5, "62.9 before"),
+    Row("memory", "gc_long", "one list of 8 MB, million", 5, "15.0 before"),
+    Row("memory", "gc_texts", "100,000 texts, million", 14, "41.0 before"),
+    Row("memory", "gc_bytes", "28 MB of bytearrays, million", 20, "117 before"),
+    Row("memory", "alloc_big", "a bytearray of 8 KB on top of those", 8000, "99,000 before"),
     Row("disk", "disk_load", "/disk to guest RAM, a byte", 3),
     Row("linux", "linux_quiet", "Linux 6.1 boot, quiet / native", 1.01, "KVM 1.03"),
     Row("linux", "linux_verbose", "Linux 6.1 boot, verbose / native", 1.05, "KVM 1.26"),
@@ -460,6 +466,41 @@ def memory(found):
     """8 MB are searched for what is not there, and 1 MB is copied, on a heap that has been collected."""
     with machine() as target:
         read(target.exec(MEMORY, 60), found)
+    with machine(mem="256M") as target:
+        read(target.exec(HEAP, 60), found)
+
+
+HEAP = """
+import gc
+from time import ticks_cpu, ticks_diff
+def ticks(f, *args):
+    start = ticks_cpu()
+    f(*args)
+    return ticks_diff(ticks_cpu(), start) * 16
+def collect(name, by=1_000_000):
+    gc.collect()
+    print("@", name, ticks(gc.collect) / by)
+collect("gc_empty", 1)
+kept = [[i] for i in range(160_000)]
+collect("gc_lists")
+kept = None
+gc.collect()
+kept = [None] * 1_000_000
+collect("gc_long")
+kept = None
+gc.collect()
+kept = [str(i) + "abc" for i in range(100_000)]
+collect("gc_texts")
+kept = None
+gc.collect()
+kept = [bytearray(4096) for i in range(7_000)]
+collect("gc_bytes")
+more = []
+def big():
+    for i in range(100):
+        more.append(bytearray(8192))
+print("@ alloc_big", ticks(big) / 100)
+"""
 
 
 DISK = """

@@ -50,12 +50,12 @@ static void look(uint64_t address, bool on_stack) {
 
 // The GC's table has two bits for each block, 1 of them for the head of an object (py/gc.c: AT_HEAD), those
 // of the first block lowest. Views are told by their type; slices of a view have the base of the whole.
-_Static_assert(sizeof(mp_obj_array_t) == MICROPY_BYTES_PER_GC_BLOCK && !MICROPY_GC_SPLIT_HEAP, "look_in_heap");
-static void look_in_heap(void) {
+_Static_assert(sizeof(mp_obj_array_t) == MICROPY_BYTES_PER_GC_BLOCK, "look_in_area");
+static void look_in_area(const mp_state_mem_area_t *area) {
     const uint64_t lows = UINT64_C(0x5555555555555555);
-    const uint8_t *table = MP_STATE_MEM(area).gc_alloc_table_start;
-    const char *pool = (const char *)MP_STATE_MEM(area).gc_pool_start;
-    size_t bytes = MP_STATE_MEM(area).gc_alloc_table_byte_len;
+    const uint8_t *table = area->gc_alloc_table_start;
+    const char *pool = (const char *)area->gc_pool_start;
+    size_t bytes = area->gc_alloc_table_byte_len;
     for (size_t at = 0; at < bytes; at += 8, pool += 32 * MICROPY_BYTES_PER_GC_BLOCK) {
         uint64_t bits = 0;
         __builtin_memcpy(&bits, table + at, bytes - at < 8 ? bytes - at : 8);
@@ -65,6 +65,12 @@ static void look_in_heap(void) {
                 look((uint64_t)o->items, false);
             }
         }
+    }
+}
+
+static void look_in_heap(void) {
+    for (const mp_state_mem_area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+        look_in_area(area);
     }
 }
 

@@ -1,141 +1,205 @@
 // SPDX-License-Identifier: MIT
+// Instead of py/gc.c's: objects are found, freed and made longer by whole words of the table.
 // py/gc.c remembers before which place no block is free, for objects of one block. A search of more starts
 // there too, and passes all that was allocated since the last collection: each costs more than the one
 // before. Here such a place is remembered for each size up to 16 blocks. The search still finds the first
 // free run that is long enough, so memory is filled as before; only runs known to be too short are left out.
 // Nearly always that run is among the 32 blocks from there on, and is found in one word of the table.
 
-#include <string.h>
-#include "py/gc.h"
-#include "py/mpstate.h"
 #include "gc_alloc.h"
+#include "gc_table.h"
 
-#define BLOCK MICROPY_BYTES_PER_GC_BLOCK
-#define BLOCKS_PER_ATB 4
 #define MOST 16 // blocks
-#define WORD 32 // blocks that a word of the table is about
 
-// The table has two bits a block: free 0, head 1, tail 2.
-#define HEADS UINT64_C(0x5555555555555555)
-#define TAILS UINT64_C(0xAAAAAAAAAAAAAAAA)
-_Static_assert(MICROPY_GC_CONSERVATIVE_CLEAR && BLOCK == 32, "what is handed out is zero");
+// Indices into the allocation table, as gc_last_free_atb_index is one: no n free blocks of the area begin before
+// starts[n]; that of 1 is gc_last_free_atb_index. Nor does a run of `big`, which is more than MOST, before big_start.
+typedef struct {
+    area_t *area;
+    size_t starts[MOST + 1];
+    size_t highest; // of those
+    size_t big, big_start;
+} hints_t;
 
-// Indices into the allocation table, as gc_last_free_atb_index is one: no n free blocks begin before starts[n].
-static size_t starts[MOST + 1];
-static size_t highest;
+static hints_t first = { .area = &MP_STATE_MEM(area) };
+static hints_t *here = &first; // where something was found last
 
-void *__real_gc_alloc(size_t n_bytes, unsigned int alloc_flags);
-void *__wrap_gc_alloc(size_t n_bytes, unsigned int alloc_flags);
-void __real_gc_free(void *ptr);
-void __wrap_gc_free(void *ptr);
-void *__real_gc_realloc(void *ptr, size_t n_bytes, bool allow_move);
-void *__wrap_gc_realloc(void *ptr, size_t n_bytes, bool allow_move);
+static hints_t *hints_of(area_t *area) {
+    return &first;
+}
 
 void gc_alloc_restart(void) {
-    memset(starts, 0, sizeof(starts));
-    highest = 0;
+    for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+        hints_t *h = hints_of(area);
+        memset(h->starts, 0, sizeof(h->starts));
+        h->highest = h->big = h->big_start = 0;
+        area->gc_last_free_atb_index = 0;
+    }
+    here = &first;
 }
 
-static size_t index_of(const void *ptr) {
-    return ((byte *)ptr - MP_STATE_MEM(area).gc_pool_start) / (BLOCK * BLOCKS_PER_ATB);
+// Whole words of the table, and of that of finalisers.
+static void trim(area_t *area) {
+    area->gc_alloc_table_byte_len &= ~(size_t)15;
+    area->gc_pool_end = area->gc_pool_start + area->gc_alloc_table_byte_len * BLOCKS_PER_ATB * BLOCK;
 }
 
-// How many bytes of the table from index `at` on are free blocks only; what is beyond `most` does not matter.
-static size_t free_bytes(size_t at, size_t most) {
-    const mp_state_mem_area_t *area = &MP_STATE_MEM(area);
-    size_t n = 0;
-    for (uint64_t word; n < most && at + n + sizeof(word) <= area->gc_alloc_table_byte_len; n += sizeof(word)) {
-        memcpy(&word, area->gc_alloc_table_start + at + n, sizeof(word));
-        if (word != 0) {
-            return n + (size_t)__builtin_ctzll(word) / 8;
+void gc_heap_init(void *start, void *end) {
+    gc_init(start, end);
+    trim(&MP_STATE_MEM(area));
+    gc_alloc_restart();
+}
+
+// From where on in the table n blocks may be found.
+static inline size_t start_for(const hints_t *h, size_t n) {
+    size_t start = h->area->gc_last_free_atb_index;
+    if (n > MOST && n >= h->big) {
+        start = MAX(start, h->big_start);
+    }
+    return n > 1 ? MAX(start, MAX(h->starts[MIN(n, MOST)], h->starts[2])) : start; // where two are not free, more are not
+}
+
+// In a word: the blocks where n begin that are free, of those that are (a bit of HEADS each). n: up to 32.
+static inline uint64_t runs(uint64_t free, size_t n) {
+    for (size_t have = 1, more; have < n; have += more) {
+        more = MIN(have, n - have);
+        free &= free >> 2 * more; // where so many are free behind each other; behind the word none is
+    }
+    return free;
+}
+
+static inline uint64_t free_of(uint64_t word) {
+    return ~(word | word >> 1) & HEADS;
+}
+
+// The first of n free blocks from table index `at` on; SIZE_MAX: there are none.
+static size_t find(const area_t *area, size_t at, size_t n) {
+    size_t before = 0; // so many right before the word are free
+    for (at &= ~(sizeof(uint64_t) - 1); at < area->gc_alloc_table_byte_len; at += sizeof(uint64_t)) {
+        uint64_t word = table_word(area, at);
+        size_t first = at * BLOCKS_PER_ATB;
+        if (word == 0) {
+            before += WORD;
+            if (before >= n) {
+                return first + WORD - before;
+            }
+            continue;
         }
+        uint64_t free = free_of(word), used = free ^ HEADS;
+        if (before + (size_t)__builtin_ctzll(used) / 2 >= n) {
+            return first - before;
+        }
+        uint64_t found = n < WORD ? runs(free, n) : 0;
+        if (found != 0) {
+            return first + (size_t)__builtin_ctzll(found) / 2;
+        }
+        before = (size_t)__builtin_clzll(used) / 2;
     }
-    return n;
+    return SIZE_MAX;
 }
 
-// Many blocks, from table index `start` on: so many whole bytes of the table. NULL: there are none.
-static void *take_many(size_t n, size_t start, unsigned int alloc_flags) {
-    mp_state_mem_area_t *area = &MP_STATE_MEM(area);
-    size_t bytes = (n + BLOCKS_PER_ATB - 1) / BLOCKS_PER_ATB, found;
-    while ((found = free_bytes(start, bytes)) < bytes) {
-        start += found + 1;
-        if (start + bytes + sizeof(uint64_t) > area->gc_alloc_table_byte_len) {
-            return NULL;
-        }
+static void set_tails(area_t *area, size_t block, size_t n) {
+    byte *table = area->gc_alloc_table_start;
+    for (; n > 0 && (block % BLOCKS_PER_ATB != 0 || n < BLOCKS_PER_ATB); block++, n--) {
+        table[block / BLOCKS_PER_ATB] |= TAIL_KIND << block % BLOCKS_PER_ATB * 2;
     }
-    byte *table = area->gc_alloc_table_start + start;
-    size_t first = start * BLOCKS_PER_ATB;
-    memset(table, (byte)TAILS, n / BLOCKS_PER_ATB);
-    if (n % BLOCKS_PER_ATB != 0) {
-        table[n / BLOCKS_PER_ATB] = (byte)(TAILS & ((1u << 2 * (n % BLOCKS_PER_ATB)) - 1));
+    memset(table + block / BLOCKS_PER_ATB, (byte)TAILS, n / BLOCKS_PER_ATB);
+    for (block += n & ~3u, n &= 3; n > 0; block++, n--) {
+        table[block / BLOCKS_PER_ATB] |= TAIL_KIND << block % BLOCKS_PER_ATB * 2;
     }
-    table[0] = (byte)((table[0] & ~3u) | 1);
+}
+
+static void set_free(area_t *area, size_t block, size_t n) {
+    byte *table = area->gc_alloc_table_start;
+    for (; n > 0 && (block % BLOCKS_PER_ATB != 0 || n < BLOCKS_PER_ATB); block++, n--) {
+        table[block / BLOCKS_PER_ATB] &= ~(3u << block % BLOCKS_PER_ATB * 2);
+    }
+    memset(table + block / BLOCKS_PER_ATB, 0, n / BLOCKS_PER_ATB);
+    for (block += n & ~3u, n &= 3; n > 0; block++, n--) {
+        table[block / BLOCKS_PER_ATB] &= ~(3u << block % BLOCKS_PER_ATB * 2);
+    }
+}
+
+// What is found is told to who looks next, and in the table's other half.
+static inline void took(hints_t *h, size_t first, size_t n, unsigned int alloc_flags) {
+    area_t *area = h->area;
     area->gc_last_used_block = MAX(area->gc_last_used_block, first + n - 1);
+    if (n == 1) {
+        area->gc_last_free_atb_index = (first + 1) / BLOCKS_PER_ATB;
+    } else if (n <= MOST) {
+        h->starts[n] = first / BLOCKS_PER_ATB;
+        h->highest = MAX(h->highest, h->starts[n]);
+    } else if (h->big == 0 || n <= h->big) {
+        h->big = n;
+        h->big_start = first / BLOCKS_PER_ATB;
+    }
     MP_STATE_MEM(gc_alloc_amount) += n;
     if (alloc_flags & GC_ALLOC_FLAG_HAS_FINALISER) {
         area->gc_finaliser_table_start[first / 8] |= 1u << first % 8;
     }
-    return memset(area->gc_pool_start + first * BLOCK, 0, n * BLOCK);
+}
+
+static void *take(hints_t *h, size_t n, unsigned int alloc_flags) {
+    area_t *area = h->area;
+    size_t block = find(area, start_for(h, n), n);
+    if (block == SIZE_MAX) {
+        size_t end = area->gc_alloc_table_byte_len; // until something is freed
+        if (n == 1) {
+            area->gc_last_free_atb_index = end;
+        } else {
+            h->starts[MIN(n, MOST)] = n <= MOST ? end : h->starts[MOST];
+            h->highest = MAX(h->highest, h->starts[MIN(n, MOST)]);
+        }
+        return NULL;
+    }
+    STACK_IS_THERE();
+    area->gc_alloc_table_start[block / BLOCKS_PER_ATB] |= HEAD_KIND << block % BLOCKS_PER_ATB * 2;
+    set_tails(area, block + 1, n - 1);
+    took(h, block, n, alloc_flags);
+    here = h;
+    return memset(area->gc_pool_start + block * BLOCK, 0, n * BLOCK);
 }
 
 static __attribute__((noinline)) void *search(size_t n_bytes, unsigned int alloc_flags) {
-    size_t n = (n_bytes + BLOCK - 1) / BLOCK;
-    if (n < 2) {
-        return __real_gc_alloc(n_bytes, alloc_flags);
+    size_t n = n_bytes / BLOCK + (n_bytes % BLOCK != 0);
+    bool collected = !MP_STATE_MEM(gc_auto_collect_enabled);
+    if (n == 0 || MP_STATE_THREAD(gc_lock_depth) != 0) {
+        return NULL;
     }
-    size_t first = MP_STATE_MEM(area).gc_last_free_atb_index, start = MAX(starts[MIN(n, MOST)], starts[2]);
-    void *ptr = NULL;
-    if (n > MOST && MP_STATE_THREAD(gc_lock_depth) == 0 && MP_STATE_MEM(gc_alloc_amount) < MP_STATE_MEM(gc_alloc_threshold)) {
-        // A stack overflow may be raised here, but not once the table is changed.
-        __asm__ volatile ("stur xzr, [sp, #-256]" : : : "memory");
-        ptr = take_many(n, MAX(start, first), alloc_flags);
-        if (ptr != NULL) {
-            return ptr;
+    if (!collected && MP_STATE_MEM(gc_alloc_amount) >= MP_STATE_MEM(gc_alloc_threshold)) {
+        gc_collect();
+        collected = true;
+    }
+    for (;; collected = true) {
+        for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+            void *ptr = take(hints_of(area), n, alloc_flags);
+            if (ptr != NULL) {
+                return ptr;
+            }
         }
+        if (collected) {
+            return NULL;
+        }
+        gc_collect();
     }
-    if (start > first && MP_STATE_MEM(gc_alloc_amount) < MP_STATE_MEM(gc_alloc_threshold)) {
-        // A stack overflow may be raised here, but not once this is changed.
-        __asm__ volatile ("stur xzr, [sp, #-256]" : : : "memory");
-        // Without a collection, which would find another start.
-        bool collect = MP_STATE_MEM(gc_auto_collect_enabled);
-        MP_STATE_MEM(gc_auto_collect_enabled) = false;
-        MP_STATE_MEM(area).gc_last_free_atb_index = start;
-        ptr = __real_gc_alloc(n_bytes, alloc_flags);
-        MP_STATE_MEM(area).gc_last_free_atb_index = first;
-        MP_STATE_MEM(gc_auto_collect_enabled) = collect;
-    }
-    if (ptr == NULL) {
-        ptr = __real_gc_alloc(n_bytes, alloc_flags);
-    }
-    if (ptr != NULL && n <= MOST) {
-        starts[n] = index_of(ptr);
-        highest = MAX(highest, starts[n]);
-    }
-    return ptr;
 }
 
 // Nearly always there is a run of n free blocks in the first word of the table that is looked at: where the last one was
 // found.
-void *__wrap_gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
-    mp_state_mem_area_t *area = &MP_STATE_MEM(area);
-    size_t n = (n_bytes + BLOCK - 1) / BLOCK, start = area->gc_last_free_atb_index, shift = 0;
+void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
+    hints_t *h = here;
+    area_t *area = h->area;
+    size_t n = (n_bytes + BLOCK - 1) / BLOCK;
     uint64_t word, free;
     if (n - 1 >= WORD - 1 || MP_STATE_THREAD(gc_lock_depth) != 0 || MP_STATE_MEM(gc_alloc_amount) >= MP_STATE_MEM(gc_alloc_threshold)) {
         return search(n_bytes, alloc_flags);
     }
-    if (n > 1) {
-        start = MAX(start, MAX(starts[MIN(n, MOST)], starts[2])); // where two are not free, more are not
-    }
+    size_t start = start_for(h, n);
     for (;; start += n == 1 ? sizeof(word) : sizeof(word) / 2) { // a run of up to 16 is in one of them
         if (start + sizeof(word) > area->gc_alloc_table_byte_len) {
             return search(n_bytes, alloc_flags);
         }
-        memcpy(&word, area->gc_alloc_table_start + start, sizeof(word));
-        free = ~(word | word >> 1) & HEADS;
-        for (size_t have = 1, more; have < n; have += more) {
-            more = MIN(have, n - have);
-            free &= free >> 2 * more; // where so many are free behind each other; behind the word none is
-        }
+        word = table_word(area, start);
+        free = runs(free_of(word), n);
         if (free != 0) {
             break;
         }
@@ -143,21 +207,10 @@ void *__wrap_gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
             return search(n_bytes, alloc_flags);
         }
     }
-    shift = (size_t)__builtin_ctzll(free);
-    word |= (UINT64_C(1) | (TAILS & ~UINT64_C(3) & ~(~UINT64_C(0) << 2 * n))) << shift;
-    memcpy(area->gc_alloc_table_start + start, &word, sizeof(word));
-    size_t first = start * BLOCKS_PER_ATB + shift / 2, last = first + n - 1;
-    area->gc_last_used_block = MAX(area->gc_last_used_block, last);
-    if (n == 1) {
-        area->gc_last_free_atb_index = (last + 1) / BLOCKS_PER_ATB;
-    } else if (n <= MOST) {
-        starts[n] = first / BLOCKS_PER_ATB;
-        highest = MAX(highest, starts[n]);
-    }
-    MP_STATE_MEM(gc_alloc_amount) += n;
-    if (alloc_flags & GC_ALLOC_FLAG_HAS_FINALISER) {
-        area->gc_finaliser_table_start[first / 8] |= 1u << first % 8;
-    }
+    size_t shift = (size_t)__builtin_ctzll(free);
+    table_set_word(area, start, word | (UINT64_C(1) | (TAILS & ~UINT64_C(3) & ~(~UINT64_C(0) << 2 * n))) << shift);
+    size_t first = start * BLOCKS_PER_ATB + shift / 2;
+    took(h, first, n, alloc_flags);
     uint64_t *ptr = (uint64_t *)(area->gc_pool_start + first * BLOCK);
     size_t i = 0;
     do {
@@ -166,29 +219,80 @@ void *__wrap_gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
     return ptr;
 }
 
-// Blocks from there on become free, or may.
-static void freed_at(const void *ptr) {
-    size_t index = index_of(ptr);
+// Blocks from there on become free.
+static void freed_at(area_t *area, size_t block) {
+    hints_t *h = hints_of(area);
+    size_t index = block / BLOCKS_PER_ATB;
+    area->gc_last_free_atb_index = MIN(area->gc_last_free_atb_index, index);
     index -= MIN(index, MOST / BLOCKS_PER_ATB); // a free run that was too short may end right before it
-    if (index < highest) {
+    if (index < h->highest) {
         for (unsigned n = 2; n <= MOST; n++) {
-            starts[n] = MIN(starts[n], index);
+            h->starts[n] = MIN(h->starts[n], index);
         }
-        highest = index;
+        h->highest = index;
     }
+    h->big_start = MIN(h->big_start, index - MIN(index, h->big / BLOCKS_PER_ATB));
 }
 
-void __wrap_gc_free(void *ptr) {
-    if (ptr != NULL) {
-        freed_at(ptr);
+// Not while the heap is locked; but in a collection, where finalisers may.
+void gc_free(void *ptr) {
+    if (ptr == NULL || (MP_STATE_THREAD(gc_lock_depth) & ~GC_COLLECT_FLAG)) {
+        return;
     }
-    __real_gc_free(ptr);
+    area_t *area = area_of(ptr);
+    size_t block = block_of(area, ptr), n = 1;
+    if (block_kind(area, block + 1) == TAIL_KIND) {
+        n += blocks_alike(area->gc_alloc_table_start, block + 1, TAIL_KIND, SIZE_MAX);
+    }
+    STACK_IS_THERE();
+    area->gc_finaliser_table_start[block / 8] &= ~(1u << block % 8);
+    freed_at(area, block);
+    set_free(area, block, n);
 }
 
-void *__wrap_gc_realloc(void *ptr, size_t n_bytes, bool allow_move) {
-    void *got = __real_gc_realloc(ptr, n_bytes, allow_move);
-    if (ptr != NULL && (got != NULL || n_bytes == 0)) {
-        freed_at(got == ptr ? (byte *)ptr + n_bytes : ptr); // it may have shrunk there
+// In its place: shorter, or longer by what is free behind it.
+static bool resize(area_t *area, size_t block, size_t old, size_t new) {
+    if (new <= old) {
+        STACK_IS_THERE();
+        set_free(area, block + new, old - new);
+        if (new < old) {
+            freed_at(area, block + new);
+        }
+        return true;
     }
-    return got;
+    if (block + new > area->gc_alloc_table_byte_len * BLOCKS_PER_ATB
+        || blocks_alike(area->gc_alloc_table_start, block + old, FREE_KIND, new - old) < new - old) {
+        return false;
+    }
+    STACK_IS_THERE();
+    set_tails(area, block + old, new - old);
+    area->gc_last_used_block = MAX(area->gc_last_used_block, block + new - 1);
+    memset(area->gc_pool_start + (block + old) * BLOCK, 0, (new - old) * BLOCK);
+    return true;
+}
+
+void *gc_realloc(void *ptr, size_t n_bytes, bool allow_move) {
+    if (ptr == NULL) {
+        return gc_alloc(n_bytes, 0);
+    }
+    if (n_bytes == 0) {
+        gc_free(ptr);
+        return NULL;
+    }
+    if (MP_STATE_THREAD(gc_lock_depth) != 0) {
+        return NULL;
+    }
+    area_t *area = area_of(ptr);
+    size_t block = block_of(area, ptr), old = 1 + blocks_alike(area->gc_alloc_table_start, block + 1, TAIL_KIND, SIZE_MAX);
+    size_t new = n_bytes / BLOCK + (n_bytes % BLOCK != 0);
+    if (resize(area, block, old, new)) {
+        return ptr;
+    }
+    bool finaliser = area->gc_finaliser_table_start[block / 8] >> block % 8 & 1;
+    void *moved = allow_move ? gc_alloc(n_bytes, finaliser ? GC_ALLOC_FLAG_HAS_FINALISER : 0) : NULL;
+    if (moved != NULL) {
+        memcpy(moved, ptr, old * BLOCK);
+        gc_free(ptr);
+    }
+    return moved;
 }

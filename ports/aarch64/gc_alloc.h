@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Where the search for free memory starts: see gc_alloc.c.
+// The heap: gc_alloc.c.
 #ifndef PORT_GC_ALLOC_H
 #define PORT_GC_ALLOC_H
 
-// After a collection, or with a new heap: from the beginning.
+#include <stddef.h>
+
+// Instead of gc_init().
+void gc_heap_init(void *start, void *end);
+// After a collection: what is free is looked for from the beginning.
 void gc_alloc_restart(void);
 
 #endif

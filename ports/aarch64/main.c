@@ -6,15 +6,12 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "shared/readline/readline.h"
-#include "shared/runtime/gchelper.h"
-#include "shared/runtime/softtimer.h"
 #include "hv_native/core/firmware.h"
 #include "hv_native/core/platform.h"
 #include "hv_native/hv.h"
 #include "hv_native/memory/lent.h"
 #include "hv_native/memory/mem.h"
 #include "hv_native/memory/mmu.h"
-#include "hv_native/trap/el2_fault.h"
 #include "frozen.h"
 #include "gc_alloc.h"
 #include "events.h"
@@ -60,8 +57,7 @@ void main(const void *fdt, unsigned boot_el) {
     mp_cstack_init_with_top(__stack_top, PYTHON_STACK);
 
     for (;; ++machine_session) {
-        gc_init(heap, heap + heap_size);
-        gc_alloc_restart();
+        gc_heap_init(heap, heap + heap_size);
         mp_init();
         mp_obj_list_append(mp_sys_path, mp_obj_new_str("/lib", 4)); // where mip installs
         readline_init0();
@@ -77,20 +73,6 @@ void main(const void *fdt, unsigned boot_el) {
         lent_end();
         mp_deinit();
     }
-}
-
-// Never left in the middle: not even by the overflow of a stack that was deep already.
-void gc_collect(void) {
-    uintptr_t floor = unwind_floor;
-    unwind_floor = (uintptr_t)__builtin_frame_address(0);
-    gc_collect_start();
-    gc_helper_collect_regs_and_stack();
-    soft_timer_gc_mark_all();
-    frozen_class_mark();
-    gc_collect_end();
-    lent_sweep();
-    gc_alloc_restart();
-    unwind_floor = floor;
 }
 
 // An exception nobody can catch is a fault of ours: say so and stop, with interrupts off.

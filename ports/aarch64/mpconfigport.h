@@ -16,6 +16,8 @@
 
 // Memory
 #define MICROPY_ENABLE_GC (1)
+#define MICROPY_GC_SPLIT_HEAP (1)
+#define MICROPY_ALLOC_GC_STACK_SIZE (1) // gc_collect.c has its own
 #define MICROPY_MALLOC_USES_ALLOCATED_SIZE (1)
 #define MICROPY_MEM_STATS (1)
 #define MICROPY_STACK_CHECK_MARGIN (4096)
