@@ -20,7 +20,7 @@ LOOK      ?= #           options of `make look`: --headless, --port N
 TESTS     ?= tests#      what `make test` runs; pytest's options fit too
 WORKERS   ?= #           how many of the tests' files run at a time (pytest-xdist)
 BENCH     ?= #           what `make bench` measures: --quick, or names of groups (default: all)
-KIND      ?= #           what `make fuzz` makes: some of insn, mmio, psci, virtqueue, stage1, a32, files, trees, typed
+KIND      ?= #           what `make fuzz` makes: some of insn, mmio, psci, virtqueue, stage1, a32, files, trees, typed, compiled
 SEED      ?= #           the first case of `make fuzz`, and the only one unless there is COUNT
 COUNT     ?= #           how many cases, one after another
 SECONDS   ?= 600#        how long `make fuzz` goes on, when it was not given a SEED
@@ -123,7 +123,7 @@ test-upstream: all ## all of MicroPython's own tests and benchmarks, on the targ
 bench: all ## what things cost, in instructions, against the budgets; BENCH=--quick, --update, or groups
 	@$(PY) tools/bench.py $(BENCH)
 
-fuzz: all ## guests, files and typed lines made from seeds, until SECONDS are up or something breaks
+fuzz: all ## guests, files, functions and typed lines made from seeds, until SECONDS are up or something breaks
 	@$(PY) tests/fuzz --kind "$(KIND)" $(SEED:%=--seed %) $(COUNT:%=--count %) --seconds $(SECONDS)
 
 check: all ## linters, formatters, stubs and types

@@ -34,7 +34,7 @@ def test_fuzz(image, kinds, machine):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kinds", CASES)
+@pytest.mark.parametrize("kinds", (*CASES, "compiled"))  # of which test_native.py has some
 def test_fuzz_from_a_new_seed(image, kinds):
     fuzz(kinds, "--seed", random.SystemRandom().randrange(1_000_000), "--timed", "--seconds", 600)
 
@@ -44,12 +44,13 @@ def test_the_same_seed_is_the_same_case(image):
     script = f"""
 import sys
 sys.path[:0] = [{str(ROOT / "tests/fuzz")!r}, {str(ROOT / "tests")!r}, {str(ROOT / "tools")!r}]
-import programs, random, typed
+import compiled, programs, random, typed
 for name, kind in programs.KINDS.items():
     cases = [kind(random.Random(f"{{name}} {{seed}}"), {{"gic": 3, "smp": 1}}).script() for seed in (1, 1, 2)]
     assert cases[0] == cases[1] != cases[2], name
     whole = kind(random.Random(name), {{"gic": 2, "smp": 1}})
     assert whole.only(whole.pieces()).script() == whole.script() != whole.only(whole.pieces()[1:]).script()
+assert compiled.script(random.Random(1)) == compiled.script(random.Random(1)) != compiled.script(random.Random(2))
 assert typed.lines(random.Random(1)) == typed.lines(random.Random(1)) != typed.lines(random.Random(2))
 """
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -3,12 +3,17 @@
 test_upstream.py; here is what is this port's."""
 
 import contextlib
+import random
 import subprocess
+import sys
 
 import pytest
 from elapid.console import CTRL_C
 from guestcode import link, run
 from harness import ROOT, Hung, TargetError
+
+sys.path.append(str(ROOT / "tests/fuzz"))
+import compiled  # noqa: E402
 
 # Both ways of each operation, with operands that fit in place, that do not, and that are no ints at all.
 OPERATIONS = """
@@ -132,6 +137,308 @@ print("compared")
 def test_items_attributes_and_floats_are_those_of_bytecode(target):
     """What compiled code has short ways for (ports/aarch64/native/glue.c), and what is nearly that."""
     assert target.exec(SHORT_WAYS, 60) == "compared\n"
+
+
+FINALLY = """
+class Manager:
+    def __init__(self, log, swallows=False):
+        self.log, self.swallows = log, swallows
+    def __enter__(self):
+        return self
+    def __exit__(self, kind, value, trace):
+        self.log.append(kind)
+        return self.swallows
+    async def __aenter__(self):
+        await Wait()
+        return self
+    async def __aexit__(self, kind, value, trace):
+        await Wait()
+        self.log.append(kind)
+        return self.swallows
+
+class Wait:
+    def __iter__(self):
+        yield 0
+    __await__ = __iter__
+
+def inner(log):
+    try:
+        [][1]
+    except IndexError:
+        return KeyError
+
+TEXT = '''
+def stale(log):
+    for i in range(3):
+        try:
+            if i == 0:
+                continue
+        finally:
+            log.append(("f", i))
+        log.append(("after", i))
+    return 5
+def lost(log):
+    try:
+        try:
+            1 // 0
+        finally:
+            try:
+                log.append(1)
+            finally:
+                log.append(2)
+    except ZeroDivisionError:
+        log.append(3)
+def lost2(log):
+    try:
+        try:
+            1 // 0
+        finally:
+            try:
+                [][1]
+            except IndexError:
+                log.append(2)
+    except ZeroDivisionError:
+        log.append(3)
+def nested(log):
+    for i in range(3):
+        try:
+            return 1
+        finally:
+            for j in range(2):
+                try:
+                    break
+                finally:
+                    log.append(j)
+            log.append("x")
+            if len(log) > 20: raise ValueError
+def over(log):
+    try:
+        return 1
+    finally:
+        while True:
+            try:
+                return 2
+            finally:
+                break
+def gen(log):
+    try:
+        return (yield 1)
+    finally:
+        log.append([1, (2, 3, [4, 5])])
+        a, b, c = log, log, (log, log)
+def gyield(log):
+    try:
+        try:
+            yield 1
+            1 // 0
+        finally:
+            yield 2
+    except ZeroDivisionError:
+        log.append("z")
+        yield 3
+def gret(log):
+    try:
+        return 7
+    finally:
+        yield 2
+        yield 3
+def gexc(log):
+    try:
+        1//0
+    except ZeroDivisionError as e:
+        yield 2
+        log.append(repr(e))
+    yield 5
+def retexc(log):
+    for i in range(3):
+        try:
+            raise KeyError(i)
+        except KeyError as e:
+            if i == 1:
+                return i
+            log.append(repr(e))
+def withret(log):
+    for i in range(3):
+        with Manager(log):
+            if i == 1:
+                continue
+            log.append(i)
+            if i == 2:
+                return 9
+        log.append("after")
+def reraise(log):
+    try:
+        try:
+            1//0
+        except IndexError:
+            pass
+        finally:
+            with Manager(log):
+                log.append(1)
+    except ZeroDivisionError:
+        log.append("caught")
+def reraise2(log):
+    try:
+        try:
+            1//0
+        except ZeroDivisionError as e:
+            try:
+                [][1]
+            except IndexError:
+                pass
+            raise e
+    except ZeroDivisionError:
+        log.append("caught")
+def exc_in_handler(log):
+    try:
+        1//0
+    except IndexError:
+        log.append("no")
+    except (inner(log), ZeroDivisionError):
+        log.append("yes")
+def nomatch(log):
+    try:
+        try:
+            1//0
+        except KeyError:
+            log.append("no")
+    except ZeroDivisionError:
+        log.append("yes")
+def two_ways(log):
+    for i in range(4):
+        try:
+            for j in range(3):
+                try:
+                    if j == 1:
+                        continue
+                    if i == 2:
+                        return i, j
+                    if i == 1:
+                        break
+                    log.append((i, j))
+                finally:
+                    log.append("in")
+        finally:
+            log.append("out")
+def out_of_a_handlers_reach(log):
+    try:
+        for i in range(2):
+            try:
+                try:
+                    break
+                finally:
+                    log.append(1)
+            except ZeroDivisionError:
+                log.append("not here")
+        1 // 0
+    except ZeroDivisionError:
+        log.append("here")
+def in_a_handler(log):
+    try:
+        try:
+            1 // 0
+        except ZeroDivisionError:
+            for i in range(2):
+                try:
+                    break
+                except KeyError:
+                    pass
+            log.append("once")
+            1 // 0
+    except ZeroDivisionError:
+        log.append("outer")
+def closes(log):
+    try:
+        yield 1
+        yield 2
+    finally:
+        try:
+            log.append("a")
+        finally:
+            log.append("b")
+def with_in_finally(log):
+    for i in range(3):
+        try:
+            if i == 1:
+                continue
+            if i == 2:
+                return i
+        finally:
+            with Manager(log, True):
+                [][i]
+def swallowed(log):
+    for i in range(3):
+        with Manager(log, True):
+            if i == 0:
+                continue
+            1 // 0
+        log.append(i)
+async def waits(log):
+    async with Manager(log, True):
+        1 // 0
+    log.append("on")
+    for i in range(2):
+        async with Manager(log, False):
+            if i == 0:
+                continue
+            log.append(i)
+        log.append("end")
+    async with Manager(log, False):
+        return 8
+async def waits_and_raises(log):
+    async with Manager(log, False):
+        1 // 0
+'''
+
+names = [line.split("def ")[1].split("(")[0] for line in TEXT.split("\\n") if line.startswith(("def ", "async def "))]
+plain, made = dict(globals()), dict(globals())
+exec(TEXT, plain)
+exec("import micropython\\n" + TEXT.replace("async def ", "@micropython.native\\nasync def_").replace("\\ndef ", "\\n@micropython.native\\ndef ").replace("def_", "def "), made)
+
+def outcome(function):
+    log = []
+    try:
+        got = function(log)
+        if hasattr(got, "send"):
+            steps, generator = [], got
+            try:
+                for value in (None, 8, 9, 10, 11, 12, 13, 14, 15, 16):
+                    steps.append(generator.send(value))
+            except StopIteration as end:
+                steps.append(repr(end))
+            got = steps
+    except Exception as error:
+        got = repr(error)
+    return got, log
+
+def early(function):
+    log = []
+    generator = function(log)
+    next(generator)
+    generator.close()
+    return log
+
+for name in names:
+    if outcome(plain[name]) != outcome(made[name]):
+        print(name, outcome(plain[name]), outcome(made[name]))
+print(early(made["closes"]), len(names))
+"""
+
+
+def test_finally_with_and_what_leaves_them(target):
+    """Upstream's emitter loses the exception, or the way, when there is another try statement in a finally block, a next
+    round of the loop, or a yield.
+    """
+    assert target.exec(FINALLY, 30) == "['a', 'b'] 23\n"
+
+
+def test_functions_made_from_seeds(target):
+    """As bytecode and compiled; more of them are for `make fuzz KIND=compiled`, and in `make test-long`."""
+    target.exec(compiled.PRELUDE)
+    for seed in range(6):
+        assert target.exec(compiled.script(random.Random(f"compiled {seed}")), 60) == "same\n", (
+            seed
+        )
 
 
 WORDS = """

@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), *(str(Path(__file__).resolve().parents[n]) + name
                 for n, name in ((1, ""), (2, "/tools")))]  # fmt: skip
 
+import compiled  # noqa: E402
 import files  # noqa: E402
 import programs  # noqa: E402
 import trees  # noqa: E402
@@ -29,7 +30,7 @@ from harness import Gone, Hung, Target  # noqa: E402
 from session import STREAK, Fault, Session, spread  # noqa: E402
 
 GUESTS = tuple(programs.KINDS)
-KINDS = (*GUESTS, "files", "trees", "typed")
+KINDS = (*GUESTS, "files", "trees", "typed", "compiled")
 
 
 class Guests:
@@ -151,7 +152,31 @@ class Trees:
                 target.close()
 
 
-RUNNERS = {**dict.fromkeys(GUESTS, Guests), "files": Files, "trees": Trees, "typed": Typed}
+class Compiled:
+    """Functions as bytecode and as native code."""
+
+    prelude = compiled.PRELUDE
+
+    def __init__(self, kind):
+        pass
+
+    def case(self, dice, machine):
+        return compiled.script(dice)
+
+    def run(self, session, case):
+        said = session.exec(case, 60).strip()
+        if said != "same":
+            raise Fault(said)
+        return said
+
+
+RUNNERS = {
+    **dict.fromkeys(GUESTS, Guests),
+    "files": Files,
+    "trees": Trees,
+    "typed": Typed,
+    "compiled": Compiled,
+}
 
 
 class Kind:

@@ -347,6 +347,11 @@ size_t asm_a64_b_later(asm_a64_t *as) {
     return later(as, 0x14000000);
 }
 
+size_t asm_a64_adr_later(asm_a64_t *as, int rd) {
+    uses(as, rd);
+    return later(as, 0x10000000 | (uint32_t)rd);
+}
+
 size_t asm_a64_b_cond_later(asm_a64_t *as, asm_a64_cond_t cond) {
     return later(as, 0x54000000 | cond);
 }

@@ -109,6 +109,7 @@ void asm_a64_b_cond(asm_a64_t *as, asm_a64_cond_t cond, size_t label);
 void asm_a64_cbz(asm_a64_t *as, int rt, size_t label, bool nonzero);
 // Forward to where asm_a64_to_here will be called with what these return.
 size_t asm_a64_b_later(asm_a64_t *as);
+size_t asm_a64_adr_later(asm_a64_t *as, int rd); // no branch: its address, in rd
 size_t asm_a64_b_cond_later(asm_a64_t *as, asm_a64_cond_t cond);
 size_t asm_a64_cbz_later(asm_a64_t *as, int rt, bool nonzero);
 size_t asm_a64_tbz_later(asm_a64_t *as, int rt, unsigned bit, bool nonzero);

@@ -193,7 +193,7 @@ static void emit_native_aarch64_viper_entry(emit_t *emit, scope_t *scope, size_t
     ASM_JUMP(as, exit);
     mp_asm_base_label_assign(&as->base, raw);
 
-    emit->n_state = scope->num_locals + scope->stack_size;
+    emit->n_state = scope->num_locals + scope->stack_size + emit_native_aarch64_kept(scope);
     int in_regs = CAN_USE_REGS_FOR_LOCALS(emit) ? MIN(scope->num_locals, MAX_REGS_FOR_LOCAL_VARS) : 0;
     // Before them: the function and the globals of before, or the function alone, or nothing.
     emit->stack_start = emit->code_state_start
@@ -360,6 +360,152 @@ static void emit_native_aarch64_is_true(emit_t *emit) {
     asm_a64_logic_imm(as, ASM_A64_AND, 0, 0, 0xFF);
     asm_a64_to_here(as, done);
     asm_a64_to_here(as, done_too);
+}
+
+// ---- finally and with ---------------------------------------------------------------------------
+//
+// Upstream's emitter has one word for the exception and one for the way of a `return`, `break` or `continue`, which a
+// try statement within a finally block, a second round of a loop, or a yield loses. Here the exception is on the stack,
+// as in bytecode, and each level of try statements has two words behind the stack, in a generator's state as well:
+// where to go at the end of its finally block, 0 being on, and the value that is being returned.
+
+#define A64_NEXT 0
+#define A64_RETURNED 1
+#define A64_KEPT 2
+
+static int emit_native_aarch64_kept(scope_t *scope) {
+    return scope->exc_stack_size == 0 ? 0 : A64_KEPT * scope->exc_stack_size + 1;
+}
+
+static int a64_kept_at(emit_t *emit, int level, int word) {
+    return emit->stack_start + emit->scope->stack_size + A64_KEPT * level + word;
+}
+
+static bool a64_is_generator(emit_t *emit) {
+    return emit->scope->scope_flags & MP_SCOPE_FLAG_GENERATOR;
+}
+
+// The value that the function returns: of a generator it has to outlast a yield, and is behind those of the levels.
+static void a64_load_returned(emit_t *emit, int reg) {
+    if (a64_is_generator(emit)) {
+        emit_native_mov_reg_state(emit, reg, a64_kept_at(emit, emit->scope->exc_stack_size, 0));
+    } else {
+        ASM_MOV_REG_LOCAL(emit->as, reg, LOCAL_IDX_RET_VAL(emit));
+    }
+}
+
+static void a64_store_returned(emit_t *emit, int reg) {
+    if (a64_is_generator(emit)) {
+        emit_native_mov_state_reg(emit, a64_kept_at(emit, emit->scope->exc_stack_size, 0), reg);
+    } else {
+        ASM_MOV_LOCAL_REG(emit->as, LOCAL_IDX_RET_VAL(emit), reg);
+    }
+}
+
+static bool a64_is_left_by_jump(const exc_stack_entry_t *e) {
+    return e->unwind_label != UNWIND_LABEL_UNUSED;
+}
+
+// The statement's end has been reached.
+static void emit_native_aarch64_fall_into_finally(emit_t *emit) {
+    int level = (int)emit->exc_stack_size - 1;
+    if (a64_is_left_by_jump(&emit->exc_stack[level])) {
+        emit_native_mov_state_reg(emit, a64_kept_at(emit, level, A64_NEXT), ASM_A64_REG_ZR);
+    }
+}
+
+// From there, by an exception, or by a jump that has set A64_NEXT and no exception.
+static void emit_native_aarch64_begin_finally(emit_t *emit, bool with) {
+    int level = (int)emit->exc_stack_size - 1;
+    ASM_MOV_REG_LOCAL(emit->as, REG_TEMP0, LOCAL_IDX_EXC_VAL(emit));
+    if (!with) {
+        emit_native_mov_state_reg(emit, emit->stack_start + emit->stack_size - 1, REG_TEMP0);
+    }
+    if (a64_is_left_by_jump(&emit->exc_stack[level])) {
+        size_t none = asm_a64_cbz_later(emit->as, REG_TEMP0, false);
+        emit_native_mov_state_reg(emit, a64_kept_at(emit, level, A64_NEXT), ASM_A64_REG_ZR);
+        asm_a64_to_here(emit->as, none);
+        a64_load_returned(emit, REG_TEMP1);
+        emit_native_mov_state_reg(emit, a64_kept_at(emit, level, A64_RETURNED), REG_TEMP1);
+    }
+}
+
+static void emit_native_aarch64_end_finally(emit_t *emit) {
+    vtype_kind_t vtype;
+    emit_pre_pop_reg(emit, &vtype, REG_ARG_1);
+    emit_call(emit, MP_F_NATIVE_RAISE); // which returns when that is none
+    exc_stack_entry_t *e = emit_native_pop_exc_stack(emit);
+    if (a64_is_left_by_jump(e)) {
+        int level = (int)emit->exc_stack_size;
+        emit_native_mov_reg_state(emit, REG_TEMP1, a64_kept_at(emit, level, A64_RETURNED));
+        a64_store_returned(emit, REG_TEMP1);
+        emit_native_mov_reg_state(emit, REG_TEMP0, a64_kept_at(emit, level, A64_NEXT));
+        size_t on = asm_a64_cbz_later(emit->as, REG_TEMP0, false);
+        asm_a64_br(emit->as, REG_TEMP0);
+        asm_a64_to_here(emit->as, on);
+    }
+    emit_post(emit);
+}
+
+// Out of so many levels: by way of each finally block, then to the label, with the handler that holds there.
+static void emit_native_aarch64_unwind_jump(emit_t *emit, mp_uint_t label, mp_uint_t except_depth) {
+    asm_a64_t *as = emit->as;
+    int level = (int)emit->exc_stack_size - 1, first = -1, last = -1;
+    need_stack_settled(emit);
+    for (int end = level - (int)except_depth; level > end; level--) {
+        exc_stack_entry_t *e = &emit->exc_stack[level];
+        if (e->is_finally && e->is_active) {
+            e->unwind_label = e->label; // whatever: it is used
+            if (last >= 0) {
+                ASM_MOV_REG_PCREL(as, REG_RET, e->label);
+                emit_native_mov_state_reg(emit, a64_kept_at(emit, last, A64_NEXT), REG_RET);
+            }
+            first = first < 0 ? level : first;
+            last = level;
+        }
+    }
+    if (last >= 0) {
+        size_t next = asm_a64_adr_later(as, REG_RET);
+        emit_native_mov_state_reg(emit, a64_kept_at(emit, last, A64_NEXT), REG_RET);
+        ASM_MOV_LOCAL_REG(as, LOCAL_IDX_EXC_VAL(emit), ASM_A64_REG_ZR); // if it is one's handler that is left
+        ASM_JUMP(as, emit->exc_stack[first].label);
+        asm_a64_to_here(as, next);
+    }
+    if (except_depth > 0) {
+        while (level >= 0 && !emit->exc_stack[level].is_active) {
+            level--;
+        }
+        if (level >= 0) {
+            ASM_MOV_REG_PCREL(as, REG_RET, emit->exc_stack[level].label);
+        }
+        ASM_MOV_LOCAL_REG(as, LOCAL_IDX_EXC_HANDLER_PC(emit), level >= 0 ? REG_RET : ASM_A64_REG_ZR);
+    }
+    emit_native_jump(emit, label & ~MP_EMIT_BREAK_FROM_FOR);
+}
+
+// Whoever resumes a generator finds its value where its stack pointer says, by the time that it returns.
+#define A64_LABEL_RETURN(emit) ((emit)->exit_label + 4) // no viper function is a generator
+
+static bool emit_native_aarch64_generator_return(emit_t *emit) {
+    if (!a64_is_generator(emit) || emit->scope->exc_stack_size == 0) {
+        return false;
+    }
+    vtype_kind_t vtype;
+    emit_pre_pop_reg(emit, &vtype, REG_TEMP0);
+    a64_store_returned(emit, REG_TEMP0);
+    emit_native_unwind_jump(emit, A64_LABEL_RETURN(emit), emit->exc_stack_size);
+    return true;
+}
+
+static void emit_native_aarch64_generator_exit(emit_t *emit) {
+    if (!a64_is_generator(emit) || emit->scope->exc_stack_size == 0) {
+        return;
+    }
+    emit_native_label_assign(emit, A64_LABEL_RETURN(emit));
+    emit_native_mov_reg_state_addr(emit, REG_TEMP0, a64_kept_at(emit, emit->scope->exc_stack_size, 0));
+    emit_native_mov_state_reg(emit, OFFSETOF_CODE_STATE_SP, REG_TEMP0);
+    ASM_MOV_REG_IMM(emit->as, REG_TEMP0, MP_VM_RETURN_NORMAL);
+    ASM_MOV_LOCAL_REG(emit->as, LOCAL_IDX_RET_VAL(emit), REG_TEMP0);
 }
 
 // ---- The stack ----------------------------------------------------------------------------------
