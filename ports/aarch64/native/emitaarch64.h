@@ -374,7 +374,7 @@ static void emit_native_aarch64_is_true(emit_t *emit) {
 #define A64_KEPT 2
 
 static int emit_native_aarch64_kept(scope_t *scope) {
-    return scope->exc_stack_size == 0 ? 0 : A64_KEPT * scope->exc_stack_size + 1;
+    return scope->exc_stack_size == 0 ? 0 : A64_KEPT *scope->exc_stack_size + 1;
 }
 
 static int a64_kept_at(emit_t *emit, int level, int word) {
