@@ -14,6 +14,16 @@ static inline void entry_set(const pgtable_t *pt, uint64_t *entry, uint64_t valu
     __asm__ volatile ("dsb ishst" : : : "memory");
 }
 
+// Where nothing was, one of several: the walker may see them in any order, and before entries_made().
+static inline void entry_make(const pgtable_t *pt, uint64_t *entry, uint64_t value) {
+    (void)pt;
+    *(volatile uint64_t *)entry = value;
+}
+
+static inline void entries_made(void) {
+    __asm__ volatile ("dsb ishst" : : : "memory");
+}
+
 static inline void entry_flush(pgtable_t *pt, uint64_t addr, uint64_t size) {
     pt->flush(pt, addr, size);
 }

@@ -234,20 +234,18 @@ void page_zero(void *p, size_t bytes) {
     }
 }
 
-// A line at a time, which is then written out before it has to make room for others.
+// A line at a time, which is then written out before it has to make room for others. 32 lines between two looks at the
+// end: of what a guest's first touch of RAM costs, this is most.
 void page_zero_clean(void *p, size_t bytes) {
     size_t line = 4u << FIELD(READ_SYSREG(dczid_el0), 3, 0), cached = 4u << FIELD(READ_SYSREG(ctr_el0), 19, 16);
     uint64_t at = (uint64_t)p, end = at + bytes;
-    if (line != cached) {
+    if (line != CACHE_LINE || cached != CACHE_LINE) {
         page_zero(p, bytes);
         cache_clean_poc(p, bytes);
         return;
     }
-    #define ZERO_CLEAN "dc zva, %0\n dc civac, %0\n add %0, %0, %1\n" // CIVAC: see cache.c
-    while (at < end) {
-        __asm__ volatile (
-            ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN ZERO_CLEAN
-            : "+r" (at) : "r" (line) : "memory");
+    while (at < end) { // CIVAC: see cache.c
+        __asm__ volatile (".rept 32\n dc zva, %0\n dc civac, %0\n add %0, %0, %1\n .endr" : "+r" (at) : "I" (CACHE_LINE) : "memory");
     }
     dsb_sy();
 }

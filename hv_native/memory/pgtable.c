@@ -99,7 +99,6 @@ static uint64_t *descend(pgtable_t *pt, uint64_t *entry, uint64_t addr, unsigned
 
 typedef struct {
     pgtable_t *pt;
-    uint64_t end;
     enum { MAP, FILL, UNMAP, CHANGE } op;
     uint64_t offset;        // MAP, FILL: pa - addr, modulo 2^64
     uint64_t attr;          // MAP, FILL: attributes; UNMAP: the mark; CHANGE: for `made`
@@ -145,9 +144,9 @@ static void entry_apply(const pass_t *p, uint64_t *entry, uint64_t addr, unsigne
 }
 
 // Whether one leaf of this level can stand for the whole entry.
-static bool leaf_fits(const pass_t *p, uint64_t entry, uint64_t addr, unsigned level) {
+static bool leaf_fits(const pass_t *p, uint64_t entry, uint64_t addr, uint64_t end, unsigned level) {
     uint64_t size = BIT(level_shift(level));
-    if ((addr & (size - 1)) != 0 || p->end - addr < size) {
+    if ((addr & (size - 1)) != 0 || end - addr < size) {
         return false;
     }
     if (p->op == UNMAP) {
@@ -172,34 +171,30 @@ static bool nothing_in(const pass_t *p, uint64_t entry, unsigned level) {
 }
 
 // Pages where nothing is, up to the first where something is: there is nothing to take away.
-static uint64_t fill_pages(const pass_t *p, uint64_t *entry, uint64_t addr) {
+static uint64_t fill_pages(const pass_t *p, uint64_t *entry, uint64_t addr, uint64_t end) {
     uint64_t value = leaf(addr + p->offset, p->attr, LAST_LEVEL);
-    for (; addr < p->end && *entry == 0; addr += BIT(12), value += BIT(12)) {
-        entry_set(p->pt, entry++, value);
+    for (; addr < end && *entry == 0; addr += BIT(12), value += BIT(12)) {
+        entry_make(p->pt, entry++, value);
     }
+    entries_made();
     return addr;
 }
 
-static bool table_pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t addr, unsigned level) {
+static bool table_pass(const pass_t *p, uint64_t *table, unsigned entries, uint64_t addr, uint64_t end, unsigned level) {
     unsigned shift = level_shift(level);
-    while (addr < p->end) {
+    while (addr < end) {
         uint64_t index = (addr >> shift) & (entries - 1);
         uint64_t *entry = &table[index];
         uint64_t next = (addr | (BIT(shift) - 1)) + 1;
         if (level == LAST_LEVEL && *entry == 0 && (p->op == MAP || p->op == FILL)) {
-            addr = fill_pages(p, entry, addr); // most of what a reset maps
+            addr = fill_pages(p, entry, addr, end); // most of what a reset maps
             continue;
         }
-        if (level == LAST_LEVEL || leaf_fits(p, *entry, addr, level)) {
+        if (level == LAST_LEVEL || leaf_fits(p, *entry, addr, end, level)) {
             entry_apply(p, entry, addr, level);
         } else if (!nothing_in(p, *entry, level)) {
             uint64_t *t = descend(p->pt, entry, ALIGN_DOWN(addr, BIT(shift)), level);
-            if (t == NULL) {
-                return false;
-            }
-            pass_t below = *p;
-            below.end = next < p->end ? next : p->end;
-            if (!table_pass(&below, t, ENTRIES, addr, level + 1)) {
+            if (t == NULL || !table_pass(p, t, ENTRIES, addr, next < end ? next : end, level + 1)) {
                 return false;
             }
         }
@@ -210,10 +205,9 @@ static bool table_pass(const pass_t *p, uint64_t *table, unsigned entries, uint6
 
 static bool pgtable_pass(pass_t p, uint64_t addr, uint64_t size) {
     bool stale = false;
-    p.end = addr + size;
     p.stale = &stale;
     p.pt->changes++;
-    bool ok = table_pass(&p, p.pt->root, p.pt->root_entries, addr, 1);
+    bool ok = table_pass(&p, p.pt->root, p.pt->root_entries, addr, addr + size, 1);
     if (stale) {
         entry_flush(p.pt, addr, size);
     }
@@ -224,8 +218,15 @@ bool pgtable_map(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint6
     return pgtable_pass((pass_t) { .pt = pt, .op = MAP, .offset = pa - addr, .attr = attr }, addr, size);
 }
 
+// Most of what a guest touches first are pages of a table that is there, with nothing in them.
 bool pgtable_fill(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr) {
-    return pgtable_pass((pass_t) { .pt = pt, .op = FILL, .offset = pa - addr, .attr = attr }, addr, size);
+    pass_t p = { .pt = pt, .op = FILL, .offset = pa - addr, .attr = attr };
+    uint64_t *entry = pgtable_page(pt, addr), end = addr + size;
+    if (entry != NULL && (addr ^ (end - 1)) < BIT(21) && fill_pages(&p, entry, addr, end) == end) {
+        pt->changes++;
+        return true;
+    }
+    return pgtable_pass(p, addr, size);
 }
 
 bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t mark) {
@@ -246,12 +247,11 @@ void pgtable_fold(pgtable_t *pt, uint64_t addr) {
         return;
     }
     const uint64_t *t = table_of(*entry);
-    for (unsigned i = 0; i < ENTRIES; i++) {
-        if (!(t[0] & PTE_VALID) || t[i] != t[0] + i * BIT(12)) {
-            return;
-        }
+    uint64_t differs = ~t[0] & PTE_VALID, value = t[0];
+    for (unsigned i = 0; i < ENTRIES; i += 2, value += 2 * BIT(12)) {
+        differs |= (t[i] ^ value) | (t[i + 1] ^ (value + BIT(12)));
     }
-    if ((t[0] & PTE_ADDR_MASK & (BIT(21) - 1)) == 0) {
+    if (differs == 0 && (t[0] & PTE_ADDR_MASK & (BIT(21) - 1)) == 0) {
         pt->changes++;
         entry_replace(pt, entry, ALIGN_DOWN(addr, BIT(21)), 2, t[0] & ~PTE_TABLE);
     }

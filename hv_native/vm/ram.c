@@ -77,16 +77,16 @@ static bool present(vm_t *vm, ram_t *r, uint64_t granule) {
 
 bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
     ram_t *r = vm_ram_at(vm, ipa);
-    uint64_t granule = r == NULL ? 0 : (ipa - r->ipa) / RAM_GRANULE;
-    if (r == NULL || !present(vm, r, granule)) {
+    if (r == NULL) {
         return false;
     }
-    // It may have been there all the time: unmapped by a script, or changed at this moment on another core.
-    uint64_t daif = spin_lock_irq(&vm->lock);
-    if (r->flash != NULL && !r->hidden) {
+    uint64_t granule = (ipa - r->ipa) / RAM_GRANULE, daif = spin_lock_irq(&vm->lock);
+    bool there = vm_ram_present(r, granule);
+    if (there && r->flash != NULL && !r->hidden) {
         map_granule(vm, r, granule); // a device has answered for it
     }
-    bool mapped = pgtable_walk(&vm->stage2, ipa).entry & PTE_VALID;
+    // It may have been there all the time: unmapped by a script, or changed at this moment on another core.
+    bool mapped = (there || make_present(vm, r, granule)) && (pgtable_walk(&vm->stage2, ipa).entry & PTE_VALID);
     spin_unlock_irq(&vm->lock, daif);
     return mapped;
 }

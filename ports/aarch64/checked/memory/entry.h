@@ -6,6 +6,13 @@
 #include "memory/pgtable.h"
 
 void entry_set(const pgtable_t *pt, uint64_t *entry, uint64_t value);
+static inline void entry_make(const pgtable_t *pt, uint64_t *entry, uint64_t value) {
+    entry_set(pt, entry, value);
+}
+
+static inline void entries_made(void) {
+}
+
 void entry_flush(pgtable_t *pt, uint64_t addr, uint64_t size);
 
 #endif
