@@ -13,6 +13,7 @@
 #include "python/boot_core.h"
 #include "python/objects.h"
 #include "vcpu/debug.h"
+#include "vcpu/sched.h"
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
 #include "vm/stage2.h"
@@ -32,6 +33,7 @@ void hv_init(void) {
     event_clear();
     irq_init();
     timer_init_core();
+    sched_init();
     if (platform.boot_el != 1) {
         stage2_init_core();
         vgic_init_core();

@@ -21,7 +21,9 @@ typedef struct pcpu {
     struct vcpu *running;   // loaded, and between guest_enter and guest_leave
     struct vcpu *fp_owner;  // whose FP registers are live on this core; NULL: EL2's own
     struct timer *timers;   // armed on this core, soonest first
-    uint64_t irq_count;
+    uint64_t timer_first;   // the deadline of the first, or sooner: another core may have taken it away (irq/timer.h)
+    uint64_t timer_slice;   // when what is run here has been run for long enough
+    uint64_t timer_set;     // which of them the hardware's is set to
     uint64_t vgic_call;     // what the GIC is told for this core to get INTC_SGI_VGIC; 0: ask intc
     uint64_t gich;          // this core's GICH (vgic_lr.h)
     uint64_t no_stage2;     // VTTBR_EL2 of nobody (stage2.c)

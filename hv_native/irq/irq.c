@@ -71,7 +71,6 @@ void irq_handle(uint32_t iar) {
         }
         return;
     }
-    this_pcpu()->irq_count++;
     irq_slot_t *s = &slots[intid & (IRQ_MAX - 1)];
     if (s->fn != NULL) {
         s->fn(s->arg);

@@ -11,16 +11,20 @@
 static spinlock_t lock;                             // the lists of all cores
 static timer_t *volatile firing[PLATFORM_MAX_CPUS]; // whose function a core runs, without the lock
 uint32_t timer_cores_firing;
+void (*timer_slice_over)(uint64_t now);
+
+static void set_hardware(pcpu_t *me) {
+    uint64_t at = me->timer_first < me->timer_slice ? me->timer_first : me->timer_slice;
+    me->timer_set = at;
+    WRITE_SYSREG(cnthp_cval_el2, at);
+    WRITE_SYSREG(cnthp_ctl_el2, at != TIMER_NEVER ? CTL_ENABLE : 0);
+    isb();
+}
 
 static void timer_program(void) {
-    timer_t *first = this_pcpu()->timers;
-    if (first != NULL) {
-        WRITE_SYSREG(cnthp_cval_el2, first->deadline);
-        WRITE_SYSREG(cnthp_ctl_el2, CTL_ENABLE);
-    } else {
-        WRITE_SYSREG(cnthp_ctl_el2, 0);
-    }
-    isb();
+    pcpu_t *me = this_pcpu();
+    me->timer_first = me->timers != NULL ? me->timers->deadline : TIMER_NEVER;
+    set_hardware(me);
 }
 
 // Another core's hardware timer is left as it is: it finds nothing to do when it fires.
@@ -85,12 +89,12 @@ void timer_forget(timer_t *t) {
     spin_lock(&lock);
     me->timers = t->next;
     t->armed = false;
+    timer_program();
     spin_unlock(&lock);
 }
 
-static void expired(void *arg) {
-    pcpu_t *me = this_pcpu();
-    (void)arg;
+// Those of the queue whose time has come.
+static NOINLINE void fire(pcpu_t *me) {
     spin_lock(&lock);
     timer_cores_firing++;
     timer_t *t;
@@ -108,7 +112,23 @@ static void expired(void *arg) {
     spin_unlock(&lock);
 }
 
+void timer_expired(void *arg) {
+    pcpu_t *me = this_pcpu();
+    uint64_t now = timer_glance(); // the exception was a synchronisation
+    (void)arg;
+    if (me->timer_slice <= now) {
+        me->timer_slice = TIMER_NEVER;
+        timer_slice_over(now);
+    }
+    if (me->timer_first <= now) {
+        fire(me);
+    } else {
+        set_hardware(me);
+    }
+}
+
 void timer_init_core(void) {
-    WRITE_SYSREG(cnthp_ctl_el2, 0);
-    irq_attach(platform.hyp_timer_irq, expired, NULL);
+    this_pcpu()->timer_slice = TIMER_NEVER;
+    timer_program();
+    irq_attach(platform.hyp_timer_irq, timer_expired, NULL);
 }

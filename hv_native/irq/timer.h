@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include "core/arch.h"
+#include "core/cpu.h"
 
 typedef struct timer {
     struct timer *next;
@@ -18,6 +19,11 @@ static inline uint64_t timer_now(void) {
     uint64_t v;
     __asm__ volatile ("isb\n mrs %0, cntpct_el0" : "=r" (v) : : "memory");
     return v;
+}
+
+// The same where a little early does no harm: the core may have read it as soon as it was last synchronised.
+static inline uint64_t timer_glance(void) {
+    return READ_SYSREG(cntpct_el0);
 }
 
 static inline uint64_t timer_freq(void) {
@@ -36,13 +42,35 @@ static inline void timer_cancel(timer_t *t) {
     }
 }
 
-// As timer_cancel, of one that this core has armed, interrupts masked, where another is armed at once: the hardware's is left,
-// which may find nothing to do.
+// As timer_cancel, of one that this core has armed, interrupts masked.
 void timer_forget(timer_t *t);
 
 void timer_init_core(void);
+void timer_expired(void *unused);    // the interrupt of this core's timer
 
 // CNTV_CTL_EL0, CNTP_CTL_EL0, CNTHP_CTL_EL2 (DDI 0487 D13.8).
 enum { CTL_ENABLE = 1, CTL_IMASK = 2, CTL_ISTATUS = 4 };
+
+#define TIMER_NEVER UINT64_MAX
+
+// Beside the queue, one deadline of this core: until when it goes on with what it runs. It comes and goes with each entry
+// into a guest, interrupts masked, and concerns no other core, so it takes no lock. The entry is a synchronisation.
+static inline void timer_slice_begin(uint64_t deadline) {
+    pcpu_t *me = this_pcpu();
+    me->timer_slice = deadline;
+    if (deadline < me->timer_set) {
+        me->timer_set = deadline;
+        WRITE_SYSREG(cnthp_cval_el2, deadline);
+        WRITE_SYSREG(cnthp_ctl_el2, CTL_ENABLE);
+    }
+}
+
+// The hardware's is left as it is, which may find nothing to do.
+static inline void timer_slice_end(void) {
+    this_pcpu()->timer_slice = TIMER_NEVER;
+}
+
+// Called when it has come, in the interrupt: the scheduler's. It may begin another one.
+extern void (*timer_slice_over)(uint64_t now);
 
 #endif

@@ -142,7 +142,8 @@ static void run_one(vcpu_t *v, uint64_t end) {
 }
 
 static bool has_ended(const vcpu_t *v) {
-    return v->state == VCPU_STOPPED || v->state == VCPU_OFF;
+    vcpu_state_t state = v->state;
+    return state == VCPU_STOPPED || state == VCPU_OFF;
 }
 
 static bool anything_for_python(void) {
@@ -170,7 +171,7 @@ static void run_guests(bool stay) {
             isb();
             irq_disable();
         }
-    } while (stay && !anything_for_python() && timer_now() < end);
+    } while (stay && !anything_for_python() && timer_glance() < end);
 }
 
 static void step(bool stay) {

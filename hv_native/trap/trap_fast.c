@@ -15,6 +15,7 @@
 #include "core/syndrome.h"
 #include "irq/intc.h"
 #include "irq/irq.h"
+#include "irq/timer.h"
 #include "trap/callback.h"
 #include "trap/insight.h"
 #include "trap/mmio_decode.h"
@@ -623,9 +624,15 @@ uint64_t trap_saved(guest_regs_t *r) {
     return ESR_EC(esr) == EC_SYSREG ? fast_sysreg(r->vcpu, r, esr) : watch_fast_register(r->vcpu, r, true);
 }
 
-// The rest of what came; and what else there is to do is found after it.
-static NOINLINE uint64_t irq_any(vcpu_t *v, uint32_t iar) {
-    irq_handle(iar);
+// The rest of what came, a slice's end most often; and what else there is to do is found after it.
+static NOINLINE uint64_t irq_any(vcpu_t *v, uint32_t iar, bool v3) {
+    if (LIKELY(iar == platform.hyp_timer_irq)) {
+        timer_expired(NULL);
+        intc_end(v3, iar);
+        intc_deactivate(v3, iar);
+    } else {
+        irq_handle(iar);
+    }
     return v->kicked || (this_pcpu()->python && callback_events_pending()) ? EXIT_IRQ : EXIT_RESUME;
 }
 
@@ -637,7 +644,7 @@ static inline __attribute__((always_inline)) uint64_t irq_by(vcpu_t *v, bool v3)
         return EXIT_RESUME;
     }
     if (intc_intid(v3, iar) != INTC_SGI_VGIC || !vgic_sgi_arrives(v, v3)) {
-        return irq_any(v, iar);
+        return irq_any(v, iar, v3);
     }
     intc_end(v3, iar);
     intc_deactivate(v3, iar);

@@ -13,29 +13,25 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-typedef struct {
-    timer_t timer;  // first: its function finds the vCPU behind it
-    vcpu_t *vcpu;
-    uint64_t end;
-} slice_t;
-
-static uint64_t slice_length(void) {
-    return timer_freq() / SLICE_HZ;
-}
+static uint64_t slice_length;   // in counts
 
 static uint64_t sooner(uint64_t a, uint64_t b) {
     return a < b ? a : b;
 }
 
 // Nobody waits: another slice.
-static void slice_over(timer_t *t) {
-    slice_t *slice = (slice_t *)t;
-    uint64_t now = timer_now();
-    if (!runq_empty() || now >= slice->end) {
-        slice->vcpu->kicked = true;
+static void slice_over(uint64_t now) {
+    vcpu_t *v = this_pcpu()->running;
+    if (!runq_empty() || now >= v->run_end) {
+        v->kicked = true;
     } else {
-        timer_arm(t, sooner(now + slice_length(), slice->end), slice_over);
+        timer_slice_begin(sooner(now + slice_length, v->run_end));
     }
+}
+
+void sched_init(void) {
+    slice_length = timer_freq() / SLICE_HZ;
+    timer_slice_over = slice_over;
 }
 
 // The boot core, in a turn of the guests' while MicroPython computes.
@@ -43,11 +39,25 @@ static bool in_share(void) {
     return this_pcpu()->id == 0 && !this_pcpu()->python;
 }
 
+// READY: at the end, unless it has only made way.
+static inline void stays(vcpu_t *v, exit_t why) {
+    if ((why == EXIT_EVENT || (why == EXIT_KICK && in_share())) && timer_now() < v->slice_end) {
+        runq_add_first(v);
+    } else {
+        runq_add(v);
+    }
+}
+
 // Where a vCPU goes when it has left the guest on this core.
 void sched_settle(vcpu_t *v, exit_t why) {
     bool again = why == EXIT_RESUME || why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ;
-    uint64_t daif = runq_lock();
+    spin_lock(&runq.lock);
     v->kicked = false;
+    if (LIKELY(again && !v->vm->stopping && !v->off)) {
+        stays(v, why);
+        spin_unlock(&runq.lock);
+        return;
+    }
     if (!again && why != EXIT_IDLE && why != EXIT_PYTHON && why != EXIT_CPU_OFF) {
         runq_end(v, why);
     } else if (why == EXIT_CPU_OFF && runq_last_on(v)) {
@@ -60,8 +70,6 @@ void sched_settle(vcpu_t *v, exit_t why) {
         v->state = VCPU_STOPPED;
     } else if (why == EXIT_IDLE && !vgic_pending(v)) {
         v->state = VCPU_IDLE;
-    } else if ((why == EXIT_EVENT || (why == EXIT_KICK && in_share())) && timer_now() < v->slice_end) {
-        runq_add_first(v);
     } else if (UNLIKELY(v->off)) {
         v->off = false;
         v->state = VCPU_OFF;
@@ -73,7 +81,7 @@ void sched_settle(vcpu_t *v, exit_t why) {
     if (v->vm->stopping && (this_pcpu()->id != 0 || !v->vm->foreground)) {
         intc->send(INTC_SGI_KICK, pcpus[0].mpidr);
     }
-    runq_unlock(daif);
+    spin_unlock(&runq.lock);
 }
 
 // Only one core: nobody else will want its registers, so they stay loaded.
@@ -84,14 +92,14 @@ void sched_leave_core(vcpu_t *v) {
 }
 
 void sched_run_until(vcpu_t *v, uint64_t end) {
-    slice_t slice = { .vcpu = v, .end = end };
-    uint64_t now = timer_now();
+    uint64_t now = timer_glance();
     if (v->slice_end <= now) {
-        v->slice_end = now + slice_length();
+        v->slice_end = now + slice_length;
     }
-    timer_arm(&slice.timer, sooner(v->slice_end, end), slice_over);
+    v->run_end = end;
+    timer_slice_begin(sooner(v->slice_end, end));
     exit_t why = vcpu_run(v);
-    timer_cancel(&slice.timer);
+    timer_slice_end();
     sched_leave_core(v);
     sched_settle(v, why);
 }

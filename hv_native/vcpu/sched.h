@@ -13,9 +13,11 @@
 // This core, interrupts masked: run v, which runq_take gave, until its slice is over and another vCPU waits, CNTPCT is at
 // `end` or it leaves, and say where it goes.
 void sched_run_until(vcpu_t *v, uint64_t end);
-// The two parts of that which are needed after a handler too.
+// The two parts of that which are needed after a handler too; interrupts masked.
 void sched_leave_core(vcpu_t *v);
 void sched_settle(vcpu_t *v, exit_t why);
+
+void sched_init(void);
 
 // What every core but the boot core does all its life.
 void sched_secondary(void);

@@ -33,6 +33,7 @@ extern char __slice_stack_top[];
 typedef struct {
     vcpu_t *loaded, *running, *fp_owner;
     bool fp_used;       // the FP registers are MicroPython's, and alive
+    uint64_t slice;     // of what it ran
     uint64_t cptr, hcr, mdcr, hstr, cnthctl, esr, far, hpfar, par;
     fp_state_t fp;
 } found_t;
@@ -61,6 +62,8 @@ static void leave(found_t *c) {
         debug_leave(c->running);
     }
     p->running = NULL;
+    c->slice = p->timer_slice;
+    timer_slice_end();
 }
 
 // What MicroPython may be looking at, or is to go back to: no vCPU that runs in the background, of which it sees nothing
@@ -111,6 +114,7 @@ static void go_back(const found_t *c) {
     WRITE_SYSREG(far_el2, c->far);
     WRITE_SYSREG(hpfar_el2, c->hpfar);
     WRITE_SYSREG(par_el1, c->par);
+    timer_slice_begin(c->slice);
     isb();
 }
 

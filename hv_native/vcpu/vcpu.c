@@ -89,18 +89,23 @@ static void load_el1(const vcpu_t *v) {
     #include "vm/el1_rows.def"
 }
 
-void vcpu_put(vcpu_t *v) {
-    pcpu_t *p = this_pcpu();
-    if (p->loaded != v) {
-        return;
-    }
+static void put_loaded(pcpu_t *p, vcpu_t *v) {
     stage2_leave(p);
     save_el1(v);
-    fp_save(v);
+    if (p->fp_owner == v) {
+        fp_save(v);
+    }
     vtimer_put(v);
     vgic_put(v);
     v->on = NULL;
     p->loaded = NULL;
+}
+
+void vcpu_put(vcpu_t *v) {
+    pcpu_t *p = this_pcpu();
+    if (p->loaded == v) {
+        put_loaded(p, v);
+    }
 }
 
 // The identification registers of the real core, so that a guest takes the workarounds it needs.
@@ -125,7 +130,7 @@ void vcpu_load(vcpu_t *v) {
         return;
     }
     if (p->loaded != NULL) {
-        vcpu_put(p->loaded);
+        put_loaded(p, p->loaded);
     }
     load_identity(v);
     load_el1(v);
@@ -175,7 +180,9 @@ exit_t vcpu_run(vcpu_t *v) {
     if (UNLIKELY(v->debugged)) {
         leave_debugged(v);
     }
-    v->serror = (READ_SYSREG(hcr_el2) & HCR_VSE) != 0;
+    if (UNLIKELY(v->serror)) {
+        v->serror = (READ_SYSREG(hcr_el2) & HCR_VSE) != 0; // until the guest has taken it
+    }
     WRITE_SYSREG(cptr_el2, CPTR_HOST | (p->fp_owner == NULL ? 0 : CPTR_TFP));
     WRITE_SYSREG(hcr_el2, HCR_HOST);
     WRITE_SYSREG(mdcr_el2, MDCR_HOST);

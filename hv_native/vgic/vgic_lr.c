@@ -790,8 +790,7 @@ void vgic_load(vcpu_t *v) {
         intc->set_active(b->phys[VTIMER_INTID], true);
         b->hw |= 1u << VTIMER_INTID;
     }
-    ich_vmcr_write(c->vmcr);
-    ich_apr_write(c->apr);
+    ich_load(c->vmcr, c->apr);
     c->hcr = 0;
     fill_lrs(v);
     if (UNLIKELY(vgic_soft != 0)) {
@@ -808,9 +807,7 @@ void vgic_put(vcpu_t *v) {
     }
     vgic_lock(v->vm);
     fold_lrs(v);
-    c->vmcr = ich_vmcr_read();
-    ich_apr_read(c->apr);
-    ich_hcr_write(0);
+    ich_put(&c->vmcr, c->apr);
     if (b->hw & 1u << VTIMER_INTID) {
         intc->set_active(b->phys[VTIMER_INTID], false);
         b->hw &= ~(1u << VTIMER_INTID);

@@ -69,14 +69,6 @@ static inline void ich_hcr_write(uint32_t v) {
     }
 }
 
-static inline void ich_vmcr_write(uint32_t v) {
-    if (gic_is_v3()) {
-        WRITE_SYSREG(ICH_VMCR_EL2, v);
-    } else {
-        write32(gich_base() + GICH_VMCR, v);
-    }
-}
-
 // Active priorities: one word a group in GICv3, one for both in GICv2. A Cortex-A53 has 32 levels
 // (ICH_VTR_EL2.PREbits 4), so there are no more words.
 static inline void ich_apr_read(uint32_t apr[2]) {
@@ -89,12 +81,32 @@ static inline void ich_apr_read(uint32_t apr[2]) {
     }
 }
 
-static inline void ich_apr_write(const uint32_t apr[2]) {
+// A vCPU's half of the CPU interface, whole: the version is looked at once.
+static inline void ich_load(uint32_t vmcr, const uint32_t apr[2]) {
     if (gic_is_v3()) {
+        WRITE_SYSREG(ICH_VMCR_EL2, vmcr);
         WRITE_SYSREG(ICH_AP0R0_EL2, apr[0]);
         WRITE_SYSREG(ICH_AP1R0_EL2, apr[1]);
     } else {
-        write32(gich_base() + GICH_APR, apr[0]);
+        uint64_t gich = gich_base();
+        write32(gich + GICH_VMCR, vmcr);
+        write32(gich + GICH_APR, apr[0]);
+    }
+}
+
+// And off: nothing of it is signalled any more.
+static inline void ich_put(uint32_t *vmcr, uint32_t apr[2]) {
+    if (gic_is_v3()) {
+        *vmcr = (uint32_t)READ_SYSREG(ICH_VMCR_EL2);
+        apr[0] = (uint32_t)READ_SYSREG(ICH_AP0R0_EL2);
+        apr[1] = (uint32_t)READ_SYSREG(ICH_AP1R0_EL2);
+        WRITE_SYSREG(ICH_HCR_EL2, 0);
+    } else {
+        uint64_t gich = gich_base();
+        *vmcr = read32(gich + GICH_VMCR);
+        apr[0] = read32(gich + GICH_APR);
+        apr[1] = 0;
+        write32(gich + GICH_HCR, 0);
     }
 }
 

@@ -151,12 +151,12 @@ void vtimer_put(vcpu_t *v) {
     watch(v);
 }
 
-void vtimer_enter(vcpu_t *v) {
+void vtimer_go_on(vcpu_t *v) {
     vm_t *vm = v->vm;
-    if (UNLIKELY(vm->stopped)) {
+    if (vm->stopped) {
         vtimer_resumed(vm);
     }
-    if (UNLIKELY(READ_SYSREG(cntvoff_el2) != vm->cntvoff)) {
+    if (READ_SYSREG(cntvoff_el2) != vm->cntvoff) {
         WRITE_SYSREG(cntvoff_el2, vm->cntvoff);
         isb();
         vgic_refresh(v);

@@ -24,16 +24,13 @@ void vtimer_remove(vcpu_t *v);          // before its memory goes
 // CNTV_* are v's from here to there. Interrupts masked.
 void vtimer_load(vcpu_t *v);
 void vtimer_put(vcpu_t *v);
-// Each time before v enters the guest, loaded.
-void vtimer_enter(vcpu_t *v);
+// Before v enters the guest, loaded, if its VM's time stood still or is another by now: vtimer_enter.
+void vtimer_go_on(vcpu_t *v);
 
 // All of the VM's vCPUs have left the guest, and the REPL has the machine: its time stops. Entering
 // any of them resumes it.
 void vtimer_stopped(vm_t *vm);
 void vtimer_resumed(vm_t *vm);
-
-// The virtual timer's interrupt line. v is loaded on this core or on none.
-bool vtimer_asserted(const vcpu_t *v);
 
 // Before v, which is loaded here, goes to sleep: its virtual timer may have fired just now.
 void vtimer_poll(vcpu_t *v);
@@ -58,6 +55,22 @@ bool vtimer_virtual(vcpu_t *v, unsigned op2, bool write, uint64_t *value);
 
 static inline bool vtimer_armed(uint64_t ctl) {
     return (ctl & (CTL_ENABLE | CTL_IMASK)) == CTL_ENABLE;
+}
+
+// Each time before v enters the guest, loaded.
+static inline void vtimer_enter(vcpu_t *v) {
+    if (UNLIKELY(v->vm->stopped || READ_SYSREG(cntvoff_el2) != v->vm->cntvoff)) {
+        vtimer_go_on(v);
+    }
+}
+
+// The virtual timer's interrupt line. v is loaded on this core or on none.
+bool vtimer_level(const vcpu_t *v);     // by its registers, live or not, and the VM's time
+static inline bool vtimer_asserted(const vcpu_t *v) {
+    if (v->vtimer.live && !v->vm->stopped) {
+        return READ_SYSREG(cntv_ctl_el0) == (CTL_ENABLE | CTL_ISTATUS);
+    }
+    return vtimer_level(v);
 }
 
 // CNTVCT_EL0 as the guest reads it; it stands still while the VM is stopped, if it is to.

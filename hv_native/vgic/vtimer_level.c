@@ -7,15 +7,9 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-bool vtimer_asserted(const vcpu_t *v) {
-    uint64_t ctl = v->vtimer.ctl, cval = v->vtimer.cval;
-    if (v->vtimer.live) {
-        ctl = READ_SYSREG(cntv_ctl_el0);
-        if (LIKELY(!v->vm->stopped)) {
-            return ctl == (CTL_ENABLE | CTL_ISTATUS);
-        }
-        cval = READ_SYSREG(cntv_cval_el0);
-    }
+bool vtimer_level(const vcpu_t *v) {
+    bool live = v->vtimer.live;
+    uint64_t ctl = live ? READ_SYSREG(cntv_ctl_el0) : v->vtimer.ctl, cval = live ? READ_SYSREG(cntv_cval_el0) : v->vtimer.cval;
     if (UNLIKELY(v->vm->replay != NULL)) {
         ctl = v->vtimer.r_ctl;
         cval = v->vtimer.r_cval;

@@ -100,7 +100,7 @@ void runq_ask_python(vcpu_t *v) {
 // What this core is to run now; NULL: it may sleep, and is called when there is something.
 vcpu_t *runq_take(void) {
     unsigned core = this_pcpu()->id;
-    uint64_t daif = runq_lock();
+    spin_lock(&runq.lock);
     vcpu_t *v = runq.first;
     while (v != NULL && !may_run(v, core)) {
         v = v->next;
@@ -112,7 +112,7 @@ vcpu_t *runq_take(void) {
     } else {
         runq.idle |= 1u << core;
     }
-    runq_unlock(daif);
+    spin_unlock(&runq.lock);
     return v;
 }
 

@@ -48,7 +48,7 @@ void runq_ask_python(vcpu_t *v);            // the boot core has to finish its e
 void runq_end(vcpu_t *v, exit_t why);       // it has left its core, and its VM ends with it. That may be gone when the lock is given back
 bool runq_last_on(const vcpu_t *v);         // all other vCPUs of its VM are off
 
-// What this core is to run now; NULL: it may sleep, and is called when there is something.
+// Interrupts masked: what this core is to run now; NULL: it may sleep, and is called when there is something.
 vcpu_t *runq_take(void);
 vcpu_t *runq_take_background(void);         // of a VM that nobody waits for; NULL says nothing about sleep
 void runq_awake(void);                      // it has something to do that runq_take does not know of

@@ -115,11 +115,6 @@ void stage2_free(vm_t *vm) {
     }
 }
 
-void stage2_use(vm_t *vm) {
-    WRITE_SYSREG(vtcr_el2, vm->el2[EL2_VTCR]);
-    WRITE_SYSREG(vttbr_el2, (uint64_t)vm->vmid << 48 | (uint64_t)vm->stage2.root);
-}
-
 typedef bool (*pass_t)(pgtable_t *pt, uint64_t ipa, uint64_t pa, uint64_t size, uint64_t attr);
 
 // A part of it for each set of rights that are withheld there: one, as long as nobody withholds any.

@@ -5,6 +5,7 @@
 
 #include "core/arch.h"
 #include "core/cpu.h"
+#include "vm/policy.h"
 #include "vm/rights.h"
 #include "vm/vm.h"
 
@@ -12,7 +13,10 @@
 // the invalid ones), and the VM's RAM fills in only what has none.
 bool stage2_init(vm_t *vm);
 void stage2_free(vm_t *vm);
-void stage2_use(vm_t *vm);              // VTTBR_EL2 and VTCR_EL2 of this core
+static inline void stage2_use(const vm_t *vm) {
+    WRITE_SYSREG(vtcr_el2, vm->el2[EL2_VTCR]);
+    WRITE_SYSREG(vttbr_el2, (uint64_t)vm->vmid << 48 | (uint64_t)vm->stage2.root);
+}
 void stage2_init_core(void);
 // No VM's tables any more on this core.
 static inline void stage2_leave(const struct pcpu *p) {

@@ -105,6 +105,7 @@ typedef struct vcpu {
     struct vcpu *next;      // in one of the scheduler's queues
     bool queued;            // in the one of READY vCPUs
     uint64_t slice_end;     // CNTPCT until which nobody else has a claim to its core
+    uint64_t run_end;       // and until which it has it, whoever waits
     volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
     volatile bool kicked;   // leave the guest at the next opportunity
     volatile bool debugged; // debug registers or counters are in use: debug_enter and debug_leave are to be called
