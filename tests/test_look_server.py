@@ -2,6 +2,7 @@
 """elapid look's server beside a target that answers as slowly as a test wants: pages without a browser."""
 
 import asyncio
+import base64
 import contextlib
 import json
 
@@ -117,6 +118,30 @@ def test_a_page_begins_with_what_is_now(playing):
             async for html in pieces(page, "picture"):
                 assert 'class="vm stopped' in html
                 break
+
+    playing(test)
+
+
+def test_a_page_has_all_that_was_said(playing):
+    """Before it was opened, and while it was."""
+
+    async def test(server, machine):
+        machine.slow["state"] = asyncio.Event()
+        machine._say(b"one ")
+        async with opened(server) as page:
+            await machine.waits.wait()
+            machine._say(b"two ")
+            machine.slow.pop("state").set()
+            await until(page, "picture", "fake")
+            machine._say(b"three")
+            said = b""
+            async with opened(server) as other:
+                for each in (other, page):
+                    said = b""
+                    while said != b"one two three":
+                        what = json.loads((await each.receive()).data)
+                        if what["k"] == "term" and what["tab"] == "repl":
+                            said += base64.b64decode(what["data"])
 
     playing(test)
 

@@ -282,13 +282,14 @@ class Server:
             raise web.HTTPForbidden(text="elapid: no Origin\n")
         socket = web.WebSocketResponse(heartbeat=20, max_msg_size=1 << 24)
         await socket.prepare(request)
+        if not self.pages and self.machine.ready:
+            with contextlib.suppress(LookupError):
+                await self.update()  # nobody has asked since the last page was closed
         page = Page(socket)
         page.term("repl", bytes(self.machine.screen))
         for vm in self.model.vms.values():
             page.term(str(vm.key), bytes(vm.said))
-        if not self.pages and self.machine.ready:
-            await self.update()  # nobody has asked since the last page was closed
-        self.pages.append(page)
+        self.pages.append(page)  # with no wait since then: what is said from now on comes to it
         try:
             await self.refresh(page)
             async for message in socket:
