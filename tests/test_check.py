@@ -39,7 +39,7 @@ def test_nothing_built_is_in_git():
 
 TOP = """
 .ci .gitattributes .gitignore .pre-commit-config.yaml CHANGELOG.md CONTRIBUTING.md LICENSE Makefile README.md SECURITY.md boot
-docs examples guests hv_native modules ports pyproject.toml requirements-look.txt
+docs examples guests hv_native modules ports pyproject.toml requirements-campaign.txt requirements-look.txt
 requirements.txt tests tools typings
 """.split()
 

@@ -98,7 +98,13 @@ def test_the_prompt_is_as_it_was(state):
 
 
 def test_without_a_target(tmp_path):
-    for words in (["map"], ["core", "vm", tmp_path / "x"], ["drgn", "vm"]):
+    for words in (
+        ["map"],
+        ["core", "vm", tmp_path / "x"],
+        ["drgn", "vm"],
+        ["trace", "vm"],
+        ["pcap"],
+    ):
         status, said, errors = run([*ELAPID, *words], {"ELAPID_STATE": str(tmp_path)})
         assert status == 1 and errors.startswith("elapid: no target in the background"), words
 
@@ -106,7 +112,8 @@ def test_without_a_target(tmp_path):
 def test_help_and_completion():
     status, said, errors = run([*ELAPID, "--help"])
     verbs = re.findall(r"^    (\w+) +\w", said, re.M)
-    assert status == 0 and {"run", "repl", "serve", "gdb", "map", "core", "drgn"} <= set(verbs)
+    asked = "run repl serve gdb trace pcap core drgn fuzz map look"
+    assert status == 0 and set(asked.split()) <= set(verbs)
     for verb in verbs:
         status, said, errors = run([*ELAPID, verb, "--help"])
         assert status == 0 and said.startswith(f"usage: elapid {verb}"), errors

@@ -10,12 +10,12 @@ import tomllib
 
 from elapid.say import Stop, say
 
-LOOK = "requirements-look.txt"
+EXTRAS = ("look", "campaign")  # of pyproject.toml: a requirements-NAME.txt each
 
 
 def ready(root):
-    """True when .venv holds exactly what requirements.txt, pyproject.toml and requirements-look.txt ask for."""
-    return _all_ready(root) and _look_ready(root)
+    """True when .venv holds exactly what requirements.txt, pyproject.toml and requirements-*.txt ask for."""
+    return _all_ready(root) and all(_extra_ready(root, extra) for extra in EXTRAS)
 
 
 def _read(path):
@@ -30,31 +30,33 @@ def _all_ready(root):
     return python.exists() and _read(root / ".venv" / "holds.txt") == _asked(root)
 
 
-def _look_ready(root):
-    """The same of requirements-look.txt, which is apart: where it is new nothing else is installed anew."""
-    return _read(root / ".venv" / "holds-look.txt") == _read(root / LOOK)
+def _extra_ready(root, extra):
+    """The same of requirements-look.txt and its like, which are apart: where one is new nothing else is installed anew."""
+    return _read(root / ".venv" / f"holds-{extra}.txt") == _read(
+        root / f"requirements-{extra}.txt"
+    )
 
 
 def _asked(root):
     """What is asked for, as text. The package itself is used where it is: only its description is installed."""
     package = tomllib.loads((root / "pyproject.toml").read_text())["project"]
-    package.get("optional-dependencies", {}).pop("look", None)  # is apart
+    for extra in EXTRAS:  # are apart
+        package.get("optional-dependencies", {}).pop(extra, None)
     return (root / "requirements.txt").read_text() + json.dumps(package, indent=1) + "\n"
 
 
 def install(root):
     if not _all_ready(root):
         _install_all(root)
-    if not _look_ready(root):
-        pip = [
-            root / ".venv" / "bin" / "python",
-            "-m",
-            "pip",
-            "-qq",
-            "--disable-pip-version-check",
-        ]
-        _run([*pip, "install", "-r", root / LOOK], f"pip cannot install {LOOK}")
-        shutil.copy(root / LOOK, root / ".venv" / "holds-look.txt")
+    for extra in EXTRAS:
+        if not _extra_ready(root, extra):
+            _install_extra(root, f"requirements-{extra}.txt", f"holds-{extra}.txt")
+
+
+def _install_extra(root, asked, holds):
+    pip = [root / ".venv" / "bin" / "python", "-m", "pip", "-qq", "--disable-pip-version-check"]
+    _run([*pip, "install", "-r", root / asked], f"pip cannot install {asked}")
+    shutil.copy(root / asked, root / ".venv" / holds)
 
 
 def _install_all(root):

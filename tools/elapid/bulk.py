@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Bytes of the target in numbers: by its second line, or by the console where that is taken or missing.
+"""Bytes from the target and to it, in numbers: by its second line, or by the console where that is taken or missing.
 
 A virtio console carries some megabytes a second, a PL011 some ten kilobytes.
 """
@@ -44,6 +44,24 @@ class Bulk:
             if told:
                 told(count)
         return bytes(data)
+
+    def give(self, data: bytes | memoryview) -> bool:
+        """Bytes for the target, which has them as _elapid.held. False, and nothing done: there is no second line."""
+        if self.path is None or not self._connected():
+            return False
+        assert self.socket is not None
+        self.session._give("_elapid")  # it is there
+        line, seconds = self.session.line, 30 + len(data) / 4096
+        line.raw_start(f"_elapid.receive({len(data)}) and None")
+        self.socket.settimeout(seconds * line.patience)
+        try:
+            self.socket.sendall(data)
+        except TimeoutError:
+            raise Hung(f"the second line took none of {len(data)} bytes") from None
+        except OSError:
+            raise Gone("the second line is gone") from None
+        line.raw_end(line.until(CTRL_D, seconds)[:-1], seconds)
+        return True
 
     def _piece(self, view: str, count: int) -> bytes:
         if self.path is not None and self._connected():

@@ -1,19 +1,27 @@
 # SPDX-License-Identifier: MIT
 """The command `elapid`."""
 
+from __future__ import annotations
+
 import argparse
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from . import __version__, background
+from . import __version__, background, fuzzing
 from .console import Gone, Hung, TargetError
+from .ctrl_c import Until
 from .image import find as find_image
 from .qemu import command_line
-from .say import Stop, progress, say
+from .say import Stop, progress, say, status
+
+if TYPE_CHECKING:
+    from .remote import Session
+    from .target import Target
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -111,6 +119,111 @@ def _drgn(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
+def _session(args: argparse.Namespace) -> Iterator[Session]:
+    """The prompt of `elapid serve`; with --script, of a target of its own that has run it."""
+    if args.script is None:
+        from .connection import connect
+
+        with connect() as there:
+            yield there
+        return
+    from .target import Target
+
+    with Target(command=args.machine) if args.machine else _own_target(args) as target:
+        for path in args.copy:
+            target.put(path)
+        try:
+            target.exec(args.script.read_text(), 600)
+        except TargetError as error:
+            print(error.traceback, end="", file=sys.stderr)
+            raise Stop(f"{args.script} has raised that") from None
+        yield target
+
+
+def _own_target(args: argparse.Namespace) -> Target:
+    from .target import Target
+
+    return Target(
+        args.gic, args.smp, args.mem, cpu=args.cpu, disk=args.disk, args=args.qemu, files=()
+    )
+
+
+def _trace(args: argparse.Namespace) -> int:
+    from . import perfetto
+    from .recording import Recording
+
+    with _session(args) as session, Until(args.seconds) as until:
+        vm = session.find_vm(args.vm)
+        recording = Recording(vm, " ".join(args.what) or "exit sched", args.size, args.freeze)
+        ran = vm.running
+        if not ran:
+            vm.start()
+        try:
+            while vm.running and not until.over:
+                recording.fetch()
+                status(f"trace: {len(recording):,} records")
+                time.sleep(0.1)
+        finally:
+            if not ran:
+                vm.pause()
+            recording.stop()
+    perfetto.save(recording, args.output)
+    lost = f", {recording.lost} were lost: --size" if recording.lost else ""
+    say(f"{args.output} has {len(recording)} records of {args.vm}{lost}")
+    return 0
+
+
+def _pcap(args: argparse.Namespace) -> int:
+    from .capture import Capture, find_switch
+
+    with contextlib.ExitStack() as stack:
+        session = stack.enter_context(_session(args))
+        until = stack.enter_context(Until(args.seconds))
+        switch = find_switch(session, args.switch)
+        live = str(args.output) == "-"
+        file = sys.stdout.buffer if live else stack.enter_context(args.output.open("wb"))
+        capture = Capture(session, switch, file)
+        with contextlib.suppress(BrokenPipeError):  # who reads it has seen enough
+            try:
+                while not until.over and not (args.frames and capture.frames >= args.frames):
+                    status(f"pcap: {capture.write():,} frames")
+                    time.sleep(0.1)
+            finally:
+                capture.remove()
+        if live:  # what is left goes to nobody
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    lost = f", {capture.lost} were lost" if capture.lost else ""
+    if not live:
+        say(f"{args.output} has {capture.frames} frames of {switch}{lost}")
+    return 0
+
+
+def _fuzz(args: argparse.Namespace) -> int:
+    from . import campaign
+
+    if args.drcov and args.cover not in ("blocks", "steps"):
+        raise Stop("--drcov is of addresses, which --cover blocks and steps know")
+    plan, findings = fuzzing.plan(args), fuzzing.findings(args)
+    words = args.targets, plan.campaign
+    them = campaign.dask(args.dask, *words) if args.dask else campaign.local(*words)
+    with Until(args.seconds) as until, them as workers:
+        made = campaign.Campaign(plan, findings, workers, args.seed, fuzzing.tell)
+        say(
+            f"{workers.count} target{'s' * (workers.count != 1)}; what is found is in {args.output}"
+        )
+        try:
+            made.run(
+                args.rounds, args.crashes, lambda: until.over, lambda: status(f"fuzz: {made}")
+            )
+            if args.drcov:
+                args.drcov.write_bytes(made.drcov())
+        finally:
+            findings.write_stats(targets=workers.count)
+        say(str(made))
+    return 0
+
+
+@contextlib.contextmanager
 def _at_rest(vm: Any) -> Iterator[Any]:
     """The VM stopped, and its time with it; it goes on behind when it ran before."""
     ran = vm.pause()
@@ -205,6 +318,8 @@ def parser() -> argparse.ArgumentParser:
     picture.add_argument("vm", nargs="?", metavar="VM", help="as the prompt knows it")
     picture.add_argument("--exits", action="store_true", help="its vCPUs' exits instead")
     picture.add_argument("-o", "--output", type=Path, metavar="FILE", help="instead of stdout")
+    _recorders(add)
+    fuzzing.options(add("fuzz", _fuzz, "inputs that break a guest, on as many targets as cores"))
     core = add("core", _core, "an ELF core of a VM, for gdb, drgn and crash", False)
     core.add_argument("vm", metavar="VM")
     core.add_argument("file", type=Path, metavar="FILE")
@@ -225,6 +340,39 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _recorders(add: Callable[..., argparse.ArgumentParser]) -> None:
+    trace = add("trace", _trace, "what a VM does, recorded, for ui.perfetto.dev; Ctrl-C ends it")
+    trace.add_argument("vm", metavar="VM", help="as the prompt knows it; started if it stands")
+    trace.add_argument(
+        "what",
+        nargs="*",
+        metavar="WHAT",
+        help="as vm.trace() has them: exit sched (these), irq, svc, ...",
+    )
+    trace.add_argument(
+        *("-o", "--output"), type=Path, default=Path("trace.pftrace"), metavar="FILE",
+        help="Perfetto's own; a name in .json: JSON, five times as long (trace.pftrace)",
+    )  # fmt: skip
+    trace.add_argument("--size", default="4M", help="of the ring of each core (4M)")
+    trace.add_argument("--freeze", metavar="PLACE", help="nothing more once the guest is there")
+    pcap = add("pcap", _pcap, "frames of a hv.Switch, for Wireshark and tshark; Ctrl-C ends it")
+    pcap.add_argument("switch", nargs="?", metavar="SWITCH", help="its name at the prompt")
+    pcap.add_argument(
+        *("-o", "--output"), type=Path, default=Path("lan.pcap"), metavar="FILE",
+        help="-: stdout, for `| wireshark -k -i -` (lan.pcap)",
+    )  # fmt: skip
+    pcap.add_argument("--frames", type=int, metavar="N", help="end after so many")
+    for each in (trace, pcap):
+        each.add_argument("--seconds", type=float, metavar="S", help="end after so long")
+        each.add_argument(
+            *("--script",), type=Path, metavar="FILE",
+            help="on a target of its own, which runs this first; without: on that of elapid serve",
+        )  # fmt: skip
+        each.add_argument(
+            "--copy", type=Path, action="append", default=[], metavar="FILE", help="for the script"
+        )
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """The exit status."""
     words = list(sys.argv[1:] if words is None else words)
@@ -238,7 +386,10 @@ def main(words: Sequence[str] | None = None) -> int:
     args.machine = words[at + 1 :]
     try:
         return int(args.does(args))
-    except (Stop, TargetError, Hung, Gone) as stop:
+    except TargetError as error:
+        print(f"elapid: {error.traceback.strip().splitlines()[-1]}", file=sys.stderr)
+        return 1
+    except (Stop, Hung, Gone) as stop:
         print(f"elapid: {stop}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ class _Elapid:
     def __init__(self):
         self.kept = {}
         self.number = 0
+        self.held = b""
 
     def give(self, value):
         """Print a value for the host: (..., number, type) for what is kept here."""
@@ -65,11 +66,39 @@ class _Elapid:
         except Exception:
             return None
 
+    def places(self, vm, addresses):
+        """Names of these, "" where there are none."""
+        names = []
+        for each in addresses:
+            try:
+                names.append(str(vm.symbol(each)))
+            except Exception:
+                names.append("")
+        return names
+
     def open(self):
         """The second line is the host's, for bytes."""
         import hv
 
         self.line = hv.serial(1)
+        while self.line.read():  # what was for somebody before
+            pass
+
+    def receive(self, size):
+        """So many bytes of the host, by the second line: kept as `held`, and returned."""
+        self.held = bytearray(size)
+        view, at = memoryview(self.held), 0
+        while at < size:
+            at += self.line.readinto(view[at:]) or 0
+        return self.held
+
+    def hold(self, data):
+        """Bytes that the host fetches next. How many."""
+        self.held = data
+        return len(data)
+
+    def view(self, start, size):
+        return memoryview(self.held)[start : start + size]
 
     def send(self, view):
         at = 0

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .vm import VM
 
 MARK, END = "\x02", "\x1f"  # around what a call gave: before and behind it is what was printed
+PIECE = 256 << 10  # of a file, for the target's heap
 HELPER = Path(__file__).with_name("on_target.py")
 
 
@@ -105,8 +106,22 @@ class Session(Repl):
         if str(path.resolve()) in self.files:
             return self.files[str(path.resolve())]
         self._raw()
-        self.line.raw_copy(path)
+        data = memoryview(path.read_bytes())
+        if not self._bulk.give(data[:PIECE]):
+            self.line.raw_copy(path)
+            return path.name
+        self._give(f"_elapid.file = open({path.name!r}, 'wb')")
+        for at in range(0, len(data), PIECE):
+            if at:
+                self._bulk.give(data[at : at + PIECE])
+            self._give("_elapid.file.write(_elapid.held)", 30)
+        self._give("_elapid.file.close()")
         return path.name
+
+    def fetch(self, expression: str, seconds: float = 10) -> bytes:
+        """Bytes of the target, the value of an expression, by the quickest way."""
+        size = self.call(f"_elapid.hold({expression})", seconds)
+        return self._bulk.fetch("_elapid", 0, size) if size else b""
 
     def _raw(self) -> None:
         if self.at_raw:

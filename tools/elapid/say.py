@@ -23,3 +23,9 @@ def progress(what: str, done: int, total: int) -> None:
             file=sys.stderr,
             flush=True,
         )
+
+
+def status(text: str) -> None:
+    """The same, for what has no known end."""
+    if sys.stderr.isatty():
+        print(f"\relapid: {text}\x1b[K", end="", file=sys.stderr, flush=True)
