@@ -200,10 +200,10 @@ vm.explain(0x0900_0018)
 """
     text = faulty.exec(script)
     for line in (
-        "answered by: the rule count 0x9000018-0x900001b, 0 hits: 300 to 700",
-        "answered by: the device 0x9000000-0x9000fff in C; 60 to 150 instructions",
-        "answered by: the emulation of ACTLR_EL1, in C",
-        "answered by: the handler dice: 250 to 400 instructions: in the short interpreter",
+        "answered by: the rule count 0x9000018-0x900001b, 0 hits: C, with all registers saved",
+        "answered by: the device pl011 0x9000000-0x9000fff in C; 118 instructions",
+        "answered by: ACTLR_EL1: its emulation, in C; 167 instructions",
+        "answered by: the handler dice: a short one is 130 instructions",
         "answered by: nobody: nothing is at IPA 0xc000000; vm.mmio(0xc000000, 0x1000, f)",
         "IPA 0x40080000, RAM, stage 2: --x normal",
         "a right of its page is taken by a breakpoint",

@@ -10,13 +10,50 @@ from harness import TargetError
 
 MODULES = """
     array asyncio binascii builtins cmath collections deflate errno gc hashlib heapq io json
-    machine math micropython os platform random re select struct sys time uctypes vfs hv
+    machine math micropython os platform random re select struct sys time typing uctypes vfs hv
 """.split()
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_import(target, name):
     assert target.exec(f"import {name}; print({name}.__name__)") == f"{name}\n"
+
+
+def test_typing(target):
+    """What is written with types for CPython runs as it is."""
+    script = """
+from typing import TYPE_CHECKING, Any, Callable, Dict, Generic, Iterator, List, Literal, NamedTuple, NewType, Optional
+from typing import Protocol, Tuple, TypedDict, TypeVar, Union, cast, final, overload
+import typing as t
+if TYPE_CHECKING:
+    from somewhere import nothing
+T = TypeVar("T", bound="Box")
+Numbers = Dict[str, List[Tuple[int, ...]]]
+Handler = Callable[[Any, int], Optional[Union[int, Literal["x"]]]] | None
+UserId = NewType("UserId", int)
+Place = NamedTuple("Place", [("name", str), ("at", int)])
+class Reader(Protocol):
+    def read(self, n: int) -> bytes: ...
+@final
+class Box(Generic[T]):
+    size: int = 5
+    def __init__(self, what: T, more: Numbers | None = None) -> None:
+        self.what: T = what
+    @overload
+    def get(self) -> T: ...
+    def get(self, f: "Handler" = None) -> Iterator[T]:
+        yield cast(T, self.what)
+class Movie(TypedDict):
+    name: str
+class File(Reader):
+    pass
+print(next(Box(3).get()), UserId(7), Place("x", 2).at, Movie(name="y")["name"], isinstance(File(), Reader), t.Any is Any)
+try:
+    t.nonsense
+except AttributeError as e:
+    print(e)
+"""
+    assert target.exec(script) == "3 7 2 y True True\nnonsense\n"
 
 
 def test_integers_and_floats(target):

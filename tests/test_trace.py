@@ -73,6 +73,57 @@ for what in ("psci", "mmio:pl011", "mmio:0x0900_0000", "mmio:pl031", "virtio", "
     ]
 
 
+KINDS = """
+vm.memory[0x4008_0000:0x4008_0038] = pack("<14I", 0xB9401841, 0xD5381023, 0xB94000A1, 0xF90000C1, 0xD4000022, 0x914004C6,
+    0x52B08000, 0xD4000002, 0x71000484, 0x54FFFEE1, 0x52B08000, 0x11002000, 0xD4000002, 0x14000000)
+vm.virtio_console()
+@vm.hvc(imm=1)
+def one(cpu, x1): return x1
+def around(n):
+    cpu = vm.cpu[0]
+    cpu.reset(0x4008_0000)
+    cpu.x[2], cpu.x[4], cpu.x[5], cpu.x[6] = 0x0900_0000, n, 0x0A00_0000, 0x4014_0000
+    return vm.run().reason
+def seen(what, kind=None):
+    with vm.trace(what) as t:
+        around(20)
+        got = list(t)
+    return [r for r in got if r.kind == (kind or what.partition(":")[0])]
+faults = [r for r in seen("fault") if r.value >= 0x4014_0000]  # once: of RAM that is new
+print("fault", [hex(r.value) for r in faults], faults[0].what)
+for what in ("hvc", "psci", "sysreg", "sysreg:ACTLR_EL1", "mmio", "mmio:pl011"):
+    print(what, len(seen(what)), end=" ")
+print("virtio", len(seen("virtio", "mmio")), seen("virtio", "mmio")[0].what)
+asked = seen("python")
+print("python", len(asked), asked[0].what, hex(asked[0].pc))
+print("sched", [r.kind for r in seen("sched", "enter")], [r.kind for r in seen("sched", "leave")])
+with vm.trace("exit") as t:
+    around(20)
+    print("exit", sorted(set([r.kind for r in t])))
+with vm.count("mmio hvc", "value") as c:
+    around(20)
+    print(c.histogram(2, 8))
+vm.cpu[0].reset(0x4008_0034)  # a branch to itself
+with vm.trace("irq") as t:
+    vm.run(50)
+    print("irq", set([r.what for r in t]) & {"26 EL2 timer"})
+"""
+
+
+def test_each_kind(traced):
+    """What each of the words sees, and nothing else: 20 times round."""
+    assert traced.exec(KINDS, seconds=60).splitlines() == [
+        "fault ['0x40140000', '0x40150000'] Data abort from a lower EL",
+        "hvc 20 psci 21 sysreg 20 sysreg:ACTLR_EL1 20 mmio 40 mmio:pl011 20 virtio 20 load virtio",
+        "python 20 HVC in AArch64 state 0x40080010",
+        "sched ['enter'] ['leave']",
+        "exit ['hvc', 'mmio', 'psci', 'sysreg']",
+        "0x9000018       20 ########",
+        "0xa000000       20 ########",
+        "irq {'26 EL2 timer'}",
+    ]
+
+
 def test_a_ring_loses_its_oldest(traced):
     script = """
 t = vm.trace("psci", "4K")

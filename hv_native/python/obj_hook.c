@@ -355,23 +355,30 @@ MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_rule_obj, 11, 11, vm_rule);
 
 // ---- Who is asked -------------------------------------------------------------------------------
 
-static mp_obj_t told_of(const hook_t *h) {
+// How its function is called: MicroPython's way (0), by the short interpreter (1), compiled, viper or native (2, 3).
+static unsigned how_called(const handler_t *f) {
+    if (f == NULL || f->top != NULL) {
+        return f != NULL;
+    }
+    return f->words == WORDS_NOT ? 0 : f->words == WORDS_NATIVE ? 3 : 2;
+}
+
+static mp_obj_t told_of(const hook_t *h, bool of_class) {
     const handler_t *f = h->handler;
-    unsigned how = f == NULL ? 0 : f->top != NULL ? 1 : f->words != WORDS_NOT ? 2 : 0;
     mp_obj_t items[] = {
         MP_OBJ_NEW_SMALL_INT(h->kind), box_u64(h->hits), box_u64(h->key), box_u64(h->size), f == NULL ? mp_const_none : f->fun,
-        MP_OBJ_NEW_SMALL_INT(how),
+        MP_OBJ_NEW_SMALL_INT(of_class ? 4 : how_called(f)),
     };
     return mp_obj_new_tuple(ARRAY_LEN(items), items);
 }
 
-static void tell_chain(mp_obj_t list, const hook_t *h) {
+static void tell_chain(mp_obj_t list, const hook_t *h, bool of_class) {
     for (; h != NULL; h = h->below) {
-        mp_obj_list_append(list, told_of(h));
+        mp_obj_list_append(list, told_of(h, of_class));
     }
 }
 
-// who(esr, value) -> (who have taken rights of the page at that IPA, [(kind, hits, key, size, function, how it is called)]), in
+// who(esr, value) -> (who have taken rights of the page at that IPA, [(kind, hits, key, size, function, how it is called, or 4: of all of the class)]), in
 // the order in which they are asked about such an exit.
 static mp_obj_t vm_who(mp_obj_t self, mp_obj_t esr_in, mp_obj_t value_in) {
     vm_t *vm = hv_vm_get(self);
@@ -379,13 +386,13 @@ static mp_obj_t vm_who(mp_obj_t self, mp_obj_t esr_in, mp_obj_t value_in) {
     uint64_t value = unbox_u64(value_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     const hook_t *first = trace_hook(vm, esr, value);
-    tell_chain(list, first);
+    tell_chain(list, first, false);
     if (ESR_EC(esr) == EC_DABT_LOWER) {
         const hook_t *device = hook_range_find(&vm->mmio, value);
-        tell_chain(list, device == first ? NULL : device);
+        tell_chain(list, device == first ? NULL : device, false);
     }
-    tell_chain(list, vm->classes[ESR_EC(esr)]);
-    tell_chain(list, vm->fallback);
+    tell_chain(list, vm->classes[ESR_EC(esr)], true);
+    tell_chain(list, vm->fallback, true);
     uint64_t daif = spin_lock_irq(&vm->lock);
     unsigned takers = vm->rights == NULL || ESR_EC(esr) != EC_DABT_LOWER ? 0 : rights_takers(vm, ALIGN_DOWN(value, PAGE_SIZE), 7);
     spin_unlock_irq(&vm->lock, daif);

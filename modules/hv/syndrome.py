@@ -130,6 +130,8 @@ def fault_status(fsc):
 def register(iss):
     """The name of the system register that a trap's ISS is of."""
     op0, op1, op2 = iss >> 20 & 3, iss >> 14 & 7, iss >> 17 & 7
+    if op0 == 0:  # an immediate's: no register is behind it
+        return f"S0_{op1}_C{iss >> 10 & 15}_C{iss >> 1 & 15}_{op2}"
     return sysreg(op0 << 14 | op1 << 11 | (iss >> 10 & 15) << 7 | (iss >> 1 & 15) << 3 | op2)[0]
 
 

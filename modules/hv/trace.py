@@ -186,16 +186,26 @@ class Record(
     __str__ = __repr__
 
 
+def device(ipa):
+    """The name of the device of a guest's machine that is there, or None."""
+    for name, (base, size) in _DEVICES.items():
+        if base <= ipa < base + size:
+            return name
+    return None
+
+
+def psci(id):
+    """The name of a function of PSCI's."""
+    return _PSCI.get(id & 0x1F, hex(id))
+
+
 def _name(kind, esr, value):
     if kind == "psci":
-        return _PSCI.get(value & 0x1F, hex(value))
+        return psci(value)
     if kind == "sysreg":
         return ("MRS " if esr & 1 else "MSR ") + register(esr)
     if kind == "mmio":
-        for name, (base, size) in _DEVICES.items():
-            if base <= value < base + size:
-                return ("store " if esr & 64 else "load ") + name
-        return "store" if esr & 64 else "load"
+        return f"{'store' if esr & 64 else 'load'} {device(value) or ''}".rstrip()
     if kind == "svc":
         from .syscalls import name
 

@@ -8,19 +8,30 @@ _KINDS = (
     "rule shadow", "rule log", "rule flip", "rule deny",
 )  # fmt: skip
 _NATIVE, _PYTHON = 0, 1
-_FAST = (2, 6, 8, 9)  # rules that are done on the way: vm/hook.h
+_CLASS = 4  # how a hook is called: it is one of the exit's class, or of all exits
+# Rules that are done on the way (vm/hook.h), and their rows of the bench; for system registers and calls, and for loads.
+_FAST = {2: "rule_hvc_count", 6: "rule_hvc_const", 8: "rule_mmio_shadow", 9: "rule_hvc_log"}
 _OWNERS = "trap_el1_exceptions", "a breakpoint", "a watch", "a snapshot"
-# What an exit costs of its own, by tier: docs/benchmarks.md, in instructions.
-_SHORT = "60 to 150 instructions, on the way: x19 to x29 are not saved"
-_QUICK = "250 to 400 instructions: in the short interpreter, on the way"
-_WORDS = "100 to 250 instructions: compiled, on the way"
-_LONG = "1,000 to 3,000 instructions: MicroPython is called, with all registers saved"
-_SLOW = "300 to 700 instructions: in C, with all registers saved"
+_HVC, _SMC, _SYSREG, _FETCH, _DATA = 0x16, 0x17, 0x18, 0x20, 0x24
+# What an exit costs by who answers it, in instructions: rows of `make bench`; tests/test_why.py holds these to it.
+COSTS = """hvc_psci_version 55 smc_psci_version 64 hvc_unknown 88 pl011_out 146 pl011_flags 118 gicd_typer_read 88
+gicd_isenabler_write 134 sgi_to_self 144 timer_expiry 56 timer_wakes 395 vcpu_switch 1053 rule_hvc_const 64
+rule_hvc_count 68 rule_hvc_log 167 rule_mmio_const 89 rule_mmio_shadow 83 rule_sysreg_const 80 hvc_python 130 hvc_viper 68
+hvc_native 123 hvc_python_triple 944 hvc_python_exit 1094 mmio_load_python 191 mmio_load_viper 132 mmio_load_native 181
+mmio_store_python 182 mmio_store_viper 121 mmio_store_native 169 mmio_load_post_python 1080 sysreg_read_python 145
+sysreg_read_viper 116 sysreg_write_python 145 sysreg_write_viper 115 sysreg_native 167 break_counted 85 break_system 295
+break_python 285 step_function 173 step_python 308 watch_neighbour 246 watch_hit_counted 324 watch_hit_python 410
+watch_hard_hit 451 ram_granule 4652 snapshot_first_write 1121"""
+_WAY = "on the way: x19 to x29 are not saved"
+
+
+def _cost(row, how=_WAY):
+    found = COSTS.split()
+    return f"{int(found[found.index(row) + 1]):,} instructions ({row} of the bench), {how}"
 
 
 def why(vm, exit=None):
     """The text of vm.why()."""
-    of = ""
     if exit is None:
         exit = vm.exit
         for cpu in vm.cpu:
@@ -29,7 +40,7 @@ def why(vm, exit=None):
     if hasattr(exit, "kind"):  # of a trace
         esr, pc, value = exit.esr, exit.pc, exit.value
         if exit.kind in ("irq", "enter", "leave", "switch", "svc"):
-            return _no_exit(vm, exit)
+            return _no_exit(exit)
         said = explain(esr, pc=pc, ipa=value if esr >> 26 & 0x3B == 0x20 else None)
     else:
         esr, pc = exit.esr, exit.pc
@@ -38,7 +49,7 @@ def why(vm, exit=None):
             exit.ipa
             if ec & 0x3B == 0x20
             else vm.cpu[exit.cpu].x[0]
-            if ec in (0x16, 0x17)
+            if ec in (_HVC, _SMC)
             else exit.value
         )
         said = explain(exit)
@@ -61,12 +72,19 @@ _OWN = {
 }
 
 
-def _no_exit(vm, record):
+def _no_exit(record):
     if record.kind == "irq":
-        return f"{record!r}\nanswered by: EL2's handler of INTID {record.value}, in C: it came while the guest ran"
+        who = {
+            26: f"EL2's own timer, in C: the end of a time slice, and the hypervisor's clock; a switch to another vCPU is {_cost('vcpu_switch')}",
+            27: f"the guest's virtual timer: put into its list registers in C; {_cost('timer_expiry')}; more if the guest waited in WFI",
+        }.get(record.value, "EL2's handler of that INTID, in C: for a guest, or the machine's own")
+        return f"{record!r}\nanswered by: {who}. It came while the guest ran"
     if record.kind in ("svc", "switch"):
-        return f"{record!r}\nanswered by: the guest itself; a planted HVC told of it (vm.breaks() does not list those)"
-    return f"{record!r}\nanswered by: the scheduler, in C"
+        return (
+            f"{record!r}\nanswered by: the guest itself; a planted HVC told of it, {_cost('break_counted')} "
+            "(vm.breaks() does not list those); it goes with the trace's stop()"
+        )
+    return f"{record!r}\nanswered by: the scheduler, in C; {_cost('vcpu_switch')} for a switch"
 
 
 def _symbol(vm, address):
@@ -79,66 +97,159 @@ def _symbol(vm, address):
 def _who(vm, esr, value):
     """Lines: who is asked, from the first to the last, with tier and cost; then what would change it."""
     ec, (takers, hooks) = esr >> 26, vm._vm.who(esr, value)
-    lines = [_hook(hook, ec, value) for hook in hooks]
-    memory, abort = vm.memory, ec in (0x20, 0x24)
-    if abort and memory.base <= value < memory.base + memory.size:
-        lines.append(_ram(vm, esr, value, takers))
-    elif abort and not hooks:
-        lines.append(
-            f"nobody: nothing is at IPA {value:#x}; vm.mmio({value & -0x1000:#x}, 0x1000, f) or vm.stage2.map() would put something there"
-        )
-    elif ec == 0x16 and esr & 0xFFFF and not hooks:
-        known = {0xE100: "a breakpoint (vm.on())"}.get(esr & 0xFFFF, "nobody")
-        lines.append(f"{known}; vm.hvc(imm={esr & 0xFFFF:#x}, handler=f) would answer")
-    elif ec in (0x16, 0x17) and not [hook for hook in hooks if hook[0] == _PYTHON]:
-        id = value & 0xFFFF_FFFF
-        psci = id & 0xBFFF_FFE0 == 0x8400_0000
-        what, call = "PSCI" if psci else "SMCCC's NOT_SUPPORTED", "hvc" if ec == 0x16 else "smc"
-        lines.append(f"{what}, in C; {_SHORT}. vm.{call}({id:#x}, f) would be asked instead")
-    elif ec == 0x18 and not hooks:
-        name = register(esr)
-        lines.append(
-            f"the emulation of {name}, in C; {_SHORT}. vm.sysreg({name!r}, f) or vm.rule('sysreg', {name!r}, ...) would be asked before"
-        )
+    # What is of this id, register or address; the machine's own; what is of the whole class.
+    lines = [_hook(hook, esr, value) for hook in hooks if hook[5] != _CLASS]
+    scripts = [_hook(hook, esr, value) for hook in hooks if hook[5] == _CLASS]
+    memory, python = (
+        vm.memory,
+        [hook for hook in hooks if hook[0] == _PYTHON and hook[5] != _CLASS],
+    )
+    if ec in (_FETCH, _DATA):
+        if memory.base <= value < memory.base + memory.size:
+            lines.append(_ram(esr, takers))
+        elif not lines:
+            scripts.append(
+                f"nobody: nothing is at IPA {value:#x}; vm.mmio({value & -0x1000:#x}, 0x1000, f) or vm.stage2.map() would put something there"
+            )
+    elif ec == _HVC and esr & 0xFFFF:
+        if not lines:
+            lines.append(_immediate(esr & 0xFFFF))
+    elif ec in (_HVC, _SMC):
+        if not python:
+            known, line = _call(value & 0xFFFF_FFFF, ec)
+            (lines if known else scripts).append(line)
+    elif ec != _SYSREG:
+        scripts.append(_class(ec))
     elif not lines:
-        lines.append(
-            f"C: {class_name(ec) or 'a reserved class'}; vm.exception({ec:#x}, f) would be asked before"
-        )
-    return lines
+        lines.append(_register(esr))
+    return lines + scripts
 
 
-def _hook(hook, ec, value):
+def _call(id, ec):
+    call, row = ("hvc", "hvc_psci_version") if ec == _HVC else ("smc", "smc_psci_version")
+    change = f"vm.{call}({id:#x}, f) or vm.rule('{call}', {id:#x}, ...) would be asked instead"
+    if id & 0xBFFF_FFE0 == 0x8400_0000:
+        from .trace import psci
+
+        name = psci(id)
+        cost = _cost(row) if id == 0x8400_0000 else "the shortest of them " + _cost(row)
+        return True, f"PSCI, in C: {name}; {cost}. {change}"
+    if id in (0x8000_0000, 0x8000_0001) or id & 0xFFFF_8000 == 0x8000_8000 or id == 0x8000_3FFF:
+        return True, f"SMCCC, in C; {_cost(row)}. {change}"
+    return False, f"SMCCC's NOT_SUPPORTED, in C; {_cost('hvc_unknown')}. {change}"
+
+
+def _immediate(imm):
+    if imm == 0xE100:
+        return f"a breakpoint (vm.on()), in C; counted {_cost('break_counted')}; by a Python function {_cost('break_python')}; b.off() ends it"
+    if 0xE000 <= imm < 0xE100:
+        return "trap_el1_exceptions, where it is on: the function given to it, or in C the instruction of EL1's vector that stood there"
+    return f"nobody; vm.hvc(imm={imm:#x}, handler=f) would answer"
+
+
+def _register(esr):
+    name = register(esr)
+    row, what = "sysreg_native", "its emulation"
+    if name.startswith("ICC_SGI"):
+        row, what = "sgi_to_self", "the virtual GIC's"
+    return (
+        f"{name}: {what}, in C; {_cost(row)}. "
+        f"vm.sysreg({name!r}, f) or vm.rule('sysreg', {name!r}, ...) would be asked before"
+    )
+
+
+# Of the other classes: who has it when no script asks.
+_GUEST = "the guest itself: its own exception vector is entered"
+_CLASSES = (
+    ((0x01,), "the virtual GIC, in C: WFI waits for the vCPU's next interrupt, WFE goes on", "timer_wakes"),
+    ((0x03, 0x04, 0x05, 0x06, 0x08, 0x0C), "the AArch64 register behind the AArch32 name, in C, as MRS and MSR; UNDEFINED to the program where there is none", "sysreg_native"),
+    ((0x07,), "C: vectors and floats are brought to this vCPU, once after somebody else had them", None),
+    ((0x0E, 0x22, 0x26, 0x28, 0x2C), _GUEST, None),
+    ((0x2F,), "the guest, as a virtual SError: an access of its own to a device ended late", None),
+    ((0x30, 0x34), "a breakpoint or watch of vm.on(), vm.watch() or a debugger in a debug register; else the guest's own, which gets its exception", "watch_hard_hit"),
+    ((0x32,), "cpu.step(), or the step over a planted breakpoint; else the guest's own", "step_function"),
+    ((0x38, 0x3A, 0x3C), "a breakpoint of vm.on() in a program (BRK); else " + _GUEST, "break_python"),
+)  # fmt: skip
+
+
+def _class(ec):
+    for classes, who, row in _CLASSES:
+        if ec in classes:
+            break
+    else:
+        known = class_name(ec) or "a reserved class"
+        who, row = f"nobody ({known}): the program gets an UNDEFINED exception, in C", None
+    cost = f"; {_cost(row, 'as far as the bench has it')}" if row else "; not counted by the bench"
+    return f"{who}{cost}. vm.exception({ec:#x}, f) would be asked before"
+
+
+def _hook(hook, esr, value):
     kind, hits, key, size, function, how = hook
-    where = f" {key:#x}-{key + size - 1:#x}" if size else ""
+    ec, where = esr >> 26, f" {key:#x}-{key + size - 1:#x}" if size else ""
+    access = (
+        f"mmio_{'store' if esr & 64 else 'load'}"
+        if ec == _DATA
+        else "hvc"
+        if ec != _SYSREG
+        else f"sysreg_{'read' if esr & 1 else 'write'}"
+    )
     if kind == _NATIVE:
-        what = f"the device{where} in C"
-        return f"{what}; {_SHORT}; an access that the syndrome does not tell (LDP, write-back, unaligned) goes the long way: {_SLOW}"
+        from .trace import device
+
+        name, row = device(value), "gicd_isenabler_write" if esr & 64 else "gicd_typer_read"
+        if name == "pl011":
+            row = "pl011_out" if esr & 64 else "pl011_flags"
+        told = (
+            ""
+            if esr & 1 << 24
+            else "; the syndrome does not tell it (LDP, write-back, unaligned): the instruction is decoded, with all registers saved"
+        )
+        return f"the device {name or ''}{where} in C; {_cost(row)}{told}. vm.rule('mmio', ...) or vm.mmio() over it would be asked before"
     name = getattr(function, "__name__", None) or (repr(function) if function is not None else "")
     if kind == _PYTHON:
-        cost = (_LONG, _QUICK, _WORDS)[how]
-        better = (
-            "; a plain function of numbers is done in the short interpreter (docs/fast-handlers.md)",
-            "; @micropython.viper, or a rule, is shorter",
-            "",
-        )[how]
-        return f"the handler {name}{where}: {cost}{better}"
+        return f"the handler {name}{where}: {_handler(how, access, esr)}"
     times = "" if hits == 1 else "s"
     more = f", which may ask {name}" if name else ""
-    cost = (
-        _SHORT
-        if kind in _FAST
-        else _SLOW + "; without match, pc, nth, every and promote it is done on the way"
-    )
+    if kind in _FAST:
+        row = _FAST[kind]
+        if kind == 6 and ec in (_DATA, _SYSREG):
+            row = "rule_mmio_const" if ec == _DATA else "rule_sysreg_const"
+        cost = _cost(row)
+    else:
+        cost = "C, with all registers saved; not counted by the bench; without match, pc, nth, every and promote it is done on the way"
     return f"the {_KINDS[kind]}{where}, {hits} hit{times}{more}: {cost}"
 
 
-def _ram(vm, esr, ipa, takers):
+def _handler(how, access, esr):
+    if how == _CLASS:
+        return f"with all registers saved; one that reads cpu.exit {_cost('hvc_python_exit', 'about')}"
+    if how == 0:
+        return (
+            f"MicroPython is called, with all registers saved; one that makes objects {_cost('hvc_python_triple', 'about')}; "
+            "a plain function of numbers is done in the short interpreter (docs/fast-handlers.md)"
+        )
+    if access[0] == "m" and not esr & 1 << 24:
+        return f"after the instruction has been decoded; {_cost('mmio_load_post_python', 'with all registers saved')}"
+    kind, better = (
+        (
+            "python",
+            f"in the short interpreter, on the way; what that cannot do MicroPython does from there on, {_cost('hvc_python_triple', 'or more')}; @micropython.viper, or a rule, is shorter",
+        ),
+        ("viper", "compiled, on the way; a rule is shorter"),
+        ("native", "compiled, on the way; @micropython.viper is shorter"),
+    )[how - 1]
+    row = f"{access}_{kind}" if access[0] != "s" or how < 3 else "sysreg_native"
+    return f"a short one is {_cost(row, better)}"
+
+
+def _ram(esr, takers):
     if esr & 0x3C == 0x0C or takers:
-        by = " and ".join([name for i, name in enumerate(_OWNERS) if takers >> i & 1])
-        if by:
-            return f"RAM, in C: {by} has taken a right of that page, and sees each such access to it; {_SLOW}"
-        return "RAM that vm.stage2.protect() has taken a right of: nobody answers"
-    return "RAM, in C: it was not touched before; zeroed and mapped 64 KB at a time, once"
+        by = [name for i, name in enumerate(_OWNERS) if takers >> i & 1]
+        if not by:
+            return "RAM that vm.stage2.protect() has taken a right of: nobody answers"
+        row = "snapshot_first_write" if takers & 8 else "watch_neighbour"
+        return f"RAM, in C: {' and '.join(by)} has taken a right of that page, and sees each such access to it; {_cost(row)}; its off() or remove() gives it back"
+    return f"RAM, in C: it was not touched before; zeroed and mapped 64 KB at a time, once; {_cost('ram_granule', 'with all registers saved')}"
 
 
 def at(vm, where):

@@ -23,6 +23,10 @@ class Record(namedtuple('Record', ('us', 'core', 'cpu', 'kind', 'pc', 'what', 'v
     pid of the process that is switched to. task: "sh-123", the process on this vCPU by the last switch before, or "". esr: its syndrome."""
 
 
+def device(ipa: Any) -> Any:
+    """The name of the device of a guest's machine that is there, or None."""
+def psci(id: Any) -> Any:
+    """The name of a function of PSCI's."""
 
 class Tracer:
     """What traces and counts have in common."""
