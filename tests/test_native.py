@@ -77,6 +77,12 @@ class Thing:
         self.own = 5
     def method(self):
         return self.own
+    @staticmethod
+    def plain():
+        return "plain"
+    @classmethod
+    def of_class(cls):
+        return cls()
     @property
     def made(self):
         return 7
@@ -94,6 +100,19 @@ def drop(base, at):
     return list(base)
 def attribute(thing, _):
     return thing.own, thing.shared, thing.method(), thing.made, thing.other
+def hides(thing, _):
+    before = thing.method()
+    thing.method = lambda: "mine"
+    return before, thing.method(), thing.plain(), thing.of_class().__class__
+def stores(thing, value):
+    thing.own = value
+    thing.own = thing.own
+    thing.made = value
+    thing.new = value
+    thing.new = 1
+    return thing.own, thing.made, thing.new, thing.log
+def each(base, _):
+    return [item for item in base], [item for item in iter(base)]
 def arithmetic(a, b):
     return a + b, a - b, a * b, a < b, a == b, a >= b, a != b
 def quotient(a, b):
@@ -122,6 +141,25 @@ for base in bases:
         same("drop", base, at)
         for value in (0, 255, 256, -1, 1 << 70, "x", None, b"z"):
             same("put", base, at, value)
+class Setter(Thing):
+    def __init__(self):
+        self.own, self.log = 5, []
+    @property
+    def made(self):
+        return self.log[-1:]
+    @made.setter
+    def made(self, value):
+        self.log.append(value)
+class Told(Thing):
+    log = made = ()
+    def __setattr__(self, name, value):
+        object.__setattr__(self, name, (name, value))
+for base in bases + [lambda: Thing(), lambda: {1: 2}.items(), lambda: reversed([1, 2]), lambda: enumerate("ab"), lambda: range(3)]:
+    same("each", base, 0)
+for thing in (Thing, Setter, Told, Other, lambda: 5, lambda: Thing):
+    same("hides", thing, 0)
+    same("stores", thing, 6)
+    same("stores", thing, None)
 for thing in (Thing, Other, lambda: 5, lambda: None, lambda: Thing):
     same("attribute", thing, 0)
 numbers = [0.0, -0.0, 1.5, -2.0, 1e308, float("inf"), float("nan"), 3, -1, True, 1 << 70, 1j, "a", None]
@@ -130,6 +168,26 @@ for a in numbers:
         for name in ("arithmetic", "quotient", "power"):
             if not (name == "power" and isinstance(a, int) and isinstance(b, int)):
                 same(name, a, b)
+# A built-in name that the globals have not, have, and have not.
+for scope in (plain, made):
+    exec("def f():\\n return len([1, 2])\\n" if scope is plain else "@micropython.native\\ndef f():\\n return len([1, 2])\\n", scope)
+    said = []
+    for _ in range(2):
+        said.append(scope["f"]())
+        scope["len"] = lambda x: "own"
+        said.append(scope["f"]())
+        del scope["len"]
+        said.append(scope["f"]())
+    import builtins
+    builtins.len = lambda x: "all's"
+    said.append(scope["f"]())
+    del builtins.len
+    said.append(scope["f"]())
+    scope["len"] = lambda x: "again"
+    said.append(scope["f"]())
+    said.append(eval("len((1,))", {"len": str}.copy()))
+    if said != [2, "own", 2, 2, "own", 2, "all's", 2, "again", "(1,)"]:
+        print(said)
 print("compared")
 """
 

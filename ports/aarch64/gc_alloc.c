@@ -8,6 +8,7 @@
 
 #include "gc_alloc.h"
 #include "gc_table.h"
+#include "lookup.h"
 
 #define MOST 16 // blocks
 
@@ -35,6 +36,7 @@ void gc_alloc_restart(void) {
         area->gc_last_free_atb_index = 0;
     }
     here = &first;
+    lookup_restart();
 }
 
 // Whole words of the table, and of that of finalisers.
@@ -185,7 +187,7 @@ static __attribute__((noinline)) void *search(size_t n_bytes, unsigned int alloc
 
 // Nearly always there is a run of n free blocks in the first word of the table that is looked at: where the last one was
 // found.
-void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
+static __attribute__((noinline)) void *some(size_t n_bytes, unsigned int alloc_flags) {
     hints_t *h = here;
     area_t *area = h->area;
     size_t n = (n_bytes + BLOCK - 1) / BLOCK;
@@ -217,6 +219,29 @@ void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
         ptr[i] = ptr[i + 1] = ptr[i + 2] = ptr[i + 3] = 0;
     } while ((i += 4) < n * 4);
     return ptr;
+}
+
+// One block is the commonest: a number, a small tuple.
+void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
+    if (n_bytes - 1 >= BLOCK) {
+        return some(n_bytes, alloc_flags);
+    }
+    hints_t *h = here;
+    area_t *area = h->area;
+    size_t start = area->gc_last_free_atb_index;
+    bool may = MP_STATE_THREAD(gc_lock_depth) == 0 && MP_STATE_MEM(gc_alloc_amount) < MP_STATE_MEM(gc_alloc_threshold);
+    if (may && start + sizeof(uint64_t) <= area->gc_alloc_table_byte_len) {
+        uint64_t word = table_word(area, start), free = free_of(word);
+        if (free != 0) {
+            table_set_word(area, start, word | (free & -free));
+            size_t block = start * BLOCKS_PER_ATB + (size_t)__builtin_ctzll(free) / 2;
+            took(h, block, 1, alloc_flags);
+            uint64_t *ptr = (uint64_t *)(area->gc_pool_start + block * BLOCK);
+            ptr[0] = ptr[1] = ptr[2] = ptr[3] = 0;
+            return ptr;
+        }
+    }
+    return some(n_bytes, alloc_flags);
 }
 
 // Blocks from there on become free.

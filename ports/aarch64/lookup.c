@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Two questions that MicroPython asks all the time, with a short way to the answers that they mostly have; the linker
+// Three questions that MicroPython asks all the time, with a short way to the answers that they mostly have; the linker
 // hands us their callers (--wrap), and what is not so simple is upstream's as before.
 
+#include <string.h>
+#include "py/builtin.h"
 #include "py/mpstate.h"
 #include "py/objfun.h"
 #include "py/runtime.h"
+#include "lookup.h"
 
 mp_map_elem_t *__real_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind);
 mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind);
+mp_obj_t __real_mp_load_global(qstr name);
+mp_obj_t __wrap_mp_load_global(qstr name);
 void __real_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bool catch_all_exc);
 void __wrap_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bool catch_all_exc);
 
@@ -16,13 +21,58 @@ static inline uint8_t *cached(mp_obj_t index) {
     return &MP_STATE_VM(map_lookup_cache)[((uintptr_t)index >> 2) % MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE];
 }
 
+// Where a built-in name was found that the globals of a module have not: `len` in a loop would be looked for among all of
+// them each time. Whoever adds that name to them ends it, and so does whatever frees memory, where another map may lie then.
+#define BUILTINS 64
+static struct {
+    const mp_map_t *absent;
+    const mp_map_elem_t *builtin;
+} builtins[BUILTINS];
+
+void lookup_restart(void) {
+    memset(builtins, 0, sizeof(builtins));
+}
+
+static inline void added(const mp_map_t *map, mp_obj_t index) {
+    size_t slot = ((uintptr_t)index >> 3) % BUILTINS;
+    if (builtins[slot].absent == map) {
+        builtins[slot].absent = NULL;
+    }
+}
+
+static __attribute__((noinline)) mp_obj_t load_builtin(const mp_map_t *globals, qstr name) {
+    const mp_map_elem_t *elem = MP_STATE_VM(mp_module_builtins_override_dict) != NULL ? NULL
+        : mp_map_lookup((mp_map_t *)&mp_module_builtins_globals.map, MP_OBJ_NEW_QSTR(name), MP_MAP_LOOKUP);
+    if (elem == NULL) {
+        return __real_mp_load_global(name);
+    }
+    builtins[name % BUILTINS].absent = globals;
+    builtins[name % BUILTINS].builtin = elem;
+    return elem->value;
+}
+
+mp_obj_t __wrap_mp_load_global(qstr name) {
+    mp_map_t *globals = &mp_globals_get()->map;
+    mp_obj_t key = MP_OBJ_NEW_QSTR(name);
+    size_t at = *cached(key), slot = name % BUILTINS;
+    if (at < globals->alloc && globals->table[at].key == key) {
+        return globals->table[at].value;
+    }
+    if (builtins[slot].absent == globals && builtins[slot].builtin->key == key && MP_STATE_VM(mp_module_builtins_override_dict) == NULL) {
+        return builtins[slot].builtin->value;
+    }
+    mp_map_elem_t *elem = mp_map_lookup(globals, key, MP_MAP_LOOKUP);
+    return elem != NULL ? elem->value : load_builtin(globals, name);
+}
+
 static inline mp_map_elem_t *found(mp_map_t *map, mp_map_elem_t *at) {
     *cached(at->key) = (uint8_t)(at - map->table);
     return at;
 }
 
-static inline mp_map_elem_t *in_order(mp_map_t *map, mp_obj_t index) {
-    mp_map_elem_t *at = map->table, *end = at + map->used;
+// Looks at so many, one after the other.
+static inline mp_map_elem_t *among(mp_map_t *map, size_t n, mp_obj_t index) {
+    mp_map_elem_t *at = map->table, *end = at + n;
     for (; end - at >= 4 && at[0].key != index && at[1].key != index && at[2].key != index && at[3].key != index; at += 4) {
     }
     for (; at < end; at++) {
@@ -36,6 +86,7 @@ static inline mp_map_elem_t *in_order(mp_map_t *map, mp_obj_t index) {
 // A map that is nearly full is a long search for each name that is not in it, as those of built-in functions are not in a
 // module: upstream makes it larger when nothing is free. Here an eighth stays free; small ones stay as they are.
 #define SMALL 16
+#define FEW 8 // to look at all is less than to find the hash of a name
 static __attribute__((noinline)) mp_map_elem_t *add_larger(mp_map_t *map, mp_obj_t index) {
     mp_map_elem_t *old = map->table, *end = old + map->alloc;
     size_t alloc = (map->alloc + map->alloc / 2) | 1;
@@ -86,6 +137,7 @@ extern const qstr_pool_t mp_qstr_const_pool, mp_qstr_frozen_const_pool;
 
 mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
     if (kind == MP_MAP_LOOKUP_REMOVE_IF_FOUND || map->alloc == 0) {
+        added(map, index); // it may be
         return __real_mp_map_lookup(map, index, kind);
     }
     for (size_t at = *cached(index); at < map->alloc; at += 256) { // the cache has 8 bits of the place
@@ -93,11 +145,17 @@ mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup
             return &map->table[at];
         }
     }
+    if (kind != MP_MAP_LOOKUP) {
+        added(map, index);
+    }
     if (!map->all_keys_are_qstrs || !mp_obj_is_qstr(index)) {
         return __real_mp_map_lookup(map, index, kind);
     }
     if (map->is_ordered) {
-        return kind == MP_MAP_LOOKUP ? in_order(map, index) : __real_mp_map_lookup(map, index, kind);
+        return kind == MP_MAP_LOOKUP ? among(map, map->used, index) : __real_mp_map_lookup(map, index, kind);
+    }
+    if (map->alloc <= FEW && kind == MP_MAP_LOOKUP) {
+        return among(map, map->alloc, index);
     }
     const qstr_pool_t *pool = &mp_qstr_frozen_const_pool;
     size_t q = MP_OBJ_QSTR_VALUE(index);

@@ -3,7 +3,7 @@
 # Floating point: EL2 shares its vector registers with the guest, who keeps them until EL2 touches one
 # and traps. So every file is built without, but those named here, which compute with floats.
 FP_FILES = \
-	extmod/machine_timer extmod/modrandom extmod/modselect extmod/modtime extmod/moductypes libc/math libc/quad \
+	extmod/machine_timer extmod/modrandom extmod/modselect extmod/modtime extmod/moductypes libc/math libc/quad native/floats \
 	py/binary py/emitcommon py/formatfloat py/modbuiltins py/modcmath py/modmath py/mpprint py/nativeglue py/mpz py/obj \
 	py/objcomplex py/objfloat py/objint py/objint_mpz py/objstr py/parsenum py/runtime
 
@@ -23,7 +23,7 @@ $(filter-out $(FAR_O),$(filter %.o,$(OBJ))): CFLAGS += -mcmodel=tiny
 # runs; -Os for the rest, at under half a percent of the benchmarks for 11 KB.
 HOT_FILES = \
 	py/argcheck py/bc py/binary py/gc py/malloc py/map py/obj py/objarray py/objboundmeth py/objclosure \
-	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm native/glue uart uart_pl011 gc_alloc gc_collect lookup \
+	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm native/floats native/glue uart uart_pl011 gc_alloc gc_collect lookup \
 	hv_native/core/event hv_native/core/tree hv_native/memory/pgtable hv_native/vcpu/psci \
 	hv_native/irq/irq hv_native/irq/timer hv_native/vgic/vtimer hv_native/vgic/vtimer_level hv_native/vgic/vgic_fast \
 	hv_native/vgic/vgic_lr hv_native/vm/runqueue hv_native/python/boot_core hv_native/vcpu/share hv_native/vcpu/sched hv_native/vcpu/vcpu hv_native/trap/trap_fast hv_native/trap/trace hv_native/trap/watch \

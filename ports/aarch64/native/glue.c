@@ -9,11 +9,24 @@
 #include "py/runtime.h"
 
 mp_obj_t native_load_attr(mp_obj_t base, qstr attr);
-mp_obj_t native_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs);
+void native_load_method(mp_obj_t base, qstr attr, mp_obj_t *dest);
+void native_store_attr(mp_obj_t base, qstr attr, mp_obj_t value);
+mp_obj_t native_iternext(mp_obj_t iterator);
 mp_obj_t native_obj_subscr(mp_obj_t base, mp_obj_t index, mp_obj_t value);
 
 static inline const mp_obj_type_t *type_of(mp_obj_t o) {
     return mp_obj_is_obj(o) ? ((mp_obj_base_t *)MP_OBJ_TO_PTR(o))->type : NULL;
+}
+
+// What mp_map_lookup looks at first (lookup.c): the place where a key was found last. NULL: it is not there now.
+static inline mp_map_elem_t *look(mp_map_t *map, mp_obj_t key) {
+    size_t at = MP_STATE_VM(map_lookup_cache)[((uintptr_t)key >> 2) % MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE];
+    return at < map->alloc && map->table[at].key == key ? &map->table[at] : NULL;
+}
+
+static inline mp_map_elem_t *find(mp_map_t *map, mp_obj_t key) {
+    mp_map_elem_t *found = look(map, key);
+    return found != NULL ? found : mp_map_lookup(map, key, MP_MAP_LOOKUP);
 }
 
 // Bytecode looks into an instance at once as well (py/vm.c, MICROPY_OPT_LOAD_ATTR_FAST_PATH).
@@ -21,7 +34,7 @@ mp_obj_t native_load_attr(mp_obj_t base, qstr attr) {
     const mp_obj_type_t *type = type_of(base);
     if (type != NULL && mp_obj_is_instance_type(type)) {
         mp_obj_instance_t *self = MP_OBJ_TO_PTR(base);
-        mp_map_elem_t *found = mp_map_lookup(&self->members, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP);
+        mp_map_elem_t *found = find(&self->members, MP_OBJ_NEW_QSTR(attr));
         if (found != NULL) {
             return found->value;
         }
@@ -29,17 +42,58 @@ mp_obj_t native_load_attr(mp_obj_t base, qstr attr) {
     return mp_load_attr(base, attr);
 }
 
-mp_obj_t native_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs) {
-    if (type_of(lhs) == &mp_type_float && type_of(rhs) == &mp_type_float) {
-        mp_obj_t found = MP_OBJ_TYPE_GET_SLOT(&mp_type_float, binary_op)(op, lhs, rhs);
-        if (found != MP_OBJ_NULL) {
-            return found;
+// A new value for one that the instance has.
+void native_store_attr(mp_obj_t base, qstr attr, mp_obj_t value) {
+    const mp_obj_type_t *type = type_of(base);
+    if (type != NULL && mp_obj_is_instance_type(type) && !(type->flags & MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS) && value != MP_OBJ_NULL) {
+        mp_obj_instance_t *self = MP_OBJ_TO_PTR(base);
+        mp_map_elem_t *found = look(&self->members, MP_OBJ_NEW_QSTR(attr));
+        if (found != NULL) {
+            found->value = value;
+            return;
         }
     }
-    return mp_binary_op(op, lhs, rhs);
+    mp_store_attr(base, attr, value);
 }
 
-// An item of a list, tuple or bytearray; the slower way has the errors.
+// Of a list, a tuple, bytes and others: as py/objpolyiter.c has it.
+mp_obj_t native_iternext(mp_obj_t iterator) {
+    if (type_of(iterator) == &mp_type_polymorph_iter) {
+        MP_STATE_THREAD(stop_iteration_arg) = MP_OBJ_NULL;
+        struct {
+            mp_obj_base_t base;
+            mp_fun_1_t next;
+        } *self = MP_OBJ_TO_PTR(iterator);
+        return self->next(iterator);
+    }
+    return mp_iternext(iterator);
+}
+
+// A function of the instance's own class, which no value of the instance hides.
+void native_load_method(mp_obj_t base, qstr attr, mp_obj_t *dest) {
+    const mp_obj_type_t *type = type_of(base);
+    if (type != NULL && mp_obj_is_instance_type(type) && MP_OBJ_TYPE_HAS_SLOT(type, locals_dict)) {
+        mp_obj_instance_t *self = MP_OBJ_TO_PTR(base);
+        mp_obj_dict_t *locals = MP_OBJ_TYPE_GET_SLOT(type, locals_dict);
+        mp_map_elem_t *found = find(&locals->map, MP_OBJ_NEW_QSTR(attr));
+        const mp_obj_type_t *of = found == NULL ? NULL : type_of(found->value);
+        if (of != NULL && (of->flags & (MP_TYPE_FLAG_BINDS_SELF | MP_TYPE_FLAG_BUILTIN_FUN)) == MP_TYPE_FLAG_BINDS_SELF
+            && mp_map_lookup(&self->members, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP) == NULL) {
+            dest[0] = found->value;
+            dest[1] = base;
+            return;
+        }
+    }
+    mp_load_method(base, attr, dest);
+}
+
+// Not in line: what is below has no frame.
+static __attribute__((noinline)) mp_obj_t dict_item(mp_obj_t base, mp_obj_t index) {
+    mp_map_elem_t *found = mp_map_lookup(mp_obj_dict_get_map(base), index, MP_MAP_LOOKUP);
+    return found != NULL ? found->value : mp_obj_subscr(base, index, MP_OBJ_SENTINEL);
+}
+
+// An item of a dict, list, tuple or bytearray; the slower way has the errors.
 mp_obj_t native_obj_subscr(mp_obj_t base, mp_obj_t index, mp_obj_t value) {
     const mp_obj_type_t *type = type_of(base);
     if (mp_obj_is_small_int(index)) {
@@ -72,5 +126,5 @@ mp_obj_t native_obj_subscr(mp_obj_t base, mp_obj_t index, mp_obj_t value) {
             }
         }
     }
-    return mp_obj_subscr(base, index, value);
+    return type == &mp_type_dict && value == MP_OBJ_SENTINEL ? dict_item(base, index) : mp_obj_subscr(base, index, value);
 }
