@@ -21,10 +21,11 @@
 #include "vm/el1_state.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
+#include "vm/runqueue.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-#define VERSION 2
+#define VERSION 3
 #define NOWHERE 2u
 #define AT_ONCE 64u         // turns by software, before others have a look
 
@@ -87,7 +88,7 @@ void replay_wrote(vm_t *vm, const void *at, size_t bytes) {
 
 bool replay_put(replay_t *p, input_t e, const void *data) {
     bool line = e.kind == INPUT_LINE || e.kind == INPUT_PPI || e.kind == INPUT_PULSE;
-    if (e.kind >= INPUT_KINDS || (line && (e.what >= VGIC_LINES || (e.what < 32) != (e.kind == INPUT_PPI)))) {
+    if (e.kind >= INPUT_KINDS || (e.kind == INPUT_SLEPT && e.value >> 48 != 0) || (line && (e.what >= VGIC_LINES || (e.what < 32) != (e.kind == INPUT_PPI)))) {
         return false;
     }
     note(p, &e, data);
@@ -138,6 +139,10 @@ static void replay_do(vm_t *vm, const input_t *e) {
         case INPUT_PULSE:
             vgic_pulse(vm, e->what);
             break;
+        case INPUT_SLEPT:
+            vm->stopped_at += e->value;
+            vm->replay->skipped = true;
+            break;
         case INPUT_WRITE:
             write_ram(vm, e->value, data, e->bytes);
             break;
@@ -166,17 +171,60 @@ static uint64_t settle(vcpu_t *v, uint64_t *then) {
     return ticks == 0 || (rings != 0 && rings < ticks) ? rings : ticks;
 }
 
+// v is to look whether it has slept long enough. Who has not yet noted that it sleeps is asked again.
+static void wake(timer_t *t) {
+    replay_t *p = (replay_t *)((char *)t - offsetof(replay_t, wake));
+    if (p->v->state != VCPU_IDLE) {
+        timer_arm(t, timer_now() + timer_freq() / 1000, wake);
+    }
+    vcpu_wake(p->v);
+}
+
+static void awake(replay_t *p) {
+    p->slept_at = 0;
+    timer_cancel(&p->wake);
+}
+
+// As it is recorded a sleep takes as long as it does in the world, unless it is stepped over.
+static bool slept(replay_t *p, uint64_t ticks) {
+    if (!p->live || p->stop != UINT64_MAX) {
+        return true;
+    }
+    uint64_t now = timer_now();
+    p->slept_at = p->slept_at == 0 ? now : p->slept_at;
+    if (ticks != 0 && now - p->slept_at < ticks) {
+        timer_arm(&p->wake, p->slept_at + ticks, wake);
+    }
+    return ticks != 0 && now - p->slept_at >= ticks;
+}
+
+// Somebody has woken it before its deadline.
+static void was_woken(vcpu_t *v, uint64_t ticks) {
+    replay_t *p = v->vm->replay;
+    uint64_t passed = timer_now() - p->slept_at;
+    passed = ticks != 0 && passed > ticks ? ticks : passed;
+    awake(p);
+    if (replay_input(v->vm, INPUT_SLEPT, 0, passed)) {
+        v->vm->stopped_at += passed;
+    }
+}
+
 // v sleeps. To its next deadline, as a turn of its own, or until somebody wakes it. False: it goes on.
 static bool sleeps_on(vcpu_t *v, uint64_t ticks, exit_t *why) {
     replay_t *p = v->vm->replay;
     p->asleep = !vgic_pending(v);
     if (!p->asleep) {
+        if (p->slept_at != 0) {
+            was_woken(v, ticks);
+            return true;
+        }
         return false;
     }
-    if (ticks == 0) {
+    if (!slept(p, ticks) || ticks == 0) {
         *why = p->live ? EXIT_IDLE : EXIT_STOP; // nothing in the log comes to wake it
         return true;
     }
+    awake(p);
     v->vm->stopped_at += ticks;
     p->count++;
     sync_time(v->vm);
@@ -202,6 +250,10 @@ static exit_t due(vcpu_t *v) {
         ticks = settle(v, &counter);
         for (; (e = input_at(p)) != NULL && e->count <= p->count; p->at++) {
             replay_do(v->vm, e);
+        }
+        if (p->skipped) {
+            p->skipped = false;
+            ticks = settle(v, &counter);
         }
         if (at_end(p)) {
             return EXIT_STOP;
@@ -433,6 +485,7 @@ bool replay_begin(vm_t *vm) {
         p->live = true;
         p->stop = UINT64_MAX;
         p->page = NOWHERE;
+        p->v = v;
         vm->record = p;
         pl031_by_count(vm, pl031_seconds(vm));
     }
@@ -459,6 +512,7 @@ void replay_end(vm_t *vm) {
     vcpu_t *v = vm->vcpu[0];
     replay_t *p = vm->replay;
     put(v);
+    awake(p);
     replay_count(vm);
     sync_time(vm);
     pmu_turns(v, p->count - p->counted);
@@ -492,7 +546,7 @@ void replay_free(vm_t *vm) {
 
 typedef struct {
     uint64_t count, at, counted, r_ctl, r_cval;
-    uint64_t exclusive, value;  // where in RAM, from its beginning; or ~0
+    uint64_t exclusive, value, second;  // where in RAM, from its beginning; or ~0
     uint8_t size;
     bool asleep;
 } kept_t;
@@ -514,6 +568,7 @@ void replay_save(vm_t *vm, device_stream_t *s) {
     kept.r_cval = v->vtimer.r_cval;
     kept.exclusive = v->exclusive.at == NULL ? ~UINT64_C(0) : (uint64_t)((uint8_t *)v->exclusive.at - vm->ram[0].host);
     kept.value = v->exclusive.value;
+    kept.second = v->exclusive.second;
     kept.size = v->exclusive.size;
     kept.asleep = p->asleep;
     size_t begun = stream_begin(s, "replay", VERSION);
@@ -549,10 +604,12 @@ void replay_load(vm_t *vm, device_stream_t *s) {
     p->at = kept.at;
     p->counted = kept.counted;
     p->asleep = kept.asleep;
+    awake(p);
     p->ahead = true;
     p->unfinished = false;
     v->exclusive.at = kept.exclusive >= vm->ram[0].size ? NULL : vm->ram[0].host + kept.exclusive;
     v->exclusive.value = kept.value;
+    v->exclusive.second = kept.second;
     v->exclusive.size = kept.size;
     v->regs->pstate &= ~PSTATE_SS;
 }

@@ -3,7 +3,7 @@
 //
 // Each instruction is a step (MDSCR_EL1.SS, DDI 0487 D2.12), and they are counted: `count` says how many turns are over
 // since the beginning; to take an interrupt is one too, and so is to sleep until a deadline. CNTVCT, CNTPCT and the timers
-// go on by a count each TURNS_A_TICK turns, so that a deadline is reached, and its interrupt taken, at the same turn each
+// go on by a count each TURNS_A_TICK turns, and by what a sleep takes, so that a deadline is reached, and its interrupt taken, at the same turn each
 // time. All else that the guest can tell follows from the snapshot that it began with, but for what is put in from outside:
 // that is in the log, with the count of the turn that it was in front of. So is what virtio devices have done, which are not
 // asked while it is fed again: what they wrote, and that a request is over. The PL031 goes by the same time, and the PMU's
@@ -11,6 +11,7 @@
 #ifndef HV_REPLAY_H
 #define HV_REPLAY_H
 
+#include "irq/timer.h"
 #include "vcpu/vcpu.h"
 #include "vm/state.h"
 #include "vm/vm.h"
@@ -20,12 +21,13 @@
 typedef enum {
     INPUT_CONSOLE, INPUT_LINE, INPUT_PPI, INPUT_PULSE,
     INPUT_WRITE, INPUT_USED, INPUT_CONFIG, INPUT_BROKEN, // of virtio devices
+    INPUT_SLEPT,            // v has been woken so much later
     INPUT_KINDS
 } input_kind_t;
 typedef struct {
     uint64_t count;
     uint32_t kind, what;    // a character; an INTID; a slot, and of USED queue << 8 and head << 16
-    uint64_t value;         // the level; of WRITE the IPA, of USED how much was written
+    uint64_t value;         // the level; of WRITE the IPA, of USED how much was written; counts of CNTVCT
     uint64_t data, bytes;   // where in replay_t.data
 } input_t;
 
@@ -48,6 +50,10 @@ typedef struct replay {
     bool unfinished;        // it has left in the middle of one, which is being finished elsewhere
     bool trapped;           // the exit is of the instruction, which has not been stepped, unless the PC has moved
     bool asleep;            // in WFI
+    bool skipped;           // time has, just now
+    uint64_t slept_at;      // CNTPCT: since then it has been, live; 0: it is not
+    timer_t wake;           // when that is over
+    vcpu_t *v;
     bool stopped_time;      // vm->stop_time as it was
     int pinned;             // and v->pin
     uint8_t inexact;        // REPLAY_*: what there was that cannot be had again

@@ -732,7 +732,7 @@ static bool literal(vcpu_t *v, uint32_t i) {
 // still there: what LDXR and STXR are for, if not all that they may be used for.
 
 bool a64_is_store_exclusive(uint32_t i) {
-    return (i & 0x3FE00000) == 0x08000000;
+    return (i & 0x3FE00000) == 0x08000000 || (i & 0xBFE00000) == 0x88200000;
 }
 
 // True: it was `old`, and is `value` now.
@@ -759,13 +759,67 @@ static bool swap_if(void *at, unsigned size, uint64_t old, uint64_t value) {
     return failed == 0;
 }
 
+// The same of two.
+static bool swap_two_if(void *at, const uint64_t *old, uint64_t first, uint64_t second) {
+    uint64_t seen[2];
+    uint32_t failed;
+    __asm__ volatile ("1: ldaxp %0, %1, [%3]\n cmp %0, %4\n ccmp %1, %5, #0, eq\n mov %w2, #1\n b.ne 2f\n stlxp %w2, %6, %7, [%3]\n cbnz %w2, 1b\n 2: clrex"
+        : "=&r" (seen[0]), "=&r" (seen[1]), "=&r" (failed) : "r" (at), "r" (old[0]), "r" (old[1]), "r" (first), "r" (second) : "memory", "cc");
+    return failed == 0;
+}
+
+// LDXP, STXP: two words of 4 or 8 bytes, aligned to both (B2.9.5).
+static bool exclusive_pair(vcpu_t *v, uint32_t i) {
+    guest_regs_t *r = v->regs;
+    unsigned each = i & BIT(30) ? 8 : 4, rt = i & 31, rt2 = FIELD(i, 14, 10);
+    bool read = i >> 22 & 1;
+    if (!(i & BIT(31)) || (i & BIT(23)) || (read && rt == rt2)) {
+        return false; // CASP, CAS
+    }
+    reach_t to = reach(v, get_or_sp(v, FIELD(i, 9, 5)), 2 * each, 2 * each, !read);
+    if (to.at == NULL) {
+        return false;
+    }
+    if (!read) {
+        uint64_t first = reg_get(r, rt), second = reg_get(r, rt2);
+        bool done = v->exclusive.at == to.at && v->exclusive.size == 2 * each;
+        if (each == 8) {
+            done = done && swap_two_if(to.at, (uint64_t[]) { v->exclusive.value, v->exclusive.second }, first, second);
+        } else {
+            done = done && swap_if(to.at, 8, v->exclusive.value, (uint32_t)first | second << 32);
+        }
+        settle(&to);
+        v->exclusive.at = NULL;
+        reg_set(r, FIELD(i, 20, 16), !done);
+        return true;
+    }
+    uint64_t first = load_sized(to.at, 8), second = first >> 32;
+    if (each == 8) {
+        second = load_sized(to.at + 8, 8);
+    } else {
+        first = (uint32_t)first;
+    }
+    settle(&to);
+    dmb_ish();
+    v->exclusive.at = to.at;
+    v->exclusive.size = (uint8_t)(2 * each);
+    v->exclusive.value = each == 8 ? first : first | second << 32;
+    v->exclusive.second = second;
+    reg_set(r, rt, first);
+    reg_set(r, rt2, second);
+    return true;
+}
+
 static bool exclusive(vcpu_t *v, uint32_t i) {
     guest_regs_t *r = v->regs;
     unsigned size = 1u << (i >> 30), rs = FIELD(i, 20, 16), rt = i & 31;
     bool alone = i & BIT(23), read = i >> 22 & 1; // alone: LDAR, STLR
     uint64_t va = get_or_sp(v, FIELD(i, 9, 5));
-    if ((i & BIT(21)) || (alone && !(i & BIT(15)))) {
-        return false; // pairs, and what came with ARMv8.1
+    if (i & BIT(21)) {
+        return exclusive_pair(v, i);
+    }
+    if (alone && !(i & BIT(15))) {
+        return false; // what came with ARMv8.1
     }
     reach_t to = reach(v, va, size, size, !read);
     if (to.at == NULL) {

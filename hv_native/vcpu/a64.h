@@ -12,9 +12,9 @@
 // v's exit is being handled here, with all registers in v->regs; it is loaded here or on no core.
 bool a64_run(vcpu_t *v, uint32_t word);
 
-// Of A64: load- and store-exclusive, which go together (DDI 0487 B2.9).
+// Of A64: load- and store-exclusive, which go together (DDI 0487 B2.9), of one register or a pair.
 static inline bool a64_is_load_exclusive(uint32_t word) {
-    return (word & 0x3FE00000) == 0x08400000;
+    return (word & 0x3FE00000) == 0x08400000 || (word & 0xBFE00000) == 0x88600000;
 }
 bool a64_is_store_exclusive(uint32_t word);
 

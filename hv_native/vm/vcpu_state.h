@@ -123,7 +123,7 @@ typedef struct vcpu {
     } step;
     struct {                // LDXR by software (vcpu/a64.c): what it has read, where; at NULL: none
         void *at;
-        uint64_t value;
+        uint64_t value, second; // of a pair of 8 bytes each, size 16
         uint8_t size;
     } exclusive;
     struct {                // breakpoints (insight/breaks.c)
