@@ -161,7 +161,7 @@ static void sync_time(vm_t *vm) {
 }
 
 // All that goes by turns: ticks to the next deadline, or 0; and at which count the PMU has something.
-static uint64_t settle(vcpu_t *v, uint64_t *then) {
+static uint64_t settle_turns(vcpu_t *v, uint64_t *then) {
     replay_t *p = v->vm->replay;
     sync_time(v->vm);
     uint64_t left = pmu_turns(v, p->count - p->counted);
@@ -247,13 +247,13 @@ static exit_t due(vcpu_t *v) {
     const input_t *e;
     uint64_t ticks, counter;
     do {
-        ticks = settle(v, &counter);
+        ticks = settle_turns(v, &counter);
         for (; (e = input_at(p)) != NULL && e->count <= p->count; p->at++) {
             replay_do(v->vm, e);
         }
         if (p->skipped) {
             p->skipped = false;
-            ticks = settle(v, &counter);
+            ticks = settle_turns(v, &counter);
         }
         if (at_end(p)) {
             return EXIT_STOP;
@@ -304,14 +304,39 @@ static uint64_t turn_fast(vcpu_t *v) {
     return EXIT_RESUME;
 }
 
-// By the core a store-exclusive would fail, and not be told that its page is first to be kept (hold/pages.c).
-static void may_write(vcpu_t *v, uint32_t word) {
+static uint64_t stored_at(vcpu_t *v, uint32_t word) {
     unsigned rn = FIELD(word, 9, 5);
     unsigned sp = (v->regs->pstate & 0xF) == PSTATE_EL1H ? EL1_SP_EL1 : EL1_SP_EL0;
-    uint64_t va = rn == 31 ? vcpu_el1_get(v, sp) : v->regs->x[rn], page = live_page(va);
+    return rn == 31 ? vcpu_el1_get(v, sp) : v->regs->x[rn];
+}
+
+// By the core a store-exclusive would fail, and not be told that its page is first to be kept (hold/pages.c).
+static void may_write(vcpu_t *v, uint32_t word) {
+    uint64_t page = live_page(stored_at(v, word));
     if (!(page & 1) && v->vm->hold != NULL) {
         rights_hooks[RIGHTS_DIRTY].store(v->vm, page, 1, false);
     }
+}
+
+// Nor would EL1 be, of one of EL0's whose page it has to copy first: who has failed is not looked up. True: it is.
+static bool aborts(vcpu_t *v, uint32_t word) {
+    if (v->exclusive.at == NULL) {
+        return false; // it may fail
+    }
+    uint64_t va = stored_at(v, word), before = READ_SYSREG(par_el1), par;
+    if (insn_at_el0(v)) {
+        __asm__ volatile ("at s1e0w, %0\n isb" : : "r" (va));
+    } else {
+        __asm__ volatile ("at s1e1w, %0\n isb" : : "r" (va));
+    }
+    par = READ_SYSREG(par_el1);
+    WRITE_SYSREG(par_el1, before);
+    if (!(par & 1) || (par & BIT(9))) {
+        return false; // no fault, or one of stage 2
+    }
+    uint64_t ec = insn_at_el0(v) ? EC_DABT - 1 : EC_DABT;
+    vcpu_inject_sync(v, ec << 26 | ESR_IL | BIT(6) | FIELD(par, 6, 1), va, true); // WnR; FST is DFSC
+    return true;
 }
 
 static exit_t fall_asleep(vcpu_t *v) {
@@ -348,7 +373,10 @@ static bool by_software(vcpu_t *v) {
     if (a64_is_store_exclusive(word)) {
         may_write(v, word);
     }
-    return word == WFI ? waits_by_software(v) : is_special(word) && a64_run(v, word);
+    if (word == WFI) {
+        return waits_by_software(v);
+    }
+    return is_special(word) && (a64_run(v, word) || (a64_is_store_exclusive(word) && aborts(v, word)));
 }
 
 // EL1 has taken an exception: what it goes back to was not in a step, as far as it can tell.
