@@ -11,10 +11,15 @@ ADD = 0xC600_0001
 DEVICE = 0x0B00_0000
 
 
+# Of vm.run() in count(): how many there were, and which one a row's was.
+runs, run_of = 0, {}
+
+
 def count(row, prepare=None, cpus=1, both=None):
     """Instructions for each time, as the guest's function `row` counts them. both: the rows of two runs of
     which the difference is taken. Each looks for both, or the difference would be of the symbol table, too.
     """
+    global runs
     with hv.VM("bench", "16M", cpus) as vm:
         loaded = vm.load("/rom/bench.elf")
         symbols = {name: vm.symbol(name) for name in both or (row,)}
@@ -22,6 +27,7 @@ def count(row, prepare=None, cpus=1, both=None):
             prepare(vm)
         cpu = vm.cpu[0]
         cpu.reset(loaded.entry, symbols[row])
+        runs += 1
         exit = vm.run()
         if exit.reason != "off":
             raise RuntimeError(f"{row} ended by {exit!r}")
@@ -29,7 +35,14 @@ def count(row, prepare=None, cpus=1, both=None):
 
 
 def report(name, value):
+    if runs not in run_of:
+        run_of[runs] = name
     print(f"\n@ {name} {value:.2f}")
+
+
+def tell_runs():
+    for run, name in run_of.items():
+        print(f"\n@ run:{name} {run}")
 
 
 # What a user writes.
@@ -384,24 +397,6 @@ def touch(caches):
 def ram():
     report("ram_granule", touch(False))
     report("ram_granule_cached", touch(True))
-
-
-# Each of these is one vm.run(), in this order: silicon.c counts between its beginning and its end.
-SILICON = (
-    ("hvc_psci_version", None),
-    ("hvc_add", add),
-    ("hvc_add", calls),
-    ("mmio_load", device),
-    ("gicd_typer_read", None),
-    ("timer_expiry", None),
-    ("timer_wakes", None),
-    ("sgi_to_self", None),
-)
-
-
-def silicon():
-    for row, prepare in SILICON:
-        count(row, prepare)
 
 
 def gic():
