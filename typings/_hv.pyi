@@ -302,6 +302,8 @@ class Request:
         """Take the next bytes out."""
     def readinto(self, buf: Any, /) -> int:
         """The same into a buffer; how many."""
+    def number(self, size: int, /) -> int:
+        """Take the next 1 to 8 bytes out as a number, little-endian; those that are not there are 0."""
     def write(self, buf: Any, /) -> int:
         """Answer; how many bytes there was room for."""
     def data(self, size: int = ..., /) -> list[memoryview]:

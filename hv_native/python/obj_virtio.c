@@ -182,6 +182,19 @@ static mp_obj_t request_readinto(mp_obj_t self, mp_obj_t buf_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(request_readinto_obj, request_readinto);
 
+// number(size) -> the next bytes, little-endian: a header's field, without an object for the header
+static mp_obj_t request_number(mp_obj_t self, mp_obj_t size) {
+    mp_int_t n = unbox_int(size);
+    uint64_t value = 0;
+    if (n < 1 || n > (mp_int_t)sizeof(value)) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("a number of %d bytes: 1 to 8"), (int)n);
+    }
+    request_t *r = MP_OBJ_TO_PTR(self);
+    copy_pieces(r, &r->read, (uint8_t *)&value, n);
+    return box_u64(value);
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(request_number_obj, request_number);
+
 // write(buf) -> bytes there was room for
 static mp_obj_t request_write(mp_obj_t self, mp_obj_t buf_in) {
     request_t *r = MP_OBJ_TO_PTR(self);
@@ -280,6 +293,7 @@ static void request_print(const mp_print_t *print, mp_obj_t self, mp_print_kind_
 static const mp_rom_map_elem_t request_locals[] = {
     { MP_ROM_QSTR(MP_QSTR_read), MP_ROM_PTR(&request_read_obj) },
     { MP_ROM_QSTR(MP_QSTR_readinto), MP_ROM_PTR(&request_readinto_obj) },
+    { MP_ROM_QSTR(MP_QSTR_number), MP_ROM_PTR(&request_number_obj) },
     { MP_ROM_QSTR(MP_QSTR_write), MP_ROM_PTR(&request_write_obj) },
     { MP_ROM_QSTR(MP_QSTR_data), MP_ROM_PTR(&request_data_obj) },
     { MP_ROM_QSTR(MP_QSTR_room), MP_ROM_PTR(&request_room_obj) },

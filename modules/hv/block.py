@@ -251,17 +251,18 @@ class Block(Device):
         return f" of {self.store.size} bytes{' read-only' if self.readonly else ''}"
 
     def request(self, queue, r):
-        header = r.read(16)
-        if len(header) < 16 or not r.writable:
+        room = r.writable
+        if r.readable < 16 or not room:
             return
-        kind, _, sector = struct.unpack("<IIQ", header)
+        kind = r.number(8) & 0xFFFF_FFFF  # above is what is reserved
+        at = r.number(8) * SECTOR
         status = _OK
         try:
             if kind == _IN or kind == _OUT:
-                count = r.readable if kind == _OUT else r.writable - 1
+                count = r.readable if kind == _OUT else room - 1
                 if count > CHUNK:
-                    return self._long(r, sector * SECTOR, count, kind == _OUT)
-                status = self._move(r, sector * SECTOR, count, kind == _OUT)
+                    return self._long(r, at, count, kind == _OUT)
+                status = self._move(r, at, count, kind == _OUT)
             elif kind == _FLUSH:
                 self.store.sync()
             elif kind == _GET_ID:
