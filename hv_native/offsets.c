@@ -72,6 +72,9 @@ void offsets(void) {
     VALUE(ACTION_SKIP_OFFSET, ACTION_SKIP * sizeof(mp_obj_base_t));
     VALUE(QSTR_X, MP_QSTR_x);
     OFFSET(PCPU_LOADED, pcpu_t, loaded);
+    VALUE(QSTR_EXIT, MP_QSTR_exit);
+    VALUE(QSTR_ESR, MP_QSTR_esr);
+    OFFSET(PCPU_RUNNING, pcpu_t, running);
     OFFSET(VCPU_OBJECT, vcpu_t, object);
     OFFSET(CONTEXT_OBJECTS, mp_module_context_t, constants.obj_table);
     OFFSET(MODULE_GLOBALS, mp_obj_module_t, globals);

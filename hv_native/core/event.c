@@ -5,13 +5,7 @@
 #include "core/arch.h"
 #include "core/event.h"
 
-#define EVENTS 256u
-
-static struct {
-    event_t ring[EVENTS];
-    uint64_t written, read, lost;
-    spinlock_t lock;
-} events __attribute__((section(".noinit.pages"), aligned(8)));
+events_t events __attribute__((section(".noinit.pages"), aligned(8)));
 
 void event_clear(void) {
     events.written = events.read = events.lost = 0;
@@ -19,15 +13,12 @@ void event_clear(void) {
 }
 
 void event_log(const event_t *e) {
-    uint64_t daif = spin_lock_irq(&events.lock);
-    if (events.written - events.read == EVENTS) {
-        events.read++;
-        events.lost++;
-    }
-    event_t *to = &events.ring[events.written++ % EVENTS];
-    *to = *e;
-    to->time = READ_SYSREG(cntpct_el0);
-    spin_unlock_irq(&events.lock, daif);
+    uint64_t daif = irq_save();
+    event_t *to = event_begin(), copy = *e;
+    copy.time = to->time;
+    *to = copy;
+    event_end();
+    irq_restore(daif);
 }
 
 bool event_next(event_t *e, uint64_t *lost) {

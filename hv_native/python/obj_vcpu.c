@@ -394,7 +394,8 @@ static mp_obj_t vcpu_load_attr(hv_vcpu_obj_t *o, vcpu_t *v, qstr attr) {
             fp_save(v);
             return box_u64(v->fp.fpsr);
         case MP_QSTR_exit:
-            return hv_exit_new(o, true);
+            o->exit = o->exit != MP_OBJ_NULL ? o->exit : hv_exit_new(o, true);
+            return o->exit;
         case MP_QSTR_id:
             return MP_OBJ_NEW_SMALL_INT(v->id);
         case MP_QSTR_sp_el2:

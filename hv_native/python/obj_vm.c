@@ -65,7 +65,7 @@ static mp_obj_t make_cpus(hv_vm_obj_t *o) {
         hv_vcpu_obj_t *c = mp_obj_malloc(hv_vcpu_obj_t, &hv_vcpu_type);
         c->vcpu = o->vm->vcpu[i];
         c->vm = o;
-        c->exception = MP_OBJ_NULL;
+        c->exception = c->exit = MP_OBJ_NULL;
         c->vcpu->object = c;
         items[i] = MP_OBJ_FROM_PTR(c);
     }

@@ -404,6 +404,9 @@ mp_obj_t __wrap_mp_call_function_1_protected(mp_obj_t fun, mp_obj_t arg) {
 bool callback(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *raw, bool load, outcome_t *out) {
     pcpu_t *p = this_pcpu();
     if (v->asked != h) {
+        if (p->running == v) {
+            WRITE_SYSREG(esr_el2, v->exit.esr); // EL2 may have had an exception of its own since; quick.S reads it
+        }
         quick_t got = handler_start(v, h, n, raw, load);
         if (got.what != QUICK_VM) {
             out->action = got.what == QUICK_SKIP ? ACTION_SKIP : ACTION_NONE;

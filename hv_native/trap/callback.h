@@ -51,6 +51,7 @@ typedef struct {
     vcpu_t *vcpu;           // NULL once the VM is closed
     struct hv_vm_obj *vm;
     mp_obj_t exception;     // what a handler raised, for the caller of run; or MP_OBJ_NULL
+    mp_obj_t exit;          // once somebody has asked for it
 } hv_vcpu_obj_t;
 
 #define OUTCOME_MAX 8
