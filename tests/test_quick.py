@@ -580,6 +580,48 @@ except IndexError as e:
     assert run(target, CALL, script).split() == ["[]", "IndexError"]
 
 
+EXITS = """
+    load x0, 0xc6000001
+    hvc #0
+    mov x19, x0
+    load x0, 0x86000002
+    smc #0
+    mov x20, x0
+    load x2, 0x0b000000
+    ldr w21, [x2]
+    ldr w22, [x2, #4]
+    hvc #0x100
+"""
+
+
+def test_the_syndrome_is_that_of_the_exit(each_target):
+    """cpu.exit.esr at once and by way of a variable; asked late, when EL2 has had an exception of its own; another vCPU's."""
+    script = """
+vm, other, kept = guest(code), hv.VM("other", "4M"), []
+def by_variable(cpu):
+    e = cpu.exit
+    kept.append(e)
+    return e.esr if cpu.exit.esr == e.esr and other.cpu[0].exit.esr == 0 else 0
+def fails(cpu):
+    try:
+        hv.read(0xffff_0000_0000)
+    except hv.Fault:
+        return hv.PASS
+def late(cpu):
+    cpu.x[22] = cpu.exit.esr
+    return hv.SKIP
+vm.hvc(0xc600_0001, lambda cpu: cpu.exit.esr)
+vm.smc(0x8600_0002, by_variable)
+vm.mmio(0x0b00_0000, 4, lambda cpu: cpu.exit.esr)
+vm.mmio(0x0b00_0004, 4, fails)
+vm.exception(0x24, late)
+vm.run()
+print(*[hex(vm.cpu[0].x[n] & ~3) for n in (19, 20, 21, 22)], kept[0] is vm.cpu[0].exit)
+"""
+    said = run(each_target, EXITS, script).split()
+    assert said == ["0x5a000000", "0x5e000000", "0x93950004", "0x93960004", "True"]
+
+
 def test_what_a_handler_changes_is_changed_once(target):
     """Attributes, items, closed-over and global variables, up to where it raises or calls something."""
     script = """

@@ -80,7 +80,7 @@ ROWS = [
     Row("exits", "hvc_python_calls", "HVC: Python, max(x1, x2)", 600, "2,883 before"),
     Row("exits", "hvc_python_triple", "HVC: Python, a triple, the 5,000th", 1080, "21,729 before"),
     Row(
-        "exits", "hvc_python_exit", "HVC: Python, cpu.exit.esr, the 5,000th", 1200, "31,675 before"
+        "exits", "hvc_python_exit", "HVC: Python, cpu.exit.esr, the 5,000th", 200, "31,675 before"
     ),
     Row("exits", "hvc_viper", "HVC: viper, x1 + x2", 95, "none"),
     Row("exits", "hvc_viper_loop", "HVC: viper, ten times round a loop", 250, "none"),
@@ -107,7 +107,7 @@ ROWS = [
     Row("exits", "rule_hvc_count", "rule: HVC, counted", 90, "none"),
     Row("exits", "rule_mmio_const", "rule: load, constant", 90, "none"),
     Row("exits", "rule_sysreg_const", "rule: MRS, constant", 90, "none"),
-    Row("exits", "rule_hvc_log", "rule: HVC, logged", 190),
+    Row("exits", "rule_hvc_log", "rule: HVC, logged", 120, "391 before"),
     Row("exits", "rule_mmio_shadow", "rule: store, shadow", 90),
     Row("exits", "mmio_load_python", "load: Python", 195, "KVM's user exit 5554"),
     Row("exits", "mmio_store_python", "store: Python", 185, "KVM's user exit 5554"),
@@ -137,10 +137,10 @@ ROWS = [
     Row("exits", "sysreg_write_python", "MSR: Python", 500),
     Row("exits", "sysreg_read_python", "MRS: Python", 500),
     Row("exits", "sysreg_native", "MSR, native"),
-    Row("exits", "disk_request", "a request to a virtio disk, 512 bytes", 15_000, "22,900 before"),
-    Row("exits", "disk_page", "4 KB", 14_000, "34,600 before, and rising"),
-    Row("exits", "disk_page_32", "4 KB, 32 a kick", 12_000),
-    Row("exits", "disk_page_indirect", "the same, indirect, event index", 12_000),
+    Row("exits", "disk_request", "a request to a virtio disk, 512 bytes", 12_000, "22,900 before"),
+    Row("exits", "disk_page", "4 KB", 12_000, "34,600 before, and rising"),
+    Row("exits", "disk_page_32", "4 KB, 32 a kick", 10_000),
+    Row("exits", "disk_page_indirect", "the same, indirect, event index", 10_200),
     Row("exits", "ram_granule", "first touch of a granule of RAM, 64 KB", 4050, "8,200 before"),
     Row("exits", "ram_granule_cached", "the same, the guest's caches on", 4050),
     Row("exits", "gicd_typer_read", "GICD_TYPER load", 110, "KVM 2166, Xen 599, Bao 225"),
@@ -215,17 +215,29 @@ KINDS = (
 SILICON = (
     ("hvc_psci_version", "HVC PSCI_VERSION, native", (0, 0), (0, 0)),
     ("hvc_python", "HVC: Python, x1 + x2", (0, 0), (0, 0)),
-    ("hvc_python_calls", "HVC: Python, max(x1, x2)", (1, 0), (1, 0)),
+    ("hvc_python_calls", "HVC: Python, max(x1, x2)", (0, 0), (0, 0)),
     ("mmio_load_python", "load: Python", (0, 0), (0, 0)),
     ("gicd_typer_read", "GICD_TYPER load", (0, 0), (0, 0)),
     ("timer_expiry", "virtual timer to vector", (0, 3), (1, 0)),
-    ("timer_wakes", "WFI and virtual timer, a round", (13, 6), (13, 0)),
+    ("timer_wakes", "WFI and virtual timer, a round", (8, 6), (9, 0)),
     ("sgi_to_self", "SGI to self", (0, 2), (0, 0)),
-    ("vcpu_switch", "slice and switch", (18, 12), (18, 0)),
+    ("vcpu_switch", "slice and switch", (12, 10), (12, 0)),
 )
 SILICON_GROUPS = ("native", "python", "gic", "rules", "compiled", "watches", "breaks")
 # Of the other exits, on GICv2, which have neither: those that have, with their budgets.
-SILICON_ALLOWED = {}
+SILICON_ALLOWED = {
+    "hvc_python_triple": (1, 0),
+    "mmio_load_post_python": (6, 0),
+    "break_counted": (1, 0),
+    "break_python": (1, 0),
+    "break_store": (5, 0),
+    "break_system": (7, 0),
+    "watch_neighbour": (5, 0),
+    "watch_hit_counted": (5, 0),
+    "watch_hit_python": (5, 0),
+    "watch_hard_hit": (6, 0),
+    "pl011_out": (0, 2),
+}
 QUICK = ("exits", "cores", "switch", "boot", "memory", "size", "growth")
 FULL = (*QUICK, "silicon", "disk", "linux", "files", "perf", "emit", "wall")
 
@@ -399,7 +411,9 @@ def silicon(found):
         run_of = {}
         ran = laps(call + "rows.tell_runs()", 500, gic, "vm_run", "vtimer_stopped", said=run_of)
         # of a vm.run(): not of a step
-        runs = [n for (a, _), (b, n) in zip(ran, ran[1:]) if (a, b) == ("vm_run", "vtimer_stopped")]
+        runs = [
+            n for (a, _), (b, n) in zip(ran, ran[1:]) if (a, b) == ("vm_run", "vtimer_stopped")
+        ]
         for name, number in run_of.items():
             if name.startswith("run:"):
                 name, numbers = name[4:], runs[int(number) - 1]
@@ -803,7 +817,7 @@ def silicon_table(found):
         of = {kind: found.get(f"silicon:{row.name}:2:{kind}") for kind in KINDS}
         if of["barriers"] is None or row.name in [name for name, *_ in SILICON]:
             continue
-        lines.append(f"{row.title:35.35}2" + "".join(f"{number(n):>9}" for n in of.values()))
+        lines.append(f"{row.title:34.34} 2" + "".join(f"{number(n):>9}" for n in of.values()))
         budget = SILICON_ALLOWED.get(row.name, (0, 0))
         for kind, most in zip(("barriers", "device accesses"), budget):
             if of[kind] > most + 0.5:

@@ -102,12 +102,11 @@ static mp_obj_t pop_request(port_t *port, unsigned queue) {
 
 // The memory at a cursor, at most `max` bytes, which are passed over. Guest RAM stays where it is as
 // long as there is the VM.
-static uint8_t *next_piece(request_t *r, cursor_t *c, uint64_t max, uint32_t *len) {
-    device_of(r->port);
+static uint8_t *next_piece(vm_t *vm, request_t *r, cursor_t *c, uint64_t max, uint32_t *len) {
     uint32_t here = r->piece[c->piece].len - c->offset;
     uint8_t *at = r->piece[c->piece].at + c->offset;
     *len = max < here ? (uint32_t)max : here;
-    if (r->piece[c->piece].len > VIRTIO_LONG && !vm_ram_touch(device_of(r->port)->vm, at, *len)) {
+    if (r->piece[c->piece].len > VIRTIO_LONG && !vm_ram_touch(vm, at, *len)) {
         mp_raise_msg(&mp_type_MemoryError, MP_ERROR_TEXT("no page left for a translation table"));
     }
     c->offset += *len;
@@ -122,7 +121,8 @@ static uint8_t *next_piece(request_t *r, cursor_t *c, uint64_t max, uint32_t *le
 
 // The driver has begun anew, or the VM has gone back: there is nothing to be read, and no room.
 static void void_if_old(request_t *r) {
-    if (UNLIKELY(r->port->vm->vm != NULL && r->epoch != device_of(r->port)->epoch)) {
+    const vm_t *vm = r->port->vm->vm;
+    if (UNLIKELY(vm != NULL && r->epoch != vm->virtio[r->port->slot]->epoch)) {
         r->read.left = r->write.left = 0;
     }
 }
@@ -139,18 +139,19 @@ static void note_written(const request_t *r, const uint8_t *at, uint32_t n) {
 static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t len) {
     uint64_t done = 0;
     void_if_old(r);
+    vm_t *vm = c->left == 0 ? NULL : device_of(r->port)->vm;
     while (done < len && c->left != 0) {
         uint32_t n;
-        uint8_t *at = next_piece(r, c, len - done, &n);
+        uint8_t *at = next_piece(vm, r, c, len - done, &n);
         if (c == &r->write) {
-            vm_ram_written(device_of(r->port)->vm, at, n, false);
+            vm_ram_written(vm, at, n, false);
             memcpy(at, buf + done, n);
-            vm_ram_written(device_of(r->port)->vm, at, n, true);
+            vm_ram_written(vm, at, n, true);
             note_written(r, at, n);
         } else {
             memcpy(buf + done, at, n);
-            if (vm_ram_read(device_of(r->port)->vm, at, n)) {
-                vm_ram_show(device_of(r->port)->vm, at, n, buf + done);
+            if (vm_ram_read(vm, at, n)) {
+                vm_ram_show(vm, at, n, buf + done);
             }
         }
         done += n;
@@ -214,7 +215,7 @@ static mp_obj_t views(request_t *r, cursor_t *c, uint64_t left) {
     }
     while (left != 0) {
         uint32_t n;
-        uint8_t *at = next_piece(r, c, left, &n);
+        uint8_t *at = next_piece(vm, r, c, left, &n);
         if (c == &r->write) {
             vm_ram_written(vm, at, n, false);
             r->viewed = true;

@@ -121,25 +121,33 @@ static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted
 }
 
 // A rule that writes each down. What cannot be answered here must not be in the log twice.
+static NOINLINE uint64_t call_logged_native(vcpu_t *v, guest_regs_t *r, hook_t *h, bool smc) {
+    event_t event = {
+        .key = h->key, .pc = READ_SYSREG(elr_el2) - (smc ? 0 : 4), .value = r->x[1], .cpu = v->id, .ec = smc ? EC_SMC64 : EC_HVC64,
+        .write = true, .vmid = v->vmid,
+    };
+    if (h->below != NULL || call_native(v, r, h, smc) != EXIT_RESUME) {
+        return EXIT_TRAP;
+    }
+    event_log(&event);
+    return EXIT_RESUME;
+}
+
+// What asks for nothing is written where it will stand.
 static NOINLINE uint64_t call_logged(vcpu_t *v, guest_regs_t *r, hook_t *h, bool smc) {
-    uint64_t value = r->x[1], pc = READ_SYSREG(elr_el2) - (smc ? 0 : 4);
-    if (h->below != NULL) {
-        return EXIT_TRAP;
+    if (h->key != PSCI_VERSION || smc || h->below != NULL) {
+        return call_logged_native(v, r, h, smc);
     }
-    if (h->key == PSCI_VERSION && !smc) {
-        h->hits++;
-        r->x[0] = PSCI_1_1;
-    } else if (call_native(v, r, h, smc) != EXIT_RESUME) {
-        return EXIT_TRAP;
-    }
+    h->hits++;
+    r->x[0] = PSCI_1_1;
     event_t *e = event_begin();
-    e->key = h->key;
-    e->pc = pc;
-    e->value = value;
+    e->key = PSCI_VERSION;
+    e->pc = READ_SYSREG(elr_el2) - 4;
+    e->value = r->x[1];
     e->cpu = (uint8_t)v->id;
-    e->ec = smc ? EC_SMC64 : EC_HVC64;
+    e->ec = EC_HVC64;
     e->write = true;
-    e->vmid = v->vmid;
+    e->vmid = (uint8_t)v->vmid;
     event_end();
     return EXIT_RESUME;
 }

@@ -313,6 +313,7 @@ A request of a guest's virtio driver: bytes to read, then room for an answer (vi
 writable\tBytes of room left.
 read(size)\tTake the next bytes out.
 readinto(buf)\tThe same into a buffer; how many.
+number(size)\tTake the next 1 to 8 bytes out as a number, little-endian; those that are not there are 0.
 write(buf)\tAnswer; how many bytes there was room for.
 data(size)\tThe next bytes where they are, in guest RAM.
 room(size)\tWhere the next bytes of the answer go, in guest RAM.
