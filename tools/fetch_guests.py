@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -57,6 +58,11 @@ KERNELS = {
     "6.1": ("bookworm", "linux-image-arm64"),
     "6.12-cloud": ("trixie", "linux-image-cloud-arm64"),
     "6.12": ("trixie", "linux-image-arm64"),
+}
+# name: (suite, kernel): its vmlinux with DWARF, for drgn and gdb; 250 MB, fetched only by its name.
+DEBUG = {
+    "6.1-cloud-dbg": ("bookworm", "6.1-cloud"),
+    "6.12-cloud-dbg": ("trixie", "6.12-cloud"),
 }
 BUSYBOX = ("bookworm", "busybox-static")
 # name: (suite, {package: program}): with their libraries, as an initramfs to put behind another one.
@@ -249,6 +255,20 @@ def fetch_kernel(suites, name):
     return {"vmlinuz": kernel, "initrd.gz": gzip.compress(data, 9, mtime=0)}
 
 
+def fetch_debug(suites, name):
+    """`vmlinux` with the debug information of the very kernel that is here."""
+    suite, kernel = DEBUG[name]
+    image = OUT / kernel / "vmlinuz"
+    release = image.exists() and re.search(rb"Linux version (\S+) \(", image.read_bytes())
+    if not release:
+        raise Stop(f"{name} is of the kernel {kernel}, which is not here: fetch that first")
+    path = f"usr/lib/debug/boot/vmlinux-{release[1].decode()}"
+    deb = suites[suite].package(f"linux-image-{release[1].decode()}-dbg")
+    for _, data in members(deb, path.__eq__):
+        return {"vmlinux": data}
+    raise Stop(f"{deb.name} does not hold {path}")
+
+
 def fetch_programs(suites, name):
     """`programs.gz`: Linux takes one archive behind another, so kernels and programs are fetched apart."""
     suite, programs = PROGRAMS[name]
@@ -412,6 +432,7 @@ def _fetch(names):
             how = {
                 **dict.fromkeys(KERNELS, fetch_kernel),
                 **dict.fromkeys(PROGRAMS, fetch_programs),
+                **dict.fromkeys(DEBUG, fetch_debug),
             }
             put(OUT / name, how.get(name, fetch_files)(suites, name))
         for line in (OUT / name / "SHA256SUMS").read_text().splitlines():
@@ -419,7 +440,7 @@ def _fetch(names):
 
 
 def main():
-    names = [*KERNELS, *FILES, *PROGRAMS]
+    names = [*KERNELS, *FILES, *PROGRAMS, *DEBUG]
     parser = argparse.ArgumentParser(description="Fetch real guests from Debian packages.")
     parser.add_argument(
         "--list", action="store_true", help="print the names and whether they are here"
@@ -433,7 +454,7 @@ def main():
     unknown = [name for name in options.names if name not in names]
     if unknown:
         raise Stop(f"no guest is called {' '.join(unknown)}; there are {' '.join(names)}")
-    fetch(options.names or names)
+    fetch(options.names or [name for name in names if name not in DEBUG])
 
 
 if __name__ == "__main__":

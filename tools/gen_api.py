@@ -33,6 +33,7 @@ PAGES = (
     ("Stage2", "hv/stage2.pyi", "Stage2", "vm.stage2"),
     ("EL2Registers", "_hv.pyi", "EL2Registers", "vm.el2"),
     ("Console", "_hv.pyi", "Console", "vm.console"),
+    ("Kernel", "hv/kernel.pyi", "Kernel", "k = vm.kernel"),
     ("Rule", "_hv.pyi", "Rule", "rule = vm.rule(...)"),
     ("Watch", "hv/watch.pyi", "Watch", "w = vm.watch(...)"),
     ("IRQ", "_hv.pyi", "IRQ", "irq = vm.irq(intid)"),

@@ -61,6 +61,10 @@ def symbols(table: tuple[Any, ...], what: int | str, near: bool = False, /) -> A
     """Search a table of symbols (hv_native/python/symtab.c says what it is): of an address (address, bytes or 0,
     name), of a name its address, None where there is none; near: names that are nearly it."""
 
+def btf(types: Any, at: int, id: int, wanted: int, kinds: int, /) -> tuple[int, int] | None:
+    """In a Linux's BTF, from record `id` at byte `at` on: (number, where) of number `wanted`, or with kinds, a bit each,
+    of the first such with that name's place."""
+
 def sysreg(register: str | int, /) -> tuple[str, int, str]:
     """Name, encoding (op0<<14 | op1<<11 | CRn<<7 | CRm<<3 | op2) and access of a register."""
 

@@ -262,6 +262,7 @@ static const mp_rom_map_elem_t globals[] = {
     { MP_ROM_QSTR(MP_QSTR_interactive), MP_ROM_PTR(&hv_interactive_obj) },
     { MP_ROM_QSTR(MP_QSTR_event), MP_ROM_PTR(&hv_event_obj) },
     { MP_ROM_QSTR(MP_QSTR_symbols), MP_ROM_PTR(&hv_symbols_obj) },
+    { MP_ROM_QSTR(MP_QSTR_btf), MP_ROM_PTR(&hv_btf_obj) },
     { MP_ROM_QSTR(MP_QSTR_sysreg), MP_ROM_PTR(&hv_sysreg_obj) },
     { MP_ROM_QSTR(MP_QSTR_sysreg_fields), MP_ROM_PTR(&hv_sysreg_fields_obj) },
     { MP_ROM_QSTR(MP_QSTR_sysreg_names), MP_ROM_PTR(&hv_sysreg_names_obj) },

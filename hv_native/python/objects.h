@@ -79,6 +79,7 @@ MP_DECLARE_CONST_FUN_OBJ_1(hv_mmu_run_obj);
 MP_DECLARE_CONST_FUN_OBJ_2(hv_mmu_translate_obj);
 MP_DECLARE_CONST_FUN_OBJ_0(hv_mmu_parts_obj);
 MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_symbols_obj);   // symtab.c
+MP_DECLARE_CONST_FUN_OBJ_VAR_BETWEEN(hv_btf_obj);       // btf.c
 
 // ValueError when the range is not free for a device (obj_hook.c).
 void hv_check_device(vm_t *vm, uint64_t ipa, uint64_t size);

@@ -94,6 +94,7 @@ exit\tHow it last ended in the background.
 console\tThe other end of its PL011.
 load(source, at=None, entry=None, dtb=None, cmdline='')\tLoad an ELF, arm64 Image or flat binary (a path, file or buffer; also gzip'd) and make cpu 0 ready to start it. An Image or flat binary is given a device tree in x0: above it, with a copy at the base of RAM if that is free, or where dtb= says (an IPA). An ELF is with dtb=True; dtb=False is without. cmdline: /chosen/bootargs of the tree. Returns what was loaded and where (hv.loader.Loaded). When it raises there is nothing to run.
 symbols\tWhere the names of its places come from: ELF files that were loaded, those and System.map's that vm.symbols.add(source, slide=0) is given, and a Linux's own, in its memory, also where KASLR moved it.
+kernel\tThe Linux that runs in it, seen from outside: an hv.kernel.Kernel. ValueError when there is none, or not yet.
 symbol(name)\tThe address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the function or object it is in, as "name+0x10".
 address(where)\tThe address of a place in the guest: "name", "name+0x10", or an address as it is.
 watch(where=None, size=None, rights='w', f=None, *, ipa=None, action=None)\tWatch a range of the guest's memory: `size` bytes (None: the symbol's) from `where` on, "name", "name+0x10" or an address of the guest's by its tables as they are now, or from the physical address ipa=; for loads ("r"), stores ("w") or both ("rw"). Any size and any number. Returns a Watch, which counts: hits, kind, off(), on(), remove(). As a decorator it gets its function. Of an address, small or a power of two, it is one of the vCPUs' own four watchpoints while there is one that the guest does not have (kind "hardware"): it sees that address, and nothing else costs. Otherwise, and of ipa=, it is by its pages: all accesses are seen, by any address, and those beside it cost. f(cpu, address, size, old, new) is called before each access, with the part of it that is in the range, 8 bytes at a time. hv.SKIP: it is not made; hv.STOP: the VM stops behind it. Of a device's access it hears soon after: cpu is None, and old and new are when it was of more than 8 bytes. action, without f: "count", "log" (hv.events()), "stop".
@@ -217,6 +218,29 @@ read(size=-1)\tWhat the guest has printed.
 readinto(buf, size)\tThe same into a buffer; how many bytes.
 readline(size=-1)\tThe same up to the end of a line.
 write(buf, size)\tType bytes at the guest; how many it had room for.""",
+    """\
+Kernel\tk = vm.kernel
+A running Linux: `vm.kernel`. A VM that runs stands still while one of its methods looks; in a handler the other vCPUs do.
+
+hv.Fault, which names the address, where something is not mapped, or a list leads nowhere; what was found before is in the exception's `rows`.\ftypes\t
+release\tAs `uname -r` says: "6.1.0-50-cloud-arm64".
+version\tAs /proc/version says.
+ps(threads=False)\tIts processes: (pid, ppid, uid, state, name), state as ps has it (R, S, D, T, t, X, Z, P, I). threads: each of their threads, by its own number.
+dmesg()\tWhat it has logged, the lines of `dmesg`: of its printk ring, so also what no console has shown.
+files(pid)\tThe files that a process has open: (fd, path), as /proc/PID/fd has them.
+modules()\tIts modules, newest first: (name, size, address, state), as /proc/modules has them.
+syscalls()\t{number: name} of its system calls, as openat for __arm64_sys_openat; those it does not have are left out.
+stack(pid)\tWhere a process, or a thread by its number, is in the kernel, and beyond: an hv.where.Where, with `frames`.
+address(name)\tThe address of a variable or function. Those that a kernel without KALLSYMS_ALL has no name for are found by what is in them: init_task, modules, prb, sys_call_table.
+symbol(address)\tThe function or variable an address (or Value) is in, as "name+0x10". KeyError when it is in none.
+type(name)\tA type by its name, "struct list_head", "list_head", "u64", "struct page *": printed it is its members and where they are. size, members, offset("a.b"). KeyError when there is none.
+cast(type, where)\tWhat is at an address (or Value) as of a type: a Value or a number. Of "struct page *" the address is the pointer.
+container_of(where, type, member)\tThe struct that has this member, "a" or "a.b", at an address (or Value).
+each(head, type, member)\tIterate over the structs that are in a list (struct list_head) by this member. hv.Fault when it has no end.
+read(where, size)\tBytes at an address (or Value) of the kernel's. hv.Fault where nothing is mapped.
+string(where, limit=256)\tText up to its NUL, at an address (or Value).
+number(va, size=8)\tAn unsigned number of so many bytes at an address of the kernel's. hv.Fault where nothing is mapped.
+peek(va, size, root=None)\tAs read(), also of a process whose tables are at `root`; fewer bytes where nothing is mapped.""",
     """\
 Rule\trule = vm.rule(...)
 What vm.rule() has set up.\fhits\tHow many exits it has matched.

@@ -249,7 +249,7 @@ class Kallsyms(Table):
     name = "its kernel"
     note = b""  # what it says of itself in vmcoreinfo, lines
     note_at = 0  # and where that is
-    tasks = None  # hv.processes
+    linux = None  # hv.kernel.Kernel
 
     def __init__(self, memory, base, count, names, tokens, index, offsets):
         self._memory = memory

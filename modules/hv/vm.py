@@ -150,6 +150,13 @@ class VM(Traps):
             self._symbols = Symbols(self)
         return self._symbols
 
+    @property
+    def kernel(self):
+        """The Linux that runs in it, seen from outside: an hv.kernel.Kernel. ValueError when there is none, or not yet."""
+        from .kernel import of
+
+        return of(self)
+
     def symbol(self, name: str | int):
         """The address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the
         function or object it is in, as "name+0x10".

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: MIT
 # Made by tools/gen_api.py from modules/hv/processes.py.
-"""A Linux's processes and address spaces, seen from outside; with no debug package.
+"""What pid= is in a Linux: its processes' address spaces.
 
-What is where in a struct is in the kernel's own BTF (Documentation/bpf/btf.rst), which lies in its image; the
-translation tables' root and shape are in its vmcoreinfo note, and init_task is found by its name. CONTEXTIDR_EL1 would
-not do for a process: it is the thread's number, and only where Linux is built with PID_IN_CONTEXTIDR."""
+CONTEXTIDR_EL1 would not do for a process: it is the thread's number, and only where Linux is built with
+PID_IN_CONTEXTIDR."""
 
 from typing import Any
 
-import struct
+from .stage1 import Tables as Tables
 def processes(vm: Any) -> dict:
     """{pid: name} of the Linux that runs in a VM."""
 def current(cpu: Any) -> Any:

@@ -57,7 +57,7 @@ class Kallsyms(Table):
     name = 'its kernel'
     note = b''
     note_at = 0
-    tasks: Any
+    linux: Any
     def __init__(self, memory: Any, base: Any, count: Any, names: Any, tokens: Any, index: Any, offsets: Any) -> None: ...
     def valid(self) -> Any:
         """Whether it is still there: after a reset, or a kexec, it need not be."""

@@ -45,6 +45,9 @@ class VM(Traps):
     def symbols(self) -> Any:
         """Where the names of its places come from: ELF files that were loaded, those and System.map's that
         vm.symbols.add(source, slide=0) is given, and a Linux's own, in its memory, also where KASLR moved it."""
+    @property
+    def kernel(self) -> Any:
+        """The Linux that runs in it, seen from outside: an hv.kernel.Kernel. ValueError when there is none, or not yet."""
     def symbol(self, name: str | int) -> Any:
         """The address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the
         function or object it is in, as "name+0x10"."""

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: MIT
+# Made by tools/gen_api.py from modules/hv/printk.py.
+"""The log of a Linux: k.dmesg(). Its ring of descriptors, and that of texts, are those of
+kernel/printk/printk_ringbuffer.h, from Linux 5.10 on."""
+
+from typing import Any
+
+import struct
+from .rows import rows as rows
+from .value import printable as printable
+def dmesg(k: Any) -> Any: ...
