@@ -193,4 +193,4 @@ def test_other_kernels(boot, kernel, gic, smp):
 def test_what_is_no_linux(target):
     target.exec("import hv\nvm = hv.VM('empty', ram='1M')")
     said = target.repl("vm.kernel").splitlines()[-1]
-    assert said == "ValueError: empty runs no Linux that is known here, or not yet"
+    assert said == "AttributeError: empty runs no Linux that is known here, or not yet"

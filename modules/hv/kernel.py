@@ -30,10 +30,10 @@ _TYPES = {
 
 
 def of(vm):
-    """The Kernel of a VM's Linux. ValueError when there is none that says enough of itself."""
+    """The Kernel of a VM's Linux. AttributeError, for dir() and hasattr(), when there is none that says enough of itself."""
     known = vm.symbols.kernel()
     if not (known and known.note):
-        raise ValueError(f"{vm.name} runs no Linux that is known here, or not yet")
+        raise AttributeError(f"{vm.name} runs no Linux that is known here, or not yet")
     if known.linux is None:
         known.linux = Kernel(vm, known)
     return known.linux
@@ -59,7 +59,7 @@ class Kernel(Tables):
         start = symbols.find("__start_BTF") or symbols.find("_etext") or start
         self.types = btf.find(memory, start - self.offset & (1 << 64) - 1, self._image[1])
         if self.types is None:
-            raise ValueError(f"the Linux of {vm.name} has no BTF (CONFIG_DEBUG_INFO_BTF)")
+            raise AttributeError(f"the Linux of {vm.name} has no BTF (CONFIG_DEBUG_INFO_BTF)")
 
     def __repr__(self):
         return f"<Kernel of {self._vm.name}: Linux {self.release}>"

@@ -84,7 +84,7 @@ def has(vm):
 def _of(vm):
     try:
         return vm.kernel
-    except ValueError as e:
+    except AttributeError as e:
         raise ValueError(f"{e}: pid= can be a TTBR0_EL1") from None
 
 

@@ -152,7 +152,7 @@ class VM(Traps):
 
     @property
     def kernel(self):
-        """The Linux that runs in it, seen from outside: an hv.kernel.Kernel. ValueError when there is none, or not yet."""
+        """The Linux that runs in it, seen from outside: an hv.kernel.Kernel. AttributeError when there is none, or not yet."""
         from .kernel import of
 
         return of(self)

@@ -15,7 +15,7 @@ from . import btf as btf
 from .stage1 import Tables as Tables
 from .value import PTR as PTR, Value as Value, printable as printable, read as read
 def of(vm: Any) -> Any:
-    """The Kernel of a VM's Linux. ValueError when there is none that says enough of itself."""
+    """The Kernel of a VM's Linux. AttributeError, for dir() and hasattr(), when there is none that says enough of itself."""
 
 class Kernel(Tables):
     """A running Linux: `vm.kernel`. A VM that runs stands still while one of its methods looks; in a handler the other

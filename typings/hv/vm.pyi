@@ -47,7 +47,7 @@ class VM(Traps):
         vm.symbols.add(source, slide=0) is given, and a Linux's own, in its memory, also where KASLR moved it."""
     @property
     def kernel(self) -> Any:
-        """The Linux that runs in it, seen from outside: an hv.kernel.Kernel. ValueError when there is none, or not yet."""
+        """The Linux that runs in it, seen from outside: an hv.kernel.Kernel. AttributeError when there is none, or not yet."""
     def symbol(self, name: str | int) -> Any:
         """The address of a symbol (see `symbols`); KeyError when there is none such. Of an address: the
         function or object it is in, as "name+0x10"."""
