@@ -11,6 +11,7 @@ import time
 import elapid
 import host
 import pytest
+import traceprocessor
 from elapid.ctrl_c import Until
 from test_host_tools import ELAPID, run
 from test_lan import SCRIPT as LAN
@@ -65,6 +66,14 @@ def fields(data):
     return found
 
 
+def asked(path):
+    """{(the VM, the thread, what)} of the slices and instants that Perfetto's own trace processor finds."""
+    query = """select process.name as vm, thread.name as thread, slice.name as what from slice
+        join thread_track on slice.track_id = thread_track.id join thread using(utid) join process using(upid) limit 5000"""
+    with traceprocessor.opened(path.read_bytes()) as perfetto:
+        return {(row.vm, row.thread, row.what) for row in perfetto.query(query)}
+
+
 def test_a_trace(state, tmp_path):
     """JSON and Perfetto's own; the VM stands again as it stood."""
     path = tmp_path / "x.json"
@@ -77,8 +86,12 @@ def test_a_trace(state, tmp_path):
     assert [e["args"]["name"] for e in events if e["ph"] == "M"] == ["traced", "vCPU 0"]
     assert all(e["dur"] > 0 for e in events if e["ph"] == "X" and e["name"].startswith("on core"))
 
+    seen = {("traced", "vCPU 0", name) for name in ("mmio load pl011", "psci PSCI_VERSION")}
+    assert asked(path) >= seen
+
     path = tmp_path / "x.pftrace"
     assert run([*command, path], state)[0] == 0
+    assert asked(path) >= seen
     packets = [fields(packet) for packet in fields(path.read_bytes())[1]]
     tracks = [fields(packet[60][0]) for packet in packets if 60 in packet]
     assert fields(tracks[0][3][0])[6] == [b"traced"] and fields(tracks[1][4][0])[5] == [b"vCPU 0"]

@@ -249,7 +249,9 @@ class _Clock(Fault):
             if self._vm.running:
                 self._seen += 1
                 self._rest += self._step
-                self._rest -= self._vm._vm.skew(int(self._rest))
+                by = self._vm._vm.skew(int(self._rest))
+                self._rest -= by
+                self._hit(by)
         except RuntimeError:
             pass  # in the middle of a step
         except ValueError:  # the VM has been closed
@@ -311,7 +313,7 @@ class Inject:
     def clock(self, ms: float = 0, *, ppm: float = 0) -> Fault:
         """The guest's virtual counter (CNTVCT_EL0) jumps by ms, once; or runs so many millionths too fast until remove(),
         corrected ten times a second. Backwards with negative numbers, as far as the machine's counter allows: log has the
-        ticks that a jump was of.
+        ticks of the jump, or of each correction.
         """
         if (ms != 0) + (ppm != 0) != 1:
             raise TypeError("a fault of the clock is one of ms= and ppm=")

@@ -76,11 +76,12 @@ def save(recording: Recording, path: Path) -> None:
 
 
 PID = 1
+FIRST = 1000 * PID  # of a process's threads: 0 is none for Perfetto's reader of JSON
 
 
 def write_json(recording: Recording, file: IO[str]) -> None:
     def about(tid: int, kind: str, name: str) -> dict[str, object]:
-        return {"ph": "M", "pid": PID, "tid": tid, "name": kind, "args": {"name": name}}
+        return {"ph": "M", "pid": PID, "tid": FIRST + tid, "name": kind, "args": {"name": name}}
 
     first = [about(0, "process_name", recording.name)]
     first += [about(tid, "thread_name", name) for tid, name in tracks(recording).items()]
@@ -89,10 +90,15 @@ def write_json(recording: Recording, file: IO[str]) -> None:
     for thing in things(recording, recording.cpus):
         made: dict[str, object] = {"pid": PID}
         if isinstance(thing, Slice):
-            made |= {"ph": "X", "tid": thing.track, "name": thing.name, "cat": thing.category}
+            made |= {
+                "ph": "X",
+                "tid": FIRST + thing.track,
+                "name": thing.name,
+                "cat": thing.category,
+            }
             made |= {"ts": thing.begin / 1000, "dur": (thing.end - thing.begin) / 1000}
         else:
-            made |= {"ph": "i", "s": "t", "tid": thing.cpu, "name": _title(thing)}
+            made |= {"ph": "i", "s": "t", "tid": FIRST + thing.cpu, "name": _title(thing)}
             made |= {"cat": thing.kind, "ts": thing.ns / 1000, "args": _details(thing)}
         file.write(",\n" + json.dumps(made))
     file.write("\n]}\n")

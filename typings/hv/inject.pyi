@@ -54,4 +54,4 @@ class Inject:
     def clock(self, ms: float=0, *, ppm: float=0) -> Fault:
         """The guest's virtual counter (CNTVCT_EL0) jumps by ms, once; or runs so many millionths too fast until remove(),
         corrected ten times a second. Backwards with negative numbers, as far as the machine's counter allows: log has the
-        ticks that a jump was of."""
+        ticks of the jump, or of each correction."""
