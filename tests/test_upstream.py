@@ -60,8 +60,10 @@ def upstream(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def machine(image, upstream):
-    """A machine with the files that io, unicode and import want in the current folder."""
-    machine = Target().boot()
+    """A machine with the files that io, unicode and import want in the current folder. Its clock counts instructions:
+    tests that ask who comes first, within milliseconds, do not depend on the host's load.
+    """
+    machine = Target(icount=True).boot()
     files = [file for file in (upstream / "import").rglob("*") if file.is_file()]
     files = [(file, file.relative_to(upstream / "import")) for file in files]
     data = [*(upstream / "io/data").iterdir(), *(upstream / "unicode/data").iterdir()]
@@ -102,9 +104,7 @@ def outcomes(said):
 
 
 def patiently(machine, upstream, how, arguments, seconds=500):
-    """What passed, and was skipped. What failed is tried twice more: some are about milliseconds, which other work on
-    this computer takes.
-    """
+    """What passed, and was skipped. What failed is tried twice more: the host's own clock has a deadline for each."""
     passed, failed, skipped = outcomes(
         run(machine, upstream, "run-tests.py", "-t", *how, *arguments, seconds=seconds)
     )
