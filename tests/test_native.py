@@ -405,6 +405,21 @@ def in_a_handler(log):
             1 // 0
     except ZeroDivisionError:
         log.append("outer")
+def through_two(log):
+    try:
+        try:
+            return 42
+        finally:
+            try:
+                log.append(1)
+            finally:
+                log.append(2)
+            try:
+                [][1]
+            except IndexError:
+                log.append(3)
+    finally:
+        log.append(4)
 def closes(log):
     try:
         yield 1
@@ -487,7 +502,7 @@ def test_finally_with_and_what_leaves_them(target):
     """Upstream's emitter loses the exception, or the way, when there is another try statement in a finally block, a next
     round of the loop, or a yield.
     """
-    assert target.exec(FINALLY, 30) == "['a', 'b'] 23\n"
+    assert target.exec(FINALLY, 30) == "['a', 'b'] 24\n"
 
 
 def test_functions_made_from_seeds(target):

@@ -441,6 +441,7 @@ static void emit_native_aarch64_end_finally(emit_t *emit) {
         a64_store_returned(emit, REG_TEMP1);
         emit_native_mov_reg_state(emit, REG_TEMP0, a64_kept_at(emit, level, A64_NEXT));
         size_t on = asm_a64_cbz_later(emit->as, REG_TEMP0, false);
+        ASM_MOV_LOCAL_REG(emit->as, LOCAL_IDX_EXC_VAL(emit), ASM_A64_REG_ZR); // it may be that of a statement in the block
         asm_a64_br(emit->as, REG_TEMP0);
         asm_a64_to_here(emit->as, on);
     }
