@@ -310,6 +310,14 @@ static uint64_t stored_at(vcpu_t *v, uint32_t word) {
     return rn == 31 ? vcpu_el1_get(v, sp) : v->regs->x[rn];
 }
 
+// A load-exclusive of RAM that nobody has touched before would be the core's, and its store fail: only the first time.
+static void may_read(vcpu_t *v, uint32_t word) {
+    uint64_t page = live_page(stored_at(v, word));
+    if (!(page & 1)) {
+        vm_ram(v->vm, page, PAGE_SIZE);
+    }
+}
+
 // By the core a store-exclusive would fail, and not be told that its page is first to be kept (hold/pages.c).
 static void may_write(vcpu_t *v, uint32_t word) {
     uint64_t page = live_page(stored_at(v, word));
@@ -370,7 +378,9 @@ static bool by_software(vcpu_t *v) {
     }
     p->page = page;
     uint32_t word = *(const uint32_t *)(p->host + (r->pc & (PAGE_SIZE - 1)));
-    if (a64_is_store_exclusive(word)) {
+    if (a64_is_load_exclusive(word)) {
+        may_read(v, word);
+    } else if (a64_is_store_exclusive(word)) {
         may_write(v, word);
     }
     if (word == WFI) {
@@ -516,6 +526,9 @@ bool replay_begin(vm_t *vm) {
         p->v = v;
         vm->record = p;
         pl031_by_count(vm, pl031_seconds(vm));
+    }
+    if (vm->replay != NULL) {
+        return true; // the timer's registers are where they belong
     }
     put(v);
     uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);

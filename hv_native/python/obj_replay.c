@@ -33,7 +33,7 @@ static void check_at_rest(const vm_t *vm) {
 
 static mp_obj_t begin(vm_t *vm) {
     if (vm->nvcpus != 1) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s has %u vCPUs: what is recorded has one"), vm->name, vm->nvcpus);
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s has %u vCPUs, whose order is not recorded: what is recorded has one"), vm->name, vm->nvcpus);
     }
     if (vgic_forwards(vm)) {
         mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("%s has a device of the machine (passthrough), which cannot be had again"), vm->name);
