@@ -4,6 +4,7 @@
 import base64
 import contextlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import time
 import urllib.parse
+from pathlib import Path
 
 import pytest
 from browser import chromium
@@ -120,12 +122,21 @@ def typed(page, line, answer):
 
 
 def picture(page, name):
-    """Into build/pictures, from where `make pictures` copies it to docs: what git has is text."""
+    """Into build/pictures, from where `make pictures` copies it to docs: what git has is text. As light or dark as who reads."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    data = base64.b64encode(page.screenshot()).decode()
+    images = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        data = base64.b64encode(page.screenshot(animations="disabled")).decode()
+        images.append(
+            f'<image class="{scheme}" width="1280" height="800" href="data:image/png;base64,{data}"/>\n'
+        )
+    page.emulate_media(color_scheme="light")
     (PICTURES / f"{name}.svg").write_text(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1280 800" width="1280" height="800">\n'
-        f'<image width="1280" height="800" href="data:image/png;base64,{data}"/>\n</svg>\n'
+        "<style>.dark { display: none } @media (prefers-color-scheme: dark) "
+        "{ .dark { display: inline } .light { display: none } }</style>\n"
+        f"{''.join(images)}</svg>\n"
     )
 
 
@@ -164,6 +175,7 @@ def test_a_guest_runs_with_nothing_typed(page):
         arg=[place, before + 50],
     )
     assert page.locator("#chart canvas").evaluate("canvas => canvas.clientHeight") > 100
+    until(page, "native[\\s\\S]*Python", "table.answers")
     picture(page, "look")
     page.locator("section.vm").get_by_role("button", name="hot addresses").click()
     page.locator("#panel").get_by_role("button", name="Count").click()
@@ -186,6 +198,8 @@ def test_a_breakpoint_by_clicks(page):
     until(page, "break|Count", "#panel")
     if page.locator("button[data-type*='.count(\"exit']").count():
         page.locator("button[data-type*='.count(\"exit']").click()
+    page.locator("#panel tr", has_text="read_sensor").locator("[data-view-explain]").first.click()
+    until(page, r"read_sensor[\s\S]*stage 2: ..x normal[\s\S]*vm\.on\(", "#panel .why")
     page.locator("#panel tr", has_text="read_sensor").get_by_role(
         "button", name="break"
     ).first.click()
@@ -196,11 +210,67 @@ def test_a_breakpoint_by_clicks(page):
     click(page, "vm.breaks()[0].remove()")
     page.wait_for_selector("#panel form")
     starts(page)
-    page.locator("#panel input").fill("report")
+    page.locator("#panel input").first.fill("report")
     page.keyboard.press("Enter")
     page.wait_for_selector("section.vm.stopped")
     click(page, "vm.breaks()[0].remove()")
     until(page, "No breakpoints", "#panel")
+    page.locator("#panel input").last.fill("sink")
+    page.keyboard.press("Enter")
+    until(page, r"sink, 8 bytes, rw", "#panel")
+    starts(page)
+    until(page, r"sink, 8 bytes, rw\s+[1-9]", "#panel")
+    click(page, "vm.watches()[0].remove()")
+    page.wait_for_selector("button[data-type='vm.watches()[0].remove()']", state="detached")
+
+
+def test_who_answers(page):
+    """By tier, with what it costs; why, and a rule of it; and an exit as it travels, slowly."""
+    until(page, r"native[\s\S]*60 to 150[\s\S]*Python", "table.answers")
+    page.get_by_role("button", name="chart by answerer").click()
+    until(page, "native[\\s\\S]*Python", "#chart .u-legend")
+    page.locator("#panel table [data-view-why='class HVC']").click()
+    until(page, r"HVC #0x0[\s\S]*answered by: PSCI", "#panel .why")
+    page.locator("#panel .why button", has_text="count by a rule").click()
+    page.keyboard.press("Alt+b")
+    until(page, r"rule1\s+[1-9]\d*\s+rule", "#panel")
+    until(page, r"[1-9]\d*/s", ".tiers .rules")
+    click(page, "rule1.remove(); del rule1")
+    page.wait_for_selector("button[data-type^='rule1.remove']", state="detached")
+    page.get_by_role("button", name="slow motion").click()
+    for words in ("^1: vCPU", "^2: core . enters EL2 at VBAR_EL2", "^3: (native|rules|Python)"):
+        until(page, words, ".story")
+    assert page.locator(".tiers .lit, .lane i").count()
+    until(page, "^4: ERET", ".story")
+
+
+def test_the_way_to_el1(page):
+    stops(page)
+    page.keyboard.press("Alt+l")
+    for step in range(1, 8):
+        page.get_by_role("button", name="next step").click()
+        until(page, f"{step} of 7", "#panel")
+        until(page, "0x" if step > 3 else "undefined", "[data-reg=ELR_EL2]")
+        until(page, "RW=1" if step > 1 else "old value", "[data-reg=HCR_EL2]")
+        assert page.locator("#panel .el2.here").count() == (step < 7)
+    click(page, "vm.cpu[0].step()")
+    until(page, "Exit step: cpu 0")
+    starts(page)
+
+
+def test_a_trace_is_for_perfetto(page):
+    page.keyboard.press("Alt+t")
+    until(page, r"exits of the last[\s\S]*vCPU 1", "#panel svg")
+    click(page, 't1 = vm.trace("exit irq sched", "256K")')
+    until(page, "ui.perfetto.dev", "#panel")
+    page.wait_for_timeout(1000)
+    with page.expect_download() as download:
+        page.locator("#panel a", has_text="perfetto").click()
+    events = json.loads(Path(download.value.path()).read_text())["traceEvents"]
+    assert {"vCPU 0", "vCPU 1"} <= {each["args"].get("name") for each in events if "args" in each}
+    assert any(each["name"] == "psci PSCI_VERSION" for each in events)
+    click(page, "t1.stop(); del t1")
+    page.wait_for_selector("#panel a", state="detached")
 
 
 def test_back_in_time(page):
@@ -208,6 +278,9 @@ def test_back_in_time(page):
     page.get_by_role("tab", name="Time").click()
     click(page, "s1 = vm.snapshot()")
     page.wait_for_selector("button[data-type='vm.back(s1)']")
+    page.keyboard.press("Alt+m")
+    until(page, "written since s1", "#panel svg ~ svg")
+    page.keyboard.press("Alt+t")
     typed(page, "there = vm.cpu[0].pc, vm.cpu[0].x[0]; vm.cpu[0].x[0] = 7", ">>>")
     starts(page)
     click(page, "vm.back(s1)")
@@ -232,9 +305,13 @@ def test_registers_and_memory(page):
     page.locator("form[data-show] input").fill("0x4010_0000")
     page.keyboard.press("Enter")
     until(page, r"0x40100000\s+(00 ?){16}", "#panel .hex")
-    page.locator("form[data-kind=raw] input").fill("0xa5")
+    page.locator("form[data-kind=bytes] input").fill("a5 1")
+    page.locator("[data-view-byte='0x40100001']").click()
+    until(page, "bytes from 0x40100001", "form[data-kind=bytes]")
+    page.locator("form[data-kind=bytes] input").focus()
     page.keyboard.press("Enter")
-    until(page, r"0x40100000\s+a5 00", "#panel .hex")
+    until(page, r"0x40100000\s+00 a5 01 00", "#panel .hex")
+    until(page, "touched", "#panel svg ~ svg")
     page.get_by_role("button", name="EL2", exact=True).click()
     until(page, "EL2[\\s\\S]*0x000040000000", "#panel svg")
     starts(page)

@@ -10,6 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from elapid.look.machine import Machine
+from elapid.look.model import Vm
 from elapid.look.server import LIBRARIES, Server
 
 RAM = 0x4000_0000
@@ -21,7 +22,7 @@ def of_vm(running):
     return {
         **{"key": 1, "at_prompt": "vm", "name": "fake", "ram": 1 << 20, "running": running},
         **{"ended": "", "cpus": [cpu], "said": [0, ""], "breaks": [], "snapshots": []},
-        **{"counts": []},
+        **{"counts": [], "watches": [], "traces": [], "rules": []},
     }
 
 
@@ -46,6 +47,7 @@ class Fake(Machine):
         return {
             "state": {"us": self.us, "took": 1, "memory": [1, 2], "vms": vms},
             "map": [],
+            "pages": {"base": RAM, "part": 0x1000, "there": [0] * 256, "written": [0] * 256},
             "peek": [more[1], "00" * 256] if what == "peek" else None,
         }.get(what)
 
@@ -200,3 +202,21 @@ def test_a_click_waits_for_the_line_of_the_one_before(playing):
                 await asyncio.sleep(0.01)
 
     playing(test)
+
+
+def test_tiers_are_parts_of_a_sample():
+    """Of the sample's exits, and as many a second as the counters say there are."""
+    vm = Vm(1)
+    last = [1, 0, 0, 0x4008_0000, "main", 0x16 << 26, 0]
+    vm.rates.append((1.0, {"HVC": 100.0}))
+    rows = [["native", "PSCI, in C; 60 to 150 instructions, on the way", "psci", 3, last]]
+    rows.append(["Python", "the handler f: 1,000 to 3,000 instructions: ...", "hvc", 1, last])
+    vm.take_sample(rows)
+    assert vm.tiers[-1] == (1.0, {"native": 75.0, "rules": 0.0, "Python": 25.0})
+    by = {answer.tier: answer for answer in vm.answers.values()}
+    assert (by["Python"].who, by["Python"].cost) == ("the handler f", (1000, 3000))
+    vm.take_sample([])  # it stands still: nothing is known anew
+    assert vm.part("native") == 0.75
+    for _ in range(50):
+        vm.take_sample(rows[1:])
+    assert list(vm.answers) == ["hvc the handler f"] and round(vm.part("Python"), 3) == 1

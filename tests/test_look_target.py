@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import aiohttp
 import elapid
@@ -26,6 +27,7 @@ vm.mmio(0xB00_0000, 0x1000, lambda cpu, offset, value: 20)
 counts = vm.count("exit irq")
 s1 = vm.snapshot()
 vm.on("read_sensor", action="count")
+sample1 = vm.trace("exit irq", "4K")
 vm.start()
 """
 
@@ -67,6 +69,20 @@ def test_answers(asked):
     assert vm["counts"] == ["counts"] and len(vm["cpus"]) == 2
     key = vm["key"]
     assert any(place.startswith("hvc") for _, place, _ in line.ask("counts", key, "counts"))
+    tiers = {}
+    while {"native", "Python"} - set(tiers):
+        rows, single = line.ask("sample", key, "sample1", 5)
+        tiers |= {row[0]: row for row in rows}
+        assert len(single) <= 5
+    assert sum(row[3] for row in rows) >= len(single)
+    kind, (_, cpu, core, pc, _, esr, value) = tiers["Python"][2], tiers["Python"][4]
+    words = line.ask("why", key, kind, cpu, core, pc, esr, value)
+    assert "the handler <lambda>" in words and tiers["Python"][1] in words
+    assert "x normal" in line.ask("explain", key, pc)
+    pages = line.ask("pages", key, 1)
+    assert any(pages["there"]) and any(pages["written"]) and pages["base"] == 0x4000_0000
+    trace = json.loads(line.ask("trace", key, "sample1"))
+    assert trace["traceEvents"][0]["args"]["name"] == "pulse"
     assert "is running" in line.ask("registers", key, 0)["error"] or target.repl("vm.running")
     target.repl("vm.pause()")
     rows = {row[0]: row[1:] for row in line.ask("registers", key, 0)["rows"]}
@@ -89,8 +105,31 @@ def test_four_questions_a_second_cost_less_than_a_hundredth(asked):
     seen = {}
     for _ in range(8):
         state = line.ask("state", seen)
+        line.ask("sample", state["vms"][0]["key"], "sample1")
         seen = {str(vm["key"]): vm["said"][0] for vm in state["vms"]}
     assert 4 * state["took"] < 10_000, state["took"]
+
+
+def test_what_is_being_removed_is_left_out(asked):
+    """A question comes between any two bytecodes: a breakpoint or a VM may be half gone."""
+    target, line = asked
+    done = threading.Event()
+
+    def work():
+        target.exec(
+            "for i in range(50):\n b = vm.on('report', action='count'); b.remove()\n"
+            " w = vm.watch('sink', 8); w.remove(); s = vm.snapshot(); s.drop()\n"
+            " v = hv.VM('other', ram='1M'); v.close(); del v"
+        )
+        done.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        while not done.is_set():
+            assert line.ask("state", {})["vms"][0]["name"] == "pulse"
+    finally:
+        thread.join()
 
 
 async def _joined(address, steps):

@@ -7,6 +7,7 @@ the power of two of its size. exits: one or more dicts of cpu.exits, which are a
 
 import ast
 import re
+from collections.abc import Sequence
 from html import escape
 from math import log2
 
@@ -121,6 +122,61 @@ def exit_bars(printed: str) -> str:
         body.append(text(188, y + 15, f"{count:,}", class_="on"))
     body.append(text(20, 50 + 26 * len(rows) + 14, "logarithmic scale", class_="dim"))
     return svg(660, 90 + 26 * len(rows), body)
+
+
+# Colours of tiers: who answers an exit.
+TIERS = {"native": "#9ecae1", "rules": "#fdbe85", "Python": "#8fd19e"}
+
+
+def timeline(events: Sequence[tuple[int, int, str, str]], cpus: int, seconds: float = 2) -> str:
+    """Exits on a line of time for each vCPU: (us, vCPU, tier, kind), the latest `seconds` of them."""
+    end, rows = max(us for us, *_ in events), list(TIERS)
+    body = [text(20, 28, f"exits of the last {seconds:g} s", font_size=16, font_weight="bold")]
+    for n, (tier, colour) in enumerate(TIERS.items()):
+        body.append(f'<rect x="{300 + 130 * n}" y="16" width="12" height="12" fill="{colour}"/>')
+        body.append(text(318 + 130 * n, 27, tier))
+    for cpu in range(cpus):
+        y = 50 + 40 * cpu
+        body.append(text(20, y + 18, f"vCPU {cpu}"))
+        body.append(
+            f'<line x1="90" x2="770" y1="{y + 28}" y2="{y + 28}" stroke="#888" stroke-width="1"/>'
+        )
+    for us, cpu, tier, kind in events:
+        x = 770 - 680 * (end - us) / 1e6 / seconds
+        if x >= 90 and cpu < cpus:
+            body.append(
+                f'<rect x="{x:.1f}" y="{52 + 40 * cpu + 9 * rows.index(tier)}" width="2" height="8" fill="{TIERS[tier]}">'
+                f"<title>{escape(kind)}, {us} us</title></rect>"
+            )
+    return svg(800, 60 + 40 * cpus, body)
+
+
+def pages(base: int, part: int, there: Sequence[int], written: Sequence[int], since: str) -> str:
+    """RAM in equal parts, row by row: touched or not, and written since a snapshot."""
+    across, wide = 64, 12
+    body = [
+        text(
+            20, 26, f"RAM from {base:#x}, {size_text(part)} each", font_size=16, font_weight="bold"
+        )
+    ]
+    about = [("#9ecae1", "touched"), ("none", "not touched")]
+    about += [("#d9534f", f"written since {since}")] if since else []
+    for n, (colour, words) in enumerate(about):
+        body.append(
+            f'<rect x="{20 + 150 * n}" y="38" width="12" height="12" fill="{colour}" stroke="#888"/>'
+        )
+        body.append(text(38 + 150 * n, 49, words))
+    for n, (mapped, dirty) in enumerate(zip(there, written)):
+        colour = "#d9534f" if dirty else "#9ecae1" if mapped else "none"
+        words = (
+            f"{base + n * part:#x}: {size_text(mapped)} touched"
+            + f", {dirty} pages written" * bool(dirty)
+        )
+        body.append(
+            f'<rect x="{16 + wide * (n % across)}" y="{60 + 16 * (n // across)}" width="{wide - 1}" height="15" '
+            f'fill="{colour}" stroke="#8884"><title>{words}</title></rect>'
+        )
+    return svg(800, 72 + 16 * ((len(there) + across - 1) // across), body)
 
 
 def terminal(words: str) -> str:

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +14,7 @@ from ..draw import CLASSES
 
 KEPT = 480  # points of a chart: two minutes at four a second
 SAID = 1 << 18  # bytes of a console for a page that is opened later
+SAMPLE = "sample"  # how the names of traces begin that are the page's
 OTHER = {0x19: "SVE", 0x30: "breakpoint", 0x32: "step", 0x34: "watchpoint", 0x3C: "BRK"}
 
 
@@ -40,6 +43,42 @@ class Cpu:
         return f"EL{self.pstate >> 2 & 3}" + (" (AArch32)" if self.pstate & 16 else "")
 
 
+TIERS = "native", "rules", "Python"
+COST = re.compile(r"([\d,]+) to ([\d,]+) instructions")
+
+
+@dataclass
+class Answer:
+    """Who answers exits of a kind: by a trace that samples them. kind: as in vm.trace(); said: vm.why()'s words; last: the
+    latest, (us, vCPU, core, PC, its place, ESR_EL2, value); share: of the sample.
+    """
+
+    tier: str
+    said: str
+    kind: str
+    share: float
+    last: tuple[int, int, int, int, str, int, int]
+
+    @property
+    def who(self) -> str:
+        return re.split(r"[:;]", re.sub(r", \d+ hits?", "", self.said))[0]
+
+    @property
+    def cost(self) -> tuple[int, int] | None:
+        """Instructions, from and to; None: vm.why() does not say."""
+        found = COST.search(self.said)
+        return (int(found[1].replace(",", "")), int(found[2].replace(",", ""))) if found else None
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind} {self.who}"
+
+    @property
+    def of_class(self) -> str:
+        """As in the table of exits by class."""
+        return CLASSES["irq"] if self.kind == "irq" else class_of(str(self.last[5] >> 26))
+
+
 @dataclass
 class Vm:
     """A VM. at_prompt: its name there; said: what its console has printed, and how far that goes on the target."""
@@ -53,13 +92,55 @@ class Vm:
     cpus: list[Cpu] = field(default_factory=list)
     breaks: list[tuple[str, int, bool, str]] = field(default_factory=list)
     snapshots: list[tuple[int, str | None]] = field(default_factory=list)
+    watches: list[tuple[str, int, bool, str]] = field(default_factory=list)
     counts: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
+    rules: list[tuple[str, int]] = field(default_factory=list)
+    single: deque[tuple[int, int, str, str]] = field(default_factory=lambda: deque(maxlen=600))
+    answers: dict[str, Answer] = field(default_factory=dict)
     said: bytearray = field(default_factory=bytearray)
     seen: int = 0
     rates: deque[tuple[float, dict[str, float]]] = field(
         default_factory=lambda: deque(maxlen=KEPT)
     )
+    tiers: deque[tuple[float, dict[str, float]]] = field(
+        default_factory=lambda: deque(maxlen=KEPT)
+    )
     _before: tuple[int, dict[str, int]] | None = None
+
+    @property
+    def sample(self) -> str | None:
+        """The trace that says who answers."""
+        return next((name for name in self.traces if name.startswith(SAMPLE)), None)
+
+    @property
+    def rate(self) -> float:
+        """Exits a second."""
+        return sum(self.rates[-1][1].values()) if self.rates else 0
+
+    def take_sample(
+        self, rows: Sequence[Sequence[Any]], single: Sequence[Sequence[Any]] = ()
+    ) -> None:
+        """The target's answer about its sample: with how fast exits come, how fast each tier answers."""
+        self.single += [(e[0], e[1], e[2], e[3]) for e in single]
+        total = sum(row[3] for row in rows)
+        part = 0.3 if self.answers else 1.0  # of the new one: a sample is of a few exits
+        for answer in self.answers.values():
+            answer.share *= 1 - part if total else 1
+        for tier, said, kind, n, last in rows:
+            fresh = Answer(tier, said, kind, part * n / total, tuple(last))
+            if old := self.answers.get(fresh.key):
+                fresh.share += old.share
+            self.answers[fresh.key] = fresh
+        self.answers = {k: a for k, a in self.answers.items() if a.share > 1e-4}
+        if self.rates:
+            us, _ = self.rates[-1]
+            if not self.tiers or self.tiers[-1][0] < us:
+                self.tiers.append((us, {tier: self.rate * self.part(tier) for tier in TIERS}))
+
+    def part(self, tier: str) -> float:
+        """Which part of its exits that tier answers."""
+        return sum(answer.share for answer in self.answers.values() if answer.tier == tier)
 
     def totals(self) -> dict[str, int]:
         """Exits by class, of all of its vCPUs."""
@@ -71,10 +152,12 @@ class Vm:
 
     def take(self, said: dict[str, Any], us: int) -> bytes:
         """The target's answer about it; what its console has printed since the last one."""
-        for name in ("at_prompt", "name", "ram", "running", "ended", "counts"):
+        for name in ("at_prompt", "name", "ram", "running", "ended", "counts", "traces"):
             setattr(self, name, said[name])
         self.cpus = [Cpu(*each) for each in said["cpus"]]
         self.breaks = [(str(b[0]), b[1], b[2], b[3]) for b in said["breaks"]]
+        self.watches = [(str(w[0]), w[1], w[2], w[3]) for w in said["watches"]]
+        self.rules = [(r[0], r[1]) for r in said["rules"]]
         self.snapshots = [(s[0], s[1]) for s in said["snapshots"]]
         self.seen, text = said["said"]
         fresh = base64.b64decode(text)

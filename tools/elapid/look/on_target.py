@@ -19,6 +19,40 @@ _NAMES = 256  # of places that are kept
 _NEW_NAMES = 8  # that are looked up for one answer: of a Linux each takes a while
 _LINES = 300  # of a dump
 _CONSOLE = 3072  # bytes of a console in one answer
+_ANSWERERS = 256  # that are kept
+_CELLS = 256  # of a picture of RAM
+_TRACE = 1 << 20  # bytes of a trace in one answer
+_RULES = (
+    2,
+    3,
+    4,
+    9,
+    10,
+)  # hook kinds that count or note, and then what stands below is asked: hv_native/vm/hook.h
+
+
+def each(of, things):
+    """Of each; not of one that is in the midst of being made or removed, by what this interrupts."""
+    got = []
+    for thing in things:
+        try:
+            got.append(of(thing))
+        except (AttributeError, ValueError):
+            pass
+    return got
+
+
+class Text:
+    """What a trace writes into."""
+
+    def __init__(self):
+        self.parts, self.size = [], 0
+
+    def write(self, text):
+        self.size += len(text)
+        if self.size > _TRACE:
+            raise ValueError("too long for the second line: t.save() writes it to a file")
+        self.parts.append(text)
 
 
 class Look:
@@ -26,6 +60,7 @@ class Look:
         self.line = line
         self.begun = self.out = b""
         self.places = {}
+        self.answers = {}  # who answers, by what tells it
         self.took = 0  # us of the answers since the last state
 
     def pump(self, line):
@@ -100,7 +135,7 @@ class Look:
             "us": ticks_us(),
             "took": took,
             "memory": hv.mem()[:2],
-            "vms": [self.of_vm(name, vm, seen.get(str(id(vm)), 0)) for name, vm in self.vms()],
+            "vms": each(lambda at: self.of_vm(*at, seen.get(str(id(at[1])), 0)), self.vms()),
         }
 
     def of_vm(self, name, vm, seen):
@@ -115,10 +150,20 @@ class Look:
             "ended": repr(last) if last else "",
             "cpus": [self.of_cpu(vm, cpu) for cpu in vm.cpu],
             "said": [at, b2a_base64(said).decode() if said else ""],
-            "breaks": [[b.where, b.hits, b._b.on, b.kind] for b in vm.breaks()],
+            "breaks": each(lambda b: [b.where, b.hits, b._b.on, b.kind], vm.breaks()),
+            "watches": each(self.of_watch, vm.watches()),
             "snapshots": self.of_snapshots(vm),
-            "counts": self.of_counts(vm),
+            "counts": sorted(self.names("Count", vm).values()),
+            "traces": sorted(self.names("Trace", vm).values()),
+            "rules": each(
+                lambda name: [name, __main__.__dict__[name].hits],
+                sorted(self.names("Rule", vm).values()),
+            ),
         }
+
+    def of_watch(self, watch):
+        what = f"{watch.where}, {watch.size} bytes, {watch.rights}"
+        return [what, watch.hits, watch._watch is not None, watch.kind]
 
     def of_cpu(self, vm, cpu):
         state, core, pc, pstate = cpu.now
@@ -129,9 +174,6 @@ class Look:
             return []
         names = self.names("Snapshot", vm)
         return [[n, names.get(id(s))] for n, s in sorted(vm._snapshots.items())]
-
-    def of_counts(self, vm):
-        return sorted(self.names("Count", vm).values())
 
     def ask_counts(self, key, name):
         """What a vm.count() has counted: the most frequent."""
@@ -163,6 +205,112 @@ class Look:
         self.left = 1
         place = self.place(vm, pc) or hex(pc)
         return {"rows": rows, "to": f"EL{pstate >> 2 & 3} at {place}"}
+
+    def answerer(self, vm, kind, esr, value):
+        """Who answers such an exit: (what tells it from others, tier, text). By vm.why(), which says so of one."""
+        from hv import why
+
+        ec = esr >> 26
+        if kind == 1:
+            key, hooks = (kind, value), ()
+        else:
+            takers, hooks = vm._vm.who(esr, value)
+            if hooks:
+                key = (ec,) + tuple([each for h in hooks for each in (h[0], h[2], id(h[4]), h[5])])
+            else:
+                of = (
+                    value & 0xFFFF_FFFF
+                    if ec in (0x16, 0x17)
+                    else esr & 0x3F_FC1E
+                    if ec == 0x18
+                    else 0
+                )
+                key = ec, takers, of
+        key = id(vm), key
+        if key not in self.answers:
+            n = 0
+            while n < len(hooks) and hooks[n][0] in _RULES:
+                n += 1
+            if n == len(hooks):
+                n = 0
+            first = hooks[n][0] if hooks else 0
+            tier = "Python" if first == 1 else "rules" if first or n else "native"
+            said = (
+                f"EL2's handler of INTID {value}, in C"
+                if kind == 1
+                else why._who(vm, esr, value)[n]
+            )
+            self.answers[key] = [len(self.answers), tier, said]
+        return self.answers[key]
+
+    def ask_sample(self, key, name, most=0):
+        """What a trace has noted since the last time, by who answers: [tier, who, kind, how many, the last one]; and the
+        latest by themselves: [us, vCPU, tier, kind].
+        """
+        from hv.trace import _KINDS
+
+        vm, trace = self.vm(key), __main__.__dict__[name]
+        if len(self.answers) > _ANSWERERS:
+            self.answers.clear()
+        rows, single = {}, []
+        for us, pc, value, esr, kind, cpu, core in trace._raw():
+            n, tier, said = self.answerer(vm, kind, esr, value)
+            row = rows.get(n)
+            if row is None:
+                row = rows[n] = [tier, said, _KINDS[kind], 0, None]
+            row[3] += 1
+            row[4] = us, cpu, core, pc, esr, value
+            single.append([us, cpu, tier, _KINDS[kind]])
+        self.left = 4
+        for row in rows.values():
+            us, cpu, core, pc, esr, value = row[4]
+            row[4] = [us, cpu, core, pc, self.place(vm, pc), esr, value]
+        hz = trace._frequency
+        single = [[one[0] * 1_000_000 // hz] + one[1:] for one in single[-most:]] if most else []
+        return [list(rows.values()), single]
+
+    def ask_why(self, key, kind, cpu, core, pc, esr, value):
+        """What vm.why() says of an exit."""
+        from hv import trace, why
+
+        what = trace._name(kind, esr, value)
+        record = trace.Record(ticks_us(), core, cpu, kind, pc, what, value, "", esr)
+        return why.why(self.vm(key), record)
+
+    def ask_explain(self, key, where):
+        """What vm.explain() says of a place."""
+        from hv import why
+
+        return why.at(self.vm(key), where)
+
+    def ask_trace(self, key, name):
+        """What a trace has noted, taken out, as JSON for ui.perfetto.dev."""
+        self.vm(key)
+        text = Text()
+        __main__.__dict__[name].write(text)
+        return "".join(text.parts)
+
+    def ask_pages(self, key, number):
+        """How many bytes of each part of RAM are mapped, and of how many pages have been written since a snapshot."""
+        vm = self.vm(key)
+        base, size = vm.memory.base, vm.memory.size
+        part = max(size // _CELLS, 0x1000)
+        there, written = [0] * _CELLS, [0] * _CELLS
+        at = base
+        while run := vm._vm.stage2_run(at):
+            start, end = max(run[0], base), min(run[0] + run[1], base + size)
+            while start < end:
+                n = (start - base) // part
+                to = min(end, base + (n + 1) * part)
+                there[n] += to - start
+                start = to
+            at = run[0] + run[1]
+            if at >= base + size:
+                break
+        if number is not None:
+            for page in vm._snapshots[number].dirty:
+                written[(page - base) // part] += 1
+        return {"base": base, "part": part, "there": there, "written": written}
 
     def ask_map(self, key):
         """Lines of the dump of a VM's stage 2, or of EL2's tables."""

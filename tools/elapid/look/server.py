@@ -24,12 +24,14 @@ from aiohttp import WSMsgType, web
 
 from ..image import IN_SOURCE, SOURCE
 from ..say import Stop, say
-from . import memory, registers, views
+from . import enter, memory, registers, views
 from .machine import Machine
 from .model import Model, Vm
 
 STATIC = Path(__file__).with_name("static")
 PERIOD = 0.25
+MAP_SECONDS = 1.0  # between two pictures of memory
+PHASE_SECONDS = 2.0  # of an exit that is shown slowly: a quarter of its way
 CLICK_SECONDS = 5.0  # how long a click waits for what the one before has typed
 # Of the npm registry: fetched by make (tools/look_assets.py), and in the wheel.
 LIBRARIES = (
@@ -65,12 +67,20 @@ class Page:
         self.cpu = 0
         self.map = "vm"
         self.at = 0  # IPA of bytes that are shown
+        self.byte: int | None = None  # of which one was clicked
+        # Of memory: when it was asked for, of which VM, the lines of a dump and a picture of RAM.
+        self.maps: tuple[float, int | None, list[str], str] = (0, 0, [], "")
+        self.chart = "class"
+        self.step = 0  # of the way to EL1
+        self.why = ""  # which exits: "class HVC", or an Answer's key
+        self.explain: tuple[int, str] | None = None  # which address, and its place
+        self.slow = 0.0  # since when exits are shown slowly
         self.turned = 0  # how often it was told to show something else
         self.changed_from: dict[str, int] = {}
         self.values: dict[str, int] = {}  # of registers, as last shown
         self.values_of: tuple[int, int] | None = None  # VM and vCPU
         self.shown: dict[str, str] = {}
-        self.charted: tuple[int | None, float] = (None, 0)
+        self.charted: tuple[int | None, str, float] = (None, "", 0)
 
     async def send(self, **what: Any) -> None:
         with contextlib.suppress(ConnectionError, RuntimeError):
@@ -110,6 +120,7 @@ class Server:
             [
                 web.get("/{token}/", self.index),
                 web.get("/{token}/live", self.live),
+                web.get("/{token}/trace/{key}/{name}", self.trace),
                 web.static("/" + self.token + "/static", STATIC),
                 web.static("/" + self.token + "/lib", libraries()),
             ]
@@ -186,8 +197,36 @@ class Server:
         for key, fresh in self.model.take(answer).items():
             if fresh:
                 self.to_all(str(key), fresh)
+        for vm in {
+            each.key: each for page in self.pages if (each := self.model.vm(page.vm))
+        }.values():
+            await self.sample(vm)
         for page in list(self.pages):
             await self.refresh(page)
+
+    async def sample(self, vm: Vm) -> None:
+        """Who answers the exits of a VM that somebody looks at."""
+        if not vm.sample:
+            vm.answers.clear()
+            return
+        timed = any(page.panel == "time" for page in self.pages)
+        with contextlib.suppress(LookupError):  # it is being stopped
+            if answer := await self.machine.ask("sample", vm.key, vm.sample, 120 * timed):
+                vm.take_sample(*answer)
+
+    async def trace(self, request: web.Request) -> web.StreamResponse:
+        """What a trace has noted, as a file for ui.perfetto.dev."""
+        key, name = request.match_info["key"], request.match_info["name"]
+        vm = self.model.vms.get(int(key)) if key.isdigit() else None
+        if vm is None or name not in vm.traces:
+            raise web.HTTPNotFound(text="elapid: there is no such trace at the prompt\n")
+        try:
+            text = await self.machine.ask("trace", vm.key, name)
+        except LookupError as error:
+            raise web.HTTPConflict(text=f"elapid: {error}\n") from None
+        if text is None:
+            raise web.HTTPServiceUnavailable(text="elapid: the target does not answer\n")
+        return web.Response(text=text, content_type="application/json")
 
     def changed(self) -> None:
         if self.machine.status == "off":
@@ -207,7 +246,7 @@ class Server:
         await page.show("status", machine.status + (f": {machine.why}" if machine.why else ""))
         tabs = [["repl", ">>>"]] + [[str(each.key), each.name] for each in model.vms.values()]
         await page.show("tabs", json.dumps(tabs))
-        await page.show("picture", views.picture(model, vm, machine.status))
+        await page.show("picture", views.picture(model, vm, machine.status, self.story(page, vm)))
         panel = page.panel
         html = await self.panel(page, vm)
         if (
@@ -216,16 +255,56 @@ class Server:
             await page.show("panel", json.dumps([panel, html]))
         await self.chart(page, vm)
 
+    def story(self, page: Page, vm: Vm | None) -> views.Story | None:
+        """Which exit is shown slowly, each kind in turn."""
+        if not page.slow or vm is None or not vm.answers:
+            return None
+        n, phase = divmod(int((time.monotonic() - page.slow) / PHASE_SECONDS), 4)
+        answers = [vm.answers[key] for key in sorted(vm.answers)]
+        return views.Story(answers[n % len(answers)], phase)
+
+    async def asked(self, what: str, *more: Any) -> Any:
+        """The target's answer, or as text why there is none."""
+        try:
+            return await self.machine.ask(what, *more) or "waiting for the target"
+        except LookupError as error:
+            return str(error)
+
     async def panel(self, page: Page, vm: Vm | None) -> str:
+        if page.panel == "exits":
+            chosen, why = await self.why(page, vm)
+            return views.exits(vm, page.chart, why, chosen)
+        if page.panel == "enter":
+            page.cpu = min(page.cpu, len(vm.cpus) - 1) if vm else 0
+            answer = await self.asked("registers", vm.key, page.cpu) if vm else ""
+            return enter.enter(vm, page.cpu, answer, page.step)
         if page.panel == "hot":
-            return await self.hot(vm)
+            return await self.hot(page, vm)
         if page.panel == "registers":
             return await self.registers(page, vm)
         if page.panel == "memory":
             return await self.memory(page, vm)
-        return {"exits": views.exits, "breaks": views.breaks, "time": views.time}[page.panel](vm)
+        return {"breaks": views.breaks, "time": views.time}[page.panel](vm)
 
-    async def hot(self, vm: Vm | None) -> str:
+    async def why(self, page: Page, vm: Vm | None) -> tuple[str, str]:
+        """Of a class or an answerer that was clicked: whose exits, and what vm.why() says of the latest."""
+        if not page.why or vm is None:
+            return "", ""
+        name = page.why.removeprefix("class ")
+        of = [
+            each
+            for each in vm.answers.values()
+            if page.why in (each.key, f"class {each.of_class}")
+        ]
+        if not of:
+            words = f"No exit of {name} has been sampled" + ": see below." * (not vm.sample) + "."
+            return "", views.detail(words, [] if vm.sample else [views.sampling(vm)])
+        answer = max(of, key=lambda each: each.share)
+        us, cpu, core, pc, place, esr, value = answer.last
+        words = await self.asked("why", vm.key, answer.kind, cpu, core, pc, esr, value)
+        return answer.key, views.detail(words, views.offers_of_exit(vm, answer, words))
+
+    async def hot(self, page: Page, vm: Vm | None) -> str:
         count = vm.counts[-1] if vm and vm.counts else None
         rows, why = None, ""
         if vm and count:
@@ -233,7 +312,12 @@ class Server:
                 rows = await self.machine.ask("counts", vm.key, count)
             except LookupError as error:
                 why = str(error)
-        return views.hot(vm, count, rows, why)
+        explained = ""
+        if page.explain and vm:
+            address, place = page.explain
+            words = await self.asked("explain", vm.key, address)
+            explained = views.detail(words, views.offers_of_place(vm, address, place))
+        return views.hot(vm, count, rows, why, explained)
 
     async def registers(self, page: Page, vm: Vm | None) -> str:
         page.cpu = min(page.cpu, len(vm.cpus) - 1) if vm else 0
@@ -258,24 +342,38 @@ class Server:
     async def memory(self, page: Page, vm: Vm | None) -> str:
         if page.map == "el2":
             vm = None
-        lines: list[str] = []
         at: tuple[int, bytes] | str = "waiting for the target"
+        lines, ram = await self.maps(page, vm)
         try:
-            lines = await self.machine.ask("map", vm.key if vm else None) or []
             if vm and (answer := await self.machine.ask("peek", vm.key, page.at, 256)):
                 at = memory.peek(answer)
         except LookupError as error:
             at = str(error)
-        return memory.memory(vm, lines, at)
+        return memory.memory(vm, lines, at, ram, page.byte)
+
+    async def maps(self, page: Page, vm: Vm | None) -> tuple[list[str], str]:
+        """Lines of a dump, and RAM as a picture: once a second, since they may be long."""
+        key = vm.key if vm else None
+        then, of, lines, ram = page.maps
+        if of == key and time.monotonic() - then < MAP_SECONDS:
+            return lines, ram
+        with contextlib.suppress(LookupError):
+            lines = await self.machine.ask("map", key) or []
+        number = vm.snapshots[-1][0] if vm and vm.snapshots else None
+        ram = memory.ram(vm, await self.asked("pages", key, number), number) if vm else ""
+        page.maps = time.monotonic(), key, lines, ram
+        return lines, ram
 
     async def chart(self, page: Page, vm: Vm | None) -> None:
         """The points that this page has not got yet."""
-        key = vm.key if vm else None
-        since = page.charted[1] if page.charted[0] == key else -1.0
-        fresh = [point for point in (vm.rates if vm else ()) if point[0] > since]
-        if fresh or key != page.charted[0]:
-            await page.send(k="rates", anew=page.charted[0] != key, points=fresh)
-            page.charted = key, fresh[-1][0] if fresh else -1.0
+        key, kind = (vm.key if vm else None), page.chart if vm and vm.tiers else "class"
+        anew = page.charted[:2] != (key, kind)
+        since = -1.0 if anew else page.charted[2]
+        points = () if vm is None else vm.tiers if kind == "tier" else vm.rates
+        fresh = [point for point in points if point[0] > since]
+        if fresh or anew:
+            await page.send(k="rates", anew=anew, points=fresh)
+            page.charted = key, kind, fresh[-1][0] if fresh else -1.0
 
     async def live(self, request: web.Request) -> web.StreamResponse:
         if "Origin" not in request.headers:  # a browser always says
@@ -335,7 +433,16 @@ class Server:
         page.turned += 1
         if what.get("map") in ("el2", "vm"):
             page.map = what["map"]
-        for name in ("vm", "cpu", "at"):
+        if what.get("chart") in ("class", "tier"):
+            page.chart = what["chart"]
+        if "slow" in what:
+            page.slow = time.monotonic() if what["slow"] == "1" else 0.0
+        if "why" in what:
+            page.why, page.explain = str(what["why"]), None
+        if "explain" in what:
+            with contextlib.suppress(ValueError):
+                page.explain = int(str(what["explain"]), 0), str(what.get("place", ""))
+        for name in ("vm", "cpu", "at", "byte", "step"):
             with contextlib.suppress(KeyError, ValueError, TypeError):
                 text = what[name]
                 setattr(page, name, int(text, 0) if isinstance(text, str) else int(text))

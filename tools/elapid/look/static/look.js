@@ -2,8 +2,8 @@
 // The page's end of the line: it shows what the server sends and sends what is typed and clicked. What there is to see
 // is made on the host, in Python (views.py).
 
-const PANELS = { exits: "Exits", hot: "Hot addresses", registers: "Registers", memory: "Memory", breaks: "Breakpoints", time: "Time" };
-const KEYS = { e: "exits", h: "hot", r: "registers", m: "memory", b: "breaks", t: "time" };
+const PANELS = { exits: "Exits", hot: "Hot addresses", registers: "Registers", enter: "Enter EL1", memory: "Memory", breaks: "Breakpoints", time: "Time" };
+const KEYS = { e: "exits", h: "hot", r: "registers", l: "enter", m: "memory", b: "breaks", t: "time" };
 const COLOURS = ["#2f7ed8", "#d9534f", "#3a9d5d", "#b07aa1", "#e0902b", "#3aa6a6", "#8c6d46", "#888888", "#c2417c"];
 const SHOWN = 480; // points of the chart
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -90,7 +90,7 @@ function draw(anew, fresh) {
   const axis = { stroke: () => getComputedStyle(document.body).color, grid: { stroke: "#8884", width: 1 }, ticks: { stroke: "#8884" } };
   chart = new uPlot({
     width: el("chart").clientWidth, height: 190, scales: { x: { time: false } },
-    axes: [{ ...axis, size: 28, values: (u, all) => all.map((t) => t - Math.floor(points.at(-1)?.[0] ?? 0)) }, { ...axis, label: "exits/s", size: 60 }],
+    axes: [{ ...axis, size: 28, values: (u, all) => all.map((t) => Number((t - Math.floor(points.at(-1)?.[0] ?? 0)).toFixed(1))) }, { ...axis, label: "exits/s", size: 60 }],
     series: [{ label: "s", value: (u, t) => t?.toFixed(1) ?? "" },
       ...now.map((label, n) => ({ label, stroke: COLOURS[n % COLOURS.length], width: 2, value: (u, v) => v?.toFixed(0) ?? "" }))],
   }, data, el("chart"));
@@ -206,7 +206,12 @@ document.addEventListener("submit", (event) => {
   const { form: code, kind, show } = form.dataset;
   if (!text) return;
   if (show) view({ [show]: text });
-  else send({ k: "type", code: code.replace("{}", () => (kind === "place" && !isNumber(text) ? JSON.stringify(text) : text)) });
+  else if (kind === "bytes") {
+    const all = text.split(/[\s,]+/).map((word) => parseInt(word, 16));
+    if (!all.every((n) => n >= 0 && n < 256)) return note("Bytes are hexadecimal numbers up to ff.");
+    const bytes = `b"${all.map((n) => `\\x${n.toString(16).padStart(2, "0")}`).join("")}"`;
+    send({ k: "type", code: code.replace("{n}", all.length).replace("{}", () => bytes) });
+  } else send({ k: "type", code: code.replace("{}", () => (kind === "place" && !isNumber(text) ? JSON.stringify(text) : text)) });
 });
 
 function shortcut(event) {
