@@ -226,7 +226,7 @@ def test_a_breakpoint_by_clicks(page):
 
 def test_who_answers(page):
     """By tier, with what it costs; why, and a rule of it; and an exit as it travels, slowly."""
-    until(page, r"native[\s\S]*60 to 150[\s\S]*Python", "table.answers")
+    until(page, r"native\s+PSCI, in C\s+HVC\s+[\d.,]+\s+\d+\s[\s\S]*Python", "table.answers")
     page.get_by_role("button", name="chart by answerer").click()
     until(page, "native[\\s\\S]*Python", "#chart .u-legend")
     page.locator("#panel table [data-view-why='class HVC']").click()

@@ -209,12 +209,28 @@ def test_tiers_are_parts_of_a_sample():
     vm = Vm(1)
     last = [1, 0, 0, 0x4008_0000, "main", 0x16 << 26, 0]
     vm.rates.append((1.0, {"HVC": 100.0}))
-    rows = [["native", "PSCI, in C; 60 to 150 instructions, on the way", "psci", 3, last]]
-    rows.append(["Python", "the handler f: 1,000 to 3,000 instructions: ...", "hvc", 1, last])
+    rows = [
+        [
+            "native",
+            "PSCI, in C; 55 instructions (hvc_psci_version of the bench), on the way",
+            "psci",
+            3,
+            last,
+        ]
+    ]
+    rows.append(
+        [
+            "Python",
+            "the handler f: 1,094 instructions (hvc_python_exit of the bench), ...",
+            "hvc",
+            1,
+            last,
+        ]
+    )
     vm.take_sample(rows)
     assert vm.tiers[-1] == (1.0, {"native": 75.0, "rules": 0.0, "Python": 25.0})
     by = {answer.tier: answer for answer in vm.answers.values()}
-    assert (by["Python"].who, by["Python"].cost) == ("the handler f", (1000, 3000))
+    assert (by["Python"].who, by["Python"].cost) == ("the handler f", "1,094")
     vm.take_sample([])  # it stands still: nothing is known anew
     assert vm.part("native") == 0.75
     for _ in range(50):

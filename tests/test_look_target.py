@@ -27,7 +27,7 @@ vm.mmio(0xB00_0000, 0x1000, lambda cpu, offset, value: 20)
 counts = vm.count("exit irq")
 s1 = vm.snapshot()
 vm.on("read_sensor", action="count")
-sample1 = vm.trace("exit irq", "4K")
+sample1 = vm.trace("exit irq", "2K")
 vm.start()
 """
 

@@ -22,7 +22,7 @@ LINES = (
     "vm.load({path!r})",
     "vm.hvc(0xC600_0001, lambda cpu, a, b, *more: a + b)",
     "vm.mmio(0x0B00_0000, 0x1000, lambda cpu, offset, value: 20 + cpu.exits[22] % 5)",
-    'sample1 = vm.trace("exit irq", "4K")',
+    'sample1 = vm.trace("exit irq", "2K")',
     "vm.start()",
 )
 

@@ -44,7 +44,7 @@ class Cpu:
 
 
 TIERS = "native", "rules", "Python"
-COST = re.compile(r"([\d,]+) to ([\d,]+) instructions")
+COST = re.compile(r"([\d,]+) instructions")
 
 
 @dataclass
@@ -64,10 +64,10 @@ class Answer:
         return re.split(r"[:;]", re.sub(r", \d+ hits?", "", self.said))[0]
 
     @property
-    def cost(self) -> tuple[int, int] | None:
-        """Instructions, from and to; None: vm.why() does not say."""
+    def cost(self) -> str:
+        """How many instructions; "": vm.why() does not say."""
         found = COST.search(self.said)
-        return (int(found[1].replace(",", "")), int(found[2].replace(",", ""))) if found else None
+        return found[1] if found else ""
 
     @property
     def key(self) -> str:

@@ -19,6 +19,8 @@ _NAMES = 256  # of places that are kept
 _NEW_NAMES = 8  # that are looked up for one answer: of a Linux each takes a while
 _LINES = 300  # of a dump
 _CONSOLE = 3072  # bytes of a console in one answer
+_CLASS = 4  # how hooks of a whole class of exceptions are called: they come last
+_SAMPLE = 64  # exits of a trace that are looked at in one answer
 _ANSWERERS = 256  # that are kept
 _CELLS = 256  # of a picture of RAM
 _TRACE = 1 << 20  # bytes of a trace in one answer
@@ -228,18 +230,18 @@ class Look:
                 key = ec, takers, of
         key = id(vm), key
         if key not in self.answers:
+            own = [h for h in hooks if h[5] != _CLASS]
             n = 0
-            while n < len(hooks) and hooks[n][0] in _RULES:
+            while n < len(own) and own[n][0] in _RULES:
                 n += 1
-            if n == len(hooks):
+            if n == len(own):
                 n = 0
-            first = hooks[n][0] if hooks else 0
+            if kind == 1:
+                said = f"EL2's handler of INTID {value}, in C"
+            else:
+                said = why._who(vm, esr, value)[n]
+            first = own[n][0] if own else said.startswith("the handler")
             tier = "Python" if first == 1 else "rules" if first or n else "native"
-            said = (
-                f"EL2's handler of INTID {value}, in C"
-                if kind == 1
-                else why._who(vm, esr, value)[n]
-            )
             self.answers[key] = [len(self.answers), tier, said]
         return self.answers[key]
 
@@ -253,7 +255,7 @@ class Look:
         if len(self.answers) > _ANSWERERS:
             self.answers.clear()
         rows, single = {}, []
-        for us, pc, value, esr, kind, cpu, core in trace._raw():
+        for us, pc, value, esr, kind, cpu, core in list(trace._raw())[-_SAMPLE:]:
             n, tier, said = self.answerer(vm, kind, esr, value)
             row = rows.get(n)
             if row is None:

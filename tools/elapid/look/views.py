@@ -178,7 +178,7 @@ def vcpu(n: int, cpu: Cpu) -> str:
 
 def sampling(vm: Vm) -> str:
     """A button that has exits noted, some of which the page looks at."""
-    code = f'{free_name(SAMPLE, vm.traces)} = {vm.at_prompt}.trace("exit irq", "4K")'
+    code = f'{free_name(SAMPLE, vm.traces)} = {vm.at_prompt}.trace("exit irq", "2K")'
     return button("Who answers?", code)
 
 
@@ -210,7 +210,7 @@ def answerers(vm: Vm, chosen: str) -> str:
     rows = "".join(
         f'<tr class="{"chosen" * (answer.key == chosen)}"><td><span class="tier {answer.tier}">{answer.tier}</span></td>'
         f"<td>{show(answer.who, why=answer.key)}</td><td>{escape(answer.of_class)}</td>"
-        f'<td class="n">{vm.rate * answer.share:,.1f}</td><td class="n">{_cost(answer)}</td></tr>'
+        f'<td class="n">{vm.rate * answer.share:,.1f}</td><td class="n">{answer.cost}</td></tr>'
         for answer in sorted(vm.answers.values(), key=lambda answer: -answer.share)
     )
     stop = button("stop sampling", f"{vm.sample}.stop(); del {vm.sample}") if vm.sample else ""
@@ -218,10 +218,6 @@ def answerers(vm: Vm, chosen: str) -> str:
         "<table class='answers'><thead><tr><th>tier</th><th>answered by</th><th>class</th><th>a second</th>"
         f"<th>instructions each</th></tr></thead><tbody>{rows}</tbody></table><p>{stop}</p>"
     )
-
-
-def _cost(answer: Answer) -> str:
-    return f"{answer.cost[0]:,} to {answer.cost[1]:,}" if answer.cost else ""
 
 
 def detail(words: str, offers: Sequence[str]) -> str:
