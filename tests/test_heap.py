@@ -104,3 +104,78 @@ for n in range(1, 200):
 print("done")
 """
     assert target.exec(script, 120) == "done\n"
+
+
+GROWN = """
+import gc, hv
+@micropython.native
+def early(a):
+    return a + 1
+first, free = gc.mem_free(), hv.mem()[0]
+kept = [bytearray(1 << 18) for i in range(160)] # 40 MB
+for i, b in enumerate(kept):
+    b[0] = i
+grown = free - hv.mem()[0]
+@micropython.native
+def late(a):
+    return early(a) + 1
+@micropython.viper
+def words(a: int) -> int:
+    return a + 3
+gc.collect()
+print(16 << 20 < grown <= 48 << 20, late(1), words(1), all(b[0] == i for i, b in enumerate(kept)))
+print(gc.mem_alloc() >= 40 << 20, gc.mem_free() < first)
+vm = hv.VM("beside", ram="4M")
+try:
+    more = [bytearray(1 << 18) for i in range(400)]
+except MemoryError:
+    print("no more than half of RAM", free - hv.mem()[0] <= 53 << 20)
+vm.close()
+"""
+
+
+def test_the_heap_grows_and_shrinks(boot):
+    """To half of RAM; objects, compiled code and views are as good there; what is empty is given back."""
+    target = boot(mem="128M")
+    free = lambda: int(target.exec("import hv; print(hv.mem()[0])", 60))  # noqa: E731
+    at_first = free()
+    for _ in range(2):
+        said = target.exec(GROWN, 120)
+        assert said == "True 3 4 True\nTrue True\nno more than half of RAM True\n"
+        target.soft_reset()
+        assert abs(free() - at_first) < 64 << 10  # page tables stay
+    target.exec("kept = [bytearray(1 << 18) for i in range(160)]", 60)
+    target.exec("kept = i = None\nimport gc\ngc.collect()\ngc.collect()", 60)
+    assert abs(free() - at_first) < 64 << 10
+
+
+def test_code_in_what_was_added(boot):
+    """A fault in it names its function; a handler of it answers exits; it is neither writable nor gone while it is held."""
+    script = """
+import gc, hv
+kept = [bytearray(1 << 18) for i in range(100)]
+small = []
+while hv.mem()[0] > 70 << 20 and len(small) < 2000:
+    small.append(bytearray(1 << 12))
+@micropython.viper
+def poke(p: int):
+    q = ptr32(p)
+    q[0] = 1
+try:
+    poke(0x7F_FFFF_F000)
+except hv.Fault as e:
+    print("poke" in str(e))
+vm = hv.VM("exits", ram="4M")
+@vm.hvc(imm=7)
+@micropython.viper
+def answer(cpu, x1: int) -> int:
+    return x1 + 2
+vm.memory[0x4008_0000:0x4008_0010] = b"\\xa1\\x00\\x80\\xd2\\xe2\\x00\\x00\\xd4\\xe0\\x03\\x00\\xaa\\x02\\x00\\x00\\xd4"
+kept = small = None
+gc.collect()
+vm.cpu[0].reset(0x4008_0000)
+vm.cpu[0].step(3)
+print(vm.cpu[0].x[0])
+vm.close()
+"""
+    assert boot(mem="128M").exec(script, 120) == "True\n7\n"

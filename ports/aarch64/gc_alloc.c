@@ -6,11 +6,18 @@
 // free run that is long enough, so memory is filled as before; only runs known to be too short are left out.
 // Nearly always that run is among the 32 blocks from there on, and is found in one word of the table.
 
+#include "py/runtime.h"
+#include "hv_native/core/platform.h"
+#include "hv_native/memory/mem.h"
 #include "gc_alloc.h"
 #include "gc_table.h"
 #include "lookup.h"
+#include "native/exec.h"
 
 #define MOST 16 // blocks
+#define GROWS_BY (64u << 10) // a multiple of it
+#define STEP_MAX ((size_t)32 << 20) // the smaller an area is, the sooner it is empty again
+#define ZONE ((1u << 20) / BLOCK / BLOCKS_PER_ATB) // see gc_alloc_code()
 
 // Indices into the allocation table, as gc_last_free_atb_index is one: no n free blocks of the area begin before
 // starts[n]; that of 1 is gc_last_free_atb_index. Nor does a run of `big`, which is more than MOST, before big_start.
@@ -19,13 +26,14 @@ typedef struct {
     size_t starts[MOST + 1];
     size_t highest; // of those
     size_t big, big_start;
+    size_t bytes; // of memory, for an area that was added: this, and then area_t, are at its beginning
 } hints_t;
 
 static hints_t first = { .area = &MP_STATE_MEM(area) };
 static hints_t *here = &first; // where something was found last
 
 static hints_t *hints_of(area_t *area) {
-    return &first;
+    return area == first.area ? &first : (hints_t *)area - 1;
 }
 
 void gc_alloc_restart(void) {
@@ -50,6 +58,80 @@ void gc_heap_init(void *start, void *end) {
     trim(&MP_STATE_MEM(area));
     gc_alloc_restart();
 }
+
+// ---- Growth -------------------------------------------------------------------------------------
+
+// What may be added at once: all areas together have half of RAM at most.
+static size_t may_add(void) {
+    size_t have = 0, most = platform.ram_size / 2;
+    for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+        have += (size_t)(area->gc_pool_end - area->gc_alloc_table_start);
+    }
+    return have < most ? MIN(most - have, page_largest()) & ~(size_t)(GROWS_BY - 1) : 0;
+}
+
+static size_t used_blocks(const area_t *area) {
+    size_t used = 0;
+    for (size_t at = 0; at <= area->gc_last_used_block / BLOCKS_PER_ATB; at += sizeof(uint64_t)) {
+        uint64_t word = table_word(area, at);
+        word = (word | word >> 1) & HEADS;
+        word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+        word = (word + (word >> 4)) & UINT64_C(0x0F0F0F0F0F0F0F0F);
+        used += word * UINT64_C(0x0101010101010101) >> 56;
+    }
+    return used;
+}
+
+static gc_info_t now(void) {
+    gc_info_t info = { 0 };
+    for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+        info.total += (size_t)(area->gc_pool_end - area->gc_pool_start);
+        info.used += used_blocks(area) * BLOCK;
+    }
+    info.free = info.total - info.used;
+    return info;
+}
+
+// For gc.mem_free() and gc.mem_alloc(): free is what is to be had without letting go of anything, in one piece more.
+// micropython.mem_info() asks py/gc.c.
+void gc_info(gc_info_t *info) {
+    *info = now();
+    info->free += may_add() / 66 * 65; // the tables take 3 / 256 of it
+}
+
+// The heap is made twice as large, 32 MB larger at most, or by what an object of so many bytes needs.
+static bool grow(size_t n_bytes) {
+    size_t most = may_add(), need = n_bytes + n_bytes / 65 + GROWS_BY;
+    if (n_bytes > most || need > most) {
+        return false;
+    }
+    size_t bytes = MIN(most, MAX(MIN(now().total, STEP_MAX), need)) & ~(size_t)(GROWS_BY - 1);
+    bytes += bytes < need ? GROWS_BY : 0;
+    hints_t *h = bytes <= most ? page_alloc(bytes) : NULL;
+    if (h == NULL || !exec_add(h, bytes)) {
+        page_free(h, bytes);
+        return false;
+    }
+    *h = (hints_t) { .area = (area_t *)(h + 1), .bytes = bytes };
+    gc_add(h->area, (char *)h + bytes);
+    trim(h->area);
+    return true;
+}
+
+// Live objects fill more than three quarters of it: the next collection would come soon, and give little.
+static bool is_crowded(void) {
+    gc_info_t info = now();
+    return info.free < info.total / 4;
+}
+
+void gc_give_back(area_t *before) {
+    hints_t *h = hints_of(before->next);
+    before->next = before->next->next;
+    exec_remove(h, h->bytes);
+    page_free(h, h->bytes);
+}
+
+// ---- Looking for free blocks --------------------------------------------------------------------
 
 // From where on in the table n blocks may be found.
 static inline size_t start_for(const hints_t *h, size_t n) {
@@ -147,9 +229,11 @@ static void *take(hints_t *h, size_t n, unsigned int alloc_flags) {
         size_t end = area->gc_alloc_table_byte_len; // until something is freed
         if (n == 1) {
             area->gc_last_free_atb_index = end;
-        } else {
-            h->starts[MIN(n, MOST)] = n <= MOST ? end : h->starts[MOST];
-            h->highest = MAX(h->highest, h->starts[MIN(n, MOST)]);
+        } else if (n <= MOST) {
+            h->starts[n] = h->highest = end;
+        } else if (h->big == 0 || n <= h->big) {
+            h->big = n;
+            h->big_start = end;
         }
         return NULL;
     }
@@ -157,7 +241,7 @@ static void *take(hints_t *h, size_t n, unsigned int alloc_flags) {
     area->gc_alloc_table_start[block / BLOCKS_PER_ATB] |= HEAD_KIND << block % BLOCKS_PER_ATB * 2;
     set_tails(area, block + 1, n - 1);
     took(h, block, n, alloc_flags);
-    here = h;
+    here = n <= MOST ? h : here; // what is small stays together, so that other areas may become empty
     return memset(area->gc_pool_start + block * BLOCK, 0, n * BLOCK);
 }
 
@@ -178,10 +262,12 @@ static __attribute__((noinline)) void *search(size_t n_bytes, unsigned int alloc
                 return ptr;
             }
         }
-        if (collected) {
+        if (!collected) {
+            gc_collect();
+        }
+        if ((collected || is_crowded()) && !grow(n_bytes) && collected) {
             return NULL;
         }
-        gc_collect();
     }
 }
 
@@ -320,4 +406,20 @@ void *gc_realloc(void *ptr, size_t n_bytes, bool allow_move) {
         gc_free(ptr);
     }
     return moved;
+}
+
+// Code is looked for room from ZONE on, if collections leave it to us: data that is written beside code costs QEMU,
+// which keeps translations by page, a hundred times as much host time.
+void *gc_alloc_code(size_t n_bytes) {
+    area_t *area = first.area;
+    hints_t was = first;
+    size_t index = area->gc_last_free_atb_index;
+    area->gc_last_free_atb_index = MAX(index, ZONE);
+    here = &first;
+    void *p = m_malloc_maybe(n_bytes);
+    if (area->gc_last_free_atb_index >= ZONE) { // no collection came between
+        area->gc_last_free_atb_index = index;
+        first = was;
+    }
+    return p == NULL ? m_malloc(n_bytes) : p;
 }

@@ -212,9 +212,10 @@ static void finalise_all(void) {
 }
 
 // Heads that are not marked become free with their tails, marked ones are heads again. A word in which none becomes
-// free needs no more than that; else a 1 is added to each run of tails (11 here) that has to go, which clears it.
-static void sweep_area(area_t *area) {
+// free needs no more than that; else a 1 is added to each run of tails (11 here) that has to go, which clears it. Whether anything is left.
+static bool sweep_area(area_t *area) {
     size_t last = 0;
+    uint64_t any = 0;
     uint64_t goes_on = 0; // to the next word: 1, the tails of what is freed
     for (size_t at = 0; at <= area->gc_last_used_block / BLOCKS_PER_ATB; at += sizeof(uint64_t)) {
         uint64_t word = table_word(area, at);
@@ -224,6 +225,7 @@ static void sweep_area(area_t *area) {
             goes_on = (dead | (tails & ~left)) >> 62;
         }
         left = (low & high) | left << 1;
+        any |= left;
         if (left != word) {
             table_set_word(area, at, left);
         }
@@ -232,12 +234,18 @@ static void sweep_area(area_t *area) {
         }
     }
     area->gc_last_used_block = last;
+    return any != 0;
 }
 
 static void finish(void) {
     finalise_all();
-    for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
-        sweep_area(area);
+    sweep_area(&MP_STATE_MEM(area));
+    for (area_t *area = &MP_STATE_MEM(area); area->next != NULL;) {
+        if (sweep_area(area->next)) {
+            area = area->next;
+        } else {
+            gc_give_back(area);
+        }
     }
     gc_alloc_restart();
     MP_STATE_THREAD(gc_lock_depth) &= ~GC_COLLECT_FLAG;

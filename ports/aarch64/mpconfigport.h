@@ -49,11 +49,12 @@
 #define MICROPY_EMIT_AARCH64 (1)
 #define MICROPY_PERSISTENT_CODE_TRACK_FUN_DATA (1)
 #define MICROPY_PERSISTENT_CODE_TRACK_BSS_RODATA (0)
-#define MP_PLAT_ALLOC_EXEC(len, p, size) (*(p) = exec_alloc(len), *(size) = (len))
+#define MP_PLAT_ALLOC_EXEC(len, p, size) (*(p) = gc_alloc_code(len), *(size) = (len))
 #define MP_PLAT_FREE_EXEC(p, size) m_del(byte, p, size)
 #define MP_PLAT_COMMIT_EXEC(p, len, reloc) exec_commit(p, len, reloc)
 #define MICROPY_MAKE_POINTER_CALLABLE(p) exec_callable(p)
 #include "native/exec.h"
+void *gc_alloc_code(size_t len);
 
 // Modules without hardware
 #define MICROPY_EPOCH_IS_1970 (1)

@@ -24,35 +24,31 @@ _Static_assert((uintptr_t)mp_const_none == 0x06 && (uintptr_t)mp_const_false == 
 _Static_assert(MP_SCHED_PENDING == 0 && sizeof(MP_STATE_VM(sched_state)) == 2, "polls");
 _Static_assert(offsetof(mp_fun_table_t, pending) == 8 * MP_F_NATIVE_PENDING && offsetof(mp_fun_table_t, poll) == 8 * MP_F_NATIVE_POLL, "polls");
 
-uintptr_t exec_heap, exec_size;
+#define EXEC_SPACE (UINT64_C(4) << 30) // on either side of EXEC_BASE
 
-void exec_init(void *heap, size_t size) {
-    exec_heap = (uintptr_t)heap;
-    if (mmu_map(EXEC_BASE, exec_heap, size, MMU_CODE)) {
-        exec_size = size;
-    }
+uintptr_t exec_distance;
+
+bool exec_add(void *area, size_t size) {
+    uintptr_t at = (uintptr_t)area + exec_distance;
+    return at - (EXEC_BASE - EXEC_SPACE) <= 2 * EXEC_SPACE - size && mmu_map(at, (uintptr_t)area, size, MMU_CODE);
 }
 
-// Code is looked for room from here on, if collections leave it to us: data that is written beside code costs QEMU,
-// which keeps translations by page, a hundred times as much host time.
-#define ZONE ((1u << 20) / MICROPY_BYTES_PER_GC_BLOCK / 4) // in the allocation table, four blocks a byte
+void exec_remove(void *area, size_t size) {
+    mmu_unmap((uintptr_t)area + exec_distance, size);
+}
 
-void *exec_alloc(size_t len) {
-    mp_state_mem_area_t *area = &MP_STATE_MEM(area);
-    size_t first = area->gc_last_free_atb_index;
-    area->gc_last_free_atb_index = MAX(first, ZONE);
-    void *p = m_malloc_maybe(len);
-    if (area->gc_last_free_atb_index >= ZONE) {
-        area->gc_last_free_atb_index = first; // no collection came between
+void exec_init(void *heap, size_t size) {
+    exec_distance = EXEC_BASE - (uintptr_t)heap;
+    if (!exec_add(heap, size)) {
+        exec_distance = 0;
     }
-    return p == NULL ? m_malloc(len) : p;
 }
 
 void *exec_commit(void *p, size_t len, void *reloc) {
     if (reloc != NULL) {
         mp_native_relocate(reloc, p, (uintptr_t)exec_callable(p));
     }
-    if (exec_size == 0) {
+    if (exec_distance == 0) {
         mp_raise_msg(&mp_type_MemoryError, MP_ERROR_TEXT("no page tables for compiled code"));
     }
     // To the point of unification, where instruction fetches see it; the instruction cache goes by the address
@@ -88,11 +84,8 @@ uintptr_t native_pending(void) {
 
 // ---- Faults -------------------------------------------------------------------------------------
 
-// The function whose code is the nearest that begins at or below `code`, where the code is written: a linear look
-// at all objects. Frozen functions are objects, too, with their code in the image.
-static mp_obj_fun_bc_t *function_at(uintptr_t code) {
-    mp_obj_fun_bc_t *best = NULL;
-    for (uintptr_t p = exec_heap; p < exec_heap + exec_size; p += MICROPY_BYTES_PER_GC_BLOCK) {
+static mp_obj_fun_bc_t *nearest_of(mp_state_mem_area_t *area, uintptr_t code, mp_obj_fun_bc_t *best) {
+    for (byte *p = area->gc_pool_start; p < area->gc_pool_end; p += MICROPY_BYTES_PER_GC_BLOCK) {
         mp_obj_fun_bc_t *fun = (mp_obj_fun_bc_t *)p;
         const mp_obj_type_t *type = fun->base.type;
         if ((type == &mp_type_fun_viper || type == &mp_type_fun_native || type == &mp_type_native_gen_wrap)
@@ -103,12 +96,23 @@ static mp_obj_fun_bc_t *function_at(uintptr_t code) {
     return best;
 }
 
-extern char __frozen_code_start[], __frozen_code_end[];
+// The function whose code is the nearest that begins at or below `code`, where the code is written: a linear look
+// at all objects. Frozen functions are objects, too, with their code in the image.
+static mp_obj_fun_bc_t *function_at(uintptr_t code) {
+    mp_obj_fun_bc_t *best = NULL;
+    for (mp_state_mem_area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+        best = nearest_of(area, code, best);
+    }
+    return best;
+}
 
 // Where code that runs at pc is written; 0: that is no compiled code.
 static uintptr_t written_at(uintptr_t pc) {
-    if (pc - EXEC_BASE < exec_size) {
-        return pc - EXEC_BASE + exec_heap;
+    uintptr_t at = pc - exec_distance;
+    for (mp_state_mem_area_t *area = &MP_STATE_MEM(area); area != NULL && exec_distance != 0; area = area->next) {
+        if (at >= (uintptr_t)area->gc_pool_start && at < (uintptr_t)area->gc_pool_end) {
+            return at;
+        }
     }
     return pc >= (uintptr_t)__frozen_code_start && pc < (uintptr_t)__frozen_code_end ? pc : 0;
 }

@@ -12,18 +12,19 @@
 
 #define EXEC_BASE UINT64_C(0x7F00000000) // of the 39 bits, what no RAM or device of a machine reaches
 
-void exec_init(void *heap, size_t size); // map the heap there; once
+// Map the heap there, once; what is added to it, at the same distance, as far as that is possible.
+void exec_init(void *heap, size_t size);
+bool exec_add(void *area, size_t size);
+void exec_remove(void *area, size_t size);
 
-extern uintptr_t exec_heap, exec_size;
+extern uintptr_t exec_distance;
+extern char __frozen_code_start[], __frozen_code_end[];
 
 // The address to call for code at p. What is frozen is in the image and runs where it is.
 static inline void *exec_callable(const void *p) {
-    uintptr_t in_heap = (uintptr_t)p - exec_heap;
-    return (void *)(in_heap < exec_size ? in_heap + EXEC_BASE : (uintptr_t)p);
+    bool frozen = (uintptr_t)p - (uintptr_t)__frozen_code_start < (uintptr_t)(__frozen_code_end - __frozen_code_start);
+    return (void *)((uintptr_t)p + (frozen ? 0 : exec_distance));
 }
-
-// Room for code in the heap, or MemoryError.
-void *exec_alloc(size_t len);
 
 // Code has been written at p. Returns p.
 void *exec_commit(void *p, size_t len, void *reloc);
