@@ -32,8 +32,11 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
 import image_bytes  # noqa: E402
 from guestcode import assemble  # noqa: E402
+from guestcode import run as guest_run  # noqa: E402
 from harness import MPY_TOP, Target  # noqa: E402
 from machine_tree import tree_without_gicv  # noqa: E402
+from virtiodriver import CODE as DRIVEN  # noqa: E402
+from virtiodriver import SCRIPT as DRIVER  # noqa: E402
 
 BENCH = ROOT / "tests/bench"
 BUILD = ROOT / "build/bench"
@@ -141,6 +144,12 @@ ROWS = [
     Row("exits", "disk_page", "4 KB", 12_000, "34,600 before, and rising"),
     Row("exits", "disk_page_32", "4 KB, 32 a kick", 10_000),
     Row("exits", "disk_page_indirect", "the same, indirect, event index", 10_200),
+    Row("exits", "network", "a frame from a NIC to another, a byte", 12, "goal 9"),
+    Row("exits", "console_virtio", "a line out of a virtio console, a byte", 130, "goal 100"),
+    *(
+        Row("kicks", f"kick_{n}", f"4 cores: a disk's answer to vCPU {n}", 14_500)
+        for n in range(4)
+    ),
     Row("exits", "ram_granule", "first touch of a granule of RAM, 64 KB", 4050, "8,200 before"),
     Row("exits", "ram_granule_cached", "the same, the guest's caches on", 4050),
     Row("exits", "gicd_typer_read", "GICD_TYPER load", 110, "KVM 2166, Xen 599, Bao 225"),
@@ -239,7 +248,7 @@ SILICON_ALLOWED = {
     "pl011_out": (0, 2),
 }
 QUICK = ("exits", "cores", "switch", "boot", "memory", "size", "growth")
-FULL = (*QUICK, "silicon", "disk", "linux", "files", "perf", "emit", "wall")
+FULL = (*QUICK, "silicon", "kicks", "disk", "linux", "files", "perf", "emit", "wall")
 
 # What grows, on the target's rows.py: its name there, and how far.
 GROWTH = {
@@ -266,7 +275,8 @@ def rom():
     shutil.copy(ROOT / "build/guests/bench.elf", folder)
     for name in "rows.py", "ladder.py", "disk.py":
         shutil.copy(BENCH / name, folder)
-    (folder / "block.bin").write_bytes(assemble((BENCH / "block.S").read_text()))
+    for name in "block", "kick":
+        (folder / f"{name}.bin").write_bytes(assemble((BENCH / f"{name}.S").read_text()))
     image = BUILD / "rom.romfs"
     tool(sys.executable, "-m", "mpremote", "romfs", "--no-mpy", "--output", image, "build", folder)
     return image
@@ -351,6 +361,9 @@ def exits(found):
     )
     rows("import ladder\nladder.run(rows)", found)
     rows("import disk\ndisk.run()\nrows.run('ram')", found)
+    with machine(args=["-initrd", rom()]) as target:
+        wires = f"{DRIVER}import rows\nvm = guest(code)\n{(BENCH / 'wires.py').read_text()}"
+        read(guest_run(target, DRIVEN, wires, 120), found)
     found["heap_python"] = max(v for k, v in found.items() if k.startswith("heap_"))
     other = {}
     rows("rows.run('snapshots')", found, mem="256M")
@@ -379,6 +392,22 @@ def cores(found):
             count[row] = counted(regions=el2, run=run, **options)["region"][0]
         most, least = count.values()
         found[name] = (most - least) / 1000
+
+
+def kicks(found):
+    """On four cores: what EL2 does on all of them for a disk's answer to each vCPU."""
+    for vcpu in range(4):
+        spent = []
+        for requests in 100, 300:
+
+            def run(target, vcpu=vcpu, requests=requests):
+                target.wait_prompt(60)
+                target.exec(f"import disk\ndisk.kicks({vcpu}, {requests})", 120)
+
+            el2 = [(0x4020_0000, 0x4040_0000)]
+            options = {"kernel": "hypervisor.bin", "smp": 4, "args": ["-initrd", rom()]}
+            spent.append(counted(regions=el2, run=run, **options)["region"][0])
+        found[f"kick_{vcpu}"] = (spent[1] - spent[0]) / 200
 
 
 def switch(found):

@@ -42,6 +42,20 @@ def disk_request(size=512, depth=1, features=0):
         return each
 
 
+def kicks(vcpu, requests):
+    """So many reads of 512 bytes by this vCPU, one a kick: kick.S. On as many cores as it has vCPUs."""
+    with hv.VM("kick", "4M", 4) as vm:
+        vm.block(1 << 20)
+        vm.load("/rom/kick.bin", at=0x4008_0000)
+        table = descriptor(0x4011_0000, 16, 1, 1)
+        table += descriptor(0x4012_0000, 512, 3, 2) + descriptor(0x4011_0100, 1, 2)
+        vm.memory[0x4010_0000 : 0x4010_0000 + len(table)] = table
+        vm.cpu[0].reset(0x4008_0000)
+        vm.cpu[0].x[8], vm.cpu[0].x[9] = requests, vcpu
+        if vm.run().reason != "off" or vm.memory[0x4011_0100] != 0:
+            raise RuntimeError("no answer")
+
+
 def run():
     rows.report("disk_request", disk_request())
     rows.report("disk_page", disk_request(4096))
