@@ -14,7 +14,7 @@ from harness import ROOT
 FAILS = """
 import pytest
 
-pytestmark = pytest.mark.guest("build/kernel.elf", ram="8M")
+pytestmark = pytest.mark.guest("build/kernel.elf", ram="8M", trace="mmio:pl011 psci")
 
 def test_waits_for_what_never_comes(vm):
     vm.run_until("kernel: down", seconds=0.1)
@@ -81,5 +81,9 @@ def test_a_failing_report_has_the_console(copied):
     assert "no 'kernel: down' from vm; it printed last:\nE" in text and "kernel: up" in text
     assert "vm ended without '> ': <Exit off: cpu 0" in text
     assert "ZeroDivisionError: divide by zero" in text and "registers of <Target" in text
+    assert text.count("why vm stopped -") >= 3 and "answered by: PSCI, in C" in text
+    traces = re.findall(r"last of mmio:pl011 psci -+\n((?:<\d.*\n)+)", text)
+    assert any("psci SYSTEM_OFF" in each for each in traces), text
+    assert any(each.count("mmio store pl011") > 10 for each in traces), text
     assert "guest('build/none.elf'): no such file; is it built?" in text
     assert "machine(gic=2, smp=1" in sh("python -m pytest --markers", copied)[1]

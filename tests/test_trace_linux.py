@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: MIT
 """A trace of Linux's boot: its system calls and processes by name, with nothing put into it."""
 
+import io
 import re
 import subprocess
 import sys
 
 import pytest
 import traceprocessor
+from elapid.perfetto import write_protobuf
+from elapid.recording import Recording
 from harness import ROOT
 from test_virtio_linux import LOADED, with_linux
 
@@ -50,6 +53,7 @@ def test_a_boot(boot, kernel, kaslr, gic, smp):
         assert {
             one.task.partition("-")[0] for one in perfetto.query(TASKS.format(name="svc execve"))
         } >= {"sh"}
+    recorded_on_the_host(target)
     lines = target.exec(PANIC, seconds=120).splitlines()
     assert lines == ["True svc write", "True 0", "[] []"]
 
@@ -117,6 +121,21 @@ def seen_boot(perfetto, smp):
     assert all(0 < ns <= whole.ns for ns in spent.values()), (spent, whole.ns)
     calls = {row.what for row in perfetto.query(SLICES.format(more="= 0"))}
     assert calls >= ({"psci CPU_ON"} if smp > 1 else {"psci PSCI_VERSION"})
+
+
+def recorded_on_the_host(target):
+    """As `elapid trace` does it: Perfetto's protobuf, and the same processes in it."""
+    recording = Recording(target.vm("vm"), "svc switch sched")
+    target.exec('sh(vm, "/bin/busybox uname")', seconds=120)
+    recording.stop()
+    file = io.BytesIO()
+    write_protobuf(recording, file)
+    with traceprocessor.opened(file.getvalue()) as perfetto:
+        rows = list(perfetto.query(SLICES.format(more="> 0")))
+        ran = {row.what for row in rows if row.thread.startswith("processes of vCPU ")}
+        assert {name.partition("-")[0] for name in ran} >= {"sh", "busybox"}, ran
+        (one,) = perfetto.query(TASKS.replace("args.", "debug.").format(name="svc uname"))
+        assert one.task.startswith("busybox-"), one.task
 
 
 PANIC = """

@@ -334,11 +334,19 @@ class Trace(Tracer):
         """The last of what there is, as Records, and all of it stays."""
         tasks, got = dict(self._tasks), []
         for raw in self._raw(True):
-            got.append(self._record(raw))
+            got.append(raw)
             if len(got) > 2 * most:
-                got = got[-most:]
+                got = self._last(got, most)
+        got = [self._record(raw) for raw in self._last(got, most)]
         self._tasks = tasks
-        return got[-most:]
+        return got
+
+    def _last(self, raw, most):
+        # Of the others only whose turn it was is wanted.
+        for one in raw[:-most]:
+            if one[4] == _SWITCH:
+                self._record(one)
+        return raw[-most:]
 
     def __iter__(self):
         for raw in self._raw():

@@ -72,6 +72,14 @@ def _look(args: argparse.Namespace) -> int:
     return look(_machine(args), args.port, args.headless)
 
 
+def _thonny(args: argparse.Namespace) -> int:
+    from .thonny import find, thonny
+
+    find()  # before anything is started for it
+    pty, _ = background.served(_machine(args))
+    return thonny(pty, background.BUILD, args.check)
+
+
 def _map(args: argparse.Namespace) -> int:
     from . import draw
     from .connection import connect
@@ -303,6 +311,8 @@ def parser() -> argparse.ArgumentParser:
     )
     look.add_argument("--port", type=int, default=0, metavar="N", help="of 127.0.0.1 (a free one)")
     look.add_argument("--headless", action="store_true", help="only print the page's address")
+    thonny = add("thonny", _thonny, "Thonny at the prompt of `elapid serve`, or of a new one")
+    thonny.add_argument("--check", action="store_true", help="only say whether they get on")
     add("stop", _stop, "end what `elapid serve` started", False)
     for name, does, what in (
         ("gdb", _gdb, "gdb on the VM `vm` of `elapid serve`, or on ELF in a new one"),

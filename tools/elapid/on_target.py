@@ -76,6 +76,23 @@ class _Elapid:
                 names.append("")
         return names
 
+    def seen(self, vm, most):
+        """For a report: what there is to say of its last exit, the last lines of its traces, and hv.events()'s last."""
+        from hv.event import peek
+        from hv.why import why
+
+        told = []
+        try:
+            told.append(("why", why(vm)))
+        except Exception as error:  # there was none, or its memory is gone
+            told.append(("why", repr(error)))
+        for trace in vm._traces:
+            told.append((trace.what, "\n".join([repr(one) for one in trace.peek(most)])))
+        events = peek()[-most:]
+        if events:
+            told.append(("hv.events()", "\n".join([repr(one) for one in events])))
+        return told
+
     def open(self):
         """The second line is the host's, for bytes."""
         import hv

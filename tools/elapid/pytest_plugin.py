@@ -24,7 +24,7 @@ from .vm import VM
 
 MARKS = (
     "machine(gic=2, smp=1, cpu='cortex-a53', memory='128M', disk=None, args=()): QEMU's machine, and more words for it",
-    "guest(path, ram='64M', cpus=1, **load): what the fixture vm is, and has loaded: an ELF, Image or flat binary",
+    "guest(path, ram='64M', cpus=1, trace=None, **load): what the fixture vm is, and has loaded: an ELF, Image or flat binary; trace: words of vm.trace(), whose last lines are in a failing report",
 )
 NAMES: dict[str, Callable[[str], Any]] = {"gic": int, "smp": int, "cpu": str, "memory": str}
 
@@ -36,6 +36,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="the machine of tests whose mark does not say: gic=3, smp=4, cpu=cortex-a72, memory=1G",
+    )
+
+    parser.getgroup("elapid").addoption(
+        "--vm-trace",
+        metavar="WHAT",
+        help="vm.trace(WHAT) of each test's vm, its last lines in a failing report: 'exit sched'",
     )
 
 
@@ -100,7 +106,10 @@ def vm(request: pytest.FixtureRequest, target: Target) -> VM:
         return target.vm("vm")
     path, options = guest
     made = target.vm("vm", **{key: options.pop(key) for key in ("ram", "cpus") if key in options})
+    trace = options.pop("trace", None) or request.config.getoption("vm_trace")
     made.load(path, **options)
+    if trace:
+        made.trace(trace, "16K")
     return made
 
 

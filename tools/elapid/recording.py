@@ -16,7 +16,7 @@ KINDS = (
 )  # fmt: skip
 RECORD = struct.Struct("<QQQIBBBx")
 BY_VALUE = ("irq", "svc", "psci", "mmio")  # what they are called by; others by their syndrome
-TAKE = 1 << 20  # bytes at a time
+TAKE = 32 << 10  # records at a time
 ASK = 100  # names at a time
 Key = TypeVar("Key")
 
@@ -59,7 +59,7 @@ class Recording:
         while data := self.session.fetch(f"{self._trace._there}._trace.read({TAKE})", 60):
             self._raw += RECORD.iter_unpack(data)
             count += len(data) // RECORD.size
-            if len(data) < TAKE // 2:
+            if len(data) < TAKE * RECORD.size:
                 break
         return count
 

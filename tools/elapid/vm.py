@@ -13,6 +13,8 @@ from .draw import RUN
 from .remote import Remote, Session, literal
 from .stream import Stream
 
+LAST = 40  # lines of a trace in a failed test's report
+
 
 class Ended(Exception):
     """The guest ended, or did what nobody answers, before what was waited for. `exit` is the target's hv.Exit."""
@@ -149,6 +151,9 @@ class VM(Remote):
                 pass
             self.pause()
             sections.append((f"where {self._name} is", str(self._session.call(self._place()))))
+            for what, text in self._session.call(f"_elapid.seen({self._there}, {LAST})"):
+                title = f"why {self._name} stopped" if what == "why" else f"last of {what}"
+                sections.append((title, text))
         except (Hung, TargetError) as error:
             sections.append((f"where {self._name} is", str(error)))
         finally:
