@@ -40,4 +40,10 @@ def test_a_wheel_that_runs(image, tmp_path):
     env = os.environ | {"PYTHONPATH": str(site)}
     said = run([sys.executable, "-c", USES], cwd=tmp_path, env=env)
     assert said.startswith(f"{version} "), said
+    # The command's first use: nothing of it is there yet, no folder for its state either.
+    (tmp_path / "first.py").write_text("import hv; print(hv.VM('mine', ram='1M'))")
+    env |= {"XDG_RUNTIME_DIR": str(tmp_path / "run")}
+    env.pop("ELAPID_STATE", None)
+    command = [site / "bin/elapid", "run", "first.py"]
+    assert "<VM mine: " in run(command, cwd=tmp_path, env=env, stdin=subprocess.DEVNULL)
     assert run([site / "bin/elapid", "--version"], cwd=tmp_path, env=env) == f"elapid {version}\n"

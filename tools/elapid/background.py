@@ -33,6 +33,7 @@ def second_line(path: Path, command: Sequence[str]) -> list[str]:
     A virtio console; on a board, which has no virtio, its second UART. By a relative path: what a socket may be
     called is short.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)  # without a source tree nobody else has made it
     made = ["-chardev", f"socket,id=line1,path={path},server=on,wait=off"]
     if command[command.index("-machine") + 1].split(",")[0] != "virt":
         return [*made, "-serial", "chardev:line1"]
