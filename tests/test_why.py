@@ -67,14 +67,14 @@ LINES = [
     ("say(0x9382_0045, 0x0900_0000)", "the device pl011 0x9000000-0x9000fff in C; 146"),
     ("say(0x9200_0005, 0x0900_0018)", "the instruction is decoded, with all registers saved"),
     ("say(0x9382_0005, 0x0C00_0000)", "nobody: nothing is at IPA 0xc000000; vm.mmio(0xc000000"),
-    ("say(0x9382_0005, 0x4010_0000)", "zeroed and mapped 64 KB at a time, once; 4,652"),
+    ("say(0x9382_0005, 0x4010_0000)", "zeroed and mapped 64 KB at a time, once; 3,983"),
     ("say(0x8200_0007, 0x0C00_0000)", "nobody: nothing is at IPA 0xc000000"),
     ("say(0, 26, 'irq')", "EL2's own timer, in C"),
     ("say(0, 27, 'irq')", "the guest's virtual timer: put into its list registers in C; 56"),
     ("say(0, 48, 'irq')", "EL2's handler of that INTID, in C"),
     ("say(0, 64, 'svc')", "the guest itself; a planted HVC told of it, 85"),
     ("say(0, 1, 'switch')", "the guest itself; a planted HVC told of it, 85"),
-    ("say(0, 0, 'leave')", "the scheduler, in C; 1,053"),
+    ("say(0, 0, 'leave')", "the scheduler, in C; 900"),
 ]
 
 # Who is put before: rules, functions of each tier, of a class; who has taken a page's rights.
