@@ -233,6 +233,9 @@ def test_linux(boot):
     script = (
         REGISTERS
         + """
+def type_at(vm, line):                  # what is recorded reads slowly
+    while line:
+        line = line[vm.console.write(line):]
 vm = hv.VM("linux", ram="128M")
 disk = vm.block(1 << 20)
 vm.rng()

@@ -732,7 +732,7 @@ static bool literal(vcpu_t *v, uint32_t i) {
 // still there: what LDXR and STXR are for, if not all that they may be used for.
 
 bool a64_is_store_exclusive(uint32_t i) {
-    return (i & 0x3FE00000) == 0x08000000 || (i & 0xBFE00000) == 0x88200000;
+    return (i & 0x3FC00000) == 0x08000000 && (!(i & BIT(21)) || (i & BIT(31)));
 }
 
 // True: it was `old`, and is `value` now.

@@ -14,7 +14,7 @@ bool a64_run(vcpu_t *v, uint32_t word);
 
 // Of A64: load- and store-exclusive, which go together (DDI 0487 B2.9), of one register or a pair.
 static inline bool a64_is_load_exclusive(uint32_t word) {
-    return (word & 0x3FE00000) == 0x08400000 || (word & 0xBFE00000) == 0x88600000;
+    return (word & 0x3FC00000) == 0x08400000 && (!(word & BIT(21)) || (word & BIT(31))); // else CASP
 }
 bool a64_is_store_exclusive(uint32_t word);
 
