@@ -127,6 +127,88 @@ vm.pause()
 """
 
 
+# More lies: what is behind a process that is itself in its place, and what has no end.
+MORE_LIES = """
+pid = first.pid
+def put(at, value, size=8):
+    place = k.ipa(int(at))
+    before = vm.memory[place : place + size]
+    vm.memory[place : place + size] = value.to_bytes(size, "little")
+    return place, before
+def wrong(at, value, f, size=8):
+    place, before = put(at, value, size)
+    try:
+        got = f()
+        print("not noticed", got)
+    except (OSError, ValueError) as e:
+        print(len(e.rows) if hasattr(e, "rows") else "", e)
+    finally:
+        vm.memory[place : place + size] = before
+def where(v, type, path):
+    return int(v) + k.type(type).offset(path)
+table = first.files.fdt
+wrong(where(table, "struct fdtable", "fd"), 0xFFFF_1234_5678_0000, lambda: k.files(pid))
+wrong(where(table, "struct fdtable", "max_fds"), 0xFFFF_FFFF, lambda: k.files(pid), 4)
+dentry = k.cast("struct file *", table.fd[0]).f_path.dentry
+wrong(where(dentry, "struct dentry", "d_parent"), 0x10, lambda: k.files(pid))
+inside = dentry.d_parent
+wrong(where(first, "task_struct", "signal"), 0, lambda: k.ps(threads=True))
+wrong(where(first, "task_struct", "signal"), int(first), lambda: k.ps(threads=True))
+frame = where(first, "task_struct", "thread.cpu_context.fp")
+for value in (frame & -16, 8, 0xFFFF_FFFF_FFFF_FFF8):
+    place, before = put(frame, value)
+    print(0 < len(k.stack(pid).frames) <= 33)
+    vm.memory[place : place + 8] = before
+head = k["modules"]
+wrong(int(head), 0xFFFF_0000_0000_0000, k.modules)
+second = int(head.next)
+wrong(second, second, k.modules)
+k._most = 500
+for f in (k.ps, k.dmesg):
+    try:
+        f()
+    except OSError as e:
+        print(len(e.rows) > 5, str(e).partition(": ")[2])
+del k._most
+print(len(k.ps()) > 30, len(k.files(pid)) > 2, len(k.modules()) > 3)
+"""
+NOTICED = (
+    r"0 linux at 0xffff123456780000: no address of its kernel's is mapped there; .*",
+    r"\d+ linux at 0x\w+: .*; what was found before, \d+, is in .rows",
+    r"0 linux at 0x\w+: no address of its kernel's is mapped there; .*",
+    r"1? ?linux at 0x\w+: .*|\d linux at 0x.*",
+    r"\d linux at 0x.*",
+    *["True"] * 3,
+    r"0 linux at 0xffff000000000008: no address of its kernel's is mapped there; .*",
+    r"\d linux at 0x\w+: the list at 0x\w+ is corrupt: .*",
+    *[r"True there is no end to it: 500 reads; what was found before, \d+, is in .rows"] * 2,
+    "True True True",
+)
+
+# A vCPU that goes round in a loop with its interrupts masked; of the shell's child, and in the way of everything.
+STUCK = """
+vm.snapshot()
+va = vm.address("__arm64_sys_getppid")
+place = k.ipa(va) + 8
+vm.memory[place : place + 4] = b"\\0\\0\\0\\x14"  # b .
+def mask(cpu):
+    cpu.pstate |= 0x3C0
+bp = vm.on("__arm64_sys_getppid", mask, once=True)
+vm.start()
+type_at(vm, b"sh -c :\\r")
+while not bp.hits:
+    time.sleep_ms(20)
+time.sleep_ms(200)
+here = "__arm64_sys_getppid+0x8"
+stuck = [p.pid for p in k.ps() if p.name == "sh" and p.state == "R" and here in str(k.stack(p.pid))]
+print(vm.running, len(stuck), len(k.dmesg()) > 100)
+vm.pause()
+bp.remove()
+print(k.stack(stuck[0]).frames[0][1] == here, len(k.files(stuck[0])) > 2, k.version.startswith("Linux version"))
+vm.back()
+"""
+
+
 def hangs(target):
     """A panic: nothing runs any more, and what no console has shown is there."""
     target.exec("vm.start(); type_at(vm, b'echo c > /proc/sysrq-trigger\\r')")
@@ -172,6 +254,11 @@ def check(target):
     assert lines[5] == "True" and lines[6].startswith("linux at 0x") and lines[7] == "True"
     lines = target.exec(IN_A_HANDLER, seconds=300).splitlines()
     assert lines == ["True sh True True", "True True"]
+    lines = target.exec(MORE_LIES, seconds=300).splitlines()
+    for line, noticed in zip(lines, NOTICED, strict=True):
+        assert re.fullmatch(noticed, line), f"{line!r} is not {noticed!r}: {lines}"
+    lines = target.exec(STUCK, seconds=300).splitlines()
+    assert lines == ["True 1 True", "True True True"]
     hangs(target)
 
 

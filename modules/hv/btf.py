@@ -11,6 +11,8 @@ FLOAT, TYPE_TAG, ENUM64 = 16, 18, 19
 _ALIASES = 1 << TYPEDEF | 1 << VOLATILE | 1 << CONST | 1 << RESTRICT | 1 << TYPE_TAG
 _NAMED = {"struct": 1 << STRUCT, "union": 1 << UNION, "enum": 1 << ENUM | 1 << ENUM64}
 _ANY = 1 << INT | 1 << FLOAT | 1 << STRUCT | 1 << UNION | 1 << ENUM | 1 << ENUM64 | 1 << TYPEDEF
+_MEMBERS = 1 << 12  # of a struct
+_LOOKS = 1 << 12  # at what could be a kernel's BTF
 _DEPTH = 32  # of typedefs and const's on one another, and of structs without a name
 # Magic, version 1, no flags, 24 bytes of header (include/uapi/linux/btf.h).
 _MAGIC = b"\x9f\xeb\1\0\x18\0\0\0"
@@ -50,6 +52,7 @@ class Type:
         """{name: (its Type, bit, bits or 0)} of a struct or union, with what is in structs without a name in it."""
         if self._members is None:
             found = OrderedDict()
+            self._types._left = _MEMBERS
             self._types.add_members(found, self._records, 0, _DEPTH)
             self._members = found
         return self._members
@@ -90,7 +93,7 @@ class Types:
         self._strings = at + strings, strings_size
         self._index = [0]  # where each 256th of them is, from number 1 on
         self._known, self._named = {}, {}
-        self._depth = 0
+        self._depth = self._left = 0
 
     def find(self, name: str) -> Type:
         """Of "struct task_struct", "task_struct", "u64", "struct list_head *". KeyError when there is none."""
@@ -181,9 +184,10 @@ class Types:
         return made
 
     def add_members(self, found, records, base, depth):
-        if depth == 0:
-            raise ValueError("the BTF of this Linux is corrupt: a struct is in itself")
         at, count, fields = records or (0, 0, 0)
+        self._left -= count + 1
+        if depth == 0 or self._left < 0:
+            raise ValueError("the BTF of this Linux is corrupt: a struct is in itself")
         data = self._memory[at : at + 12 * count] if count else b""
         for n in range(count):
             name, number, bit = struct.unpack_from("<3I", data, 12 * n)
@@ -204,8 +208,9 @@ class Types:
 
 def find(memory, start, end):
     """The Types of the kernel in [start, end) of a VM's memory, or None."""
-    while (start := memory.find(_MAGIC, start, end)) >= 0:
-        if start + 24 > end:
+    for _ in range(_LOOKS):
+        start = memory.find(_MAGIC, start, end)
+        if start < 0 or start + 24 > end:
             return None
         places = struct.unpack("<4I", memory[start + 8 : start + 24])
         size = 24 + max(places[0] + places[1], places[2] + places[3])

@@ -46,6 +46,8 @@ def path(k, where):
             continue
         names.insert(0, k.string(dentry.d_name.name))
         dentry = parent
+    else:
+        k._fault(int(dentry), f"its path has no end: {_DEEP} names")
     if not names and name != "/":
         names = [name]
     return "/" + "/".join(names) + " (deleted)" * gone

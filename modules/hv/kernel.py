@@ -15,6 +15,7 @@ from .stage1 import Tables
 from .value import PTR, Value, printable, read
 
 _MOST = 1 << 16  # of a list
+_LOOKS = 1 << 12  # at what could be something that is searched for
 # BTF has the types of few variables.
 _TYPES = {
     "init_task": "struct task_struct",
@@ -43,14 +44,17 @@ class Kernel(Tables):
     """A running Linux: `vm.kernel`. A VM that runs stands still while one of its methods looks; in a handler the other
     vCPUs do.
 
-    hv.Fault, which names the address, where something is not mapped, or a list leads nowhere; what was found before is in
-    the exception's `rows`.
+    hv.Fault, which names the address, where something is not mapped, a list leads nowhere, or there is no end to what is
+    read; what was found before is in the exception's `rows`.
     """
+
+    _most = 1 << 19  # reads for one answer: 170,000 lines of a log
 
     def __init__(self, vm, symbols):
         super().__init__(vm, symbols.note)
         self._vm, self._symbols = vm, symbols
         self._pages = None  # while nothing of the guest runs: where they are
+        self._left = 0  # reads
         self._calls = None
         self._found = {}
         memory = vm.memory
@@ -78,7 +82,10 @@ class Kernel(Tables):
         build = self[
             "init_uts_ns"
         ].name.version  # there is a text of before it had a number as well
-        while (at := self._memory.find(text + b" (", at, end)) >= 0:
+        for _ in range(_LOOKS):
+            at = self._memory.find(text + b" (", at, end)
+            if at < 0:
+                break
             line = printable(self._memory[at : min(at + 1024, end)].split(b"\n")[0])
             if line.endswith(" " + build):
                 return line
@@ -220,7 +227,7 @@ class Kernel(Tables):
         return self._bytes(va, size, False, root)
 
     def _bytes(self, va, size, all, root=None):
-        memory, data = self._memory, b""
+        memory, parts = self._memory, []
         va &= (1 << 64) - 1
         while size > 0:
             some = min(size, 4096 - va % 4096)
@@ -228,11 +235,15 @@ class Kernel(Tables):
             if ipa is None:
                 if all:
                     self._fault(va)
-                return data
+                break
+            if self._pages is not None:
+                self._left -= 1
+                if self._left < 0:
+                    self._fault(va, f"there is no end to it: {self._most} reads")
             ipa += va % 4096
-            data = data + memory[ipa : ipa + some] if data else memory[ipa : ipa + some]
+            parts.append(memory[ipa : ipa + some])
             va, size = va + some, size - some
-        return data
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _page_at(self, va, root):
         known = self._pages if root is None else None
@@ -264,7 +275,7 @@ class Kernel(Tables):
         paused = False
         try:
             paused = not inside and vm.running and vm.pause()
-            self._pages = {}
+            self._pages, self._left = {}, self._most
             return look(self, *args)
         finally:
             self._pages = None

@@ -3,6 +3,8 @@
 
 from _hv import Fault
 
+_MOST = 1 << 16
+
 
 class Broken(Fault):
     """A list in a guest leads nowhere: what does, and where. `rows` are those before."""
@@ -39,6 +41,8 @@ def rows(fields, found):
     made = Rows(fields)
     try:
         for each in found:
+            if len(made) == _MOST:
+                raise Fault(f"there is no end to them: {_MOST}")
             made.append(each)
     except Fault as e:
         broken = Broken(f"{e}; what was found before, {len(made)}, is in .rows")

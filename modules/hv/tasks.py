@@ -8,6 +8,7 @@ from .where import Where
 
 Process = namedtuple("Process", ("pid", "ppid", "uid", "state", "name"))
 _KTHREAD, _WORKER = 0x20_0000, 0x20  # PF_KTHREAD, PF_WQ_WORKER (include/linux/sched.h)
+_LOOKS = 1 << 12  # at what could be init_task
 _IDLE = 0x402  # TASK_UNINTERRUPTIBLE | TASK_NOLOAD
 
 
@@ -86,7 +87,10 @@ def first(k):
     of = k.type("struct task_struct")
     comm, head = of.offset("comm"), of.offset("tasks")
     start, end = k._image
-    while (start := k._memory.find(b"swapper", start, end)) >= 0:
+    for _ in range(_LOOKS):
+        start = k._memory.find(b"swapper", start, end)
+        if start < 0:
+            break
         at = start - comm + k.offset & (1 << 64) - 1
         try:
             if k.number(at + of.offset("tgid"), 4) == 0 and at + head in (

@@ -21,8 +21,8 @@ class Kernel(Tables):
     """A running Linux: `vm.kernel`. A VM that runs stands still while one of its methods looks; in a handler the other
     vCPUs do.
 
-    hv.Fault, which names the address, where something is not mapped, or a list leads nowhere; what was found before is in
-    the exception's `rows`."""
+    hv.Fault, which names the address, where something is not mapped, a list leads nowhere, or there is no end to what is
+    read; what was found before is in the exception's `rows`."""
 
     types: Any
     def __init__(self, vm: Any, symbols: Any) -> None: ...
