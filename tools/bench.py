@@ -902,6 +902,15 @@ def write_page(kept):
     PAGE.write_text(f"{before}{mark}{text}\n{rest[rest.index('```') :]}")
 
 
+def write_costs(found):
+    """The figures that vm.why() names."""
+    path = ROOT / "modules/hv/why.py"
+    text = path.read_text()
+    costs = re.search(r'COSTS = """(.*?)"""', text, re.DOTALL)[1]
+    newer = re.sub(r"(\w+) \d+", lambda row: f"{row[1]} {round(found[row[1]])}", costs)
+    path.write_text(text.replace(costs, newer))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("groups", nargs="*", metavar="group", help=", ".join(FULL))
@@ -938,6 +947,7 @@ def main():
         kept = {k: v for k, v in {**last, **found}.items() if not re.match("wall_", k)}
         LAST.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
         write_page(kept)
+        write_costs(kept)
     if bad:
         raise SystemExit("bench: " + "; ".join(bad))
 

@@ -17,8 +17,8 @@ _HVC, _SMC, _SYSREG, _FETCH, _DATA = 0x16, 0x17, 0x18, 0x20, 0x24
 COSTS = """hvc_psci_version 55 smc_psci_version 64 hvc_unknown 88 pl011_out 146 pl011_flags 118 gicd_typer_read 88
 gicd_isenabler_write 134 sgi_to_self 144 timer_expiry 56 timer_wakes 340 vcpu_switch 900 rule_hvc_const 64
 rule_hvc_count 68 rule_hvc_log 115 rule_mmio_const 89 rule_mmio_shadow 83 rule_sysreg_const 80 hvc_python 130 hvc_viper 68
-hvc_native 123 hvc_python_triple 944 hvc_python_exit 175 mmio_load_python 191 mmio_load_viper 132 mmio_load_native 181
-mmio_store_python 182 mmio_store_viper 121 mmio_store_native 169 mmio_load_post_python 1080 sysreg_read_python 145
+hvc_native 123 hvc_python_triple 948 mmio_load_python 191 mmio_load_viper 132 mmio_load_native 181
+mmio_store_python 182 mmio_store_viper 121 mmio_store_native 169 mmio_load_post_python 1089 sysreg_read_python 145
 sysreg_read_viper 116 sysreg_write_python 145 sysreg_write_viper 115 sysreg_native 167 break_counted 85 break_system 295
 break_python 285 step_function 173 step_python 308 watch_neighbour 246 watch_hit_counted 324 watch_hit_python 410
 watch_hard_hit 451 ram_granule 3983 snapshot_first_write 1121"""
@@ -46,7 +46,11 @@ def why(vm, exit=None):
         esr, pc = exit.esr, exit.pc
         ec = esr >> 26
         value = (
-            exit.ipa if ec & 0x3B == 0x20 else exit.cpu.x[0] if ec in (_HVC, _SMC) else exit.value
+            exit.ipa
+            if ec & 0x3B == 0x20
+            else vm.cpu[exit.cpu].x[0]
+            if ec in (_HVC, _SMC)
+            else exit.value
         )
         said = explain(exit)
         if exit.reason in _OWN:
@@ -218,7 +222,7 @@ def _hook(hook, esr, value):
 
 def _handler(how, access, esr):
     if how == _CLASS:
-        return f"with all registers saved; one that reads cpu.exit {_cost('hvc_python_exit', 'about')}"
+        return f"with all registers saved; by MicroPython {_cost('hvc_python_triple', 'about')}"
     if how == 0:
         return (
             f"MicroPython is called, with all registers saved; one that makes objects {_cost('hvc_python_triple', 'about')}; "
