@@ -222,7 +222,7 @@ write(buf, size)\tType bytes at the guest; how many it had room for.""",
 Kernel\tk = vm.kernel
 A running Linux: `vm.kernel`. A VM that runs stands still while one of its methods looks; in a handler the other vCPUs do.
 
-hv.Fault, which names the address, where something is not mapped, or a list leads nowhere; what was found before is in the exception's `rows`.\ftypes\t
+hv.Fault, which names the address, where something is not mapped, a list leads nowhere, or there is no end to what is read; what was found before is in the exception's `rows`.\ftypes\t
 release\tAs `uname -r` says: "6.1.0-50-cloud-arm64".
 version\tAs /proc/version says.
 ps(threads=False)\tIts processes: (pid, ppid, uid, state, name), state as ps has it (R, S, D, T, t, X, Z, P, I). threads: each of their threads, by its own number.
