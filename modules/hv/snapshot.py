@@ -26,6 +26,9 @@ class Snapshot:
 
     def drop(self) -> None:
         """Forget it, and free what is kept for it."""
+        self._vm._vm.hold("still", self._drop)
+
+    def _drop(self):
         self._vm._vm.hold("drop", self._id)
         self._vm._snapshots.pop(self._id, None)
         for device in () if self._vm._snapshots else _devices(self._vm):
@@ -41,7 +44,8 @@ class Snapshot:
         save(self, path)
 
     def fork(self, name: str | None = None, *, net: bool = True):
-        """A second VM that goes on from here by itself: hv.VM, ready to start. It has a console of its own, and disks
+        """A second VM that goes on from here by itself: hv.VM, ready to start. Its RAM is what this has until one of the two
+        writes it. It has a console of its own, and disks
         that begin as they were here and are kept in memory; its network devices are on the same switches with new
         addresses, or with net=False on none. Handlers, rules and breakpoints are the first one's alone.
         """
@@ -55,8 +59,12 @@ def _devices(vm):
 
 
 def take(vm, quota=None):
-    devices = [(d, d.save()) for d in _devices(vm)]
-    s = Snapshot(vm, vm._vm.hold("take"), devices)
+    # Or a request would be answered between the one and the other, and be undone here but not there.
+    def now():
+        devices = [(d, d.save()) for d in _devices(vm)]
+        return Snapshot(vm, vm._vm.hold("take"), devices)
+
+    s = vm._vm.hold("still", now)
     if quota is not None:
         from .vm import size
 
@@ -78,6 +86,10 @@ def back(vm, s, clock):
         raise ValueError(f"{s!r} is no snapshot of {vm.name}")
     if vm._record:
         vm._record._leave()
-    vm._vm.hold("back", s._id, clock == "guest")
-    for device, state in s._devices:
-        device.load(state)
+
+    def then():
+        vm._vm.hold("back", s._id, clock == "guest")
+        for device, state in s._devices:
+            device.load(state)
+
+    vm._vm.hold("still", then)

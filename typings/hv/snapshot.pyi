@@ -21,7 +21,8 @@ class Snapshot:
         """Write it to a file, from which hv.load(path) makes a VM, also on another boot: all of it, and of RAM what is not
         zeros, compressed. The VM may run meanwhile. Ctrl-C leaves what was there before."""
     def fork(self, name: str | None=None, *, net: bool=True) -> Any:
-        """A second VM that goes on from here by itself: hv.VM, ready to start. It has a console of its own, and disks
+        """A second VM that goes on from here by itself: hv.VM, ready to start. Its RAM is what this has until one of the two
+        writes it. It has a console of its own, and disks
         that begin as they were here and are kept in memory; its network devices are on the same switches with new
         addresses, or with net=False on none. Handlers, rules and breakpoints are the first one's alone."""
 
