@@ -297,7 +297,9 @@ boot(vm)
 sh(vm, "echo 0 > /proc/sys/kernel/panic; echo it was there > /dev/vda; sync")
 sh(vm, "ip addr add 10.0.0.1/24 dev eth0; ip addr add fd00::1/64 dev eth0; ip link set eth0 up; sleep 2")
 s = vm.snapshot()
+free = hv.mem()[0]
 two = s.fork("two")
+print(free - hv.mem()[0] < 300_000)
 s.drop()
 two.start()
 sh(two, "ip addr del 10.0.0.1/24 dev eth0; ip addr del fd00::1/64 dev eth0; echo of two > /dev/vda; sync")
@@ -308,6 +310,7 @@ for one, other in ((two, 1), (vm, 2)):
 print(sh(vm, "cat /sys/class/net/eth0/address"), sh(two, "cat /sys/class/net/eth0/address"))
 print([n.mac.hex(":") for n in (vm._virtio[1], two._virtio[1])], [n.forged for n in (vm._virtio[1], two._virtio[1])])
 print(sh(two, "head -c 6 /dev/vda; echo"), sh(vm, "head -c 12 /dev/vda; echo"))
+print((free - hv.mem()[0]) >> 20 < 64)     # of 128 MB, and what its disk has
 two.close()
 why = vm.on_crash("/disk/crash", at="panic")
 type_at(vm, b"echo c > /proc/sysrq-trigger\\r")
@@ -319,11 +322,13 @@ print(why)
     *forked, why = said.splitlines()
     one, two = "02:45:4c:00:01:01", "02:45:4c:00:02:01"
     assert forked == [
+        "True",
         *["bytes from", one] * 2,
         *["bytes from", two] * 2,
         f"{one} {one}",
         f"['{one}', '{two}'] [0, 0]",
         "of two it was there",
+        "True",
     ]
     assert "came to panic at pc 0x" in why
     target.close()

@@ -400,6 +400,129 @@ vm.close()
     ]
 
 
+def test_forks_share(each_target):
+    """What neither has written is there once: read, executed, written by either, by scripts, through breakpoints; a fork's fork."""
+    script = (
+        STATE
+        + """
+vm = guest(code, ram="64M")
+vm.cpu[0].x[1] = 5
+vm.run(60_000)
+for at in range(0x4100_0000, 0x4300_0000, 0x1_0000):
+    vm.memory[at] = 7
+s = vm.snapshot()
+first, free = state(vm), hv.mem()[0]
+two = s.fork("two")
+print(free - hv.mem()[0] < 300_000)
+def go(vm, n):
+    vm.cpu[0].x[1] = n
+    return vm.run(60_000).reason, vm.cpu[0].x[0]
+for v in (vm, two):
+    v.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+print(go(vm, 20), go(two, 3), go(vm, 1), go(two, 1))     # both write the same pages
+print(vm.memory[0x4020_8000], two.memory[0x4020_8000], vm.memory[0x4020_a000], two.memory[0x4020_a000])
+print(free - hv.mem()[0] < 500_000)
+# Of what is planted in the one, the other executes nothing.
+b = vm.on(0x4008_0008, f=lambda cpu: None)
+two.cpu[0].pc = vm.cpu[0].pc = 0x4008_0000
+print(go(vm, 1), go(two, 1), b.hits)
+b.remove()
+s2 = two.snapshot()
+two.memory[0x4100_0000] = 9
+vm.memory[0x4101_0000] = 8
+three = s2.fork("three")
+three.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+print([v.memory[0x4100_0000] for v in (vm, two, three)], [v.memory[0x4101_0000] for v in (vm, two, three)])
+print(go(three, 4), go(two, 1), go(vm, 1))
+two.back(s2)
+vm.back(s)
+print(state(vm) == first, go(two, 1), go(three, 1), two.memory[0x4100_0000])
+three.stage2.map(0x8000_0000, None, 0x2_0000)
+three.memory[0x8001_0000] = 3
+three.stage2.protect(0x4103_0000, 0x1000, "rw")
+print(three.memory[0x8001_0000], three.stage2.translate(0x4103_0000) != vm.stage2.translate(0x4103_0000), three.memory[0x4103_0000])
+print([hex(v.memory.find(b"\\x07", 0x4200_0001, 0x4204_0000)) for v in (vm, two, three)])
+try:
+    two.memory.find(b"\\x05", 0x4100_0000)
+except MemoryError as e:
+    print(e)
+view = two.memory.view(0x4104_0000, 8)
+s.drop()
+s2.drop()
+vm.close()
+print(view[0], go(two, 2), go(three, 2), three.memory[0x4105_0000])
+two.close()
+print(view[0], go(three, 2), three.memory[0x4106_0000], three.memory[0x4020_5000] != 0)
+three._vm.reset()
+print(three.memory[0x4107_0000], three.memory[0x4020_5000], three.memory[0x4300_0000])
+three.close()
+"""
+    )
+    lines = run(each_target, ROUNDS, script, 60).splitlines()
+    assert lines.pop(10).startswith("no room for a fork's own pages of 49152 KB: ")
+    assert lines == [
+        "True",
+        "('stop', 25) ('stop', 8) ('stop', 26) ('stop', 9)",
+        "24 8 26 0",
+        "True",
+        "('stop', 27) ('stop', 10) 1",
+        "[7, 9, 7] [8, 7, 7]",
+        "('stop', 14) ('stop', 11) ('stop', 28)",
+        "True ('stop', 11) ('stop', 15) 7",
+        "3 True 7",
+        "['0x42010000', '0x42010000', '0x42010000']",
+        "7 ('stop', 13) ('stop', 17) 7",
+        "7 ('stop', 19) 7 True",
+        "0 0 0",
+    ]
+
+
+def test_forks_leak_nothing(target):
+    """Whichever goes first, and whether snapshots have been dropped before or not."""
+    script = """
+import gc
+vm = guest(code, ram="16M")
+vm.cpu[0].x[1] = 20
+vm.run(60_000)
+def turn(order, drop, deep):
+    vm = hv.VM("a", "16M")
+    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+    vm.cpu[0].reset(0x4008_0000)
+    vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+    vm.cpu[0].x[1] = 20
+    vm.run(60_000)
+    s = vm.snapshot()
+    two = s.fork()
+    s2 = (two if deep else vm).snapshot()
+    three = s2.fork()
+    vms = [vm, two, three]
+    for v in vms:
+        v.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+        v.cpu[0].x[1] = 9
+    for v in vms:
+        v.run(60_000)
+    if drop:
+        s.drop()
+        s2.drop()
+    for i in order:
+        vms[i].close()
+        for v in vms:
+            if not v._vm.closed:
+                v.cpu[0].x[1] = 3
+                assert v.run(60_000).reason == "stop" and v.memory[0x4020_3000]
+turn((0, 1, 2), True, True)
+gc.collect()
+free = hv.mem()[0]
+for order in ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)):
+    for drop in (False, True):
+        for deep in (False, True):
+            turn(order, drop, deep)
+gc.collect()
+print(hv.mem()[0] - free)
+"""
+    assert run(target, ROUNDS, script, 120).splitlines() == ["0"]
+
+
 def test_core(target, tmp_path):
     """gdb opens it: registers of each vCPU, memory, and a backtrace."""
     script = """

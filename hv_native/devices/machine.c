@@ -26,6 +26,7 @@
 #include "vm/policy.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
+#include "vm/shared.h"
 #include "vm/stage2.h"
 #include "vm/state.h"
 #include "vm/vcpu_state.h"
@@ -166,10 +167,11 @@ static void forget_vcpu(vcpu_t *v) {
 
 static void release_ram(ram_t *r) {
     lent_free(r->lent);
+    shared_free(r);
     native_free(r->present, r->present_bytes);
 }
 
-void vm_destroy(vm_t *vm) {
+void vm_retire(vm_t *vm) {
     for (vm_t **at = &vms; *at != NULL; at = &(*at)->next) {
         if (*at == vm) {
             *at = vm->next;
@@ -180,34 +182,43 @@ void vm_destroy(vm_t *vm) {
         vcpu_put(vm->vcpu[i]); // this core walks its tables no more
     }
     devices_remove(vm);
-    stage2_free(vm);
-    rights_free(vm);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
         if (vm->vcpu[i] != NULL) {
             forget_vcpu(vm->vcpu[i]);
         }
     }
-    for (unsigned i = 0; i < vm->nram; i++) {
-        release_ram(&vm->ram[i]);
-    }
+    vm->nvcpus = 0;
     hook_table_t *tables[] = { &vm->hvc, &vm->smc, &vm->imm, &vm->sysreg };
     for (unsigned i = 0; i < ARRAY_LEN(tables); i++) {
         hook_clear(tables[i], release_hook);
     }
     hook_ranges_clear(&vm->mmio, release_hook);
     hook_ranges_clear(&vm->rules, release_hook);
-    el1_free(vm);
-    if (vm->breaks != NULL) {
-        trap_insight->free(vm);
-    }
     watch_free(vm);
     trace_free(vm);
     for (unsigned i = 0; i < ARRAY_LEN(vm->classes); i++) {
         release_hook(vm->classes[i]);
     }
     release_hook(vm->fallback);
+}
+
+void vm_free(vm_t *vm) {
+    stage2_free(vm);
+    rights_free(vm);
+    for (unsigned i = 0; i < vm->nram; i++) {
+        release_ram(&vm->ram[i]);
+    }
+    el1_free(vm);
+    if (vm->breaks != NULL) {
+        trap_insight->free(vm);
+    }
     vmid_used[vm->vmid / 8] &= ~(1u << vm->vmid % 8);
     page_free(vm, sizeof(vm_t));
+}
+
+void vm_destroy(vm_t *vm) {
+    vm_retire(vm);
+    vm_free(vm);
 }
 
 void vm_ram_zero(vm_t *vm) {

@@ -8,6 +8,9 @@
 // NULL when there is no memory or no VMID left. cpus: 1..VM_MAX_CPUS.
 vm_t *vm_create(const char *name, unsigned cpus);
 void vm_destroy(vm_t *vm);              // no vCPU of it may be running
+// The same in two steps: all but its memory, and what that needs; and that.
+void vm_retire(vm_t *vm);
+void vm_free(vm_t *vm);
 
 void vm_ram_zero(vm_t *vm);             // all of it, as before it was touched; no vCPU runs
 

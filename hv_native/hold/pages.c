@@ -7,12 +7,14 @@
 #include "memory/entry.h"
 #include "memory/mem.h"
 #include "memory/native.h"
+#include "memory/window.h"
 #include "trap/el1trap.h"
 #include "memory/pgtable.h"
 #include "trap/insight.h"
 #include "trap/trap.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
+#include "vm/shared.h"
 #include "vm/stage2.h"
 #include "vm/vm.h"
 
@@ -41,7 +43,7 @@ static NOINLINE void more_pages(hold_t *h) {
 static NOINLINE bool give_up_history(hold_t *h) {
     snapshot_t *oldest = NULL;
     for (snapshot_t *s = h->all; s != NULL; s = s->next) {
-        oldest = s->history && !s->lost && s->behind == 0 && s != h->at ? s : oldest;
+        oldest = s->history && !s->lost && s->behind == 0 && s->forks == 0 && s != h->at ? s : oldest;
     }
     if (oldest == NULL) {
         return false;
@@ -201,6 +203,9 @@ static bool keep_page(vm_t *vm, uint64_t ipa) {
     if (!(c->written[i / 64] >> i % 64 & 1) && !keep_in(vm, c, i, ipa, host)) {
         return false;
     }
+    if (UNLIKELY(vm->forks != NULL)) {
+        shared_revoke(vm, ipa);
+    }
     return rights_page(vm, RIGHTS_DIRTY, ipa, 0, true);
 }
 
@@ -260,6 +265,8 @@ static size_t chunks_bytes(const hold_t *h) {
     return h->chunks * sizeof(chunk_t);
 }
 
+static seen_t seen_from(const source_t *source, uint64_t ipa);
+
 bool pages_begin(vm_t *vm) {
     hold_t *h = native_alloc(sizeof(hold_t));
     if (h == NULL) {
@@ -272,6 +279,7 @@ bool pages_begin(vm_t *vm) {
         h->chunks += (unsigned)(ALIGN_UP(vm->ram[k].size, BLOCK_2M) / BLOCK_2M);
     }
     trap_dirty = dirty_fast;
+    shared_seen = seen_from;
     rights_hooks[RIGHTS_DIRTY].fault = dirty_fault;
     rights_hooks[RIGHTS_DIRTY].store = dirty_store;
     vm->hold = h;
@@ -438,42 +446,61 @@ void pages_merge(hold_t *h, snapshot_t *s, snapshot_t *behind) {
     }
 }
 
-const uint8_t *pages_seen(vm_t *vm, const snapshot_t *s, unsigned chunk, unsigned i) {
-    uint64_t ipa, offset;
+// ---- What it was --------------------------------------------------------------------------------
+
+static seen_t seen_now(vm_t *vm, uint64_t ipa) {
+    ram_t *r = vm_ram_at(vm, ipa);
+    seen_t none = { NULL, NULL, false };
+    if (r == NULL) {
+        return none;
+    }
+    uint64_t offset = ipa - r->ipa;
+    seen_t here = { r->host + offset, vm, vm->exec_xor_write || rights_taken(vm, RIGHTS_BREAK, ipa) != 0 };
+    if (r->shared == NULL) {
+        return vm_ram_present(r, offset / RAM_GRANULE) ? here : none;
+    }
+    if (shared_here(r, offset)) {
+        here.at = (const uint8_t *)window_pa(here.at); // its own, for all that look for it, also at stage 2
+        return here;
+    }
+    return shared_own(r, offset) || vm->source == NULL ? none : seen_from(vm->source, ipa);
+}
+
+// As s has it; with s NULL, as it is. With the locks.
+static seen_t seen_at(vm_t *vm, const snapshot_t *s, uint64_t ipa) {
+    unsigned chunk, i;
+    uint8_t *host;
+    if (s != NULL && !find_page(vm, ipa, &chunk, &i, &host)) { // it has got that memory since
+        return (seen_t) { NULL, NULL, false };
+    }
     for (; s != NULL; s = s->to) {
         const chunk_t *c = &s->chunk[chunk];
         if (c->written[i / 64] >> i % 64 & 1) {
-            return c->page[i];
+            return (seen_t) { c->page[i], NULL, false };
         }
     }
-    const ram_t *r = ram_of_chunk(vm, chunk, &offset);
-    offset += (uint64_t)i * PAGE_SIZE;
-    if (!vm_ram_present(r, offset / RAM_GRANULE)) {
-        return NULL;
-    }
-    (void)ipa;
-    return r->host + offset;
+    return seen_now(vm, ipa);
+}
+
+static seen_t seen_from(const source_t *source, uint64_t ipa) {
+    return seen_at(source->from, source->s, ipa);
 }
 
 static bool read_page(vm_t *vm, const snapshot_t *s, uint64_t ipa, uint8_t *to) {
-    unsigned chunk, i;
-    uint8_t *host;
-    const ram_t *r = vm_ram_at(vm, ipa);
-    const uint8_t *page = NULL, *now = r != NULL && vm_ram_present(r, (ipa - r->ipa) / RAM_GRANULE) ? r->host + (ipa - r->ipa) : NULL;
-    if (s == NULL) {
-        page = now;
-    } else if (find_page(vm, ipa, &chunk, &i, &host)) {
-        page = pages_seen(vm, s, chunk, i);
-    }
-    if (page == NULL) {
+    uint64_t daif = irq_save();
+    shared_lock(vm);
+    seen_t seen = seen_at(vm, s, ipa);
+    if (seen.at == NULL) {
         page_zero(to, PAGE_SIZE);
-        return false;
+    } else {
+        copy_page_from_guest(to, seen.at);
     }
-    copy_page_from_guest(to, page);
-    if (page == now) {
-        rights_load(vm, ipa, PAGE_SIZE, to); // without what is planted there
+    if (seen.ram != NULL) {
+        rights_load(seen.ram, ipa, PAGE_SIZE, to); // without what is planted there
     }
-    return true;
+    shared_unlock(vm);
+    irq_restore(daif);
+    return seen.at != NULL;
 }
 
 static bool is_zero(const uint8_t *at, size_t size) {

@@ -24,6 +24,7 @@ typedef struct snapshot {
     bool history;       // the first to go when memory runs out
     bool lost;          // and it has
     unsigned behind;    // how many have this as `to`
+    unsigned forks;     // how many VMs' RAM was this at first (vm/shared.h)
     struct snapshot *to;
     struct snapshot *next;  // all of the VM's, newest first
     chunk_t *chunk;
@@ -62,7 +63,5 @@ void pages_settle(vm_t *vm);
 bool pages_ipa(const vm_t *vm, unsigned chunk, unsigned i, uint64_t *ipa);
 // What RAM was at s, or with s NULL is, from ipa on, which is of whole pages. False: nothing of it has been touched, or, but for flash, it is all zeros.
 bool pages_read(vm_t *vm, const snapshot_t *s, uint64_t ipa, uint8_t *to, size_t size);
-// What page i of a chunk is, as s has it.
-const uint8_t *pages_seen(vm_t *vm, const snapshot_t *s, unsigned chunk, unsigned i);
 
 #endif

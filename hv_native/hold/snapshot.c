@@ -16,6 +16,7 @@
 #include "vcpu/vcpu_save.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
+#include "vm/shared.h"
 #include "vm/state.h"
 #include "vm/vm.h"
 
@@ -129,6 +130,7 @@ snapshot_t *snapshot_take(vm_t *vm, vcpu_t *v) {
         }
         s->next = h->all;
         h->all = s;
+        shared_revoke_all(vm);
         pages_at(vm, s);
         uint64_t daif = irq_save();
         entry_flush(&vm->stage2, 0, BLOCK_1G);
@@ -145,6 +147,9 @@ snapshot_t *snapshot_take(vm_t *vm, vcpu_t *v) {
 // From where the VM is to s, one step after the other; the way from s is known.
 static void go_to(vm_t *vm, snapshot_t *s) {
     pages_undo(vm);
+    if (vm->hold->at != s) {
+        shared_revoke_all(vm);
+    }
     while (vm->hold->at != s) {
         snapshot_t *next = s;
         while (next->to != vm->hold->at) {
@@ -196,6 +201,7 @@ static snapshot_t *behind_of(const hold_t *h, const snapshot_t *s) {
 // s has at most one behind it, which then stands where it stood.
 static void take_out(vm_t *vm, snapshot_t *s) {
     hold_t *h = vm->hold;
+    shared_revoke_all(vm);
     if (s->behind == 1) {
         snapshot_t *b = behind_of(h, s);
         pages_merge(h, s, b);
@@ -209,11 +215,11 @@ static void take_out(vm_t *vm, snapshot_t *s) {
     free_snapshot(s);
 }
 
-void snapshot_drop(vm_t *vm, snapshot_t *s) {
+// Those that are dropped, and that nobody stands on, go.
+static void sweep(vm_t *vm) {
     hold_t *h = vm->hold;
-    s->dropped = true;
     for (snapshot_t *at = h->all; at != NULL;) {
-        if (at->dropped && at->behind <= 1) {
+        if (at->dropped && at->behind <= 1 && at->forks == 0) {
             bool last = at->behind == 0 && h->at == at;
             take_out(vm, at);
             if (last) {
@@ -227,7 +233,12 @@ void snapshot_drop(vm_t *vm, snapshot_t *s) {
     }
 }
 
-void snapshots_free(vm_t *vm) {
+void snapshot_drop(vm_t *vm, snapshot_t *s) {
+    s->dropped = true;
+    sweep(vm);
+}
+
+static void snapshots_free(vm_t *vm) {
     hold_t *h = vm->hold;
     while (h != NULL && h->all != NULL) {
         snapshot_t *s = h->all;
@@ -242,26 +253,53 @@ void snapshots_free(vm_t *vm) {
 
 // ---- Forks --------------------------------------------------------------------------------------
 
-bool snapshot_fork(vm_t *vm, const snapshot_t *s, vm_t *to) {
-    const hold_t *h = vm->hold;
-    for (unsigned chunk = 0; chunk < h->chunks; chunk++) {
-        for (unsigned i = 0; i < BLOCK_2M / PAGE_SIZE; i++) {
-            uint64_t ipa;
-            const uint8_t *from = pages_ipa(vm, chunk, i, &ipa) ? pages_seen(vm, s, chunk, i) : NULL;
-            uint8_t *host = from == NULL ? NULL : vm_ram(to, ipa, PAGE_SIZE);
-            if (from != NULL && host == NULL) {
-                return false;
-            }
-            if (host != NULL) {
-                cache_clean_poc(from, PAGE_SIZE);
-                memcpy(host, from, PAGE_SIZE);
-                rights_load(vm, ipa, PAGE_SIZE, host); // without what is planted there
-                cache_clean_poc(host, PAGE_SIZE);
-            }
-        }
+bool snapshot_fork(vm_t *vm, snapshot_t *s, vm_t *to) {
+    source_t *source = native_alloc(sizeof(source_t));
+    if (source == NULL) {
+        return false;
     }
-    icache_invalidate();
+    uint64_t daif = spin_lock_irq(&vm->lock);
+    *source = (source_t) { .vm = to, .from = vm, .s = s, .next = vm->forks };
+    vm->forks = to->source = source;
+    s->forks++;
+    spin_unlock_irq(&vm->lock, daif);
     device_stream_t state = s->state;
     load_state(to, &state, NULL);
     return true;
+}
+
+// vm, whose memory has gone, needs that of the other one no more.
+static void leave_source(source_t *source) {
+    vm_t *from = source->from;
+    uint64_t daif = spin_lock_irq(&from->lock);
+    source_t **at = &from->forks;
+    while (*at != source) {
+        at = &(*at)->next;
+    }
+    *at = source->next;
+    source->s->forks--;
+    spin_unlock_irq(&from->lock, daif);
+    native_free(source, sizeof(source_t));
+    if (!from->closed) {
+        sweep(from);
+    } else {
+        snapshots_end(from);
+    }
+}
+
+void snapshots_end(vm_t *vm) {
+    vm->closed = true;
+    for (snapshot_t *s = vm->hold == NULL ? NULL : vm->hold->all; s != NULL; s = s->next) {
+        s->dropped = true;
+    }
+    if (vm->forks != NULL) {
+        sweep(vm);
+        return;
+    }
+    source_t *source = vm->source;
+    snapshots_free(vm);
+    vm_free(vm);
+    if (source != NULL) {
+        leave_source(source);
+    }
 }

@@ -13,11 +13,12 @@ bool snapshot_back(vm_t *vm, snapshot_t *s, vcpu_t *v, bool guest_clock);
 // As above, where the VM is at s and its vCPUs do not run: the pages that it has written it may go on to write.
 void snapshot_again(vm_t *vm, snapshot_t *s);
 void snapshot_drop(vm_t *vm, snapshot_t *s);
-// All of them: before the VM's memory goes.
-void snapshots_free(vm_t *vm);
+// Of a VM that is closed (vm_retire): all of them go, and its memory; as long as there are forks, what these need of it stays.
+// All VMs are held, if it is a fork or has any.
+void snapshots_end(vm_t *vm);
 
-// to: a VM of the same RAM, vCPUs and devices, which does not run. False: no memory.
-bool snapshot_fork(vm_t *vm, const snapshot_t *s, vm_t *to);
+// to: a VM of the same RAM, vCPUs and devices, made to be a fork, which has not run. False: no memory.
+bool snapshot_fork(vm_t *vm, snapshot_t *s, vm_t *to);
 
 // What new_snapshot has kept of the devices and vCPUs, from a file, into a VM that does not run.
 typedef enum { FITS, MISFIT, AHEAD_OF_COUNTER } fit_t;

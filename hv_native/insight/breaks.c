@@ -114,7 +114,7 @@ static exit_t next_step(vcpu_t *v) {
         return why == EXIT_RESUME ? EXIT_KICK : why;
     }
     uint64_t ipa = live_ipa(r->pc);
-    const uint32_t *at = place_at(v->vm, ipa) != NULL ? NULL : vm_ram_place(v->vm, ipa, 4);
+    const uint32_t *at = place_at(v->vm, ipa) != NULL ? NULL : vm_ram_there(v->vm, ipa, 4);
     if (at == NULL || a64_is_load_exclusive(*at)) {
         return EXIT_KICK;
     }

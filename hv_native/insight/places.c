@@ -8,6 +8,7 @@
 #include "vcpu/debug.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
+#include "vm/shared.h"
 #include "vm/vm.h"
 
 uint64_t (*places_fast)(vcpu_t *v, guest_regs_t *r, breaks_t *b);
@@ -195,6 +196,11 @@ static place_t *make_place(vm_t *vm, uint64_t ipa, bool el0, unsigned taken) {
     if (!rights_take(vm, RIGHTS_BREAK, ALIGN_DOWN(ipa, PAGE_SIZE), PAGE_SIZE, taken)) {
         drop_place(vm, p);
         return NULL;
+    }
+    if (vm->forks != NULL) { // which must not execute it
+        uint64_t daif = spin_lock_irq(&vm->lock);
+        shared_revoke(vm, ipa);
+        spin_unlock_irq(&vm->lock, daif);
     }
     place_write(vm, p, p->planted);
     vm->breaks->entry.fast = places_fast;

@@ -8,16 +8,17 @@
 #include "memory/lent.h"
 #include "memory/mem.h"
 #include "memory/native.h"
+#include "memory/window.h"
 
 static lent_t *orphans;
 
-lent_t *lent_alloc(size_t bytes) {
+static lent_t *lent_new(size_t bytes, void *(*alloc)(size_t bytes)) {
     lent_t *m = native_alloc(sizeof(lent_t));
     if (m == NULL) {
         return NULL;
     }
     m->bytes = bytes;
-    m->at = page_alloc(bytes);
+    m->at = alloc(bytes);
     if (m->at == NULL) {
         native_free(m, sizeof(lent_t));
         return NULL;
@@ -25,8 +26,20 @@ lent_t *lent_alloc(size_t bytes) {
     return m;
 }
 
+lent_t *lent_alloc(size_t bytes) {
+    return lent_new(bytes, page_alloc);
+}
+
+lent_t *lent_window(size_t bytes) {
+    return lent_new(bytes, window_open);
+}
+
 static void lent_release(lent_t *m) {
-    page_free(m->at, m->bytes);
+    if (window_is(m->at)) {
+        window_close(m->at, m->bytes);
+    } else {
+        page_free(m->at, m->bytes);
+    }
     native_free(m, sizeof(lent_t));
 }
 

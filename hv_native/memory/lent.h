@@ -20,6 +20,7 @@ typedef struct lent {
 
 // As page_alloc; the caller is its owner. NULL: no memory.
 lent_t *lent_alloc(size_t bytes);
+lent_t *lent_window(size_t bytes);  // one whose pages come by and by (window.h)
 // It has no owner any more. Also inside a collection, and with interrupts masked.
 void lent_free(lent_t *m);
 // What nobody can reach any more goes back to the page allocator; called after each collection.

@@ -229,3 +229,7 @@ bool mmu_is_image(uint64_t va, uint64_t size) {
 pgtable_t *mmu_tables(void) {
     return &el2;
 }
+
+uint64_t mmu_attributes(mmu_type_t type) {
+    return attributes[type];
+}

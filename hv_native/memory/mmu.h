@@ -35,5 +35,6 @@ void mmu_stack_close(void);
 uint64_t mmu_stack_end(void);
 
 struct pgtable *mmu_tables(void);
+uint64_t mmu_attributes(mmu_type_t type);
 
 #endif

@@ -43,6 +43,9 @@ static vm_t *memory_vm(mp_obj_t self) {
 
 static uint8_t *host_of(vm_t *vm, uint64_t ipa, uint64_t size) {
     uint8_t *p = vm_ram(vm, ipa, size);
+    if (p == NULL && vm_ram_place(vm, ipa, size) != NULL) {
+        hv_no_room(vm->forked ? "a fork's own pages" : "a translation table", vm->forked ? size : PAGE_SIZE);
+    }
     if (p == NULL) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx to 0x%lx is not all RAM of %s, which is 0x%lx to 0x%lx"),
             ipa, ipa + size, vm->name, vm->ram[0].ipa, vm->ram[0].ipa + vm->ram[0].size);
@@ -243,8 +246,8 @@ static mp_obj_t memory_find(size_t n_args, const mp_obj_t *args) {
     const ram_t *r = ram_of(vm, start, end - start);
     const uint8_t *bytes = what.buf;
     uint8_t untouched = r->flash != NULL ? 0xFF : 0;
-    if (bytes[0] == untouched || bytes[what.len - 1] == untouched) {
-        host_of(vm, start, end - start); // it may be there in part
+    if (bytes[0] == untouched || bytes[what.len - 1] == untouched || r->shared != NULL) {
+        host_of(vm, start, end - start); // it may be there in part, or a fork's that is elsewhere
     }
     step = step < end - start ? step : end - start;
     const uint8_t *at = search_ram(r, start - r->ipa, end - r->ipa, &what, step);

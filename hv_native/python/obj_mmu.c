@@ -7,6 +7,7 @@
 #include "core/platform.h"
 #include "memory/mmu.h"
 #include "memory/pgtable.h"
+#include "memory/window.h"
 #include "python/objects.h"
 #include "trap/el2_fault.h"
 #include "trap/numbers.h"
@@ -56,6 +57,9 @@ static mp_obj_t hv_mmu(size_t n_args, const mp_obj_t *args) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx, 0x%lx bytes: must be multiples of 4 KB, not empty and below 2^39"), va, size);
     }
     hv_check_owner(NULL, op == 'm' ? pa : va, size, unsafe);
+    if (window_overlaps(va, size)) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx has a fork's RAM in it"), va, va + size - 1);
+    }
     if (op == 'm' ? !unsafe && any_mapped(va, size) : op == 'p' ? !all_mapped(va, size) : !any_mapped(va, size)) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx-0x%lx is %s mapped"), va, va + size - 1,
             op == 'm' ? "already" : op == 'p' ? "not all" : "not");

@@ -36,11 +36,22 @@ static vcpu_t *asking(const vm_t *vm) {
     return v;
 }
 
+// Kept pages may go, which forks have mapped.
+static void hold_family(vm_t *vm) {
+    vm_hold(vm);
+    hv_hold_all(vm->forks != NULL, vm_hold);
+}
+
+static void release_family(vm_t *vm) {
+    hv_hold_all(vm->forks != NULL, vm_release);
+    vm_release(vm);
+}
+
 static mp_obj_t take(vm_t *vm) {
     vcpu_t *v = asking(vm);
-    vm_hold(vm);
+    hold_family(vm);
     snapshot_t *s = snapshot_take(vm, v);
-    vm_release(vm);
+    release_family(vm);
     if (s == NULL) {
         hv_no_room("a snapshot", sizeof(snapshot_t));
     }
@@ -50,10 +61,10 @@ static mp_obj_t take(vm_t *vm) {
 static mp_obj_t back(vm_t *vm, mp_obj_t id, bool guest_clock) {
     snapshot_t *s = snapshot_of(vm, id);
     vcpu_t *v = asking(vm);
-    vm_hold(vm);
+    hold_family(vm);
     bool ok = snapshot_back(vm, s, v, guest_clock);
     hv_virtio_forget(vm);
-    vm_release(vm);
+    release_family(vm);
     if (!ok && vm->hold->full) {
         mp_raise_msg_varg(&mp_type_MemoryError, MP_ERROR_TEXT("the snapshots of %s are void: there was no memory left for what a device wrote over"), vm->name);
     }
@@ -101,9 +112,9 @@ static mp_obj_t drop(vm_t *vm, mp_obj_t id) {
         if (fuzz_of(vm) != NULL && fuzz_of(vm)->s == s) {
             mp_raise_msg(&mp_type_RuntimeError, MP_ERROR_TEXT("a fuzzer goes back to this snapshot: close() it first"));
         }
-        vm_hold(vm);
+        hold_family(vm);
         snapshot_drop(vm, s);
-        vm_release(vm);
+        release_family(vm);
     }
     return mp_const_none;
 }
@@ -111,14 +122,15 @@ static mp_obj_t drop(vm_t *vm, mp_obj_t id) {
 static mp_obj_t fork_to(vm_t *vm, mp_obj_t id, mp_obj_t to_in) {
     snapshot_t *s = snapshot_of(vm, id);
     vm_t *to = hv_vm_get(to_in);
-    if (to->nvcpus != vm->nvcpus || to->nram != vm->nram || to->ram[0].size != vm->ram[0].size || to->running) {
-        mp_raise_ValueError(MP_ERROR_TEXT("a fork is a VM of the same cpus and ram, which does not run"));
+    bool alike = to->forked && to->source == NULL && to->nvcpus == vm->nvcpus && to->nram == vm->nram && to->ram[0].size == vm->ram[0].size;
+    if (!alike || to->starts != 0) {
+        mp_raise_ValueError(MP_ERROR_TEXT("a fork is a VM of the same cpus and ram, which has not run"));
     }
     vm_hold(vm);
     bool ok = snapshot_fork(vm, s, to);
     vm_release(vm);
     if (!ok) {
-        hv_no_room("a fork", vm->ram[0].size);
+        hv_no_room("a fork", PAGE_SIZE);
     }
     return mp_const_none;
 }

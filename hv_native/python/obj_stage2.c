@@ -5,6 +5,7 @@
 #include "py/runtime.h"
 #include "core/arch.h"
 #include "memory/pgtable.h"
+#include "memory/window.h"
 #include "python/boot_core.h"
 #include "python/objects.h"
 #include "trap/numbers.h"
@@ -63,8 +64,9 @@ static void stage2_change(vm_t *vm, uint64_t ipa, uint64_t pa, uint64_t size, un
     vm_hold(vm);
     for (uint64_t n; ok && size != 0; ipa += n, pa += n, size -= n) {
         uint64_t daif = spin_lock_irq(&vm->lock);
-        n = at_once(vm, ipa, pa, size, op);
-        ok = op == 'm' ? stage2_map(vm, ipa, pa, n, flags) : op == 'p' ? stage2_protect(vm, ipa, n, flags)
+        bool apart = op == 'm' && window_is((void *)pa); // a fork's
+        n = apart ? PAGE_SIZE : at_once(vm, ipa, pa, size, op);
+        ok = op == 'm' ? stage2_map(vm, ipa, apart ? window_pa((void *)pa) : pa, n, flags) : op == 'p' ? stage2_protect(vm, ipa, n, flags)
             : stage2_unmap(vm, ipa, n, flags & S2_SCRIPT);
         spin_unlock_irq(&vm->lock, daif);
     }

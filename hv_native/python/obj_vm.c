@@ -72,9 +72,9 @@ static mp_obj_t make_cpus(hv_vm_obj_t *o) {
     return mp_obj_new_tuple(o->vm->nvcpus, items);
 }
 
-// VM(name, ram_bytes, cpus)
+// VM(name, ram_bytes, cpus[, whether it is to be a fork, see hold("fork")])
 static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
-    mp_arg_check_num(n_args, n_kw, 3, 3, false);
+    mp_arg_check_num(n_args, n_kw, 3, 4, false);
     uint64_t ram = unbox_u64(args[1]);
     mp_int_t cpus = unbox_int(args[2]);
     if (cpus < 1 || cpus > VM_MAX_CPUS) {
@@ -107,6 +107,7 @@ static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_k
         hv_no_room("a VM", sizeof(vm_t) + cpus * sizeof(vcpu_t));
     }
     o->vm->object = o;
+    o->vm->forked = n_args > 3 && unbox_bool(args[3]);
     if (!hv_vm_add_ram(o->vm, RAM_BASE, ram)) {
         vm_destroy(o->vm);
         o->vm = NULL;
@@ -117,6 +118,12 @@ static mp_obj_t vm_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_k
 }
 
 static vcpu_t *take_end(hv_vm_obj_t *o);
+
+void hv_hold_all(bool shares, void (*hold)(vm_t *vm)) {
+    for (vm_t *vm = vms; shares && vm != NULL; vm = vm->next) {
+        hold(vm);
+    }
+}
 
 void hv_vm_destroy(hv_vm_obj_t *o) {
     size_t n = 0;
@@ -130,13 +137,17 @@ void hv_vm_destroy(hv_vm_obj_t *o) {
     mp_obj_list_t *handlers = MP_OBJ_TO_PTR(o->handlers); // with devices, and with those their memory
     memset(handlers->items, 0, handlers->len * sizeof(mp_obj_t));
     handlers->len = 0;
-    fuzz_free(o->vm);
-    snapshots_free(o->vm);
-    replay_free(o->vm);
+    vm_t *vm = o->vm;
+    bool shares = vm->source != NULL || vm->forks != NULL;
+    fuzz_free(vm);
+    replay_free(vm);
     uint64_t daif = irq_save(); // a timer may know it
-    vm_destroy(o->vm);
+    vm_retire(vm);
     o->vm = NULL;
     irq_restore(daif);
+    hv_hold_all(shares, vm_hold);
+    snapshots_end(vm);
+    hv_hold_all(shares, vm_release);
 }
 
 static mp_obj_t vm_close(mp_obj_t self) {

@@ -99,6 +99,8 @@ mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 void hv_vm_stop_and_wait(vm_t *vm);
 // It has no VM any more: nor have its vCPUs, and what a script still has of them raises ValueError.
 void hv_vm_destroy(hv_vm_obj_t *o);
+// vm_hold or vm_release, of all VMs, if what is about to change is shared with forks (vm/shared.h).
+void hv_hold_all(bool shares, void (*hold)(vm_t *vm));
 // obj_replay.c: something from outside is about to be put into a VM (input_kind_t; hold/replay.h). False: not now.
 bool hv_input(vm_t *vm, unsigned kind, unsigned what, uint64_t value);
 // obj_virtio.c: what its devices are at work on is void, for it has gone back to another time.

@@ -18,6 +18,7 @@
 #include "vm/hook.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
+#include "vm/shared.h"
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
@@ -326,6 +327,7 @@ bool el1_start(vm_t *vm, uint64_t classes, unsigned kinds, void *handler) {
     rights_hooks[RIGHTS_EL1TRAP].fault = el1_permission_fault;
     if (!t->on) {
         t->on = vm->exec_xor_write = true;
+        shared_revoke_all(vm); // what is planted is not for its forks
         el1_rearm(vm);
     }
     return true;

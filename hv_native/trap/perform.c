@@ -42,6 +42,9 @@ typedef struct {
 
 // Host address of RAM, whatever others than the script have taken away of it. NULL: not RAM, or the script withholds it.
 static uint8_t *host_at(vm_t *vm, uint64_t ipa, unsigned needed) {
+    if (UNLIKELY(vm->forked) && vm_ram_is_shared(vm, ipa) && !vm_ram_fault(vm, ipa, true)) {
+        return NULL;
+    }
     for (bool again = true;; again = false) {
         uint64_t daif = spin_lock_irq(&vm->lock);
         pgwalk_t w = pgtable_walk(&vm->stage2, ipa);
@@ -50,7 +53,7 @@ static uint8_t *host_at(vm_t *vm, uint64_t ipa, unsigned needed) {
             bool normal = FIELD(w.entry, 5, 4) != 0; // MemAttr[3:2]
             return normal && (rights_base(w.entry) & needed) ? (uint8_t *)((w.entry & PTE_ADDR_MASK) + (ipa & (w.size - 1))) : NULL;
         }
-        if (!again || !vm_ram_fault(vm, ipa)) {
+        if (!again || !vm_ram_fault(vm, ipa, true)) {
             return NULL;
         }
     }

@@ -234,7 +234,7 @@ void trace_svc(vcpu_t *v, const guest_regs_t *r) {
 
 static bool guest_copy(vcpu_t *v, uint64_t va, void *to, unsigned size) {
     uint64_t ipa;
-    const void *at = vcpu_translate_va(v, va, false, false, &ipa, NULL) == 0 ? vm_ram_place(v->vm, ipa, size) : NULL;
+    const void *at = vcpu_translate_va(v, va, false, false, &ipa, NULL) == 0 ? vm_ram_there(v->vm, ipa, size) : NULL;
     if (at != NULL) {
         memcpy(to, at, size);
     }

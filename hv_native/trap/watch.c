@@ -213,7 +213,7 @@ static void count(watch_t *w) {
 }
 
 static uint64_t memory_at(vm_t *vm, uint64_t ipa, uint64_t size) {
-    const void *host = vm_ram_place(vm, ipa, size); // who writes has touched it
+    const void *host = vm_ram_there(vm, ipa, size); // who writes has touched it
     uint64_t value = host == NULL ? 0 : number(host, (unsigned)size);
     rights_load(vm, ipa, size, &value);
     return value;
@@ -262,6 +262,9 @@ static uint64_t ipa_of(uint64_t far) {
 static NOINLINE char *look_for_page(vcpu_t *v, uint64_t page, unsigned key) {
     vm_t *vm = v->vm;
     unsigned needed = key & ~NOT_TAKEN;
+    if (UNLIKELY(vm->forked) && vm_ram_is_shared(vm, page) && !vm_ram_fault(vm, page, true)) {
+        return NULL;
+    }
     spin_lock(&vm->lock);
     pgwalk_t w = pgtable_walk(&vm->stage2, page);
     bool only = key & NOT_TAKEN ? rights_takers(vm, page, needed) == 0 : rights_only(vm, RIGHTS_WATCH, page, needed);
@@ -381,7 +384,7 @@ uint64_t watch_fast_register(vcpu_t *v, guest_regs_t *r, bool saved) {
     if (v->vm->hard_watches == 0 || unusual || (par & 1) || (v->debug.mdscr & MDSCR_MDE)) {
         return EXIT_TRAP;
     }
-    const uint32_t *text = vm_ram_place(v->vm, (par & UINT64_C(0xFFFFFFFFF000)) | (pc & 0xFFC), 4);
+    const uint32_t *text = vm_ram_there(v->vm, (par & UINT64_C(0xFFFFFFFFF000)) | (pc & 0xFFC), 4);
     int64_t offset;
     uint64_t esr = text == NULL ? 0 : syndrome_of(*text, &offset);
     unsigned rn = esr == 0 ? 31 : FIELD(*text, 9, 5);

@@ -580,6 +580,11 @@ static NOINLINE char *reach_page(vcpu_t *v, uint64_t page, unsigned needed) {
     bool granted = (w.entry & PTE_VALID) && (rights_base(w.entry) & needed) && rights_takers(vm, page, needed) == 0;
     uint32_t changes = vm->stage2.changes;
     spin_unlock_irq(&vm->lock, daif);
+    if (UNLIKELY(vm->forked)) {
+        v->reached.key = page | needed;
+        v->reached.changes = changes; // before it may have become its own
+        return v->reached.host = granted && !(w.entry & S2_PTE_SCRIPT) ? vm_ram(vm, page, PAGE_SIZE) : NULL;
+    }
     uint64_t pa = (w.entry & PTE_ADDR_MASK) + (page & (w.size - 1));
     for (unsigned i = 0; i < vm->nram && granted; i++) {
         if (pa - (uint64_t)vm->ram[i].host < vm->ram[i].size) {

@@ -23,7 +23,7 @@ static bool ram_at(vcpu_t *v, uint64_t va, uint64_t *ipa_out, uint64_t *pa) {
     }
     *ipa_out = ipa;
     if (vm_ram_missing(vm, ipa)) {
-        vm_ram_fault(vm, ipa); // RAM nobody has touched yet is RAM all the same
+        vm_ram_fault(vm, ipa, true); // RAM nobody has touched yet is RAM all the same
     }
     uint64_t daif = spin_lock_irq(&vm->lock);
     pgwalk_t w = pgtable_walk(&vm->stage2, ipa);

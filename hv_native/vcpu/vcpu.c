@@ -299,9 +299,39 @@ static inline void tables_leave(vcpu_t *v, const tables_t *t) {
     irq_restore(t->daif);
 }
 
+// The guest's tables may be where stage 2 has not mapped a fork's RAM yet, and AT does not say where that is. Where its
+// registers are the core's.
+static void touch_tables(vm_t *vm, uint64_t va) {
+    static const uint8_t tg0[] = { 12, 16, 14, 12 }, tg1[] = { 12, 14, 12, 16 };
+    bool high = va >> 55 & 1;
+    uint64_t tcr = READ_SYSREG(tcr_el1), table = (high ? READ_SYSREG(ttbr1_el1) : READ_SYSREG(ttbr0_el1)) & UINT64_C(0xFFFFFFFFFFC0);
+    unsigned page = high ? tg1[FIELD(tcr, 31, 30)] : tg0[FIELD(tcr, 15, 14)], bits = page - 3;
+    unsigned size = 64 - (unsigned)(high ? FIELD(tcr, 21, 16) : FIELD(tcr, 5, 0));
+    if (size <= page || size > 48) {
+        return;
+    }
+    va &= BIT(size) - 1;
+    for (unsigned shift = page + bits * ((size - page - 1) / bits); shift >= page; shift -= bits) {
+        const uint64_t *entry = vm_ram(vm, table + (va >> shift & (BIT(bits) - 1)) * 8, 8);
+        if (entry == NULL || (*entry & 3) != 3) {
+            return;
+        }
+        table = *entry & UINT64_C(0xFFFFFFFFFFFF) & ~(BIT(page) - 1);
+    }
+}
+
+static uint64_t at_stage1(vm_t *vm, uint64_t va, bool write, bool el0) {
+    uint64_t par = at(va, write, el0, false);
+    if (UNLIKELY(vm->forked) && (par & 1) && (par & BIT(9))) {
+        touch_tables(vm, va);
+        par = at(va, write, el0, false);
+    }
+    return par;
+}
+
 uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_t *ipa, uint64_t *pa) {
     tables_t t = tables_enter(v);
-    uint64_t fault = 0, par = at(va, write, el0, false);
+    uint64_t fault = 0, par = at_stage1(v->vm, va, write, el0);
     if (par & 1) {
         fault = par;
     } else {
@@ -309,7 +339,7 @@ uint64_t vcpu_translate_va(vcpu_t *v, uint64_t va, bool write, bool el0, uint64_
     }
     if (fault == 0 && pa != NULL) {
         fault = stage12(v->vm, va, write, el0, *ipa, pa);
-        if (fault != 0 && vm_ram_fault(v->vm, *ipa)) { // RAM nobody has touched yet is RAM all the same
+        if (fault != 0 && vm_ram_fault(v->vm, *ipa, true)) { // RAM nobody has touched yet is RAM all the same
             fault = stage12(v->vm, va, write, el0, *ipa, pa);
         }
     }
@@ -321,7 +351,7 @@ uint64_t vcpu_translate_range(vcpu_t *v, uint64_t va, uint64_t size, uint64_t *i
     uint64_t done = 0, most = size < TRANSLATE_MOST ? size : TRANSLATE_MOST;
     tables_t t = tables_enter(v);
     while (done < most) {
-        uint64_t par = at(va + done, false, false, false), page = par & UINT64_C(0xFFFFFFFFF000);
+        uint64_t par = at_stage1(v->vm, va + done, false, false), page = par & UINT64_C(0xFFFFFFFFF000);
         if ((par & 1) || (done != 0 && page != ((*ipa + done) & ~(PAGE_SIZE - 1)))) {
             break;
         }

@@ -10,6 +10,7 @@
 #include "memory/pgtable.h"
 #include "vm/ram.h"
 #include "vm/rights.h"
+#include "vm/shared.h"
 #include "vm/stage2.h"
 #include "vm/vm.h"
 
@@ -21,11 +22,12 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     r->size = size;
     r->present_bytes = ALIGN_UP(size / RAM_GRANULE, 32) / 8;
     r->present = native_alloc(r->present_bytes);
-    r->lent = lent_alloc(size);
+    r->lent = vm->forked ? lent_window(size) : lent_alloc(size);
     bool may_run = !vm->exec_xor_write || rights_take(vm, RIGHTS_EL1TRAP, ipa, size, S2_EXEC);
-    if (r->present == NULL || r->lent == NULL || !may_run) {
+    if (r->present == NULL || r->lent == NULL || !may_run || (vm->forked && !shared_alloc(r))) {
         native_free(r->present, r->present_bytes);
         lent_free(r->lent);
+        r->lent = NULL;
         return false;
     }
     r->host = r->lent->at;
@@ -75,8 +77,11 @@ static bool present(vm_t *vm, ram_t *r, uint64_t granule) {
     return ok;
 }
 
-bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
+bool vm_ram_fault(vm_t *vm, uint64_t ipa, bool write) {
     ram_t *r = vm_ram_at(vm, ipa);
+    if (r != NULL && r->shared != NULL) {
+        return shared_fault(vm, r, ipa - r->ipa, write);
+    }
     if (r == NULL) {
         return false;
     }
@@ -93,7 +98,12 @@ bool vm_ram_fault(vm_t *vm, uint64_t ipa) {
 
 bool vm_ram_missing(vm_t *vm, uint64_t ipa) {
     ram_t *r = vm_ram_at(vm, ipa);
-    return r != NULL && !vm_ram_present(r, (ipa - r->ipa) / RAM_GRANULE);
+    return r != NULL && !(r->shared != NULL ? shared_here(r, ipa - r->ipa) : vm_ram_present(r, (ipa - r->ipa) / RAM_GRANULE));
+}
+
+bool vm_ram_is_shared(vm_t *vm, uint64_t ipa) {
+    const ram_t *r = vm_ram_at(vm, ipa);
+    return r != NULL && r->shared != NULL && r->flash == NULL && !shared_here(r, ipa - r->ipa);
 }
 
 void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size) {
@@ -150,7 +160,13 @@ void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     }
     uint64_t last = size == 0 ? offset : offset + size - 1;
     for (uint64_t g = offset / RAM_GRANULE; g <= last / RAM_GRANULE; g++) {
-        if (!vm_ram_present(r, g) && !present(vm, r, g)) {
+        if (vm_ram_present(r, g)) {
+            continue;
+        }
+        if (r->shared != NULL) {
+            return shared_touch(vm, r, offset, size) ? r->host + offset : NULL;
+        }
+        if (!present(vm, r, g)) {
             return NULL;
         }
     }
@@ -164,8 +180,7 @@ void vm_show_ram(vm_t *vm, uint64_t ipa) {
     }
 }
 
-static void zero_granule(vm_t *vm, ram_t *r, uint64_t granule) {
-    uint64_t offset = granule * RAM_GRANULE, left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+static void zero(vm_t *vm, ram_t *r, uint64_t offset, uint64_t bytes) {
     if (vm->hold != NULL) {
         rights_store(vm, r->ipa + offset, bytes, false, BY_SCRIPT);
     }
@@ -173,18 +188,33 @@ static void zero_granule(vm_t *vm, ram_t *r, uint64_t granule) {
     icache_invalidate();
 }
 
+static bool zero_granule(vm_t *vm, ram_t *r, uint64_t granule) {
+    uint64_t offset = granule * RAM_GRANULE, left = r->size - offset, bytes = left < RAM_GRANULE ? left : RAM_GRANULE;
+    if (vm_ram_present(r, granule)) {
+        zero(vm, r, offset, bytes);
+        return true;
+    }
+    for (uint64_t end = offset + bytes; r->shared != NULL && offset < end; offset += PAGE_SIZE) {
+        // What its snapshots have of it is to be kept.
+        if (shared_here(r, offset) || (vm->hold != NULL && !shared_own(r, offset) && shared_touch(vm, r, offset, PAGE_SIZE))) {
+            zero(vm, r, offset, PAGE_SIZE);
+        }
+    }
+    return r->shared != NULL;
+}
+
 bool vm_ram_zero_some(vm_t *vm, uint64_t until) {
     uint64_t first = 0;
+    if (vm->forked && vm->zeroed == 0 && vm->hold == NULL) {
+        shared_cut(vm);
+    }
     for (unsigned i = 0; i < vm->nram; i++) {
         ram_t *r = &vm->ram[i];
         uint64_t count = r->flash != NULL ? 0 : (r->size + RAM_GRANULE - 1) / RAM_GRANULE;
         while (vm->zeroed - first < count) {
             uint64_t granule = vm->zeroed++ - first;
-            if (vm_ram_present(r, granule)) {
-                zero_granule(vm, r, granule);
-                if (timer_now() >= until) {
-                    return false;
-                }
+            if (zero_granule(vm, r, granule) && timer_now() >= until) {
+                return false;
             }
         }
         first += count;

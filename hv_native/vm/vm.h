@@ -23,6 +23,7 @@ typedef struct {
     size_t present_bytes;
     struct flash *flash;    // it is one's array: 0xFF at first, read-only to the guest (flash.h); or NULL
     volatile bool hidden;   // of a flash: not to be mapped, a device answers
+    struct shared *shared;  // of a fork: its pages lie anywhere, and some are not its own (shared.h); or NULL
 } ram_t;
 
 // The EL2 registers that are a VM's own, loaded at each entry: see policy.h for what they must hold.
@@ -76,6 +77,10 @@ typedef struct vm {
     vcpu_t *volatile ran[PLATFORM_MAX_CPUS];    // which of its vCPUs has left something in that core's TLB, last (vcpu/vcpu.c)
     struct replay *replay;  // its time goes by its instructions (hold/replay.h), or NULL
     struct replay *record;  // the same, also while that is off
+    struct source *source;  // of a fork: what its RAM was at first (shared.h), or NULL
+    struct source *forks;   // those that were made of its snapshots
+    bool forked;            // it is made to be a fork
+    bool closed;            // it is only there for its forks any more
     struct vm *next;
 } vm_t;
 

@@ -105,7 +105,9 @@ def fork(s, name, net):
 
     vm = s._vm
     states = {id(device): state for device, state in s._devices}
-    other = VM(name or vm.name + "-fork", vm.memory.size, len(vm.cpu))
+    other = object.__new__(VM)
+    other._forked = True
+    other.__init__(name or vm.name + "-fork", vm.memory.size, len(vm.cpu))
     try:
         for ipa, size in vm._flash:
             other.flash(ipa, size)

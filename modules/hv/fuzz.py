@@ -239,9 +239,9 @@ class Fuzz:
                     is_new = bool(says)
             self._native("judge", said, is_new)
 
-    def replay(self, which):
-        """Run a round again, of a crash by its number in `crashes`, of a Crash, or of an input, and return the Exit, with
-        the VM as it is then: to look at, with cpu.where() for one.
+    def replay(self, which) -> str:
+        """Run a round again, of a crash by its number in `crashes`, of a Crash, or of an input. Returns "ok", "crash" or
+        "hang"; the VM is as it is then: to look at, with cpu.where() for one.
         """
         if isinstance(which, int):
             which = self.crashes[which]

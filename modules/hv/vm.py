@@ -65,12 +65,13 @@ class VM(Traps):
     _traces = ()  # hv.trace.Trace
     _record = None  # hv.replay.Record
     _snapshots = ()  # hv.snapshot.Snapshot by number
+    _forked = False  # its RAM is a snapshot's until it is written
     _debugger = None  # what hv.gdb() made: it holds the VM, and is told when it stops
 
     def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
         if not isinstance(name, str):
             raise TypeError(f"a VM's name is a string, not {name!r}")
-        self._vm = vm = _hv.VM(name, size(ram), cpus)
+        self._vm = vm = _hv.VM(name, size(ram), cpus, self._forked)
         for i, cpu in enumerate(vm.cpu if pin is not None else ()):
             cpu.pin = pin if isinstance(pin, int) else pin[i]
         vm.wrapper = self

@@ -10,6 +10,8 @@
 #include "hv_native/core/arch.h"
 #include "hv_native/core/platform.h"
 #include "hv_native/irq/irq.h"
+#include "hv_native/memory/mem.h"
+#include "hv_native/memory/window.h"
 #include "hv_native/trap/numbers.h"
 #include "hv_native/vm/owner.h"
 #include "storage.h"
@@ -129,6 +131,24 @@ static int request(disk_t *d, uint32_t type, uint64_t sector, void *buf, size_t 
     return q->status == 0 ? 0 : -MP_EIO;
 }
 
+// A fork's RAM (memory/window.h) is in pages that lie anywhere: by way of one that does not.
+static int by_pages(disk_t *d, uint32_t type, uint64_t sector, uint8_t *buf, size_t len) {
+    uint8_t *page = page_alloc(PAGE_SIZE);
+    int ret = page == NULL ? -MP_ENOMEM : 0;
+    for (size_t n; ret == 0 && len != 0; sector += n / SECTOR, buf += n, len -= n) {
+        n = MIN(len, PAGE_SIZE);
+        if (type == REQUEST_WRITE) {
+            memcpy(page, buf, n);
+        }
+        ret = request(d, type, sector, page, n);
+        if (type == REQUEST_READ) {
+            memcpy(buf, page, n);
+        }
+    }
+    page_free(page, PAGE_SIZE);
+    return ret;
+}
+
 static mp_obj_t disk_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
     mp_arg_check_num(n_args, n_kw, 0, 1, false);
     mp_obj_t disk = disk_object(n_args == 0 ? 0 : unbox_int(args[0]));
@@ -150,8 +170,9 @@ static mp_obj_t transfer(size_t n_args, const mp_obj_t *args, uint32_t type) {
     if (ret == 0 && type == REQUEST_WRITE && d->features & FEATURE_RO) {
         ret = -MP_EROFS;
     }
+    uint64_t sector = unbox_int(args[1]) + offset / SECTOR;
     if (ret == 0 && buf.len != 0) {
-        ret = request(d, type, unbox_int(args[1]) + offset / SECTOR, buf.buf, buf.len);
+        ret = window_is(buf.buf) ? by_pages(d, type, sector, buf.buf, buf.len) : request(d, type, sector, buf.buf, buf.len);
     }
     return MP_OBJ_NEW_SMALL_INT(ret);
 }

@@ -8,6 +8,7 @@
 #include "py/stream.h"
 #include "hv_native/core/arch.h"
 #include "hv_native/core/platform.h"
+#include "hv_native/memory/window.h"
 #include "storage.h"
 
 #define DMA_ADDRESS 0x10 // the register
@@ -25,13 +26,13 @@ typedef struct {
 
 static const mp_obj_type_t fwcfg_text_type;
 
-// One operation, big-endian. False when the device says it failed. A skip has no buffer.
-static bool dma(uint32_t control, void *buf, uint32_t len) {
+// One operation on memory in one piece, big-endian. False when the device says it failed. A skip has no buffer.
+static bool operate(uint32_t control, void *buf, uint32_t len) {
     size_t touched = control & DMA_READ ? len : 0;
     volatile struct {
         uint32_t control, len;
         uint64_t address;
-    } op __attribute__((aligned(CACHE_LINE))) = { __builtin_bswap32(control), __builtin_bswap32(len), __builtin_bswap64((uint64_t)buf) };
+    } op __attribute__((aligned(CACHE_LINE))) = { __builtin_bswap32(control), __builtin_bswap32(len), __builtin_bswap64(window_is(buf) ? window_pa(buf) : (uint64_t)buf) };
     cache_clean_poc(buf, touched);
     cache_clean_poc((void *)&op, sizeof(op));
     write64(platform.fwcfg_base + DMA_ADDRESS, __builtin_bswap64((uint64_t)&op));
@@ -41,6 +42,15 @@ static bool dma(uint32_t control, void *buf, uint32_t len) {
     } while (control & ~DMA_ERROR);
     cache_clean_poc(buf, touched);
     return control == 0;
+}
+
+// A fork's RAM (memory/window.h) is in pages that lie anywhere.
+static bool dma(uint32_t control, void *buf, uint32_t len) {
+    bool ok = true;
+    for (uint32_t n; ok && window_is(buf) && len > (n = PAGE_SIZE - (uint64_t)buf % PAGE_SIZE); buf = (char *)buf + n, len -= n) {
+        ok = operate(control, buf, n);
+    }
+    return ok && operate(control, buf, len);
 }
 
 static mp_obj_t fwcfg_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {

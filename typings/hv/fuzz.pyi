@@ -28,9 +28,9 @@ class Fuzz:
         """So many rounds, or with None until Ctrl-C; crashes=: or until there are so many more kinds of crash. Returns
         the Fuzz, which shows what it has come to. Ctrl-C raises KeyboardInterrupt: what was found is kept, and run()
         goes on from there."""
-    def replay(self, which: Any) -> Any:
-        """Run a round again, of a crash by its number in `crashes`, of a Crash, or of an input, and return the Exit, with
-        the VM as it is then: to look at, with cpu.where() for one."""
+    def replay(self, which: Any) -> str:
+        """Run a round again, of a crash by its number in `crashes`, of a Crash, or of an input. Returns "ok", "crash" or
+        "hang"; the VM is as it is then: to look at, with cpu.where() for one."""
     @property
     def rounds(self) -> int:
         """How many there have been."""
