@@ -324,6 +324,36 @@ def snapshots():
         report("snapshot_first_write", (first - again) / 100)
         report("snapshot_back", spent(vm.back))
         report("snapshot_write_again", (spent(write) - again) / 100)
+        s = vm.snapshot()
+        forks = [s.fork()]  # from now on what it is made of is there
+        report("snapshot_fork", spent(lambda: forks.append(s.fork())))
+        two = forks[0]
+        two.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
+
+        def write_two():
+            two.cpu[0].reset(0x4008_0000)
+            two.cpu[0].x[1], two.cpu[0].x[2] = 0x4020_0000, 100
+            two.run()
+
+        first = spent(write_two)
+        report("fork_first_write", (first - spent(write_two)) / 100)
+        for fork in forks:
+            fork.close()
+
+
+def fuzzing():
+    """A round of a guest that writes 20 pages, besides what it executes itself, and an input of 16 to 64 bytes."""
+    with hv.VM("bench", "64M") as vm:
+        vm.memory[0x4008_0000 : 0x4008_0000 + len(WRITES)] = WRITES
+        cpu = vm.cpu[0]
+        cpu.reset(0x4008_0000)
+        cpu.x[1], cpu.x[2] = 0x4020_0000, 20
+        with vm.fuzz(None, put=0x4030_0000, until=(0x4008_0010,), cover=None, max=64) as fz:
+            fz.add(bytes(16))
+            fz.run(200)
+            so_far = el2_instructions()
+            fz.run(1000)
+            report("fuzz_round", so_far() / 1000)
 
 
 def traces():
