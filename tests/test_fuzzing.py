@@ -94,6 +94,10 @@ vm.cpu[0].x[1] = 5
 two = vm.fuzz(put="input", until="ret", crash="word", cover=None)
 two.add(b"ELw\\x01\\x03")
 print(two.run(1).crashes)
+two.close()
+three = vm.fuzz(put="input", until="ret", cover=None, ms=20, instructions=0)
+three.add(inputs[4])
+print(three.run(1).hangs[0].reason, three.limit)
 vm.close()
 print(two)
 """
@@ -108,6 +112,7 @@ print(two)
         "p has a fuzzer: close() it first",
         "<Fuzz of p: closed> 0",
         "[<word at word < record+0x12c < parse+0x64 < guest_main+0x3c < _start+0x34: 5 bytes>]",
+        "hang: time 20 ms",
         "<Fuzz of p: closed>",
     ]
 

@@ -116,7 +116,7 @@ static void entry_change(const pass_t *p, uint64_t *entry, uint64_t addr, unsign
         return;
     }
     uint64_t value = p->made(old, p->attr);
-    if ((value ^ old) & ~p->pt->permissions) {
+    if (value != 0 && ((value ^ old) & ~p->pt->permissions)) {
         entry_replace(p->pt, entry, addr, level, value);
     } else {
         entry_set(p->pt, entry, value);

@@ -39,7 +39,7 @@ bool pgtable_map(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint6
 bool pgtable_fill(pgtable_t *pt, uint64_t addr, uint64_t pa, uint64_t size, uint64_t attr);
 // mark: what is left in the invalid entries, for software; 0, or a value with bits 1:0 clear.
 bool pgtable_unmap(pgtable_t *pt, uint64_t addr, uint64_t size, uint64_t mark);
-// Every valid entry in the range becomes made(entry, how), valid and with the same address.
+// Every valid entry in the range becomes made(entry, how): valid and with the same address, or 0.
 typedef uint64_t (*pgtable_made_t)(uint64_t entry, uint64_t how);
 bool pgtable_change(pgtable_t *pt, uint64_t addr, uint64_t size, pgtable_made_t made, uint64_t how);
 // When the pages of the 2 MB at addr amount to one block, make them one.

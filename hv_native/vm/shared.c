@@ -195,30 +195,32 @@ static uint64_t without_shared(uint64_t entry, uint64_t how) {
     return (entry & S2_PTE_SCRIPT) || (rights_base(entry) & S2_WRITE) ? entry : 0;
 }
 
+// With interrupts masked for a table at a time.
 static void unmap_all_shared(vm_t *vm) {
     for (unsigned k = 0; k < vm->nram; k++) {
-        if (vm->ram[k].shared != NULL) {
-            pgtable_change(&vm->stage2, vm->ram[k].ipa, vm->ram[k].size, without_shared, 0);
+        const ram_t *r = &vm->ram[k];
+        for (uint64_t at = 0, n; r->shared != NULL && at < r->size; at += n) {
+            n = BLOCK_2M - (r->ipa + at) % BLOCK_2M;
+            n = n < r->size - at ? n : r->size - at;
+            uint64_t daif = spin_lock_irq(&vm->lock);
+            pgtable_change(&vm->stage2, r->ipa + at, n, without_shared, 0);
+            spin_unlock_irq(&vm->lock, daif);
         }
     }
 }
 
 void shared_revoke_all(vm_t *vm) {
     for (source_t *f = vm->forks; f != NULL; f = f->next) {
-        uint64_t daif = spin_lock_irq(&f->vm->lock);
         unmap_all_shared(f->vm);
-        spin_unlock_irq(&f->vm->lock, daif);
         shared_revoke_all(f->vm);
     }
 }
 
 void shared_cut(vm_t *vm) {
-    uint64_t daif = spin_lock_irq(&vm->lock);
-    unmap_all_shared(vm);
     for (unsigned k = 0; k < vm->nram; k++) {
         if (vm->ram[k].flash == NULL) {
             memset(vm->ram[k].shared->own, 0xFF, vm->ram[k].shared->bytes);
         }
     }
-    spin_unlock_irq(&vm->lock, daif);
+    unmap_all_shared(vm);
 }
