@@ -137,7 +137,7 @@ static mp_obj_t fork_to(vm_t *vm, mp_obj_t id, mp_obj_t to_in) {
 
 // What f() returns, which is called while the VM's vCPUs stand still and its devices are asked nothing: what Python has of them
 // and what is here are of one moment.
-static mp_obj_t still(vm_t *vm, mp_obj_t f) {
+static mp_obj_t at_one_moment(vm_t *vm, mp_obj_t f) {
     mp_obj_t result = mp_const_none, raised = MP_OBJ_NULL;
     hv_vm_obj_t *o = vm->object;
     nlr_buf_t nlr;
@@ -229,7 +229,7 @@ static mp_obj_t hooks(vm_t *vm) {
 // hold("take") -> id; ("back", id, guest's clock); ("drop", id); ("written", id) -> IPAs; ("at") -> id or None;
 // ("pages") -> how many are kept; ("quota", bytes); ("history", id): it goes first; ("lost") -> ids; ("fork", id, _hv.VM);
 // ("read", id or None, IPA, buffer): RAM as it was, or is, False where nothing is; ("state", id) -> bytes, and ("load", bytes) -> fit_t;
-// ("still", f) -> f(), while nothing of the VM goes on;
+// ("moment", f) -> f(), while nothing of the VM goes on;
 // ("hooks") -> (kind, key, size, hook_kind_t, handler or None, hits) of each;
 // ("pack", from, to), ("unpack", from, to): buffers -> bytes, 0 when it does not go;
 // ("still") -> whether this is in one of its handlers: then its other vCPUs wait until ("go")
@@ -256,8 +256,8 @@ static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
         }
         case MP_QSTR_load:
             return load(vm, args[2]);
-        case MP_QSTR_still:
-            return still(vm, args[2]);
+        case MP_QSTR_moment:
+            return at_one_moment(vm, args[2]);
         case MP_QSTR_hooks:
             return hooks(vm);
         case MP_QSTR_pack:

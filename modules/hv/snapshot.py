@@ -26,7 +26,7 @@ class Snapshot:
 
     def drop(self) -> None:
         """Forget it, and free what is kept for it."""
-        self._vm._vm.hold("still", self._drop)
+        self._vm._vm.hold("moment", self._drop)
 
     def _drop(self):
         self._vm._vm.hold("drop", self._id)
@@ -64,7 +64,7 @@ def take(vm, quota=None):
         devices = [(d, d.save()) for d in _devices(vm)]
         return Snapshot(vm, vm._vm.hold("take"), devices)
 
-    s = vm._vm.hold("still", now) if vm._virtio or vm._kept else now()
+    s = vm._vm.hold("moment", now) if vm._virtio or vm._kept else now()
     if quota is not None:
         from .vm import size
 
@@ -92,4 +92,4 @@ def back(vm, s, clock):
         for device, state in s._devices:
             device.load(state)
 
-    vm._vm.hold("still", then) if s._devices else then()
+    vm._vm.hold("moment", then) if s._devices else then()
