@@ -179,15 +179,13 @@ bool runq_last_on(const vcpu_t *v) {
 
 vcpu_t *runq_take_python(void) {
     uint64_t daif = runq_lock();
-    vcpu_t *v = runq.python, *before = NULL;
-    while (v != NULL && v->next != NULL) { // the oldest is last
-        before = v;
-        v = v->next;
+    vcpu_t **oldest = NULL; // which is last
+    for (vcpu_t **at = &runq.python; *at != NULL; at = &(*at)->next) {
+        oldest = (*at)->vm->held == 0 ? at : oldest; // what is held waits
     }
-    if (before != NULL) {
-        before->next = NULL;
-    } else {
-        runq.python = NULL;
+    vcpu_t *v = oldest == NULL ? NULL : *oldest;
+    if (v != NULL) {
+        *oldest = v->next;
     }
     runq_unlock(daif);
     return v;
