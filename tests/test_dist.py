@@ -39,6 +39,8 @@ def test_a_wheel_that_runs(image, tmp_path):
     run([sys.executable, "-m", "pip", "-qq", "install", "--no-deps", "--target", site, wheel])
     env = os.environ | {"PYTHONPATH": str(site)}
     said = run([sys.executable, "-c", USES], cwd=tmp_path, env=env)
+    first_hour = site / "elapid/data/first-hour.md"  # what `elapid look` plays
+    assert first_hour.read_text() == (ROOT / "docs/first-hour.md").read_text()
     assert said.startswith(f"{version} "), said
     # The command's first use: nothing of it is there yet, no folder for its state either.
     (tmp_path / "first.py").write_text("import hv; print(hv.VM('mine', ram='1M'))")

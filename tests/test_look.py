@@ -258,6 +258,26 @@ def test_the_way_to_el1(page):
     starts(page)
 
 
+def test_the_first_hour(page):
+    """A click, or Alt+N, types the page's next statement, of one line or more; what it prints is at the prompt."""
+    page.keyboard.press("Alt+f")
+    until(page, "1. Where am I[\\s\\S]*fourteen instructions", "#panel")
+    page.locator("#panel [aria-current=step]").click()
+    page.wait_for_selector("#panel [aria-current=step][data-type='hv.demo()']")
+    page.keyboard.press("Alt+n")
+    until(page, "python: 42, says EL2 to cpu 0[\\s\\S]*>>>")
+    page.wait_for_selector("#panel [aria-current=step][data-type^='from hv.demo']")
+    page.keyboard.press("Alt+n")
+    until(page, ">>> from hv.demo import _CODE, _TEXT\\s*>>>")
+    page.wait_for_selector("#panel .done >> nth=2")
+    page.locator("#panel .lessons button", has_text="3. A guest").click()
+    for n in range(2):
+        page.wait_for_selector(f"#panel [aria-current=step][data-view-line='{n + 1}']")
+        page.keyboard.press("Alt+n")
+    until(page, r">>> def guest[\s\S]*\.\.\. +return vm\s+\.\.\.\s+>>>")
+    page.wait_for_selector("#panel [aria-current=step][data-type^='vm = guest']")
+
+
 def test_a_trace_is_for_perfetto(page):
     page.keyboard.press("Alt+t")
     until(page, r"exits of the last[\s\S]*vCPU 1", "#panel svg")

@@ -9,6 +9,7 @@ import json
 import aiohttp
 import pytest
 from aiohttp import web
+from elapid.look import lessons
 from elapid.look.machine import Machine
 from elapid.look.model import Vm
 from elapid.look.server import LIBRARIES, Server
@@ -236,3 +237,78 @@ def test_tiers_are_parts_of_a_sample():
     for _ in range(50):
         vm.take_sample(rows[1:])
     assert list(vm.answers) == ["hvc the handler f"] and round(vm.part("Python"), 3) == 1
+
+
+LESSON = """# A page
+
+<!-- target: smp=2 -->
+
+## 1. `x`, *or* [y](z.md)
+
+A `*` is **not** <b>.
+
+```pycon
+>>> x
+1
+>>> def f():
+...     return 1
+...
+```
+
+```text
+no step
+```
+
+## Words only
+
+## 2. Two
+
+```pycon
+>>> y
+```
+
+The end.
+"""
+
+
+def test_what_is_played_is_the_page():
+    one, two = lessons.parse(LESSON)
+    assert [step.code for step in one.steps] == ["x", "def f():\n    return 1\n"]
+    assert (two.steps, two.after) == ([lessons.Step("", "y")], "The end.")
+    html = lessons.lessons([one, two], 0, 1)
+    assert ">1. x, *or* [y](z.md)<" in html
+    assert "A <code>*</code> is *<em>not</em>* &lt;b&gt;." in html
+    assert html.index("line done") < html.index('aria-current="step"')
+    assert "next session" not in html and "next session" in lessons.lessons([one, two], 0, 2)
+    assert "no first-hour.md" in lessons.lessons([], 0, 0)
+    first_hour = lessons.read()
+    assert [each.title[:2] for each in first_hour] == [f"{n}." for n in range(10)] + ["10"]
+    assert all(each.steps for each in first_hour)
+
+
+def test_a_step_is_played_once(playing):
+    """However often one asks for it while its answer is awaited; the next is shown when that has come."""
+
+    async def test(server, machine):
+        typed, answered = [], asyncio.Event()
+
+        async def type_line(code, patience=0):
+            typed.append(code)
+            await answered.wait()
+            return True
+
+        machine.type_line = type_line
+        server.lessons = lessons.parse(LESSON)
+        async with opened(server) as page:
+            await page.send_json({"k": "view", "panel": "lessons"})
+            await until(page, "panel", "A <code>")
+            for _ in range(3):
+                then = {"lesson": "0", "line": "1"}
+                await page.send_json({"k": "type", "code": "x", "then": then})
+            await page.send_json({"k": "view", "lesson": "1"})
+            await until(page, "panel", "The end")
+            assert typed == ["x"]
+            answered.set()
+            await until(page, "panel", "line done")
+
+    playing(test)

@@ -23,9 +23,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from elapid.session import BLOCK, keys, statements
+
 ROOT = Path(__file__).resolve().parent.parent
 RUNNABLE = ("pycon", "python", "py", "sh")
-BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 OPTIONS = re.compile(r"<!-- target: (.*?) -->")
 
 
@@ -40,38 +41,6 @@ def options(page):
     words = dict(word.split("=", 1) for word in found[1].split()) if found else {}
     files = [file for file in words.pop("copy", "").split(",") if file]
     return {key: int(v) if v.isdigit() else v for key, v in words.items()}, files
-
-
-def statements(session):
-    """[(lines typed, lines expected)] of a session."""
-    found = []
-    for line in session.splitlines():
-        if line.startswith(">>>"):
-            found.append(([line[4:]], []))
-        elif line.startswith("...") and not found[-1][1] and (line == "..." or line[3] == " "):
-            found[-1][0].append(line[4:])
-        else:
-            found[-1][1].append(line)
-    # A lone "..." that ends no block is output.
-    for typed, expected in found:
-        if len(typed) == 2 and typed[1] == "" and not opens_block(typed[0]):
-            typed.pop()
-            expected.insert(0, "...")
-    return found
-
-
-def opens_block(line):
-    return line.rstrip().endswith((":", "(", "[", "{", ",", "\\")) or line.startswith("@")
-
-
-def keys(lines):
-    """What a person types for a block: the REPL indents by itself, and a backspace takes it back."""
-    indent = 0
-    for line in lines:
-        text = line.lstrip(" ")
-        wanted = len(line) - len(text)
-        yield b"\x7f" * ((indent - wanted) // 4) + text.encode() + b"\r"
-        indent = wanted + 4 if text.endswith(":") else wanted
 
 
 def play(target, lines, seconds=30):

@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
 STAGE = ROOT / "build" / "dist"
 IMAGES = ("hypervisor.bin", "hypervisor.elf")
-GUEST = ROOT / "build" / "guests" / "pulse.elf"  # what `elapid look` begins with
+# What `elapid look` begins with, and what one can play there.
+LOOK = (ROOT / "build" / "guests" / "pulse.elf", ROOT / "docs" / "first-hour.md")
 
 
 def wheel():
@@ -36,7 +37,7 @@ def wheel():
         shutil.copy(ROOT / name, STAGE)
     data = STAGE / "tools/elapid/data"
     data.mkdir()
-    for path in (*[ROOT / name for name in IMAGES], GUEST):
+    for path in (*[ROOT / name for name in IMAGES], *LOOK):
         shutil.copy(path, data)
     command = [sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "wheel"]
     command += ["--no-deps", "--no-build-isolation", "--wheel-dir", DIST, STAGE]

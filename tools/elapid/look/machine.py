@@ -21,6 +21,7 @@ from ..connection import Connection
 from ..console import PROMPT, Gone, Hung, TargetError
 from ..qemu import escaped
 from ..say import Stop
+from ..session import keys
 from ..target import Target
 
 HELPER = Path(__file__).with_name("on_target.py")
@@ -195,7 +196,9 @@ class Machine:
             asyncio.get_running_loop().remove_writer(self.session.line.fd)
 
     async def type_line(self, code: str, patience: float = 0) -> bool:
-        """Types a line at the prompt, and waits for the next prompt. False: the prompt is not free, nor in `patience` seconds."""
+        """Types a line, or a block's lines, at the prompt, and waits for the next prompt. False: the prompt is not free, nor
+        in `patience` seconds.
+        """
         try:
             async with asyncio.timeout(patience or None):
                 await self._typing.acquire()
@@ -205,7 +208,7 @@ class Machine:
             if not await self._prompt(patience, -1):
                 return False
             heard = self._heard
-            self.type(code.encode() + b"\r")
+            self.type(b"".join(keys(code.split("\n"))))
             await self._prompt(LINE_SECONDS, heard)
         finally:
             self._typing.release()

@@ -24,7 +24,7 @@ from aiohttp import WSMsgType, web
 
 from ..image import IN_SOURCE, SOURCE
 from ..say import Stop, say
-from . import enter, memory, registers, views
+from . import enter, lessons, memory, registers, views
 from .machine import Machine
 from .model import Model, Vm
 
@@ -72,6 +72,10 @@ class Page:
         self.maps: tuple[float, int | None, list[str], str] = (0, 0, [], "")
         self.chart = "class"
         self.step = 0  # of the way to EL1
+        self.lesson = self.line = (
+            0  # of the first hour: which session, and its statement that is next
+        )
+        self.playing = False  # one of its statements is being typed, or its answer waited for
         self.why = ""  # which exits: "class HVC", or an Answer's key
         self.explain: tuple[int, str] | None = None  # which address, and its place
         self.slow = 0.0  # since when exits are shown slowly
@@ -104,6 +108,7 @@ class Server:
         self.machine, self.guest, self.launch, self.port = machine, guest, launch, port
         self.token = secrets.token_urlsafe(24)
         self.model = Model()
+        self.lessons = lessons.read()
         self.pages: list[Page] = []
         self.updates = 0
         self.doing: set[asyncio.Future[None]] = set()  # what clicks have begun
@@ -284,6 +289,8 @@ class Server:
             return await self.registers(page, vm)
         if page.panel == "memory":
             return await self.memory(page, vm)
+        if page.panel == "lessons":
+            return lessons.lessons(self.lessons, page.lesson, page.line)
         return {"breaks": views.breaks, "time": views.time}[page.panel](vm)
 
     async def why(self, page: Page, vm: Vm | None) -> tuple[str, str]:
@@ -402,7 +409,8 @@ class Server:
         if kind == "key":
             await self.key(str(what["tab"]), str(what["data"]).encode())
         elif kind == "type":
-            self.later(self.click(page, str(what["code"])))
+            then = what.get("then")
+            self.later(self.click(page, str(what["code"]), then if isinstance(then, dict) else {}))
             await asyncio.sleep(
                 0
             )  # it types now, if the prompt is free: before the key that comes next
@@ -422,11 +430,22 @@ class Server:
         self.doing.add(task)
         task.add_done_callback(self.doing.discard)
 
-    async def click(self, page: Page, code: str) -> None:
-        if not await self.machine.type_line(code, CLICK_SECONDS):
+    async def click(self, page: Page, code: str, then: dict[str, Any]) -> None:
+        """then: what the page is to show when the answer is there. Of two such clicks the second waits for no prompt."""
+        if then and page.playing:
+            return
+        page.playing = page.playing or bool(then)
+        try:
+            typed = await self.machine.type_line(code, CLICK_SECONDS)
+        finally:
+            page.playing = page.playing and not then
+        if not typed:
             await page.send(
                 k="note", text="The prompt is not free: finish its line, or Ctrl-C there."
             )
+        elif then:
+            self.turn(page, then)
+            await self.refresh(page)
 
     def turn(self, page: Page, what: dict[str, Any]) -> None:
         """What a page is to show from now on; what is no number stays as it was."""
@@ -442,7 +461,7 @@ class Server:
         if "explain" in what:
             with contextlib.suppress(ValueError):
                 page.explain = int(str(what["explain"]), 0), str(what.get("place", ""))
-        for name in ("vm", "cpu", "at", "byte", "step"):
+        for name in ("vm", "cpu", "at", "byte", "step", "lesson", "line"):
             with contextlib.suppress(KeyError, ValueError, TypeError):
                 text = what[name]
                 setattr(page, name, int(text, 0) if isinstance(text, str) else int(text))

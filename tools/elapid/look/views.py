@@ -23,6 +23,7 @@ PANELS = {
     "memory": "Memory",
     "breaks": "Breakpoints",
     "time": "Time",
+    "lessons": "First hour",
 }
 STATES = {
     "off": "off",

@@ -2,14 +2,15 @@
 // The page's end of the line: it shows what the server sends and sends what is typed and clicked. What there is to see
 // is made on the host, in Python (views.py).
 
-const PANELS = { exits: "Exits", hot: "Hot addresses", registers: "Registers", enter: "Enter EL1", memory: "Memory", breaks: "Breakpoints", time: "Time" };
-const KEYS = { e: "exits", h: "hot", r: "registers", l: "enter", m: "memory", b: "breaks", t: "time" };
+const PANELS = { exits: "Exits", hot: "Hot addresses", registers: "Registers", enter: "Enter EL1", memory: "Memory", breaks: "Breakpoints", time: "Time", lessons: "First hour" };
+const KEYS = { e: "exits", h: "hot", r: "registers", l: "enter", m: "memory", b: "breaks", t: "time", f: "lessons" };
 const COLOURS = ["#2f7ed8", "#d9534f", "#3a9d5d", "#b07aa1", "#e0902b", "#3aa6a6", "#8c6d46", "#888888", "#c2417c"];
 const SHOWN = 480; // points of the chart
+const NEXT = "#panel [aria-current], #panel .on button"; // of the first hour
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const el = (id) => document.getElementById(id);
 const screens = new Map(); // by tab
-let socket, panel = "exits", tab = "repl", chart, points = [], classes = [];
+let socket, panel = "exits", tab = "repl", chart, points = [], classes = [], current;
 
 // What is typed before the first connection stands is sent when it does.
 let early = [];
@@ -30,7 +31,7 @@ function screen(name) {
   box.className = "screen";
   box.dataset.tab = name;
   el("screens").append(box);
-  const terminal = new Terminal({ fontSize: 14, lineHeight: 1.2, scrollback: 5000, theme: theme(), screenReaderMode: true, convertEol: name !== "repl" });
+  const terminal = new Terminal({ fontSize: 14, lineHeight: 1.2, scrollback: 5000, theme: theme(), screenReaderMode: true, convertEol: true });
   const fit = new FitAddon.FitAddon();
   terminal.loadAddon(fit);
   terminal.open(box);
@@ -147,6 +148,9 @@ const show = {
     el("chart").hidden = name !== "exits";
     for (const button of el("panels").children) button.setAttribute("aria-selected", button.dataset.viewPanel === name);
     replace("panel", html);
+    const next = document.querySelector(NEXT);
+    if (next && next !== current) next.scrollIntoView({ block: "center" });
+    current = next;
   },
 };
 
@@ -192,7 +196,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (!button) return;
   const { type, tab: name } = button.dataset, shown = viewOf(button);
-  if (type !== undefined) send({ k: "type", code: type });
+  if (type !== undefined) send({ k: "type", code: type, then: shown || undefined });
   else if (name !== undefined) {
     choose(name);
     screens.get(name).terminal.focus();
@@ -219,6 +223,7 @@ function shortcut(event) {
   const n = Number(event.key);
   if (n >= 1 && n <= el("tabs").children.length) el("tabs").children[n - 1].click();
   else if (KEYS[event.key]) view({ panel: KEYS[event.key] });
+  else if (event.key === "n") document.querySelector(NEXT)?.click();
   else return false;
   event.preventDefault();
   return true;
