@@ -261,6 +261,7 @@ def test_the_way_to_el1(page):
 def test_the_first_hour(page):
     """A click, or Alt+N, types the page's next statement, of one line or more; what it prints is at the prompt."""
     page.keyboard.press("Alt+f")
+    assert page.evaluate("new Set([...panels.children].map(tab => tab.offsetTop)).size") == 1
     until(page, "1. Where am I[\\s\\S]*fourteen instructions", "#panel")
     page.locator("#panel [aria-current=step]").click()
     page.wait_for_selector("#panel [aria-current=step][data-type='hv.demo()']")
