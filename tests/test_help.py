@@ -23,6 +23,7 @@ THINGS = {
     "IRQ": "vm.irq(40)",
     "Register": "hv.regs.HCR_EL2",
     "Request": None,  # there is none while no driver asks
+    "Kernel": None,  # there is none where no Linux runs
     "Virtio": "device.port",
     "Registers": "vm.cpu[0].x",
 }

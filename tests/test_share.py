@@ -111,7 +111,7 @@ BUSY = {
     "loop": loop, "sum": lambda: sum(range(100_000)), "strings": gc.collect, "lists": lists, "power": lambda: str(7**2500),
     "hash": lambda: hashlib.sha256(bytes(100_000)), "sort": lambda: sorted([random.random() for i in range(3000)]),
     "compile": lambda: exec("a = 1\\n" * 500), "float": floats, "find": lambda: bytes(2_000_000).find(b"x"),
-    "print": lambda: str([Loop()] * 3000), "vms": lambda: [hv.VM("x", "1M").close() for i in range(30)],
+    "print": lambda: str([Loop()] * 3000), "vms": lambda: [hv.VM("x", "1M").close() for i in range(100)],
 }
 """
 

@@ -48,7 +48,7 @@ def why(vm, exit=None):
         value = (
             exit.ipa
             if ec & 0x3B == 0x20
-            else vm.cpu[exit.cpu].x[0]
+            else exit.cpu.x[0]
             if ec in (_HVC, _SMC)
             else exit.value
         )
