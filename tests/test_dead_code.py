@@ -83,4 +83,6 @@ def test_nothing_raises_while_interrupts_are_masked():
         for number, line in enumerate(code(path).split("\n"), 1):
             held = held and not line.startswith("}")
             assert not (held and may.search(line)), f"{path.name}:{number}: {line.strip()}"
-            held = (held or bool(take.search(line))) and not (give.search(line) or caught.search(line))
+            held = (held or bool(take.search(line))) and not (
+                give.search(line) or caught.search(line)
+            )

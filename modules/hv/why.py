@@ -46,11 +46,7 @@ def why(vm, exit=None):
         esr, pc = exit.esr, exit.pc
         ec = esr >> 26
         value = (
-            exit.ipa
-            if ec & 0x3B == 0x20
-            else exit.cpu.x[0]
-            if ec in (_HVC, _SMC)
-            else exit.value
+            exit.ipa if ec & 0x3B == 0x20 else exit.cpu.x[0] if ec in (_HVC, _SMC) else exit.value
         )
         said = explain(exit)
         if exit.reason in _OWN:
