@@ -116,6 +116,14 @@ def test_without_a_gic_the_prompt_answers(tree, gic):
     assert target.repl("6 * 7") == "42"
 
 
+@pytest.mark.parametrize("gic", [2, 3])
+def test_what_says_that_it_is_a_gic_and_is_none(tree, gic):
+    """The flash, behind the one that is there."""
+    target = tree(lambda text: text.replace('"cfi-flash"', '"arm,cortex-a15-gic"'), gic=gic)
+    assert f"GICv{gic}" in target.console and target.repl("6 * 7") == "42"
+    assert target.repl("import hv; hv.platform()['gic']") == str(gic)
+
+
 @pytest.mark.parametrize(
     "old, new",
     [

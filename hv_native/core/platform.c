@@ -2,6 +2,7 @@
 // The machine description, from the device tree: see platform.h.
 
 #include "core/arch.h"
+#include "core/io.h"
 #include "core/platform.h"
 #include "core/tree.h"
 #include "mpconfigboard.h"
@@ -122,8 +123,19 @@ static range_t cpu_interface(range_t r) {
     return r;
 }
 
+// GICD_PIDR2.ArchRev, in the last page of its registers (IHI 0048B table 4-1; IHI 0069, GICD_PIDR2). Else interrupts would
+// be waited for from what sends none, and the prompt be deaf.
+static bool is_distributor(range_t r, unsigned version) {
+    uint64_t last = version == 3 ? 0xF000 : 0;
+    if (r.size < last + 0x1000) {
+        return false;
+    }
+    unsigned revision = read32(r.base + last + 0xFE8) >> 4 & 0xF;
+    return version == 3 ? revision >= 3 : revision == 1 || revision == 2;
+}
+
 static void found_gic(const node_t *n, unsigned version) {
-    if (node_reg(n, 0).size == 0 || node_reg(n, 1).size == 0) {
+    if (!is_distributor(node_reg(n, 0), version) || node_reg(n, 1).size == 0) {
         return; // the same as none
     }
     platform.gic_version = version;
