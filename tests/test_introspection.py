@@ -81,6 +81,16 @@ for slip in ('k["no_such_thing"]', 'k.type("struct no_such")', "init.no_such", "
         print(type(e).__name__, e)
 """
 
+# Who is where, for pid=: in the kernel's first and last instructions SP_EL0 is the process's own.
+ENTRY = """
+from hv.processes import is_current
+class Cpu:
+    def __init__(self, sp_el0):
+        self.sysreg = {"SP_EL0": sp_el0}
+of_init = is_current(vm, 1)
+print(of_init(Cpu(int(first))), of_init(Cpu(int(init))), of_init(Cpu(0xffff_f000)), of_init(Cpu(0)))
+"""
+
 # What a hostile kernel could have: lists that lead nowhere, to themselves, or out of its memory.
 LIES = """
 of = k.type("task_struct")
@@ -247,6 +257,7 @@ def check(target):
     assert slips[6].startswith("ValueError linux has no process 99999; the last ones: ")
     assert slips[7].startswith("AttributeError") and slips[8].startswith("TypeError")
     assert slips[9].startswith("KeyError struct list_head has no member nxt")
+    assert target.exec(ENTRY, seconds=60).split() == ["True", "False", "False", "False"]
     lines = target.exec(LIES, seconds=120).splitlines()
     assert [line.split(" ", 1)[0] for line in lines[:5]] == ["1", "1", "2", "0", "1"], lines
     assert "at 0xdead000000000108: no address of its kernel's is mapped there" in lines[0]

@@ -12,6 +12,7 @@ from _hv import Fault
 
 from . import btf
 from .stage1 import Tables
+from .symbols import text
 from .value import PTR, Value, printable, read
 
 _MOST = 1 << 16  # of a list
@@ -246,7 +247,7 @@ class Kernel(Tables):
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _page_at(self, va, root):
-        known = self._pages if root is None else None
+        known = self._pages if va >> 63 or root is None else None
         if known and va in known:
             return known[va]
         ipa, memory = None, self._memory
@@ -266,7 +267,7 @@ class Kernel(Tables):
         found = self._symbols.at(va) if va >> 63 else None
         if not found or (found[1] == 0 and va != found[0]) or va - found[0] >= 1 << 20:
             return ""
-        return f" <{found[2]}" + (f"+{va - found[0]:#x}>" if va > found[0] else ">")
+        return f" <{text(found, va)}>"
 
     def _held(self, look, *args):
         # A VM that runs in the background is stopped meanwhile; what a handler of its own is for waits by itself.

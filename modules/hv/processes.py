@@ -12,17 +12,20 @@ def processes(vm) -> dict:
     """{pid: name} of the Linux that runs in a VM."""
     from .tasks import tasks
 
-    return {task.tgid: task.comm for task in tasks(_of(vm))}
+    return _of(vm)._held(lambda k: {task.tgid: task.comm for task in tasks(k)})
 
 
 def current(cpu):
     """The pid of the process that a stopped cpu is in, or None: it is at EL0 and in none of them."""
-    from .tasks import root, tasks
-
     k = _of(cpu.vm)
     if cpu.pstate & 15:
         return _number(k)(cpu)
-    table = cpu.sysreg["TTBR0_EL1"] & 0xFFFF_FFFF_FFFE
+    return k._held(_owner, cpu.sysreg["TTBR0_EL1"] & 0xFFFF_FFFF_FFFE)
+
+
+def _owner(k, table):
+    from .tasks import root, tasks
+
     for task in tasks(k):
         if root(k, task) == table:
             return task.tgid
@@ -38,14 +41,17 @@ def is_current(vm, pid):
 
 def space(vm, pid):
     """What TTBR0_EL1 is in a process, its ASID aside."""
+    return _of(vm)._held(_space, pid)
+
+
+def _space(k, pid):
     from .tasks import find, root
 
-    k = _of(vm)
     task = find(k, pid)
     table = root(k, task)
     if not table:
         raise ValueError(
-            f"process {pid} of {vm.name}, {task.comm}, is a thread of the kernel's: it has no memory"
+            f"process {pid} of {k._vm.name}, {task.comm}, is a thread of the kernel's: it has no memory"
         )
     return table
 
@@ -66,7 +72,10 @@ def members(vm):
     kernel = vm.symbols.kernel()
     memory, loaded = vm.memory, vm._linux
     ends = (loaded.base, loaded.end) if loaded else (memory.base, memory.base + memory.size)
-    types = vm.kernel.types if has(vm) else kernel and btf.find(memory, *ends)
+    try:
+        types = vm.kernel.types
+    except AttributeError:  # it does not say enough of itself, or not yet
+        types = kernel and btf.find(memory, *ends)
     if not types:
         raise ValueError(
             f"{vm.name} has no Linux with BTF: which process it switches to is not known"
@@ -89,6 +98,7 @@ def _of(vm):
 
 
 def _number(k):
-    # A struct task_struct is what SP_EL0 points to in the kernel.
+    # A struct task_struct is what SP_EL0 points to in the kernel; in its first and last instructions it is the process's
+    # stack, and nobody is there: 0.
     offset = k.type("struct task_struct").offset("tgid")
-    return lambda cpu: k.number(cpu.sysreg["SP_EL0"] + offset, 4)
+    return lambda cpu: int.from_bytes(k.peek(cpu.sysreg["SP_EL0"] + offset, 4), "little")

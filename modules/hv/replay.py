@@ -103,11 +103,7 @@ class Record:
         if not vm._virtio:
             self._away = False
         elif self._end and self._end[0] == at and not self._otherwise:
-            vm._record = None  # it does not leave
-            try:
-                back(vm, self._end[1], "world")
-            finally:
-                vm._record = self
+            back(vm, self._end[1], "world")
             self._away = False
 
     def _leave(self):
@@ -220,10 +216,9 @@ class Record:
                 self._vm.pause()
             self._n("free")
             self._vm._record = None
-        points, self._points = self._points, []
-        for _, s in points + [self._end or (0, None)]:
-            if s is None:
-                continue
+        points, self._points = self._points + ([self._end] if self._end else []), []
+        self._end = None
+        for _, s in points:
             if s._id in self._vm._snapshots:
                 s.drop()
 

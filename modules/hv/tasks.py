@@ -116,7 +116,7 @@ class _Asleep:
         self.vm, self._k, self._root = k._vm, k, root(k, task) or None
 
     def read(self, va, size):
-        return self._k.peek(va, size, None if va >> 63 else self._root)
+        return self._k.peek(va, size, self._root)
 
 
 class Stack(Where):

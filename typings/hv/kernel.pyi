@@ -13,6 +13,7 @@ from typing import Any
 from _hv import Fault as Fault
 from . import btf as btf
 from .stage1 import Tables as Tables
+from .symbols import text as text
 from .value import PTR as PTR, Value as Value, printable as printable, read as read
 def of(vm: Any) -> Any:
     """The Kernel of a VM's Linux. AttributeError, for dir() and hasattr(), when there is none that says enough of itself."""
