@@ -43,6 +43,35 @@ MACROS = """
     b on_exception
     .endr
 .endm
+.macro virtio_queue features           // of the first slot, x1: queue 0 of 64 at 0x4010_0000, x2 (virtio 1.1, 3.1.1)
+    ldr     x1, =0x0a000000
+    ldr     x2, =0x40100000
+    str     wzr, [x1, #0x70]        // Status
+    mov     w3, #3
+    str     w3, [x1, #0x70]
+    str     wzr, [x1, #0x24]
+    str     \\features, [x1, #0x20]
+    mov     w3, #1                  // VIRTIO_F_VERSION_1
+    str     w3, [x1, #0x24]
+    str     w3, [x1, #0x20]
+    mov     w3, #11
+    str     w3, [x1, #0x70]
+    str     wzr, [x1, #0x30]        // QueueSel
+    mov     w3, #64
+    str     w3, [x1, #0x38]
+    str     w2, [x1, #0x80]
+    str     wzr, [x1, #0x84]
+    add     w4, w2, #0x1000
+    str     w4, [x1, #0x90]
+    str     wzr, [x1, #0x94]
+    add     w4, w2, #0x2000
+    str     w4, [x1, #0xa0]
+    str     wzr, [x1, #0xa4]
+    mov     w3, #1
+    str     w3, [x1, #0x44]         // QueueReady
+    mov     w3, #15
+    str     w3, [x1, #0x70]
+.endm
     .text
     .global _start
 _start:

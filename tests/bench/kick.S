@@ -12,33 +12,7 @@
 1:  wfi
     b       1b
 work:
-    ldr     x1, =0x0a000000
-    ldr     x2, =0x40100000
-    str     wzr, [x1, #0x70]        // Status
-    mov     w3, #3
-    str     w3, [x1, #0x70]
-    str     wzr, [x1, #0x24]
-    str     wzr, [x1, #0x20]
-    mov     w3, #1                  // VIRTIO_F_VERSION_1
-    str     w3, [x1, #0x24]
-    str     w3, [x1, #0x20]
-    mov     w3, #11
-    str     w3, [x1, #0x70]
-    str     wzr, [x1, #0x30]        // QueueSel
-    mov     w3, #64
-    str     w3, [x1, #0x38]
-    str     w2, [x1, #0x80]
-    str     wzr, [x1, #0x84]
-    add     w4, w2, #0x1000
-    str     w4, [x1, #0x90]
-    str     wzr, [x1, #0x94]
-    add     w4, w2, #0x2000
-    str     w4, [x1, #0xa0]
-    str     wzr, [x1, #0xa4]
-    mov     w3, #1
-    str     w3, [x1, #0x44]         // QueueReady
-    mov     w3, #15
-    str     w3, [x1, #0x70]
+    virtio_queue wzr
     adr     x10, counts
     ldr     w8, [x10]
     mov     w5, #0
