@@ -78,11 +78,9 @@ bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
 }
 
 void replay_wrote(vm_t *vm, const void *at, size_t bytes) {
-    for (unsigned i = 0; i < vm->nram; i++) {
-        uint64_t offset = (uint64_t)((const uint8_t *)at - (const uint8_t *)vm->ram[i].host);
-        if (offset < vm->ram[i].size && bytes != 0) {
-            replay_input_data(vm, INPUT_WRITE, 0, vm->ram[i].ipa + offset, at, bytes);
-        }
+    uint64_t ipa;
+    if (bytes != 0 && vm_ram_ipa(vm, at, &ipa)) {
+        replay_input_data(vm, INPUT_WRITE, 0, ipa, at, bytes);
     }
 }
 
@@ -141,7 +139,6 @@ static void replay_do(vm_t *vm, const input_t *e) {
             break;
         case INPUT_SLEPT:
             vm->stopped_at += e->value;
-            vm->replay->skipped = true;
             break;
         case INPUT_WRITE:
             write_ram(vm, e->value, data, e->bytes);
@@ -160,12 +157,19 @@ static void sync_time(vm_t *vm) {
     p->synced = p->count;
 }
 
-// All that goes by turns: ticks to the next deadline, or 0; and at which count the PMU has something.
-static uint64_t settle_turns(vcpu_t *v, uint64_t *then) {
+// The turns since the last time are told to the VM's time and to the PMU: after how many it has something, or 0.
+static uint64_t pass_turns(vcpu_t *v) {
     replay_t *p = v->vm->replay;
     sync_time(v->vm);
     uint64_t left = pmu_turns(v, p->count - p->counted);
     p->counted = p->count;
+    return left;
+}
+
+// All that goes by turns: ticks to the next deadline, or 0; and at which count the PMU has something.
+static uint64_t settle_turns(vcpu_t *v, uint64_t *then) {
+    replay_t *p = v->vm->replay;
+    uint64_t left = pass_turns(v);
     *then = left != 0 ? p->count + left : UINT64_MAX;
     uint64_t ticks = vtimer_settle(v), rings = pl031_settle(v->vm);
     return ticks == 0 || (rings != 0 && rings < ticks) ? rings : ticks;
@@ -248,11 +252,12 @@ static exit_t due(vcpu_t *v) {
     uint64_t ticks, counter;
     do {
         ticks = settle_turns(v, &counter);
+        bool slept = false; // time has gone on by more than turns
         for (; (e = input_at(p)) != NULL && e->count <= p->count; p->at++) {
             replay_do(v->vm, e);
+            slept |= e->kind == INPUT_SLEPT;
         }
-        if (p->skipped) {
-            p->skipped = false;
+        if (slept) {
             ticks = settle_turns(v, &counter);
         }
         if (at_end(p)) {
@@ -331,19 +336,13 @@ static bool aborts(vcpu_t *v, uint32_t word) {
     if (v->exclusive.at == NULL) {
         return false; // it may fail
     }
-    uint64_t va = stored_at(v, word), before = READ_SYSREG(par_el1), par;
-    if (insn_at_el0(v)) {
-        __asm__ volatile ("at s1e0w, %0\n isb" : : "r" (va));
-    } else {
-        __asm__ volatile ("at s1e1w, %0\n isb" : : "r" (va));
-    }
-    par = READ_SYSREG(par_el1);
-    WRITE_SYSREG(par_el1, before);
-    if (!(par & 1) || (par & BIT(9))) {
+    bool el0 = insn_at_el0(v);
+    uint64_t va = stored_at(v, word), ipa, par = vcpu_translate_va(v, va, true, el0, &ipa, NULL);
+    if (par == 0 || (par & BIT(9))) {
         return false; // no fault, or one of stage 2
     }
-    uint64_t ec = insn_at_el0(v) ? EC_DABT - 1 : EC_DABT;
-    vcpu_inject_sync(v, ec << 26 | ESR_IL | BIT(6) | FIELD(par, 6, 1), va, true); // WnR; FST is DFSC
+    uint64_t ec = el0 ? EC_DABT_LOWER : EC_DABT;
+    vcpu_inject_sync(v, ec << 26 | ESR_IL | ISS_WNR | FIELD(par, 6, 1), va, true); // FST is DFSC
     return true;
 }
 
@@ -432,11 +431,8 @@ static void unmask(vcpu_t *v) {
 
 // It may be for the time, or for what has been counted.
 static void trapped(vcpu_t *v) {
-    replay_t *p = v->vm->replay;
-    p->trapped = true;
-    sync_time(v->vm);
-    pmu_turns(v, p->count - p->counted);
-    p->counted = p->count;
+    v->vm->replay->trapped = true;
+    pass_turns(v);
 }
 
 static exit_t after(vcpu_t *v, exit_t why) {
@@ -555,9 +551,7 @@ void replay_end(vm_t *vm) {
     put(v);
     awake(p);
     replay_count(vm);
-    sync_time(vm);
-    pmu_turns(v, p->count - p->counted);
-    p->counted = p->count;
+    pass_turns(v);
     uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
     p->length = p->live ? p->count : p->length;
     vm->replay = NULL;

@@ -50,7 +50,6 @@ typedef struct replay {
     bool unfinished;        // it has left in the middle of one, which is being finished elsewhere
     bool trapped;           // the exit is of the instruction, which has not been stepped, unless the PC has moved
     bool asleep;            // in WFI
-    bool skipped;           // time has, just now
     uint64_t slept_at;      // CNTPCT: since then it has been, live; 0: it is not
     timer_t wake;           // when that is over
     vcpu_t *v;

@@ -249,3 +249,15 @@ void page_zero_clean(void *p, size_t bytes) {
     }
     dsb_sy();
 }
+
+uint64_t *table_alloc(void) {
+    uint64_t *t = page_alloc(PAGE_SIZE);
+    if (t != NULL) {
+        page_zero(t, PAGE_SIZE);
+    }
+    return t;
+}
+
+void table_free(uint64_t *table) {
+    page_free(table, PAGE_SIZE);
+}

@@ -21,5 +21,8 @@ size_t page_largest(void); // the largest single allocation that would succeed n
 
 void page_zero(void *p, size_t bytes); // page-aligned; caches are on
 void page_zero_clean(void *p, size_t bytes);   // and clean to the point of coherency; the same units
+// A translation table's page, zeroed, or NULL; and back: pgtable_t's new_table and free_table.
+uint64_t *table_alloc(void);
+void table_free(uint64_t *table);
 
 #endif

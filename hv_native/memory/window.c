@@ -15,18 +15,6 @@
 static uint8_t taken[GIGABYTES];
 static pgtable_t tables;
 
-static uint64_t *new_table(void) {
-    uint64_t *t = page_alloc(PAGE_SIZE);
-    if (t != NULL) {
-        page_zero(t, PAGE_SIZE);
-    }
-    return t;
-}
-
-static void free_table(uint64_t *t) {
-    page_free(t, PAGE_SIZE);
-}
-
 static unsigned gigabyte(uint64_t va) {
     return (unsigned)((va >> 30) - FIRST);
 }
@@ -42,8 +30,8 @@ static bool all_free(unsigned first, unsigned n) {
 void *window_open(size_t bytes) {
     unsigned n = (unsigned)(ALIGN_UP(bytes, BLOCK_1G) >> 30);
     tables = *mmu_tables();
-    tables.new_table = new_table;
-    tables.free_table = free_table;
+    tables.new_table = table_alloc;
+    tables.free_table = table_free;
     for (unsigned first = 0; first + n <= GIGABYTES; first++) {
         if (all_free(first, n)) {
             for (unsigned i = first; i < first + n; i++) {

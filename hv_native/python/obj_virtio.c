@@ -128,8 +128,7 @@ static void void_if_old(request_t *r) {
 }
 
 // What is written where it was shown is looked at when that is over.
-static void note_written(const request_t *r, const uint8_t *at, uint32_t n) {
-    vm_t *vm = r->port->vm->vm;
+static void note_written(vm_t *vm, const uint8_t *at, uint32_t n) {
     if (UNLIKELY(vm->replay != NULL)) {
         replay_wrote(vm, at, n);
     }
@@ -147,7 +146,7 @@ static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t le
             vm_ram_written(vm, at, n, false);
             memcpy(at, buf + done, n);
             vm_ram_written(vm, at, n, true);
-            note_written(r, at, n);
+            note_written(vm, at, n);
         } else {
             memcpy(buf + done, at, n);
             if (vm_ram_read(vm, at, n)) {
@@ -257,7 +256,7 @@ static mp_obj_t request_done(mp_obj_t self) {
             if (r->viewed) {
                 uint32_t n = r->piece[i].len < left ? r->piece[i].len : left;
                 vm_ram_written(d->vm, r->piece[i].at, r->piece[i].len, true);
-                note_written(r, r->piece[i].at, n);
+                note_written(d->vm, r->piece[i].at, n);
                 left -= n;
             }
         }

@@ -111,8 +111,7 @@ void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size) {
     return r == NULL || size > r->size - (ipa - r->ipa) ? NULL : r->host + (ipa - r->ipa);
 }
 
-// False: not RAM.
-static bool ipa_of(const vm_t *vm, const volatile void *place, uint64_t *ipa) {
+bool vm_ram_ipa(const vm_t *vm, const volatile void *place, uint64_t *ipa) {
     for (unsigned i = 0; i < vm->nram; i++) {
         uint64_t offset = (uint64_t)place - (uint64_t)vm->ram[i].host;
         if (offset < vm->ram[i].size) {
@@ -125,31 +124,26 @@ static bool ipa_of(const vm_t *vm, const volatile void *place, uint64_t *ipa) {
 
 void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after) {
     uint64_t ipa;
-    if (vm->rights != NULL && ipa_of(vm, place, &ipa)) {
+    if (vm->rights != NULL && vm_ram_ipa(vm, place, &ipa)) {
         rights_store_slow(vm, ipa, size, after, BY_DEVICE);
     }
 }
 
 bool vm_ram_read_slow(vm_t *vm, const volatile void *place, uint64_t size) {
     uint64_t ipa;
-    return ipa_of(vm, place, &ipa) && rights_read_slow(vm, ipa, size);
+    return vm_ram_ipa(vm, place, &ipa) && rights_read_slow(vm, ipa, size);
 }
 
 void vm_ram_show(vm_t *vm, const volatile void *place, uint64_t size, void *copy) {
     uint64_t ipa;
-    if (ipa_of(vm, place, &ipa)) {
+    if (vm_ram_ipa(vm, place, &ipa)) {
         rights_load(vm, ipa, size, copy);
     }
 }
 
 bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size) {
-    for (unsigned i = 0; i < vm->nram; i++) {
-        uint64_t offset = (uint64_t)place - (uint64_t)vm->ram[i].host;
-        if (offset < vm->ram[i].size) {
-            return vm_ram(vm, vm->ram[i].ipa + offset, size) != NULL;
-        }
-    }
-    return false;
+    uint64_t ipa;
+    return vm_ram_ipa(vm, place, &ipa) && vm_ram(vm, ipa, size) != NULL;
 }
 
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {

@@ -21,6 +21,12 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size);
 // The same in two steps, for what is long: where it is, and, of a part of that, that it is there.
 void *vm_ram_place(vm_t *vm, uint64_t ipa, uint64_t size);
+// As vm_ram_place, for who may only read there what the guest has touched already: of a fork, that is not yet here (shared.h).
+static inline void *vm_ram_there(vm_t *vm, uint64_t ipa, uint64_t size) {
+    return UNLIKELY(vm->forked) ? vm_ram(vm, ipa, size) : vm_ram_place(vm, ipa, size);
+}
+// The other way: which IPA it is. False: not RAM.
+bool vm_ram_ipa(const vm_t *vm, const volatile void *place, uint64_t *ipa);
 bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
 // A device is about to write to it there, or (after) has: rights.h.
 void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after);
@@ -32,14 +38,10 @@ static inline bool vm_ram_read(vm_t *vm, const volatile void *place, uint64_t si
 void vm_ram_show(vm_t *vm, const volatile void *place, uint64_t size, void *copy);
 // Somebody may keep the address of RAM at ipa: see lent.h.
 void vm_show_ram(vm_t *vm, uint64_t ipa);
-// The same, for who may only read there what the guest has touched already: of a fork, that is not yet here (shared.h).
-static inline void *vm_ram_there(vm_t *vm, uint64_t ipa, uint64_t size) {
-    return UNLIKELY(vm->forked) ? vm_ram(vm, ipa, size) : vm_ram_place(vm, ipa, size);
-}
 // A stage-2 fault in RAM that was not touched before: true when it is there now.
 bool vm_ram_fault(vm_t *vm, uint64_t ipa, bool write);
-bool vm_ram_is_shared(vm_t *vm, uint64_t ipa);  // of a fork: not its own yet, so that it must not be written
 bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory
+bool vm_ram_is_shared(vm_t *vm, uint64_t ipa);  // of a fork: not its own yet, so that it must not be written
 // The part of that which there is time for in a turn of the boot core (sched.h). True: all of it.
 bool vm_ram_zero_some(vm_t *vm, uint64_t until);    // until then, by CNTPCT
 

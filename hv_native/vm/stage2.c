@@ -69,18 +69,6 @@ static uint64_t attributes(unsigned flags) {
     return attr | (flags & S2_EXEC ? 0 : S2_XN);
 }
 
-static uint64_t *stage2_new_table(void) {
-    uint64_t *t = page_alloc(PAGE_SIZE);
-    if (t != NULL) {
-        page_zero(t, PAGE_SIZE);
-    }
-    return t;
-}
-
-static void stage2_free_table(uint64_t *t) {
-    page_free(t, PAGE_SIZE);
-}
-
 // What VTTBR_EL2 holds between vCPUs: of VMID 0, which no VM has, with nothing in it. A walk that the core begins by
 // itself, or a speculative AT (erratum 1530924), then finds nothing and leaves nothing in the TLB.
 static uint64_t empty[ROOT_ENTRIES] __attribute__((aligned(ROOT_BYTES)));
@@ -99,7 +87,7 @@ bool stage2_init(vm_t *vm) {
     }
     page_zero(root, ROOT_BYTES);
     vm->stage2 = (pgtable_t) {
-        .root = root, .root_entries = ROOT_ENTRIES, .flush = stage2_flush, .new_table = stage2_new_table, .free_table = stage2_free_table,
+        .root = root, .root_entries = ROOT_ENTRIES, .flush = stage2_flush, .new_table = table_alloc, .free_table = table_free,
         .permissions = S2_PERMISSIONS | S2_PTE_SOFTWARE,
     };
     dsb_ish();

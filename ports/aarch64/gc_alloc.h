@@ -11,7 +11,5 @@ void gc_heap_init(void *start, void *end);
 void gc_alloc_restart(void);
 // The area behind this one is empty: out of the heap, and to the page allocator.
 void gc_give_back(mp_state_mem_area_t *before);
-// For compiled code; or MemoryError.
-void *gc_alloc_code(size_t n_bytes);
 
 #endif

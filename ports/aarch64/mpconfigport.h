@@ -54,7 +54,7 @@
 #define MP_PLAT_COMMIT_EXEC(p, len, reloc) exec_commit(p, len, reloc)
 #define MICROPY_MAKE_POINTER_CALLABLE(p) exec_callable(p)
 #include "native/exec.h"
-void *gc_alloc_code(size_t len);
+void *gc_alloc_code(size_t len); // or MemoryError: gc_alloc.c
 
 // Modules without hardware
 #define MICROPY_EPOCH_IS_1970 (1)

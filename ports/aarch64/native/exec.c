@@ -12,6 +12,7 @@
 #include "hv_native/memory/mmu.h"
 #include "hv_native/trap/el2_fault.h"
 #include "exec.h"
+#include "gc_table.h"
 #include "run.h"
 
 #if MICROPY_VERSION >= MICROPY_MAKE_VERSION(1, 28, 0)
@@ -109,10 +110,8 @@ static mp_obj_fun_bc_t *function_at(uintptr_t code) {
 // Where code that runs at pc is written; 0: that is no compiled code.
 static uintptr_t written_at(uintptr_t pc) {
     uintptr_t at = pc - exec_distance;
-    for (mp_state_mem_area_t *area = &MP_STATE_MEM(area); area != NULL && exec_distance != 0; area = area->next) {
-        if (at >= (uintptr_t)area->gc_pool_start && at < (uintptr_t)area->gc_pool_end) {
-            return at;
-        }
+    if (exec_distance != 0 && area_of((const void *)at) != NULL) {
+        return at;
     }
     return pc >= (uintptr_t)__frozen_code_start && pc < (uintptr_t)__frozen_code_end ? pc : 0;
 }
