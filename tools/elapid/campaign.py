@@ -32,7 +32,7 @@ def cores() -> int:
 
 @dataclass
 class Workers:
-    """Who does jobs: `do` is an Executor's, `count` says how many at a time."""
+    """Who does jobs: `count` says how many at a time."""
 
     executor: Executor
     count: int

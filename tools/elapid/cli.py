@@ -17,7 +17,7 @@ from .console import Gone, Hung, TargetError
 from .ctrl_c import Until
 from .image import find as find_image
 from .qemu import command_line
-from .say import Stop, progress, say, status
+from .say import Stop, progress, say, status, status_end
 
 if TYPE_CHECKING:
     from .remote import Session
@@ -201,7 +201,10 @@ def _pcap(args: argparse.Namespace) -> int:
         if live:  # what is left goes to nobody
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     lost = f", {capture.lost} were lost" if capture.lost else ""
-    if not live:
+    if live:
+        status_end()
+        print(f"elapid: {capture.frames} frames of {switch}{lost}", file=sys.stderr)
+    else:
         say(f"{args.output} has {capture.frames} frames of {switch}{lost}")
     return 0
 
@@ -375,7 +378,7 @@ def _recorders(add: Callable[..., argparse.ArgumentParser]) -> None:
     for each in (trace, pcap):
         each.add_argument("--seconds", type=float, metavar="S", help="end after so long")
         each.add_argument(
-            *("--script",), type=Path, metavar="FILE",
+            "--script", type=Path, metavar="FILE",
             help="on a target of its own, which runs this first; without: on that of elapid serve",
         )  # fmt: skip
         each.add_argument(
@@ -397,9 +400,11 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return int(args.does(args))
     except TargetError as error:
+        status_end()
         print(f"elapid: {error.traceback.strip().splitlines()[-1]}", file=sys.stderr)
         return 1
     except (Stop, Hung, Gone) as stop:
+        status_end()
         print(f"elapid: {stop}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

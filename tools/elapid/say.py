@@ -3,6 +3,8 @@
 
 import sys
 
+_open = False  # a status has the terminal's last line
+
 
 class Stop(Exception):
     """Ends the run. Its text is one line that names the thing and what to do about it."""
@@ -10,6 +12,7 @@ class Stop(Exception):
 
 def say(text: str) -> None:
     """Prints one progress line at once, also when stdout is a pipe."""
+    status_end()
     print(f"elapid: {text}", flush=True)
 
 
@@ -26,6 +29,15 @@ def progress(what: str, done: int, total: int) -> None:
 
 
 def status(text: str) -> None:
-    """The same, for what has no known end."""
+    """The same, for what has no known end: status_end(), or what is said next, takes it away."""
+    global _open
     if sys.stderr.isatty():
+        _open = True
         print(f"\relapid: {text}\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def status_end() -> None:
+    global _open
+    if _open:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+        _open = False

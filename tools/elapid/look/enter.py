@@ -54,7 +54,7 @@ def enter(vm: Vm | None, cpu: int, answer: dict[str, Any] | str, step: int) -> s
     me = f"{vm.at_prompt}.cpu[{cpu}]"
     typed = code.format(me, v=value, vm=vm.at_prompt)
     at_el1 = step == LAST
-    below = "".join(_register(each, values, step) for each in ("SP_EL1",))
+    below = _register("SP_EL1", values, step)
     above = "".join(_register(each, values, step) for each in ("HCR_EL2", "SPSR_EL2", "ELR_EL2"))
     acts = show("back", step=max(0, step - 1)) + show("next step", step=min(LAST, step + 1))
     way = "ERET" if step >= LAST - 1 else ""
