@@ -50,22 +50,23 @@ def complete(made, rounds=ROUNDS):
     assert f"execs_done        : {made.findings.rounds}\n" in (path / "fuzzer_stats").read_text()
 
 
-def test_a_target_dies(plan, tmp_path):
-    """Its job is done again on a new one. And a job done again finds the same."""
-    killed = []
+def test_a_target_dies(plan, tmp_path, monkeypatch):
+    """In the midst of a job, which is done again on a new one. And a job done again finds the same."""
+    killed, bring = [], fuzzjob.Bench._bring
 
-    def kill():
+    def bring_and_die(bench, inputs):
+        bring(bench, inputs)
         if made.jobs and not killed:
-            bench = next(iter(fuzzjob._benches))
             killed.append(bench)
             bench.target.qemu.kill()
 
+    monkeypatch.setattr(fuzzjob.Bench, "_bring", bring_and_die)
     with campaign.local(2, plan.campaign) as workers:
         made = campaign.Campaign(plan, findings(tmp_path), workers)
-        made.run(ROUNDS, show=kill)
+        made.run(ROUNDS)
         assert killed and killed[0] not in fuzzjob._benches
         complete(made)
-        inputs = tuple(made.findings.corpus)[:9]
+        inputs = tuple(made.findings.corpus)[:3]
         again = [workers.executor.submit(fuzzjob.do, plan, inputs, 7, 300) for _ in range(2)]
         first, second = [dataclasses.replace(each.result(), seconds=0) for each in again]
         assert first == second and first.rounds == 300 and first.corpus
@@ -101,6 +102,7 @@ def test_a_worker_dies(plan, tmp_path, monkeypatch):
             # The first to have merged something has its next job by now.
             if made.jobs and started[1].poll() is None:
                 started[1].kill()
+                started[1].wait()
 
         with campaign.dask(at, None, plan.campaign) as workers:
             assert workers.count == 2
