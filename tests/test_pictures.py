@@ -7,6 +7,7 @@ They are left in build/pictures; `make pictures` copies them to docs/pictures.
 import re
 import subprocess
 import sys
+from html import unescape
 
 import pytest
 from elapid import draw
@@ -101,30 +102,98 @@ def test_every_picture_is_on_a_page():
         assert f"pictures/{picture.name})" in pages, picture.name
 
 
-def test_no_arrow_runs_through_a_box():
-    picture = (ROOT / "docs/pictures/trap.svg").read_text()
-    number = r'="(\d+)"'
-    boxes = [
-        tuple(map(int, found))
-        for found in re.findall(
-            rf"<rect x{number} y{number} width{number} height{number}", picture
-        )
-    ]
+def trap():
+    """How an exit travels through the tiers: docs/trap.md's picture, in the colours that Look gives them."""
+    guest, el2, back = "#c7e9c0", "#d9d9d9", "#fff3a8"
+    native, rules, python = draw.TIERS.values()
+    body = draw.box(
+        *(40, 20, 800, 60, guest, "EL1: the guest"),
+        "hvc, smc, msr, load or store where nothing is mapped, wfi, an interrupt ...",
+    )
+    body += draw.box(
+        *(40, 130, 800, 60, el2, "vectors.S"),
+        "x0-x18, x30 into the frame SP_EL2 points at; nothing is looked up",
+    )
+    tiers = (
+        (native, "1  native, in C"),
+        (rules, "2  rules, in C"),
+        (python, "3  a Python function"),
+    )
+    says = (
+        ("PSCI, GIC, timers, PL011,", "FP switch, rules that", "always answer"),
+        ("count, log, constant,", "shadow, deny; Python only", "for the n-th, a value"),
+        ("integers in, integers out,", "in a call frame prepared", "when it was registered"),
+    )
+    for n, ((colour, name), lines) in enumerate(zip(tiers, says)):
+        x = 40 + 276 * n
+        body += draw.box(x, 240, 248, 96, colour, name, *lines)
+        body.append(draw.arrow((x + 40, 336), (x + 40, 400)))
+        body.append(draw.text(x + 52, 373, "answered", class_="dim"))
+    body += [draw.arrow((288 + 276 * n, 288), (316 + 276 * n, 288)) for n in range(2)]
+    body += [draw.arrow((130, 80), (130, 130)), draw.arrow((130, 190), (130, 240))]
+    body.append(draw.text(142, 110, "exception to EL2", class_="dim"))
+    body += draw.box(
+        40, 400, 700, 40, el2, "restore, eret: the guest goes on behind the instruction"
+    )
+    body.append(draw.arrow((40, 420), (16, 420), (16, 50), (40, 50)))
+    body.append(draw.arrow((790, 336), (790, 480)))
+    body.append(draw.text(510, 465, "nobody answers, STOP, or an error", class_="dim"))
+    body += draw.box(
+        *(40, 480, 800, 60, back),
+        "vm.run() returns an Exit, or the handler's exception is raised there",
+        "the guest waits before the instruction: look, change, run on",
+    )
+    return draw.svg(860, 560, body)
+
+
+def test_a_trap_in_a_picture():
+    assert save("trap", trap())
+    assert (FOLDER / "trap.svg").read_text() == (ROOT / "docs/pictures/trap.svg").read_text()
+
+
+# Of the pictures that `elapid draw` makes; those of a screen are what it showed.
+DRAWN = ("el2", "exits", "stage2", "trap")
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_no_line_runs_through_a_box_or_a_text(name):
+    """A letter is 0.6 of the font's size wide, in every monospaced font that is named; text ends inside its box."""
+    picture = (ROOT / f"docs/pictures/{name}.svg").read_text()
+    number = r'="(-?[\d.]+)"'
+    boxes = re.findall(rf"<rect x{number} y{number} width{number} height{number}", picture)
+    shapes = [tuple(map(float, found)) for found in boxes]
+    for x, y, rest, words in re.findall(
+        rf"<text x{number} y{number}([^>]*)>([^<]*)</text>", picture
+    ):
+        size = float((re.findall(rf"font-size{number}", rest) or [13])[0])
+        x, y, wide = float(x), float(y), 0.6 * size * len(unescape(words))
+        for left, top, across, down in shapes[: len(boxes)]:
+            if left <= x < left + across and top <= y < top + down:
+                assert x + wide + 8 <= left + across, words
+        shapes.append((x - 8, y - 0.8 * size, wide + 16, size))
     lines = [
-        [(int(a), int(b)), (int(c), int(d))]
-        for a, b, c, d in re.findall(
-            rf"<line x1{number} y1{number} x2{number} y2{number}", picture
+        ((float(ax), float(ay)), (float(bx), float(by)))
+        for ax, bx, ay, by in re.findall(
+            rf"<line x1{number} x2{number} y1{number} y2{number}", picture
         )
     ]
-    for path in re.findall(r'<path d="(M [^"z]*)" fill="none"', picture):
-        corners = [(int(x), int(y)) for x, y in re.findall(r"(\d+) (\d+)", path)]
+    for way in re.findall(r'<polyline points="([^"]*)"', picture):
+        corners = [tuple(map(float, point.split(","))) for point in way.split()]
         lines += zip(corners, corners[1:])
-    assert len(boxes) == 7 and len(lines) > 8
+    assert len(shapes) > 5 and (lines or name == "exits")
     for (ax, ay), (bx, by) in lines:
-        for x, y, wide, high in boxes:
+        for x, y, wide, high in shapes:
             across = min(ax, bx) < x + wide and max(ax, bx) > x
             down = min(ay, by) < y + high and max(ay, by) > y
             assert not (across and down), ((ax, ay), (bx, by), (x, y, wide, high))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_pictures_are_dark_where_the_screen_is(name):
+    picture = (ROOT / f"docs/pictures/{name}.svg").read_text()
+    assert draw.STYLE in picture and 'class="back"' in picture
+    # Text outside of boxes has no colour of its own, which would be the same in both.
+    assert not re.search(r"<text[^>]* fill=", picture)
 
 
 def test_what_is_not_a_dump_is_refused():

@@ -62,6 +62,31 @@ def text(x: float, y: float, words: str, **more: object) -> str:
     return f'<text x="{x}" y="{y}"{attributes} xml:space="preserve">{escape(words)}</text>'
 
 
+def box(x: float, y: float, wide: float, high: float, fill: str, *lines: str) -> list[str]:
+    """A box with lines of words in it, the first one its name."""
+    body = [
+        f'<rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="6" fill="{fill}" stroke="#444"/>'
+    ]
+    for n, line in enumerate(lines):
+        weight = {"font_weight": "bold"} if n == 0 else {}
+        body.append(text(x + 12, y + 22 + 18 * n, line, class_="on", **weight))
+    return body
+
+
+def arrow(*points: tuple[float, float]) -> str:
+    """A line by these points, with a head at the last; it stops short of what it points at by the head's own length."""
+    (ax, ay), (bx, by) = points[-2:]
+    right, down = (bx > ax) - (bx < ax), (by > ay) - (by < ay)  # along one axis
+    head = [(bx, by)]
+    head += [(bx - 8 * right + side * down, by - 8 * down + side * right) for side in (-4, 4)]
+    way = [*points[:-1], (bx - 8 * right, by - 8 * down)]
+    joined = [" ".join(f"{x},{y}" for x, y in each) for each in (way, head)]
+    return (
+        f'<polyline points="{joined[0]}" fill="none" stroke="#888" stroke-width="1.5"/>'
+        f'<polygon points="{joined[1]}" fill="#888"/>'
+    )
+
+
 def size_text(size: int) -> str:
     """As short as it is exact; else in the largest unit, to a tenth."""
     units = [
