@@ -131,6 +131,66 @@ except ValueError as e:
     ]
 
 
+def test_options_together(target):
+    """What is done at the entry, when=, count=, once= and ret=, each with each: told beforehand, and so it happens."""
+    code, at = link(LOOP)
+    script = """
+import hv
+vm = guest(code)
+cpu = vm.cpu[0]
+start = at["double"]
+def go():
+    "The calls in which the VM stopped, and whether at the entry."
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    stops = []
+    while vm.run(60_000).reason == "stop" and cpu.x[20]:
+        stops.append((cpu.x[20], cpu.pc == start))
+    return stops
+def tell(list, answer=None):
+    def f(cpu):
+        list.append(cpu.x[20])
+        return answer
+    return f
+tried = 0
+for what, when, count, once, ret in [(a, b, c, d, e)
+    for a in ("f", "stops", "count", "log", "stop", None) for b in (None, lambda cpu: cpu.x[20] % 10 == 0)
+    for c in (1, 3) for d in (False, True) for e in (None, "f", "stops") if a or e]:
+    seen, came = [], []
+    hv.events()
+    f = tell(seen, hv.STOP if what == "stops" else None) if what in ("f", "stops") else None
+    r = tell(came, hv.STOP if ret == "stops" else None) if ret else None
+    bp = vm.on(start, f, ret=r, when=when, count=count, once=once, action=None if f else what)
+    got = go(), cpu.x[28], bp.hits, seen if f else [e.value for e in hv.events()], came
+    all = [n for n in range(100, 0, -1) if not when or n % 10 == 0]
+    does = all[count - 1 : count if once else None]
+    stops = [(n, entry) for n in does for entry in (True, False) if (what in ("stops", "stop") if entry else ret == "stops")]
+    want = stops, 10100, count if once else len(all), does if f or what == "log" else [], does if ret else []
+    if got != want:
+        print(what, bool(when), count, once, ret, got, want)
+    bp.remove()
+    tried += 1
+# Inside of a call, when it is switched off, and when the guest is reset: that call's return is nobody's.
+for end in (lambda: bp.off(), vm.reset):
+    came = []
+    bp = vm.on(start, lambda cpu: hv.STOP, when=lambda cpu: not came and cpu.x[20] == 50, ret=tell(came))
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    vm.run(60_000)
+    end()
+    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
+    bp.on()
+    bp._when = lambda cpu: False
+    cpu.reset(0x4008_0000)
+    cpu.sp = 0x4007_0000
+    print(vm.run(60_000).reason, cpu.x[28], came)
+    bp.remove()
+print(tried, vm.breaks())
+"""
+    lines = run(target, code, script, 120, at=at).splitlines()
+    assert lines == ["stop 10100 []", "stop 10100 []", "136 ()"]
+
+
 # Calls itself; leaves by a branch to another function.
 RETURNS = """
     mov x28, #0

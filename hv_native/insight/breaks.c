@@ -198,7 +198,7 @@ static bool is_about(vcpu_t *v, const brk_t *b) {
     return b->on && (b->cpu < 0 || b->cpu == (int)v->id) && (!b->match_sp || b->sp == stack_of(v)) && (!b->match_space || in_space(v, b->space));
 }
 
-static void log_break(const vcpu_t *v, const brk_t *b) {
+void break_log(const vcpu_t *v, const brk_t *b) {
     event_log(&(event_t) { .key = b->ipa, .pc = v->regs->pc, .value = v->regs->x[0], .cpu = v->id, .ec = EC_BRK64, .vmid = v->vmid });
 }
 
@@ -254,7 +254,7 @@ static go_t do_break(vcpu_t *v, brk_t *b, exit_t *why) {
     }
     switch (b->action) {
         case BREAK_LOG:
-            log_break(v, b);
+            break_log(v, b);
             return GO_ON;
         case BREAK_COVER:
             b->on = false; // where there are others it stays planted

@@ -42,6 +42,7 @@ typedef struct brk {
 bool break_add(vm_t *vm, brk_t *b);
 void break_remove(vm_t *vm, brk_t *b, bool in_handler);
 void break_changed(vm_t *vm, brk_t *b);     // on, from
+void break_log(const vcpu_t *v, const brk_t *b);    // v has come to b: into the ring of events
 // How many there are, and those that have been removed in handlers may be freed.
 void breaks_bury(vm_t *vm);
 

@@ -139,6 +139,13 @@ static mp_obj_t breakpoint_remove(mp_obj_t self) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(breakpoint_remove_obj, breakpoint_remove);
 
+// log(cpu): as of BREAK_LOG; what Python decides of a breakpoint that it is asked about.
+static mp_obj_t breakpoint_log(mp_obj_t self, mp_obj_t cpu) {
+    break_log(hv_vcpu_get(cpu), brk_of(MP_OBJ_TO_PTR(self)));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(breakpoint_log_obj, breakpoint_log);
+
 static void breakpoint_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     hv_breakpoint_obj_t *o = MP_OBJ_TO_PTR(self);
     if (attr == MP_QSTR_hard && dest[0] == MP_OBJ_NULL) {
@@ -167,6 +174,7 @@ static void breakpoint_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
 }
 
 static const mp_rom_map_elem_t breakpoint_locals[] = {
+    { MP_ROM_QSTR(MP_QSTR_log), MP_ROM_PTR(&breakpoint_log_obj) },
     { MP_ROM_QSTR(MP_QSTR_remove), MP_ROM_PTR(&breakpoint_remove_obj) },
 };
 static MP_DEFINE_CONST_DICT(breakpoint_locals_dict, breakpoint_locals);

@@ -83,6 +83,7 @@ class Breakpoint:
     def off(self) -> None:
         """It does and counts nothing until on()."""
         self._b.on = False
+        self._inside.clear()
 
     def remove(self) -> None:
         """Take it away: the guest's instruction is in its place again."""
@@ -104,7 +105,9 @@ class Breakpoint:
             self._b.on = False
         if self._ret is not None:
             self._await(cpu)
-        if self._action == 2:
+        if self._action == 1:
+            self._b.log(cpu)
+        elif self._action == 2:
             from _hv import STOP
 
             return STOP

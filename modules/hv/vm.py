@@ -447,6 +447,8 @@ class VM(Traps):
             self._record.drop()
         self._used = False
         self._vm.reset()
+        for bp in self._breaks:
+            bp._inside.clear()  # who was to return has gone
         loads, self._loads = self._loads, ()
         try:
             for load in loads:
