@@ -233,7 +233,7 @@ exit_t abort_slow(vcpu_t *v) {
     if (kind == 1 && vm_ram_fault(v->vm, v->exit.ipa, v->exit.write)) {
         return EXIT_RESUME;
     }
-    if (kind == 3 && UNLIKELY(v->vm->forked) && vm_ram_is_shared(v->vm, v->exit.ipa)) {
+    if (kind == 3 && vm_ram_is_shared(v->vm, v->exit.ipa)) {
         return vm_ram_fault(v->vm, v->exit.ipa, true) ? EXIT_RESUME : EXIT_MEMORY;
     }
     if (kind == 1 && vm_ram_missing(v->vm, v->exit.ipa)) {

@@ -42,7 +42,7 @@ typedef struct {
 
 // Host address of RAM, whatever others than the script have taken away of it. NULL: not RAM, or the script withholds it.
 static uint8_t *host_at(vm_t *vm, uint64_t ipa, unsigned needed) {
-    if (UNLIKELY(vm->forked) && vm_ram_is_shared(vm, ipa) && !vm_ram_fault(vm, ipa, true)) {
+    if (!vm_ram_own(vm, ipa)) {
         return NULL;
     }
     for (bool again = true;; again = false) {

@@ -262,7 +262,7 @@ static uint64_t ipa_of(uint64_t far) {
 static NOINLINE char *look_for_page(vcpu_t *v, uint64_t page, unsigned key) {
     vm_t *vm = v->vm;
     unsigned needed = key & ~NOT_TAKEN;
-    if (UNLIKELY(vm->forked) && vm_ram_is_shared(vm, page) && !vm_ram_fault(vm, page, true)) {
+    if (!vm_ram_own(vm, page)) {
         return NULL;
     }
     spin_lock(&vm->lock);

@@ -101,7 +101,7 @@ bool vm_ram_missing(vm_t *vm, uint64_t ipa) {
     return r != NULL && !(r->shared != NULL ? shared_here(r, ipa - r->ipa) : vm_ram_present(r, (ipa - r->ipa) / RAM_GRANULE));
 }
 
-bool vm_ram_is_shared(vm_t *vm, uint64_t ipa) {
+bool vm_ram_is_shared_slow(vm_t *vm, uint64_t ipa) {
     const ram_t *r = vm_ram_at(vm, ipa);
     return r != NULL && r->shared != NULL && r->flash == NULL && !shared_here(r, ipa - r->ipa);
 }

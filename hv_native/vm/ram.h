@@ -41,7 +41,15 @@ void vm_show_ram(vm_t *vm, uint64_t ipa);
 // A stage-2 fault in RAM that was not touched before: true when it is there now.
 bool vm_ram_fault(vm_t *vm, uint64_t ipa, bool write);
 bool vm_ram_missing(vm_t *vm, uint64_t ipa);    // after that: whether it was for want of memory
-bool vm_ram_is_shared(vm_t *vm, uint64_t ipa);  // of a fork: not its own yet, so that it must not be written
+bool vm_ram_is_shared_slow(vm_t *vm, uint64_t ipa);
+// Of a fork: not its own yet, so that it must not be written.
+static inline bool vm_ram_is_shared(vm_t *vm, uint64_t ipa) {
+    return UNLIKELY(vm->forked) && vm_ram_is_shared_slow(vm, ipa);
+}
+// Before C writes there: it becomes its own. False: there is no memory for it.
+static inline bool vm_ram_own(vm_t *vm, uint64_t ipa) {
+    return !vm_ram_is_shared(vm, ipa) || vm_ram_fault(vm, ipa, true);
+}
 // The part of that which there is time for in a turn of the boot core (sched.h). True: all of it.
 bool vm_ram_zero_some(vm_t *vm, uint64_t until);    // until then, by CNTPCT
 
