@@ -463,7 +463,7 @@ static seen_t seen_now(vm_t *vm, uint64_t ipa) {
         here.at = (const uint8_t *)window_pa(here.at); // its own, for all that look for it, also at stage 2
         return here;
     }
-    return shared_own(r, offset) || vm->source == NULL ? none : seen_from(vm->source, ipa);
+    return shared_see(vm, r, offset);
 }
 
 // As s has it; with s NULL, as it is. With the locks.

@@ -68,13 +68,13 @@ bool shared_own(const ram_t *r, uint64_t offset) {
 
 // ---- A page of its own --------------------------------------------------------------------------
 
-static seen_t see(const vm_t *vm, const ram_t *r, uint64_t offset) {
+seen_t shared_see(const vm_t *vm, const ram_t *r, uint64_t offset) {
     return vm->source == NULL || shared_own(r, offset) ? (seen_t) { NULL, NULL, false } : shared_seen(vm->source, r->ipa + offset);
 }
 
 // To memory, as all that a guest may look at with its caches off; and that one may have executed them (ram.c).
 static void fill(const vm_t *vm, const ram_t *r, uint64_t offset, uint8_t *page) {
-    seen_t seen = see(vm, r, offset);
+    seen_t seen = shared_see(vm, r, offset);
     if (seen.at != NULL) {
         cache_clean_poc(seen.at, PAGE_SIZE);
         memcpy(page, seen.at, PAGE_SIZE);
@@ -153,7 +153,7 @@ bool shared_touch(vm_t *vm, ram_t *r, uint64_t offset, uint64_t size) {
 // ---- Where the snapshot has it ------------------------------------------------------------------
 
 static bool map_shared(vm_t *vm, const ram_t *r, uint64_t offset) {
-    seen_t seen = see(vm, r, offset);
+    seen_t seen = shared_see(vm, r, offset);
     if (seen.at == NULL || seen.planted) {
         return false;
     }

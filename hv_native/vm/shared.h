@@ -43,6 +43,8 @@ bool shared_touch(vm_t *vm, ram_t *r, uint64_t offset, uint64_t size);
 bool shared_fault(vm_t *vm, ram_t *r, uint64_t offset, bool write);
 bool shared_here(const ram_t *r, uint64_t offset);
 bool shared_own(const ram_t *r, uint64_t offset);
+// Of what is not here: where the snapshot has it.
+seen_t shared_see(const vm_t *vm, const ram_t *r, uint64_t offset);
 // All of it is from now on what RAM is at first, but for what is here. The VM has no snapshots and does not run.
 void shared_cut(vm_t *vm);
 
