@@ -14,9 +14,10 @@ void event_clear(void) {
 
 void event_log(const event_t *e) {
     uint64_t daif = irq_save();
-    event_t *to = event_begin(), copy = *e;
-    copy.time = to->time;
-    *to = copy;
+    event_t *to = event_begin();
+    uint64_t time = to->time;
+    *to = *e;
+    to->time = time;
     event_end();
     irq_restore(daif);
 }
