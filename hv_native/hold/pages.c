@@ -21,7 +21,6 @@
 #define CHUNK_PAGES 512u
 #define CHUNK_WORDS (CHUNK_PAGES / 64)
 #define TABLE_BYTES (CHUNK_PAGES * sizeof(uint8_t *))
-#define LEFT_TO_OTHERS 16   // of the machine's memory, one part in so many stays free
 
 // ---- Memory -------------------------------------------------------------------------------------
 
@@ -33,7 +32,7 @@ static void put_spare(hold_t *h, uint8_t *page) {
 }
 
 static NOINLINE void more_pages(hold_t *h) {
-    uint8_t *pages = page_free_bytes() < page_total_bytes() / LEFT_TO_OTHERS ? NULL : page_alloc(AT_ONCE * PAGE_SIZE);
+    uint8_t *pages = page_alloc_spare(AT_ONCE * PAGE_SIZE);
     for (unsigned i = 0; pages != NULL && i < AT_ONCE; i++) {
         put_spare(h, pages + i * PAGE_SIZE);
     }

@@ -9,6 +9,7 @@
 #include "memory/mem.h"
 
 #define ORDERS 20 // 4 KB .. 2 GB
+#define LEFT_TO_OTHERS 16 // of the machine's memory, one part in so many: see page_alloc_spare()
 #define FREE(order) ((uint8_t)((order) + 1))
 
 typedef struct free_block {
@@ -209,6 +210,10 @@ size_t page_free_bytes(void) {
 
 size_t page_total_bytes(void) {
     return mem.total_pages * PAGE_SIZE;
+}
+
+void *page_alloc_spare(size_t bytes) {
+    return mem.free_pages < mem.total_pages / LEFT_TO_OTHERS ? NULL : page_alloc(bytes);
 }
 
 size_t page_largest(void) {

@@ -12,8 +12,6 @@
 #include "vm/shared.h"
 #include "vm/stage2.h"
 
-#define LEFT_TO_OTHERS 16   // of the machine's memory, one part in so many stays free
-
 seen_t (*shared_seen)(const source_t *source, uint64_t ipa);
 
 bool shared_alloc(ram_t *r) {
@@ -121,7 +119,7 @@ static bool own_page(vm_t *vm, ram_t *r, uint64_t offset) {
     if (shared_here(r, offset)) {
         return true;
     }
-    uint8_t *page = page_free_bytes() < page_total_bytes() / LEFT_TO_OTHERS ? NULL : page_alloc(PAGE_SIZE);
+    uint8_t *page = page_alloc_spare(PAGE_SIZE);
     if (page == NULL) {
         return false;
     }
