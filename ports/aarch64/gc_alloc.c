@@ -181,26 +181,30 @@ static size_t find(const area_t *area, size_t at, size_t n) {
     return SIZE_MAX;
 }
 
-static void set_tails(area_t *area, size_t block, size_t n) {
+// A free block becomes of that kind, or whatever it is becomes free.
+static inline void set_block(byte *table, size_t block, unsigned kind) {
+    byte *entry = table + block / BLOCKS_PER_ATB;
+    unsigned shift = block % BLOCKS_PER_ATB * 2;
+    *entry = (byte)(kind == FREE_KIND ? *entry & ~(3u << shift) : *entry | kind << shift);
+}
+
+static inline void set_blocks(area_t *area, size_t block, size_t n, unsigned kind) {
     byte *table = area->gc_alloc_table_start;
     for (; n > 0 && (block % BLOCKS_PER_ATB != 0 || n < BLOCKS_PER_ATB); block++, n--) {
-        table[block / BLOCKS_PER_ATB] |= TAIL_KIND << block % BLOCKS_PER_ATB * 2;
+        set_block(table, block, kind);
     }
-    memset(table + block / BLOCKS_PER_ATB, (byte)TAILS, n / BLOCKS_PER_ATB);
+    memset(table + block / BLOCKS_PER_ATB, (int)(kind * (byte)HEADS), n / BLOCKS_PER_ATB);
     for (block += n & ~3u, n &= 3; n > 0; block++, n--) {
-        table[block / BLOCKS_PER_ATB] |= TAIL_KIND << block % BLOCKS_PER_ATB * 2;
+        set_block(table, block, kind);
     }
 }
 
-static void set_free(area_t *area, size_t block, size_t n) {
-    byte *table = area->gc_alloc_table_start;
-    for (; n > 0 && (block % BLOCKS_PER_ATB != 0 || n < BLOCKS_PER_ATB); block++, n--) {
-        table[block / BLOCKS_PER_ATB] &= ~(3u << block % BLOCKS_PER_ATB * 2);
-    }
-    memset(table + block / BLOCKS_PER_ATB, 0, n / BLOCKS_PER_ATB);
-    for (block += n & ~3u, n &= 3; n > 0; block++, n--) {
-        table[block / BLOCKS_PER_ATB] &= ~(3u << block % BLOCKS_PER_ATB * 2);
-    }
+static __attribute__((noinline)) void set_tails(area_t *area, size_t block, size_t n) {
+    set_blocks(area, block, n, TAIL_KIND);
+}
+
+static __attribute__((noinline)) void set_free(area_t *area, size_t block, size_t n) {
+    set_blocks(area, block, n, FREE_KIND);
 }
 
 // What is found is told to who looks next, and in the table's other half.
@@ -238,7 +242,7 @@ static void *take(hints_t *h, size_t n, unsigned int alloc_flags) {
         return NULL;
     }
     STACK_IS_THERE();
-    area->gc_alloc_table_start[block / BLOCKS_PER_ATB] |= HEAD_KIND << block % BLOCKS_PER_ATB * 2;
+    set_block(area->gc_alloc_table_start, block, HEAD_KIND);
     set_tails(area, block + 1, n - 1);
     took(h, block, n, alloc_flags);
     here = n <= MOST ? h : here; // what is small stays together, so that other areas may become empty

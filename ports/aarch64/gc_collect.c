@@ -24,7 +24,7 @@ typedef struct {
 static rest_t few[FEW], *stack = few;
 static size_t room = FEW;
 static bool lost; // something that had no room there
-static uintptr_t low, span; // from the first area's begin to the last one's end
+static uintptr_t heap_low, heap_span; // from the first area's begin to the last one's end
 
 // ---- Marking ------------------------------------------------------------------------------------
 
@@ -113,7 +113,7 @@ static inline unsigned mark_one(byte *table, uintptr_t offset) {
 
 static void mark(void **at, void **end) {
     where_t in = where(&MP_STATE_MEM(area));
-    uintptr_t from = low, size = span;
+    uintptr_t from = heap_low, size = heap_span;
     rest_t *bottom = stack, *top = bottom, *limit = bottom + room;
     for (;;) {
         at = first_address(at, end, from, size);
@@ -254,13 +254,13 @@ static void finish(void) {
 static void begin(void) {
     MP_STATE_THREAD(gc_lock_depth) |= GC_COLLECT_FLAG;
     MP_STATE_MEM(gc_alloc_amount) = 0;
-    low = UINTPTR_MAX;
+    heap_low = UINTPTR_MAX;
     uintptr_t high = 0;
     for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
-        low = MIN(low, (uintptr_t)area->gc_pool_start);
+        heap_low = MIN(heap_low, (uintptr_t)area->gc_pool_start);
         high = MAX(high, (uintptr_t)area->gc_pool_end);
     }
-    span = high - low;
+    heap_span = high - heap_low;
 }
 
 // Never left in the middle: not even by the overflow of a stack that was deep already.
