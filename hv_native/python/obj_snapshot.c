@@ -232,7 +232,7 @@ static mp_obj_t hooks(vm_t *vm) {
 // ("moment", f) -> f(), while nothing of the VM goes on;
 // ("hooks") -> (kind, key, size, hook_kind_t, handler or None, hits) of each;
 // ("pack", from, to), ("unpack", from, to): buffers -> bytes, 0 when it does not go;
-// ("still") -> whether this is in one of its handlers: then its other vCPUs wait until ("go")
+// ("inside") -> whether this is in one of its handlers
 static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
@@ -274,17 +274,8 @@ static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
                 vm->hold->quota = unbox_u64(args[2]) / PAGE_SIZE;
             }
             return mp_const_none;
-        case MP_QSTR_still:
-            if (!boot_core_in_handler(vm)) {
-                return mp_const_false;
-            }
-            vm_hold(vm);
-            return mp_const_true;
-        case MP_QSTR_go:
-            if (vm->held != 0) {
-                vm_release(vm);
-            }
-            return mp_const_none;
+        case MP_QSTR_inside:
+            return mp_obj_new_bool(boot_core_in_handler(vm));
         case MP_QSTR_pages:
             return box_u64(h == NULL ? 0 : h->pages);
         default:

@@ -48,7 +48,7 @@ static inline bool vm_ram_is_shared(vm_t *vm, uint64_t ipa) {
 }
 // Before C writes there: it becomes its own. False: there is no memory for it.
 static inline bool vm_ram_own(vm_t *vm, uint64_t ipa) {
-    return !vm_ram_is_shared(vm, ipa) || vm_ram_fault(vm, ipa, true);
+    return LIKELY(!vm_ram_is_shared(vm, ipa)) || vm_ram_fault(vm, ipa, true);
 }
 // The part of that which there is time for in a turn of the boot core (sched.h). True: all of it.
 bool vm_ram_zero_some(vm_t *vm, uint64_t until);    // until then, by CNTPCT

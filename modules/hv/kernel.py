@@ -270,17 +270,20 @@ class Kernel(Tables):
         return f" <{text(found, va)}>"
 
     def _held(self, look, *args):
-        # A VM that runs in the background is stopped meanwhile; what a handler of its own is for waits by itself.
+        # A VM that runs in the background is stopped meanwhile; in a handler of its own its other vCPUs wait.
+        def asked():
+            try:
+                self._pages, self._left = {}, self._most
+                return look(self, *args)
+            finally:
+                self._pages = None
+
         vm = self._vm._vm
-        inside = vm.hold("still")
-        paused = False
+        if vm.hold("inside"):
+            return vm.hold("moment", asked)
+        paused = vm.running and vm.pause()
         try:
-            paused = not inside and vm.running and vm.pause()
-            self._pages, self._left = {}, self._most
-            return look(self, *args)
+            return asked()
         finally:
-            self._pages = None
-            if inside:
-                vm.hold("go")
-            elif paused:
+            if paused:
                 vm.start(None)
