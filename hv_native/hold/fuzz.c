@@ -279,13 +279,13 @@ bool fuzz_cover_steps(fuzz_t *f) {
     f->start = quota_take(f, FUZZ_STARTS * sizeof(uint64_t));
     f->seen = quota_take(f, 2 * FUZZ_STEP_MAP);
     f->map.span = fuzz_alloc(f, sizeof(fuzz_span_t));
+    f->map.bytes = FUZZ_STEP_MAP; // of which `seen` is given back, also when something else is not there
     if (map == NULL || f->start == NULL || f->seen == NULL || f->map.span == NULL) {
         quota_give(f, map, FUZZ_STEP_MAP);
         return false;
     }
     *f->map.span = (fuzz_span_t) { .host = map, .bytes = FUZZ_STEP_MAP };
     f->map.spans = 1;
-    f->map.bytes = FUZZ_STEP_MAP;
     f->steps = true;
     return true;
 }

@@ -128,8 +128,11 @@ MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_ipa_of_obj, 2, 3, vm_ipa_of);
 
 static mp_obj_t breakpoint_remove(mp_obj_t self) {
     hv_breakpoint_obj_t *o = MP_OBJ_TO_PTR(self);
-    brk_t *b = brk_of(o);
-    vm_t *vm = o->vm->vm;
+    vm_t *vm = hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
+    brk_t *b = o->brk;
+    if (b == NULL) {
+        return mp_const_none; // once more, by who was interrupted when it was half done
+    }
     vm_hold(vm);
     hv_forget(o->vm, b->handler);
     o->brk = NULL;

@@ -29,6 +29,12 @@ static MP_NORETURN void no_room(const fuzz_t *f) {
         f->used / 1024, f->quota / 1024, (uint64_t)page_free_bytes() / 1024);
 }
 
+static void check_room(const fuzz_t *f, const void *p) {
+    if (p == NULL) {
+        no_room(f);
+    }
+}
+
 // ---- Setting up ---------------------------------------------------------------------------------
 
 // ("new", snapshot, cpu, max, quota)
@@ -66,6 +72,7 @@ static mp_obj_t put_at(fuzz_t *f, const mp_obj_t *args) {
     uint64_t va = unbox_u64(args[0]);
     if (!fuzz_place(f, &f->put, va, f->max)) {
         f->put.spans = 0;
+        check_room(f, f->put.span);
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx: the guest has no RAM for inputs of %u bytes there"), va, f->max);
     }
     f->length_register = unbox_u64(args[1]) & 31;
@@ -75,8 +82,10 @@ static mp_obj_t put_at(fuzz_t *f, const mp_obj_t *args) {
 // ("map", address, bytes)
 static mp_obj_t cover_map(fuzz_t *f, const mp_obj_t *args) {
     uint64_t va = unbox_u64(args[0]), size = unbox_u64(args[1]);
-    if (size == 0 || size > 1u << 20 || !fuzz_cover_map(f, va, (uint32_t)size)) {
+    bool fits = size != 0 && size <= 1u << 20;
+    if (!fits || !fuzz_cover_map(f, va, (uint32_t)size)) {
         f->map.spans = 0;
+        check_room(f, fits ? (void *)f->map.span : f);
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("0x%lx: a map of coverage is up to 1 MB of the guest's RAM, and %lu bytes are not there"), va, size);
     }
     return mp_const_none;

@@ -41,7 +41,7 @@ class Breakpoint:
         )
         self._vm, self._f, self._ret = vm, f, ret
         self._once, self._count, self._hits = once, count, 0
-        self._space = None
+        self._space = self._b = None
         if pid is not None:
             self._space, when = _process(vm, number(pid, "pid="), where, when)
         self._back = {}  # where it returns to: what is planted there
@@ -55,12 +55,18 @@ class Breakpoint:
         self._when = when
         if when is not None or ret is not None:
             self._action = _ACTIONS.get(action)
-            self._b = self._plant(_PYTHON, self._entered, 1, False)
+            how = _PYTHON, self._entered, 1, False
         elif action is not None:
-            self._b = self._plant(_ACTIONS[action], None, count, once)
+            how = _ACTIONS[action], None, count, once
         else:
-            self._b = self._plant(_PYTHON, f, count, once)
-        vm._breaks = vm._breaks + (self,)
+            how = _PYTHON, f, count, once
+        # Before it is planted: what raises leaves nothing that nobody could remove.
+        vm._breaks += (self,)
+        try:
+            self._b = self._plant(*how)
+        except BaseException:
+            self.remove()
+            raise
 
     def __call__(self, cpu):
         return self._f(cpu)
@@ -86,11 +92,10 @@ class Breakpoint:
         self._inside.clear()
 
     def remove(self) -> None:
-        """Take it away: the guest's instruction is in its place again."""
-        self._b.remove()
-        for back in self._back.values():
-            back.remove()
-        self._back = {}
+        """Take it away: the guest's instruction is in its place again. Once more: nothing."""
+        for planted in [self._b] + list(self._back.values()):
+            if planted:
+                planted.remove()
         self._vm._breaks = tuple([b for b in self._vm._breaks if b is not self])
 
     def _entered(self, cpu):
@@ -116,9 +121,10 @@ class Breakpoint:
     def _await(self, cpu):
         # Its return: the same stack pointer, at the address in x30. What is planted there stays for the next call.
         back = cpu.x[30]
-        if back not in self._back:
+        if not self._back.get(back):
             el0 = cpu.pstate & 15 == 0
             ipa = _ipa(cpu, back, el0)
+            self._back[back] = None  # there is room for what is planted
             self._back[back] = self._vm._vm.breakpoint(
                 ipa, back, el0, _PYTHON, self._returned, 1, False, None, self._space, None
             )
@@ -132,7 +138,7 @@ class Breakpoint:
         return None
 
     def __repr__(self):
-        if self not in self._vm._breaks:
+        if not self._b or self not in self._vm._breaks:
             return f"<Breakpoint {self.where}: removed>"
         off = "" if self._b.on else ", off"
         hard = ", hardware" if self._b.hard else ""

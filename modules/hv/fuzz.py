@@ -92,11 +92,7 @@ class Fuzz:
         self.snapshot = take(vm)
         try:
             self._native("new", self.snapshot._id, cpu, max, size(quota))
-        except Exception:
-            self.snapshot.drop()
-            raise
-        self._open = True
-        try:
+            self._open = True
             self._counts = self._native("limits", number(seed, "seed="), ms, instructions)
             self._ms, self._instructions = ms, instructions
             self._places(until, crash, faults)
@@ -107,8 +103,9 @@ class Fuzz:
                 self._native("steps")
             elif cover == "blocks":
                 self._plant(blocks)
-        except Exception:
+        except BaseException:  # Ctrl-C as well
             self.close()
+            self.snapshot.drop()
             raise
 
     # -- Setting up
@@ -142,8 +139,9 @@ class Fuzz:
 
     def _stop(self, name, va, verdict, el0=False, sp=None):
         ipa = self._vm._vm.ipa_of(va, el0)
-        self._breaks.append(
-            self._vm._vm.breakpoint(ipa, va, el0, _STOP, None, 1, False, sp, None, self._n)
+        self._breaks.append(None)  # there is room for what is planted
+        self._breaks[-1] = self._vm._vm.breakpoint(
+            ipa, va, el0, _STOP, None, 1, False, sp, None, self._n
         )
         self._native("stop", va, verdict, sp or 0)
         self._stops.append((name if isinstance(name, str) else hex(name), va, verdict))
@@ -322,7 +320,8 @@ class Fuzz:
         if self._open and not self._vm._vm.closed:
             self._open = False
             for b in self._breaks:
-                b.remove()
+                if b:
+                    b.remove()
             self._native("close")
             self.snapshot.drop()
 

@@ -511,7 +511,7 @@ class Stub:
         self.going = self._goes_on = True
         try:
             self._engine().resume(steps, runs)
-        except Exception:
+        except BaseException:
             self.going = False
             raise
         return None

@@ -173,7 +173,7 @@ class Net(Device):
         self.switch.join(self)
         try:
             super().plug(vm, slot)
-        except Exception:
+        except BaseException:
             self.switch.leave(self)
             raise
 

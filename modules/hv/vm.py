@@ -453,7 +453,7 @@ class VM(Traps):
         try:
             for load in loads:
                 load()
-        except Exception:
+        except BaseException:
             self._loads = loads  # the next reset tries again
             raise
 

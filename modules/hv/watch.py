@@ -19,9 +19,7 @@ def watch(vm, where, size, rights, f, ipa, action):
         raise TypeError("a watch has a function or an action=")
     if rights not in _RIGHTS:
         raise ValueError(f"rights to watch are 'r', 'w' or 'rw', not {rights!r}")
-    made = Watch(vm, where, size, rights, f, ipa, action)
-    vm._watches += (made,)
-    return made
+    return Watch(vm, where, size, rights, f, ipa, action)
 
 
 def _size(vm, where, address):
@@ -51,7 +49,12 @@ class Watch:
         self._how = ipa is not None, _ACTIONS[action]
         self._hits = 0
         self._watch = None
-        self.on()
+        vm._watches += (self,)  # first: what raises leaves nothing that nobody could remove
+        try:
+            self.on()
+        except BaseException:
+            self.remove()
+            raise
 
     def __call__(self, f):
         """As a decorator: the function that is called."""

@@ -8,6 +8,7 @@ memory by address, hv.mmu, and `unsafe`.
 import gen_registers
 
 VALUES = """
+snap rec bp w tr fz late lan disk 'deep' 'again' native viper 0x40080008 '0x40080000' ('x0','x1') ('pc',) 'wrong.bin' 'snap.bin' 'rec.txt'
 0 1 -1 2 7 32 255 4096 0x4000_0000 0x4008_0000 0x0900_0000 0x0a00_0000 1<<31 1<<32 1<<40 1<<63 1<<64 -1<<63 10**40
 None True '' 'x' 'x'*5000 b'' b'abc' bytes(4096) bytearray(100) 1.5 float('nan') float('inf') -0.0 1j
 () (1,2) [] [1]*100 {} {'a':1} set() object() range(10) ... lambda:0 lambda*a:1 lambda*a:1/0 print hv vm cpu irq int str
@@ -30,6 +31,13 @@ io.BytesIO io.StringIO random.randrange random.randint random.uniform random.see
 time.sleep_us time.localtime time.mktime machine.Timer machine.Signal machine.UART machine.RTC machine.Disk
 os.listdir os.stat os.mkdir os.remove os.rename os.chdir vfs.VfsFat vfs.VfsRom vfs.mount vfs.umount select.poll
 micropython.schedule micropython.const micropython.opt_level micropython.stack_use micropython.mem_info gc.threshold
+vm.on vm.until vm.watch vm.trace vm.count vm.why vm.explain vm.core vm.capsule vm.on_crash vm.fuzz vm.goes_back vm.snapshot
+vm.back vm.history one.record one.replay one.run one.back one.close one.virtio one.block vm.inject.irq vm.inject.load vm.inject.disk vm.inject.clock vm.symbols.add vm.address
+vm.breaks vm.watches vm.faults vm.wfe vm.passthrough cpu.step cpu.next cpu.finish cpu.where cpu.read cpu.write
+cpu.string hv.share hv.load hv.serial hv.consoles hv.gdb hv.capsule.OnCrash hv.pcap.Capture hv.blob snap.fork snap.save
+snap.drop rec.to rec.back rec.replay rec.check rec.save rec.stop rec.drop bp.on bp.off bp.remove w.on w.off w.remove tr.stop
+tr.save fz.run fz.add fz.words fz.export fz.load fz.replay fz.close late.remove lan.tap lan.pcap lan.forward lan.join lan.leave
+hv.replay.record hv.snapshot.take hv.fork.fork vm.console.printed machine.Serial machine.NIC native viper vm.symbols.tables
 hv.regs.SCTLR_EL2.write hv.regs.HCR_EL2.write hv.regs.HCR_EL2.decode hv.regs.MIDR_EL1.read hv.passthrough.find
 """.split()
 
@@ -83,6 +91,29 @@ FORMS = (
     "x=bytearray({})",
     "'x'*({})",
     "vm.close()",
+    "vm.back();vm.run({})",
+    "snap=vm.snapshot();vm.run({});vm.back(snap)",
+    "vm.start();snap=vm.snapshot();vm.back({})",
+    "f=snap.fork();f.run({});f.close()",
+    "rec=one.record();one.run({});rec.to({})",
+    "hv.share({});vm.start();cpu.now",
+    "vm.hvc(imm=9,handler=lambda *a:{})",
+    "vm.hvc(imm=9,handler=lambda cpu:vm.back({}))",
+    "vm.hvc(imm=9,handler=lambda cpu:vm.close())",
+    "vm.hvc(imm=9,handler=native)",
+    "vm.hvc(imm=9,handler=viper)",
+    "bp=vm.on({},f={});vm.run({})",
+    "w=vm.watch({},{},'rw',{});vm.run({})",
+    "w=vm.watch(ipa={},size={},f={});vm.run({})",
+    "tr=vm.trace({});vm.run({});list(tr)[:2]",
+    "tr=vm.count({},{});vm.run(9);tr.counts()",
+    "fz=vm.fuzz({},{},{});fz.run({})",
+    "fz=vm.fuzz(0x40080000,('x0','x1'),(0x40080010,),oracle=lambda *a:{});fz.run({})",
+    "vm.goes_back(type('D',(),dict(save=lambda s:{},load=lambda s,x:{}))());vm.back(vm.snapshot())",
+    "late=vm.inject.{}({});vm.run({})",
+    "vm.history({},{});vm.run({});vm.back(ms={})",
+    "rec.{}({})",
+    "snap.{}({})",
 )
 
 # The guest asks for everything: a call, a device, a register.
@@ -95,7 +126,25 @@ vm = hv.VM("typed", ram="2M", cpus=2)
 vm.memory[0x4008_0000:0x4008_0018] = bytes.fromhex("21 01 00 d4 20 10 38 d5 03 01 40 39 1f 20 03 d5 21 01 00 d4 fb ff ff 17")
 vm.cpu[0].reset(0x4008_0000)
 vm.cpu[0].x[8] = 0x0b00_0000
-cpu, irq = vm.cpu[0], vm.irq(40)
+one = hv.VM("one", ram="2M")
+one.memory[0x4008_0000:0x4008_0018] = vm.memory[0x4008_0000:0x4008_0018]
+one.cpu[0].reset(0x4008_0000)
+one.cpu[0].x[8] = 0x0b00_0000
+cpu, irq, lan = vm.cpu[0], vm.irq(40), hv.Switch()
+disk, net = one.block(65536), one.net(lan)
+snap = one.snapshot()
+one.run(1)
+snap.save("snap.bin")
+rec = one.record()
+one.run(1)
+rec.save("rec.txt")
+tr = one.trace("exit")
+bp, w, late = vm.on(0x4008_0008, action="count"), vm.watch(0x4010_0000, 5000), vm.inject.irq(33, drop=0.1)
+fz = None
+@micropython.native
+def native(*a): return a[0]
+@micropython.viper
+def viper(cpu, x: int) -> int: return x
 deep, pair, wide, itself = [], (), [1], []
 itself.append(itself)
 for n in range(5000): deep, pair = [deep], (pair, n)

@@ -24,7 +24,7 @@ class Breakpoint:
     def off(self) -> None:
         """It does and counts nothing until on()."""
     def remove(self) -> None:
-        """Take it away: the guest's instruction is in its place again."""
+        """Take it away: the guest's instruction is in its place again. Once more: nothing."""
 
 def find(vm: Any, where: Any, space: Any=None) -> Any:
     """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it. space: which,
