@@ -463,6 +463,40 @@ except ValueError as e:
     assert re.fullmatch(r"at \d+: x3 is 0x[0-9a-f]+, and was 0x[0-9a-f]+ True", lines[11])
 
 
+def test_in_the_background(target):
+    """A slice for guests comes at any interrupt: none between that something is noted and that it is done."""
+    code, symbols = link(CODE + ASKS)
+    script = (
+        DRIVER
+        + REGISTERS
+        + """
+class Soon(Device):
+    id = 42
+    def request(self, queue, r):
+        r.write(b"12345678")
+
+vm = guest(code)
+vm.virtio(Soon())
+d = Driver(vm).start()
+d.describe(0, 0, BUFFERS, 8, NEXT, 1)
+d.describe(0, 1, BUFFERS + 0x40, 8, WRITE)
+for n in range(3, 14):
+    vm.cpu[0].x[n] = 0
+for n in range(4):
+    vm.cpu[0].pc, vm.cpu[0].x[1] = asks, 150
+    r = vm.record()
+    vm.start()
+    while vm.running:
+        vm.console.write(b"x")
+    end = registers(vm)
+    print(r.check(), registers(vm) == end, len(r.inputs) >= 300)
+    r.drop()
+"""
+    )
+    text = run(target, code, script, 100, asks=symbols["asks"])
+    assert text.splitlines() == ["2 True True"] * 4
+
+
 # x3: the sum of what the PL031 and the cycle counter say, each time its alarm has rung.
 ALARMS = """
     load x0, 0x09010000

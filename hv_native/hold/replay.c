@@ -62,31 +62,36 @@ bool replay_lets_in(const vm_t *vm) {
     return vm->replay == NULL || vm->replay->live;
 }
 
-bool replay_input_data(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value, const void *data, size_t bytes) {
+static void record(vm_t *vm, input_t *e, const void *data) {
     replay_t *p = vm->replay;
-    if (!p->live) {
-        return false;
+    if (p->live) {
+        e->count = replay_count(vm);
+        note(p, e, data);
+        p->at = replay_inputs(p);
     }
-    input_t e = { replay_count(vm), kind, what, value, 0, bytes };
-    note(p, &e, data);
-    p->at = replay_inputs(p);
-    return true;
 }
 
-bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
-    return replay_input_data(vm, kind, what, value, NULL, 0);
+void replay_noted(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
+    record(vm, &(input_t) { .kind = kind, .what = what, .value = value }, NULL);
 }
 
 void replay_wrote(vm_t *vm, const void *at, size_t bytes) {
     uint64_t ipa;
     if (bytes != 0 && vm_ram_ipa(vm, at, &ipa)) {
-        replay_input_data(vm, INPUT_WRITE, 0, ipa, at, bytes);
+        record(vm, &(input_t) { .kind = INPUT_WRITE, .value = ipa, .bytes = bytes }, at);
     }
 }
 
+// An INTID that such an input can have, as read from a file.
+static bool is_line(const vm_t *vm, const input_t *e) {
+    if (e->kind == INPUT_PPI) {
+        return (e->what & 0xFF) < 32 && e->what >> 8 < vm->nvcpus;
+    }
+    return (e->kind != INPUT_LINE && e->kind != INPUT_PULSE) || (e->what >= 32 && e->what < VGIC_LINES);
+}
+
 bool replay_put(replay_t *p, input_t e, const void *data) {
-    bool line = e.kind == INPUT_LINE || e.kind == INPUT_PPI || e.kind == INPUT_PULSE;
-    if (e.kind >= INPUT_KINDS || (e.kind == INPUT_SLEPT && e.value >> 48 != 0) || (line && (e.what >= VGIC_LINES || (e.what < 32) != (e.kind == INPUT_PPI)))) {
+    if (e.kind >= INPUT_KINDS || (e.kind == INPUT_SLEPT && e.value >> 48 != 0) || !is_line(p->v->vm, &e)) {
         return false;
     }
     note(p, &e, data);
@@ -121,18 +126,21 @@ static void device_did(vm_t *vm, const input_t *e, const uint8_t *data) {
     }
 }
 
-static void replay_do(vm_t *vm, const input_t *e) {
+static void input_do(vm_t *vm, const input_t *e, const uint8_t *data) {
     uint8_t c = (uint8_t)e->what;
-    const uint8_t *data = vm->replay->data.at + e->data;
     switch (e->kind) {
         case INPUT_CONSOLE:
-            pl011_send(vm, &c, 1);
+            if (e->value != 0) {
+                pl011_type(vm, c);
+            } else {
+                pl011_send(vm, &c, 1);
+            }
             break;
         case INPUT_LINE:
             vgic_set_line(vm, e->what, e->value);
             break;
         case INPUT_PPI:
-            vgic_set_ppi(vm->vcpu[0], e->what, e->value);
+            vgic_set_ppi(vm->vcpu[e->what >> 8], e->what & 0xFF, e->value);
             break;
         case INPUT_PULSE:
             vgic_pulse(vm, e->what);
@@ -147,6 +155,30 @@ static void replay_do(vm_t *vm, const input_t *e) {
             device_did(vm, e, data);
             break;
     }
+}
+
+bool replay_input_data(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value, const void *data, size_t bytes) {
+    input_t e = { .kind = kind, .what = what, .value = value, .bytes = bytes };
+    if (LIKELY(vm->replay == NULL)) {
+        input_do(vm, &e, data);
+        return true;
+    }
+    uint64_t daif = irq_save();
+    bool live = vm->replay->live;
+    if (live) {
+        record(vm, &e, data);
+        input_do(vm, &e, data);
+    }
+    irq_restore(daif);
+    return live;
+}
+
+void replay_do(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
+    input_do(vm, &(input_t) { .kind = kind, .what = what, .value = value }, NULL);
+}
+
+bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value) {
+    return replay_input_data(vm, kind, what, value, NULL, 0);
 }
 
 // ---- Time ---------------------------------------------------------------------------------------
@@ -208,9 +240,7 @@ static void was_woken(vcpu_t *v, uint64_t ticks) {
     uint64_t passed = timer_now() - p->slept_at;
     passed = ticks != 0 && passed > ticks ? ticks : passed;
     awake(p);
-    if (replay_input(v->vm, INPUT_SLEPT, 0, passed)) {
-        v->vm->stopped_at += passed;
-    }
+    replay_input(v->vm, INPUT_SLEPT, 0, passed);
 }
 
 // v sleeps. To its next deadline, as a turn of its own, or until somebody wakes it. False: it goes on.
@@ -254,7 +284,7 @@ static exit_t due(vcpu_t *v) {
         ticks = settle_turns(v, &counter);
         bool slept = false; // time has gone on by more than turns
         for (; (e = input_at(p)) != NULL && e->count <= p->count; p->at++) {
-            replay_do(v->vm, e);
+            input_do(v->vm, e, p->data.at + e->data);
             slept |= e->kind == INPUT_SLEPT;
         }
         if (slept) {

@@ -27,7 +27,7 @@ typedef enum {
 typedef struct {
     uint64_t count;
     uint32_t kind, what;    // a character; an INTID; a slot, and of USED queue << 8 and head << 16
-    uint64_t value;         // the level; of WRITE the IPA, of USED how much was written; counts of CNTVCT
+    uint64_t value;         // a level; typed by a person; of WRITE the IPA, of USED how much was written; counts of CNTVCT
     uint64_t data, bytes;   // where in replay_t.data
 } input_t;
 
@@ -64,14 +64,26 @@ bool replay_begin(vm_t *vm);
 void replay_end(vm_t *vm);      // its time is the world's again; the log stays
 void replay_free(vm_t *vm);
 
-// Something from outside, not of a handler of its own: it is noted. False: the log has its own.
+// Something from outside, not of a handler of its own: it is noted, and done, with no turn between the two, for a slice may
+// come at any interrupt (vcpu/share.h). Also of a VM that is not recorded. False: the log has its own.
 bool replay_input(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value);
 bool replay_input_data(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value, const void *data, size_t bytes);
+// What has been done already, between these two.
+static inline uint64_t replay_still(const vm_t *vm) {
+    return UNLIKELY(vm->replay != NULL) ? irq_save() : 0;
+}
+static inline void replay_go_on(const vm_t *vm, uint64_t daif) {
+    if (UNLIKELY(vm->replay != NULL)) {
+        irq_restore(daif);
+    }
+}
+void replay_noted(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value);
 void replay_wrote(vm_t *vm, const void *at, size_t bytes);  // a virtio device, to RAM
 bool replay_lets_in(const vm_t *vm);
 // As it is read from a file: nothing of that is believed.
 bool replay_put(replay_t *p, input_t e, const void *data);
 uint64_t replay_count(const vm_t *vm);
+void replay_do(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value); // not noted
 size_t replay_inputs(const replay_t *p);
 
 // As boot_core_alone has it: until p->stop. EXIT_RESUME: MicroPython wants a look.

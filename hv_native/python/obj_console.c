@@ -42,7 +42,7 @@ static mp_uint_t console_write(mp_obj_t self, const void *buf, mp_uint_t size, i
         n = pl011_send(vm, buf, size);
     } else {
         while (n < size && pl011_room(vm) != 0 && hv_input(vm, INPUT_CONSOLE, ((const uint8_t *)buf)[n], 0)) {
-            n += pl011_send(vm, (const uint8_t *)buf + n, 1);
+            n++;
         }
     }
     if (n == 0 && size != 0) {

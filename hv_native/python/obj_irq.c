@@ -59,12 +59,10 @@ static mp_obj_t irq_set(mp_obj_t self, mp_obj_t level) {
     vm_t *vm = irq_vm(o);
     if (o->intid < 16) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("interrupt %u is an SGI: it has no line"), o->intid);
-    } else if (!hv_input(vm, o->intid < 32 ? INPUT_PPI : INPUT_LINE, o->intid, unbox_bool(level))) {
-        return mp_const_none;
     } else if (o->intid < 32) {
-        vgic_set_ppi(vm->vcpu[o->cpu], o->intid, unbox_bool(level));
+        hv_input(vm, INPUT_PPI, o->intid | o->cpu << 8, unbox_bool(level));
     } else {
-        vgic_set_line(vm, o->intid, unbox_bool(level));
+        hv_input(vm, INPUT_LINE, o->intid, unbox_bool(level));
     }
     return mp_const_none;
 }
@@ -74,9 +72,7 @@ static MP_DEFINE_CONST_FUN_OBJ_2(irq_set_obj, irq_set);
 static mp_obj_t irq_pulse(mp_obj_t self) {
     hv_irq_obj_t *o = MP_OBJ_TO_PTR(self);
     vm_t *vm = vm_of_line(o);
-    if (hv_input(vm, INPUT_PULSE, o->intid, 0)) {
-        vgic_pulse(vm, o->intid);
-    }
+    hv_input(vm, INPUT_PULSE, o->intid, 0);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(irq_pulse_obj, irq_pulse);

@@ -16,13 +16,11 @@
 #include "vm/vm.h"
 
 bool hv_input(vm_t *vm, unsigned kind, unsigned what, uint64_t value) {
-    if (LIKELY(vm->replay == NULL) || boot_core_in_handler(vm)) {
-        return true;
+    if (!boot_core_in_handler(vm)) {
+        return replay_input(vm, (input_kind_t)kind, what, value);
     }
-    uint64_t daif = irq_save();
-    bool taken = replay_input(vm, (input_kind_t)kind, what, value);
-    irq_restore(daif);
-    return taken;
+    replay_do(vm, (input_kind_t)kind, what, value); // its own doing: it does it again
+    return true;
 }
 
 static void check_at_rest(const vm_t *vm) {

@@ -62,7 +62,7 @@ static virtio_t *device_of(port_t *port) {
 // Of a VM that is recorded: the driver has been told that it has to reset it.
 static void note_broken(const virtio_t *d, uint32_t was) {
     if (UNLIKELY(d->vm->replay != NULL) && (d->status & ~was & VIRTIO_NEEDS_RESET)) {
-        replay_input(d->vm, INPUT_BROKEN, d->slot, 0);
+        replay_noted(d->vm, INPUT_BROKEN, d->slot, 0);
     }
 }
 
@@ -74,9 +74,12 @@ static mp_obj_t pop_request(port_t *port, unsigned queue) {
     if (UNLIKELY(!replay_lets_in(d->vm))) {
         return mp_const_none; // what it did then is in the log
     }
+    uint64_t daif = replay_still(d->vm);
     uint32_t was = d->status;
-    if (!virtqueue_pop(d, queue, &c)) {
-        note_broken(d, was);
+    bool popped = virtqueue_pop(d, queue, &c);
+    note_broken(d, was);
+    replay_go_on(d->vm, daif);
+    if (!popped) {
         return mp_const_none;
     }
     request_t *r = port->spare;
@@ -143,10 +146,12 @@ static uint64_t copy_pieces(request_t *r, cursor_t *c, uint8_t *buf, uint64_t le
         uint32_t n;
         uint8_t *at = next_piece(vm, r, c, len - done, &n);
         if (c == &r->write) {
+            uint64_t daif = replay_still(vm);
             vm_ram_written(vm, at, n, false);
             memcpy(at, buf + done, n);
             vm_ram_written(vm, at, n, true);
             note_written(vm, at, n);
+            replay_go_on(vm, daif);
         } else {
             memcpy(buf + done, at, n);
             if (vm_ram_read(vm, at, n)) {
@@ -263,10 +268,15 @@ static mp_obj_t request_done(mp_obj_t self) {
         if (r->written != 0) {
             icache_invalidate(); // it may be code; that the guest's own caches are clean is its care, as with any device
         }
-        if (UNLIKELY(d->vm->replay != NULL) && r->epoch == d->epoch) {
-            replay_input(d->vm, INPUT_USED, d->slot | (unsigned)r->queue << 8 | (unsigned)r->head << 16, r->written);
+        if (UNLIKELY(d->vm->replay != NULL)) {
+            uint64_t daif = irq_save();
+            if (r->epoch == d->epoch) {
+                replay_input(d->vm, INPUT_USED, d->slot | (unsigned)r->queue << 8 | (unsigned)r->head << 16, r->written);
+            }
+            irq_restore(daif);
+        } else {
+            virtqueue_push(d, r->queue, r->head, r->epoch, r->written);
         }
-        virtqueue_push(d, r->queue, r->head, r->epoch, r->written);
     }
     return mp_const_none;
 }
@@ -605,10 +615,7 @@ static mp_obj_t port_configure(mp_obj_t self, mp_obj_t config) {
     virtio_t *d = device_of(MP_OBJ_TO_PTR(self));
     mp_buffer_info_t buf;
     get_config(config, &buf);
-    if (d->vm->replay == NULL || replay_input_data(d->vm, INPUT_CONFIG, d->slot, 0, buf.buf, buf.len)) {
-        virtio_configure(d, buf.buf, buf.len);
-        virtio_interrupt(d, 2);
-    }
+    replay_input_data(d->vm, INPUT_CONFIG, d->slot, 0, buf.buf, buf.len);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(port_configure_obj, port_configure);

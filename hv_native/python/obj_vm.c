@@ -357,9 +357,7 @@ static bool type_at_guest(vm_t *vm, int detach) {
             mp_sched_keyboard_interrupt(); // typed while it was not yet that
             return false;
         }
-        if (hv_input(vm, INPUT_CONSOLE, (unsigned)c, 0)) {
-            pl011_type(vm, (uint8_t)c);
-        }
+        hv_input(vm, INPUT_CONSOLE, (unsigned)c, true);
     }
     uart_rx_resume();
     return false;

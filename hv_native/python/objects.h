@@ -101,7 +101,7 @@ void hv_vm_stop_and_wait(vm_t *vm);
 void hv_vm_destroy(hv_vm_obj_t *o);
 // vm_hold or vm_release, of all VMs, if what is about to change is shared with forks (vm/shared.h).
 void hv_hold_all(bool shares, void (*hold)(vm_t *vm));
-// obj_replay.c: something from outside is about to be put into a VM (input_kind_t; hold/replay.h). False: not now.
+// obj_replay.c: something from outside is put into a VM (input_kind_t; hold/replay.h). False: not now.
 bool hv_input(vm_t *vm, unsigned kind, unsigned what, uint64_t value);
 // obj_virtio.c: what its devices are at work on is void, for it has gone back to another time.
 void hv_virtio_forget(vm_t *vm);

@@ -19,9 +19,7 @@ static void inject_irq(vcpu_t *v, bool given, uint64_t intid) {
     if (!given || intid < 32 || intid >= VGIC_LINES) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("inject('irq', intid): 32 to %u, of a device"), VGIC_LINES - 1);
     }
-    if (hv_input(v->vm, INPUT_PULSE, (unsigned)intid, 0)) {
-        vgic_pulse(v->vm, (unsigned)intid);
-    }
+    hv_input(v->vm, INPUT_PULSE, (unsigned)intid, 0);
 }
 
 // A syndrome of the caller's own: of classes in pairs it is up to him whether it says "lower" or "same level".
