@@ -119,6 +119,51 @@ def quotient(a, b):
     return a / b, a // b, a % b
 def power(a, b):
     return a ** b
+def sums(a, b):
+    a += 0
+    return a + b, a - b, a * b, -a
+def within(a, b):
+    return a in b, a not in b
+def alike(a, b):
+    return a == b, a != b, not a, not a == b, str(a), str(a) is a
+def called(f, a):
+    return f(), "no"
+def called1(f, a):
+    return f(a)
+def called2(f, a):
+    return f(a, 2)
+def called3(f, a):
+    return f(a, "own", 3)
+def named(f, a):
+    return f(a, key=lambda x: -x)
+def methods(a, b):
+    found = [a.get("x"), a.get(b, 7), a.setdefault("y", 1), a.pop("y"), a.keys()]
+    found.append(b.upper())
+    return found, a.missing(1)
+def letters(text, times):
+    counts = {}
+    for _ in range(times):
+        for letter in text:
+            counts[letter] = counts.get(letter, 0) + 1
+        for word in text.split(" "):
+            counts[word] = counts.get(word, 0) + 1
+    return sorted(counts.items()), [ord(c) for c in text], [chr(ord(c)) for c in text if ord(c) < 300]
+def inner(n, kind):
+    for i in range(n):
+        yield i
+    if kind:
+        raise kind(5)
+    return 7
+def generated(n, kind):
+    found = []
+    try:
+        for i in inner(n, None):
+            found.append(i)
+        for i in inner(n, kind):
+            found.append(i)
+    except Exception as error:
+        found.append(error)
+    return found
 '''
 plain, made = {}, {}
 exec(TEXT, plain)
@@ -168,6 +213,42 @@ for a in numbers:
         for name in ("arithmetic", "quotient", "power"):
             if not (name == "power" and isinstance(a, int) and isinstance(b, int)):
                 same(name, a, b)
+numbers += [1 + 2j, complex(-0.0, 0.0), complex(float("inf"), 1), complex(float("nan"), -1), 1e200 - 1e200j, 0.1 + 0.3j, 0.7 - 1e-9j]
+for a in numbers:
+    for b in numbers:
+        same("sums", a, b)
+texts = ["a", "long enough to be interned by nobody", "".join(["a", " word", "!"]), "a word!", 1, 0, None, True, False, 2, "", b"a", str]
+wholes = [[1, 2, 3], (3, 2), [1.0, 2], [None, 2], [Thing, "a"], [], (), {1: 2}, {"a": 1}, "a word!", b"abc", range(4), [True, 2], [[2], 2], 5, None]
+for a in texts:
+    for b in texts:
+        same("alike", a, b)
+    for b in wholes:
+        same("within", a, b)
+for f in (len, abs, min, max, sorted, print, isinstance, getattr, divmod, lambda *a: a, lambda a, b=3: (a, b), int, Thing, list.append, "a".join,
+        [].append, {}.get, None, 5, plain["item"], made["item"], [1, 2].index, setattr, dict.get, List, pow, sum, hash, iter, Thing().method):
+    for a in (5, "own", [3, 1], (1, 2), None, {"own": 1}, Thing):
+        for name in "called", "called1", "called2", "called3", "named":
+            if f is not print and not isinstance(f, int):
+                one, two = outcome(plain[name], f, a), outcome(made[name], f, a)
+                if one != two and "object at" not in one:
+                    print(name, f, a, one, two)
+for a in ({}, {"x": 1, "a word!": 2}, [1], "x", 5, Thing):
+    for b in ("x", "a word!", "".join(["a", " word!"]), 3, [1]):
+        same("methods", lambda: a.copy() if isinstance(a, dict) else a, b)
+for text in ("the zen of python is the zen", "\u00e9t\u00e9 \u4e2d\u6587", "", " ", "a" * 300 + " b", "".join(chr(i) for i in range(200))):
+    same("letters", text, 3)
+for kind in (None, ValueError, StopIteration, KeyError):
+    same("generated", 3, kind)
+    same("generated", 0, kind)
+# A text is found whether it was interned before the map had it, after, or not at all.
+for n in range(40):
+    one, two = "text%d of many words" % n, "".join(["text%d" % n, " of many", " words"])
+    found = {one: 1, n: 2, "other text %d" % n: 3, None: 4, 1.5 * n + 0.25: 5}
+    setattr(Thing, two, 1) # interns it
+    three = getattr(Thing, "__name__") and "".join(["text%d of", " many words"]) % n
+    assert found[two] == found[three] == 1 and {three: 1}[one] == 1 and found[n] == 2 and "other" not in found
+    del found[two]
+    assert three not in found and found["other text %d" % n] == 3
 # A built-in name that the globals have not, have, and have not.
 for scope in (plain, made):
     exec("def f():\\n return len([1, 2])\\n" if scope is plain else "@micropython.native\\ndef f():\\n return len([1, 2])\\n", scope)

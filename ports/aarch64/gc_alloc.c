@@ -45,6 +45,7 @@ void gc_alloc_restart(void) {
     }
     here = &first;
     lookup_restart();
+    qstr_find_restart();
 }
 
 // Whole words of the table, and of that of finalisers.
@@ -311,11 +312,8 @@ static __attribute__((noinline)) void *some(size_t n_bytes, unsigned int alloc_f
     return ptr;
 }
 
-// One block is the commonest: a number, a small tuple.
-void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
-    if (n_bytes - 1 >= BLOCK) {
-        return some(n_bytes, alloc_flags);
-    }
+// One block is the commonest: a number, a small tuple. NULL: it is not in the first word that is looked at.
+static inline uint64_t *one(unsigned int alloc_flags) {
     hints_t *h = here;
     area_t *area = h->area;
     size_t start = area->gc_last_free_atb_index;
@@ -331,7 +329,28 @@ void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
             return ptr;
         }
     }
-    return some(n_bytes, alloc_flags);
+    return NULL;
+}
+
+void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
+    uint64_t *ptr = n_bytes - 1 < BLOCK ? one(alloc_flags) : NULL;
+    return ptr != NULL ? ptr : some(n_bytes, alloc_flags);
+}
+
+// Nearly everything is allocated by this one.
+void *__real_m_malloc(size_t n_bytes);
+void *__wrap_m_malloc(size_t n_bytes);
+void *__wrap_m_malloc(size_t n_bytes) {
+    uint64_t *ptr = n_bytes - 1 < BLOCK ? one(0) : NULL;
+    if (ptr == NULL) {
+        return __real_m_malloc(n_bytes);
+    }
+    MP_STATE_MEM(total_bytes_allocated) += n_bytes;
+    size_t current = MP_STATE_MEM(current_bytes_allocated) += n_bytes;
+    if (current > MP_STATE_MEM(peak_bytes_allocated)) {
+        MP_STATE_MEM(peak_bytes_allocated) = current;
+    }
+    return ptr;
 }
 
 // Blocks from there on become free.

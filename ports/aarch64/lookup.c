@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Three questions that MicroPython asks all the time, with a short way to the answers that they mostly have; the linker
+// Questions that MicroPython asks all the time, with a short way to the answers that they mostly have; the linker
 // hands us their callers (--wrap), and what is not so simple is upstream's as before.
 
 #include <string.h>
 #include "py/builtin.h"
 #include "py/mpstate.h"
 #include "py/objfun.h"
+#include "py/objstr.h"
 #include "py/runtime.h"
 #include "lookup.h"
 
@@ -15,6 +16,8 @@ mp_obj_t __real_mp_load_global(qstr name);
 mp_obj_t __wrap_mp_load_global(qstr name);
 void __real_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bool catch_all_exc);
 void __wrap_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bool catch_all_exc);
+mp_obj_t __real_mp_obj_str_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args);
+mp_obj_t __wrap_mp_obj_str_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args);
 
 // As MAP_CACHE_SET of py/map.c has it.
 static inline uint8_t *cached(mp_obj_t index) {
@@ -132,6 +135,44 @@ static __attribute__((noinline)) mp_map_elem_t *by_hash_of_new(mp_map_t *map, mp
     return by_hash(map, index, kind, qstr_hash(MP_OBJ_QSTR_VALUE(index)));
 }
 
+// A text, interned or not, in a map of texts. That it is not there upstream says, or adds it, as it does where a key is
+// something else; so NULL is no answer.
+static inline mp_map_elem_t *by_text(mp_map_t *map, mp_obj_t index) {
+    const mp_obj_str_t *text = MP_OBJ_TO_PTR(index);
+    bool name = mp_obj_is_qstr(index);
+    size_t hash = name ? qstr_hash(MP_OBJ_QSTR_VALUE(index)) : text->hash;
+    mp_map_elem_t *first = &map->table[hash % map->alloc], *slot = first;
+    do {
+        mp_obj_t key = slot->key;
+        const mp_obj_str_t *other = MP_OBJ_TO_PTR(key);
+        if (key == index) {
+            break;
+        }
+        if (mp_obj_is_qstr(key)) {
+            if (!name && mp_obj_str_equal(key, index)) {
+                break;
+            }
+        } else if (key == MP_OBJ_NULL || key == MP_OBJ_SENTINEL || !mp_obj_is_exact_type(key, &mp_type_str)) {
+            return NULL;
+        } else if (name ? other->hash == hash && mp_obj_str_equal(key, index)
+                   : other->hash == hash && other->len == text->len && memcmp(other->data, text->data, text->len) == 0) {
+            break;
+        }
+        slot = slot + 1 == &map->table[map->alloc] ? map->table : slot + 1;
+        if (slot == first) {
+            return NULL;
+        }
+    } while (true);
+    *cached(index) = (uint8_t)(slot - map->table);
+    return slot;
+}
+
+static __attribute__((noinline)) mp_map_elem_t *other_key(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
+    bool text = mp_obj_is_qstr(index) || (mp_obj_is_exact_type(index, &mp_type_str) && ((mp_obj_str_t *)MP_OBJ_TO_PTR(index))->hash != 0);
+    mp_map_elem_t *at = text && !map->is_ordered ? by_text(map, index) : NULL;
+    return at != NULL ? at : __real_mp_map_lookup(map, index, kind);
+}
+
 // The hashes of those of the image are at hand; upstream's search for one begins with those made since the reset.
 extern const qstr_pool_t mp_qstr_const_pool, mp_qstr_frozen_const_pool;
 
@@ -149,7 +190,7 @@ mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup
         added(map, index);
     }
     if (!map->all_keys_are_qstrs || !mp_obj_is_qstr(index)) {
-        return __real_mp_map_lookup(map, index, kind);
+        return other_key(map, index, kind);
     }
     if (map->is_ordered) {
         return kind == MP_MAP_LOOKUP ? among(map, map->used, index) : __real_mp_map_lookup(map, index, kind);
@@ -177,4 +218,10 @@ void __wrap_mp_load_method_protected(mp_obj_t obj, qstr attr, mp_obj_t *dest, bo
     } else {
         __real_mp_load_method_protected(obj, attr, dest, catch_all_exc);
     }
+}
+
+// A text of a text is that text.
+mp_obj_t __wrap_mp_obj_str_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    bool same = type == &mp_type_str && n_args == 1 && n_kw == 0 && mp_obj_is_str(args[0]);
+    return same ? args[0] : __real_mp_obj_str_make_new(type, n_args, n_kw, args);
 }

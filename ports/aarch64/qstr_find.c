@@ -7,6 +7,7 @@
 #include "py/mpstate.h"
 #include "py/qstr.h"
 #include "frozen.h"
+#include "lookup.h"
 
 extern const qstr_pool_t mp_qstr_const_pool, mp_qstr_frozen_const_pool;
 
@@ -14,10 +15,29 @@ static bool is_at(const qstr_pool_t *pool, size_t at, const char *str, size_t le
     return pool->hashes[at] == hash && pool->lengths[at] == len && memcmp(pool->qstrs[at], str, len) == 0;
 }
 
+// A text of one letter is what a loop over a text makes: those that are interned, until the session ends.
+static uint16_t letters[128];
+
+void qstr_find_restart(void) {
+    memset(letters, 0, sizeof(letters));
+}
+
+static qstr find(const char *str, size_t len);
+
 qstr qstr_find_strn(const char *str, size_t len) {
-    if (len == 0) {
-        return MP_QSTR_;
+    if (len == 1 && (uint8_t)*str < MP_ARRAY_SIZE(letters)) {
+        uint16_t *letter = &letters[(uint8_t)*str];
+        if (*letter == 0) {
+            qstr q = find(str, len);
+            *letter = (uint16_t)(q <= UINT16_MAX ? q : 0);
+            return q;
+        }
+        return *letter;
     }
+    return len == 0 ? MP_QSTR_ : find(str, len);
+}
+
+static qstr find(const char *str, size_t len) {
     size_t hash = qstr_compute_hash((const byte *)str, len);
 
     // Those that were made since the reset.

@@ -3,16 +3,20 @@
 // whose insides are known here. All else is MicroPython's own function of the name that is behind native_.
 
 #include "py/objarray.h"
+#include "py/objgenerator.h"
 #include "py/objlist.h"
 #include "py/objtuple.h"
 #include "py/objtype.h"
 #include "py/runtime.h"
+#include "py/smallint.h"
+#include "glue.h"
 
 mp_obj_t native_load_attr(mp_obj_t base, qstr attr);
 void native_load_method(mp_obj_t base, qstr attr, mp_obj_t *dest);
 void native_store_attr(mp_obj_t base, qstr attr, mp_obj_t value);
 mp_obj_t native_iternext(mp_obj_t iterator);
 mp_obj_t native_obj_subscr(mp_obj_t base, mp_obj_t index, mp_obj_t value);
+mp_obj_t native_unary_op(mp_unary_op_t op, mp_obj_t arg);
 
 static inline const mp_obj_type_t *type_of(mp_obj_t o) {
     return mp_obj_is_obj(o) ? ((mp_obj_base_t *)MP_OBJ_TO_PTR(o))->type : NULL;
@@ -56,17 +60,53 @@ void native_store_attr(mp_obj_t base, qstr attr, mp_obj_t value) {
     mp_store_attr(base, attr, value);
 }
 
-// Of a list, a tuple, bytes and others: as py/objpolyiter.c has it.
+// As gen_instance_iternext() of py/objgenerator.c has it.
+static __attribute__((noinline)) mp_obj_t generator_next(mp_obj_t generator) {
+    mp_obj_t value;
+    switch (mp_obj_gen_resume(generator, mp_const_none, MP_OBJ_NULL, &value)) {
+        case MP_VM_RETURN_YIELD:
+            return value;
+        case MP_VM_RETURN_EXCEPTION:
+            nlr_raise(value);
+        default:
+            return mp_make_stop_iteration(value == mp_const_none ? MP_OBJ_NULL : value);
+    }
+}
+
+// An iterator of C is asked at once; of a list, a tuple, bytes and others, as py/objpolyiter.c has it.
 mp_obj_t native_iternext(mp_obj_t iterator) {
-    if (type_of(iterator) == &mp_type_polymorph_iter) {
-        MP_STATE_THREAD(stop_iteration_arg) = MP_OBJ_NULL;
+    const mp_obj_type_t *type = type_of(iterator);
+    if (type == NULL || (type->flags & MP_TYPE_FLAG_ITER_IS_STREAM) != MP_TYPE_FLAG_ITER_IS_ITERNEXT) {
+        return mp_iternext(iterator);
+    }
+    MP_STATE_THREAD(stop_iteration_arg) = MP_OBJ_NULL;
+    if (type == &mp_type_polymorph_iter) {
         struct {
             mp_obj_base_t base;
             mp_fun_1_t next;
         } *self = MP_OBJ_TO_PTR(iterator);
         return self->next(iterator);
     }
-    return mp_iternext(iterator);
+    if (type == &mp_type_gen_instance) {
+        return generator_next(iterator);
+    }
+    mp_fun_1_t next = MP_OBJ_TYPE_GET_SLOT(type, iter);
+    return next(iterator);
+}
+
+// A method of a type of C, which hides it from nobody by an attribute of its own. None has __class__ or __next__ there.
+static bool method_of_c(const mp_obj_type_t *type, mp_obj_t base, qstr attr, mp_obj_t *dest) {
+    if (MP_OBJ_TYPE_HAS_SLOT(type, attr) || !MP_OBJ_TYPE_HAS_SLOT(type, locals_dict)) {
+        return false;
+    }
+    mp_map_elem_t *found = look(&MP_OBJ_TYPE_GET_SLOT(type, locals_dict)->map, MP_OBJ_NEW_QSTR(attr));
+    const mp_obj_type_t *of = found == NULL ? NULL : type_of(found->value);
+    if (of == NULL || !(of->flags & MP_TYPE_FLAG_BINDS_SELF)) {
+        return false;
+    }
+    dest[0] = found->value;
+    dest[1] = base;
+    return true;
 }
 
 // A function of the instance's own class, which no value of the instance hides.
@@ -83,6 +123,8 @@ void native_load_method(mp_obj_t base, qstr attr, mp_obj_t *dest) {
             dest[1] = base;
             return;
         }
+    } else if (type != NULL && method_of_c(type, base, attr, dest)) {
+        return;
     }
     mp_load_method(base, attr, dest);
 }
@@ -91,6 +133,11 @@ void native_load_method(mp_obj_t base, qstr attr, mp_obj_t *dest) {
 static __attribute__((noinline)) mp_obj_t dict_item(mp_obj_t base, mp_obj_t index) {
     mp_map_elem_t *found = mp_map_lookup(mp_obj_dict_get_map(base), index, MP_MAP_LOOKUP);
     return found != NULL ? found->value : mp_obj_subscr(base, index, MP_OBJ_SENTINEL);
+}
+
+static __attribute__((noinline)) mp_obj_t dict_store(mp_obj_t base, mp_obj_t index, mp_obj_t value) {
+    mp_obj_dict_store(base, index, value);
+    return mp_const_none;
 }
 
 // An item of a dict, list, tuple or bytearray; the slower way has the errors.
@@ -114,8 +161,8 @@ mp_obj_t native_obj_subscr(mp_obj_t base, mp_obj_t index, mp_obj_t value) {
             if (at < tuple->len) {
                 return tuple->items[at];
             }
-        } else if (type == &mp_type_bytearray) {
-            mp_obj_array_t *array = MP_OBJ_TO_PTR(base);
+        } else if (type == &mp_type_bytearray || (type == &mp_type_bytes && value == MP_OBJ_SENTINEL)) {
+            mp_obj_array_t *array = MP_OBJ_TO_PTR(base); // and so is bytes: MP_STATIC_ASSERT_STR_ARRAY_COMPATIBLE
             at += (mp_int_t)at < 0 ? array->len : 0;
             if (at < array->len && value == MP_OBJ_SENTINEL) {
                 return MP_OBJ_NEW_SMALL_INT(((uint8_t *)array->items)[at]);
@@ -126,5 +173,57 @@ mp_obj_t native_obj_subscr(mp_obj_t base, mp_obj_t index, mp_obj_t value) {
             }
         }
     }
-    return type == &mp_type_dict && value == MP_OBJ_SENTINEL ? dict_item(base, index) : mp_obj_subscr(base, index, value);
+    if (type == &mp_type_dict && value != MP_OBJ_NULL) {
+        return value == MP_OBJ_SENTINEL ? dict_item(base, index) : dict_store(base, index, value);
+    }
+    return mp_obj_subscr(base, index, value);
+}
+
+// ---- Operations that are not of numbers ---------------------------------------------------------
+
+// Whether a small int is among small ints. None: something else is among them.
+static mp_obj_t among(mp_obj_t number, size_t n, const mp_obj_t *items) {
+    for (size_t i = 0; i < n; i++) {
+        if (items[i] == number) {
+            return mp_const_true;
+        }
+        if (!mp_obj_is_small_int(items[i])) {
+            return mp_const_none;
+        }
+    }
+    return mp_const_false;
+}
+
+// Names and None, False, True are equal when they are the same.
+static bool is_itself(mp_obj_t o) {
+    return ((uintptr_t)o & 3) == 2;
+}
+
+mp_obj_t native_other_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs) {
+    if ((op == MP_BINARY_OP_EQUAL || op == MP_BINARY_OP_NOT_EQUAL) && is_itself(lhs) && is_itself(rhs)) {
+        return mp_obj_new_bool((lhs == rhs) == (op == MP_BINARY_OP_EQUAL));
+    }
+    if (op == MP_BINARY_OP_IN && mp_obj_is_small_int(lhs)) {
+        const mp_obj_type_t *type = type_of(rhs);
+        mp_obj_t found = mp_const_none;
+        if (type == &mp_type_list) {
+            found = among(lhs, ((mp_obj_list_t *)MP_OBJ_TO_PTR(rhs))->len, ((mp_obj_list_t *)MP_OBJ_TO_PTR(rhs))->items);
+        } else if (type == &mp_type_tuple) {
+            found = among(lhs, ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(rhs))->len, ((mp_obj_tuple_t *)MP_OBJ_TO_PTR(rhs))->items);
+        }
+        if (found != mp_const_none) {
+            return found;
+        }
+    }
+    return mp_binary_op(op, lhs, rhs);
+}
+
+mp_obj_t native_unary_op(mp_unary_op_t op, mp_obj_t arg) {
+    if (op == MP_UNARY_OP_NOT && (arg == mp_const_false || arg == mp_const_true)) {
+        return mp_obj_new_bool(arg == mp_const_false);
+    }
+    if (op == MP_UNARY_OP_NEGATIVE && mp_obj_is_small_int(arg) && MP_OBJ_SMALL_INT_VALUE(arg) != MP_SMALL_INT_MIN) {
+        return MP_OBJ_NEW_SMALL_INT(-MP_OBJ_SMALL_INT_VALUE(arg));
+    }
+    return mp_unary_op(op, arg);
 }
