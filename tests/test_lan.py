@@ -93,11 +93,20 @@ lan.forward(other, ME + b"\\x02other" + b"\\x88\\xb5" + bytes(46))
 tap.remove()
 tap.remove()
 lan.forward(ear, QUESTION)
+ANSWER = ME + b"\\x02other" + b"\\x88\\xb5" + bytes(46)
+lan.forward(other, ANSWER)
+late = lan.tap(lambda port, frame: seen.append("late"))
+lan.forward(other, ANSWER)
 print(seen, len(ear.got), len(other.got))
+late.remove()
+elsewhere = Ear()
+lan.forward(elsewhere, b"\\xff" * 6 + ME + b"\\x88\\xb5" + bytes(46))
+lan.forward(other, ANSWER)
+print(len(ear.got), len(elsewhere.got))
 """
     said = target.exec(script)
     assert said.startswith("a tap has ended by\nTraceback") and said.count("Traceback") == 1
-    assert said.endswith("[(True, 60), (False, 60)] 1 2\n")
+    assert said.endswith("[(True, 60), (False, 60), 'late'] 3 2\n4 1\n")
     with pytest.raises(TargetError, match="TypeError: a tap calls a function, not 5"):
         target.exec("lan.tap(5)")
 

@@ -187,6 +187,12 @@ d.offer(0, 1)
 print(c.write(b"now"), d.used(0), vm.memory[BUFFERS + 256:BUFFERS + 259], c.write(bytes(20000)), c.write(b"more"))
 d.ask(1, b"x" * 9000, b"y" * 9000)
 print(c.any(), c.read(3), len(c.read()))
+said = b""
+for i in range(90):
+    more = b"%03d" % i * 100
+    said += more
+    d.ask(1, more)
+print(c.any(), c.read(0), c.read(16000) + c.read(-1) == said[-16384:], c.any())
 d = Driver(vm, 1).start(2)
 d.ask(1, b"told")
 print(lines)
@@ -198,6 +204,7 @@ print(lines)
         "[(1, 2)] b'ed'",
         "3 [(1, 3)] b'now' 16384 0",
         "16384 b'xxx' 16381",
+        "16384 b'' True 0",
         "[b'told']",
     ]
 
@@ -227,6 +234,12 @@ print(lan.macs[B] is probe, lan.macs[nic.mac] is nic, lan.macs[A] is bridge)
 for i in range(600):
     two.ask(1, h + ALL + bytes([2, 0, 0, 0, i >> 8, i & 255]) + b"..")
 print(lan.macs[B] is probe, lan.macs[nic.mac] is nic, len(lan.macs) <= 256)
+for source in bridge.mac, nic.mac:  # what one has sent before, the other does not get through with
+    for d in two, one, one, two:
+        probe.got.clear()
+        d.ask(1, h + B + source + b"..")
+        print(len(probe.got), end=" ")
+print(port.forged)
 try:
     vm.net(lan, mac=nic.mac)
 except ValueError as error:
@@ -241,6 +254,7 @@ with hv.VM("new", ram="1M") as new:
         "5 3 [True, b'\\x02AAAAA']",
         "True True True",
         "True True True",
+        "1 0 0 1 0 1 1 0 5",
         "a port of this switch has that mac already 4",
         "True 4",
     ]

@@ -104,7 +104,11 @@ void virtqueue_unpop(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch)
 void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written);
 // What a driver with its caches off writes or reads is in memory: what our caches have of it goes there, and
 // is read anew.
-void virtio_sync(const virtio_t *d, const volatile void *at, uint64_t bytes);
+static inline void virtio_sync(const virtio_t *d, const volatile void *at, uint64_t bytes) {
+    if (UNLIKELY(d->uncached)) {
+        cache_clean_poc((const void *)at, bytes);
+    }
+}
 
 // obj_virtio.c, boot core: have MicroPython's scheduler let devices do what waits for them, if anything does.
 void virtio_schedule(void);

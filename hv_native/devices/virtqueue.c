@@ -39,16 +39,18 @@ typedef struct {
     volatile used_t *used;
 } rings_t;
 
-void virtio_sync(const virtio_t *d, const volatile void *at, uint64_t bytes) {
-    if (d->uncached) {
-        cache_clean_poc((const void *)at, bytes);
-    }
+// Of a ring a few words are used at a time: those are had from memory, and go there, as they are (virtio_sync).
+static void *ring_ram(virtio_t *d, uint64_t ipa, uint64_t size, unsigned align) {
+    return ipa % align == 0 ? vm_ram(d->vm, ipa, size) : NULL;
 }
 
-static void *ring_ram(virtio_t *d, uint64_t ipa, uint64_t size, unsigned align) {
-    void *at = ipa % align == 0 ? vm_ram(d->vm, ipa, size) : NULL;
+static void *piece_ram(virtio_t *d, const desc_t *e) {
+    if (e->len > VIRTIO_LONG && !d->uncached) {
+        return vm_ram_place(d->vm, e->addr, e->len);
+    }
+    void *at = vm_ram(d->vm, e->addr, e->len);
     if (at != NULL) {
-        virtio_sync(d, at, size);
+        virtio_sync(d, at, e->len);
     }
     return at;
 }
@@ -95,7 +97,7 @@ static const char *add_piece(virtio_t *d, virtio_chain_t *c, const desc_t *e) {
     if (c->n == VIRTIO_SEGMENTS) {
         return "a chain of too many descriptors";
     }
-    uint8_t *at = e->len > VIRTIO_LONG && !d->uncached ? vm_ram_place(d->vm, e->addr, e->len) : ring_ram(d, e->addr, e->len, 1);
+    uint8_t *at = piece_ram(d, e);
     if (at == NULL) {
         return "a descriptor of what is not all RAM";
     }
@@ -114,6 +116,7 @@ static const char *chain_walk(virtio_t *d, const rings_t *r, virtio_chain_t *c) 
         if (i >= count) {
             return "a descriptor that is not in the table";
         }
+        virtio_sync(d, &table[i], sizeof(desc_t));
         desc_t e = { table[i].addr, table[i].len, table[i].flags, table[i].next };
         vm_ram_read(d->vm, &table[i], sizeof(e));
         if (e.flags & DESC_INDIRECT) { // 2.6.5.3
@@ -171,6 +174,7 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
         }
         return false;
     }
+    virtio_sync(d, r.avail, sizeof(avail_t));
     uint16_t waiting = r.avail->idx - r.q.next_avail;
     unsigned head = next_again(&r.q);
     bool again = head != VIRTQUEUE_MAX;
@@ -182,6 +186,7 @@ bool virtqueue_pop(virtio_t *d, unsigned queue, virtio_chain_t *c) {
         return false;
     }
     dmb_ish(); // the entry was written before the index
+    virtio_sync(d, &r.avail->ring[r.q.next_avail % r.q.num], sizeof(uint16_t));
     c->epoch = r.epoch;
     c->queue = queue;
     c->head = again ? (uint16_t)head : r.avail->ring[r.q.next_avail % r.q.num];
@@ -206,6 +211,24 @@ void virtqueue_unpop(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch)
     virtio_unlock(d, daif);
 }
 
+// What else is in a line that is written to is had from memory first, and goes back at once.
+static void write_entry(virtio_t *d, const rings_t *r, uint32_t at, uint16_t head, uint32_t written) {
+    vm_ram_written(d->vm, &r->used->ring[at], 8, false);
+    virtio_sync(d, &r->used->ring[at], 8);
+    r->used->ring[at].id = head;
+    r->used->ring[at].len = written;
+    virtio_sync(d, &r->used->ring[at], 8);
+    vm_ram_written(d->vm, &r->used->ring[at], 8, true);
+}
+
+static void write_index(virtio_t *d, const rings_t *r, uint16_t index) {
+    vm_ram_written(d->vm, &r->used->idx, 2, false);
+    virtio_sync(d, &r->used->idx, 2);
+    r->used->idx = index;
+    virtio_sync(d, &r->used->idx, 2);
+    vm_ram_written(d->vm, &r->used->idx, 2, true);
+}
+
 void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, uint32_t written) {
     rings_t r;
     bool bad = false;
@@ -213,15 +236,9 @@ void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, 
         return;
     }
     uint32_t at = r.q.next_used % r.q.num;
-    vm_ram_written(d->vm, &r.used->ring[at], 8, false);
-    vm_ram_written(d->vm, &r.used->idx, 2, false);
-    r.used->ring[at].id = head;
-    r.used->ring[at].len = written;
+    write_entry(d, &r, at, head, written);
     dmb_ish(); // the entry before the index
-    r.used->idx = r.q.next_used + 1;
-    vm_ram_written(d->vm, &r.used->ring[at], 8, true);
-    vm_ram_written(d->vm, &r.used->idx, 2, true);
-    virtio_sync(d, r.used, sizeof(used_t) + 8 * r.q.num);
+    write_index(d, &r, (uint16_t)(r.q.next_used + 1));
     uint64_t daif = virtio_lock(d);
     if (d->epoch == epoch) {
         d->queue[queue].next_used = r.q.next_used + 1;
@@ -229,6 +246,7 @@ void virtqueue_push(virtio_t *d, unsigned queue, uint16_t head, uint32_t epoch, 
     }
     virtio_unlock(d, daif);
     dmb_ish(); // the index before the question whether the driver wants to know
+    virtio_sync(d, &r.avail->flags, sizeof(uint16_t));
     if (!(r.avail->flags & NO_INTERRUPT)) {
         virtio_interrupt(d, 1);
     }

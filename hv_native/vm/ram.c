@@ -35,10 +35,6 @@ bool vm_add_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     return true;
 }
 
-bool vm_ram_present(const ram_t *r, uint64_t granule) {
-    return r->present[granule / 32] >> (granule % 32) & 1;
-}
-
 static bool map_granule(vm_t *vm, ram_t *r, uint64_t granule) {
     uint64_t offset = granule * RAM_GRANULE, left = r->size - offset;
     unsigned rights = S2_READ | S2_EXEC;
@@ -122,9 +118,9 @@ bool vm_ram_ipa(const vm_t *vm, const volatile void *place, uint64_t *ipa) {
     return false;
 }
 
-void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after) {
+void vm_ram_written_slow(vm_t *vm, const volatile void *place, uint64_t size, bool after) {
     uint64_t ipa;
-    if (vm->rights != NULL && vm_ram_ipa(vm, place, &ipa)) {
+    if (vm_ram_ipa(vm, place, &ipa)) {
         rights_store_slow(vm, ipa, size, after, BY_DEVICE);
     }
 }
@@ -146,22 +142,30 @@ bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size) {
     return vm_ram_ipa(vm, place, &ipa) && vm_ram(vm, ipa, size) != NULL;
 }
 
+static __attribute__((noinline)) void *touch(vm_t *vm, ram_t *r, uint64_t offset, uint64_t size) {
+    if (r->shared != NULL) {
+        return shared_touch(vm, r, offset, size) ? r->host + offset : NULL;
+    }
+    uint64_t last = (size == 0 ? offset : offset + size - 1) / RAM_GRANULE;
+    for (uint64_t g = offset / RAM_GRANULE; g <= last; g++) {
+        if (!vm_ram_present(r, g) && !present(vm, r, g)) {
+            return NULL;
+        }
+    }
+    return r->host + offset;
+}
+
+// Nearly always it is all there.
 void *vm_ram(vm_t *vm, uint64_t ipa, uint64_t size) {
     ram_t *r = vm_ram_at(vm, ipa);
     uint64_t offset = r == NULL ? 0 : ipa - r->ipa;
     if (r == NULL || size > r->size - offset) {
         return NULL;
     }
-    uint64_t last = size == 0 ? offset : offset + size - 1;
-    for (uint64_t g = offset / RAM_GRANULE; g <= last / RAM_GRANULE; g++) {
-        if (vm_ram_present(r, g)) {
-            continue;
-        }
-        if (r->shared != NULL) {
-            return shared_touch(vm, r, offset, size) ? r->host + offset : NULL;
-        }
-        if (!present(vm, r, g)) {
-            return NULL;
+    uint64_t last = (size == 0 ? offset : offset + size - 1) / RAM_GRANULE;
+    for (uint64_t g = offset / RAM_GRANULE; g <= last; g++) {
+        if (UNLIKELY(!vm_ram_present(r, g))) {
+            return touch(vm, r, offset, size);
         }
     }
     return r->host + offset;

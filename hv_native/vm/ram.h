@@ -29,7 +29,12 @@ static inline void *vm_ram_there(vm_t *vm, uint64_t ipa, uint64_t size) {
 bool vm_ram_ipa(const vm_t *vm, const volatile void *place, uint64_t *ipa);
 bool vm_ram_touch(vm_t *vm, const void *place, uint64_t size);
 // A device is about to write to it there, or (after) has: rights.h.
-void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after);
+void vm_ram_written_slow(vm_t *vm, const volatile void *place, uint64_t size, bool after);
+static inline void vm_ram_written(vm_t *vm, const volatile void *place, uint64_t size, bool after) {
+    if (UNLIKELY(vm->rights != NULL)) {
+        vm_ram_written_slow(vm, place, size, after);
+    }
+}
 // It has read there. True: what lies there is not what the guest has there, which vm_ram_show makes of a copy.
 bool vm_ram_read_slow(vm_t *vm, const volatile void *place, uint64_t size);
 static inline bool vm_ram_read(vm_t *vm, const volatile void *place, uint64_t size) {
@@ -54,6 +59,8 @@ static inline bool vm_ram_own(vm_t *vm, uint64_t ipa) {
 bool vm_ram_zero_some(vm_t *vm, uint64_t until);    // until then, by CNTPCT
 
 // Whether a granule of it has been touched.
-bool vm_ram_present(const ram_t *r, uint64_t granule);
+static inline bool vm_ram_present(const ram_t *r, uint64_t granule) {
+    return r->present[granule / 32] >> (granule % 32) & 1;
+}
 
 #endif

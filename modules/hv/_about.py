@@ -54,7 +54,7 @@ SKIP\tFrom a handler: go on behind the instruction, registers as they are.
 snapshot\tSnapshots of a VM: vm.snapshot(), vm.back().\v\vA snapshot costs nothing but the pages that are written afterwards: each is kept, as it was, when it is first written. Going back puts those in their places again.
 STOP\tFrom a handler: the same, but first vm.run() returns.
 Switch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
-Switch.macs\tPort by address.
+Switch.macs\tPort by address, to look at.
 Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
 Switch.tap(f)\tCall f(port, frame) with each frame that is switched, before it is delivered: port is the sender's, and frame a buffer for the time of the call. Ended by remove(), or by an exception of f's.
 Switch.pcap(path)\tWrite each frame that is switched to a file that Wireshark and tshark read (hv.pcap.Capture), until its close().
@@ -383,7 +383,7 @@ Networks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) t
 Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fTap\tSees the frames of a switch: Switch.tap().
 Tap.remove()\tIt sees no more. Again: nothing.
 Switch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
-Switch.macs\tPort by address.
+Switch.macs\tPort by address, to look at.
 Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
 Switch.tap(f)\tCall f(port, frame) with each frame that is switched, before it is delivered: port is the sender's, and frame a buffer for the time of the call. Ended by remove(), or by an exception of f's.
 Switch.pcap(path)\tWrite each frame that is switched to a file that Wireshark and tshark read (hv.pcap.Capture), until its close().

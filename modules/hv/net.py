@@ -26,6 +26,7 @@ class Tap:
         self.switch = switch
         self.f = f
         switch.taps += (self,)
+        switch._flows = {}
 
     def _see(self, port, frame):
         try:
@@ -51,14 +52,22 @@ class Switch:
 
     def __init__(self):
         self.ports = []
-        self.macs = {}  # port by address
+        self.macs = {}  # port by address, to look at
         self.taps = ()
+        self._flows = {}  # what forward() has found by a frame's two addresses: (sender, port)
 
     def __repr__(self):
         return f"<Switch: {len(self.ports)} ports, {len(self.macs)} addresses>"
 
     def forward(self, sender, frame) -> None:
         """Bring a frame from the port `sender` to where it is meant for."""
+        flow = self._flows.get(bytes(frame[:12]))
+        if flow and flow[0] is sender:
+            flow[1].receive(frame)
+        else:
+            self._forward(sender, frame)
+
+    def _forward(self, sender, frame):
         to, source = bytes(frame[:6]), bytes(frame[6:12])
         if len(source) < 6:
             return
@@ -68,6 +77,10 @@ class Switch:
         for tap in self.taps:
             tap._see(sender, frame)
         known = None if to[0] & 1 else self.macs.get(to)
+        if known and known is not sender and not self.taps:
+            if len(self._flows) >= _MACS:
+                self._flows = {}
+            self._flows[to + source] = sender, known
         for port in (known,) if known else tuple(self.ports):
             if port is not sender:
                 port.receive(frame)
@@ -103,6 +116,7 @@ class Switch:
                 raise ValueError("a port of this switch has that mac already")
         self.ports.append(port)
         self.macs[port.mac] = port
+        self._flows = {}
 
     def _learn(self, sender, source):
         mac = getattr(sender, "mac", None)
@@ -120,6 +134,7 @@ class Switch:
                 self.macs = {at: p for at, p in owned if p is not sender or self._owner(at)}
             if len(self.macs) < _MACS:
                 self.macs[source] = sender
+            self._flows = {}
         return True
 
     def _owner(self, source):
@@ -130,6 +145,7 @@ class Switch:
         """A port is gone."""
         self.ports.remove(port)
         self.macs = {mac: at for mac, at in self.macs.items() if at is not port}
+        self._flows = {}
 
 
 class Net(Device):
@@ -161,7 +177,8 @@ class Net(Device):
         self.sent = self.received = self.dropped = self.forged = 0
         # virtio 1.1, 5.1.6: no offloads, one buffer. The count of buffers is not in the legacy header.
         self._header = bytes(10) if legacy else b"\0\0\0\0\0\0\0\0\0\0\1\0"
-        self._frame = memoryview(bytearray(len(self._header) + FRAME))
+        self._begin = len(self._header)
+        self._frame = memoryview(bytearray(self._begin + FRAME))
 
     def _about(self):
         mac = self.mac and ":".join([f"{byte:02x}" for byte in self.mac])
@@ -178,16 +195,17 @@ class Net(Device):
             raise
 
     def request(self, queue, r):
-        if r.readable > len(self._frame):
-            return
-        count = r.readinto(self._frame)
+        frame = self._frame
+        count = r.readinto(frame)
+        if r.readable:
+            return  # longer than any
         self.sent += 1
-        self.switch.forward(self, self._frame[len(self._header) : count])
+        self.switch.forward(self, frame[self._begin : count])
 
     def receive(self, frame) -> None:
         """A frame from the switch."""
         try:
-            r = self.pop(0)
+            r = self.port.pop(0)
         except ValueError:  # the VM has been closed
             self.switch.leave(self)
             return

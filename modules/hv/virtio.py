@@ -100,6 +100,10 @@ class Rng(Device):
         r.write(os.urandom(min(r.writable, 64)))
 
 
+_STEP = 0x400  # bytes of a console's output that are taken at once
+_FULL = 0x5000  # of what is kept of it
+
+
 class Console(Device):
     """A console (virtio 1.1, 5.3): Linux's /dev/hvc0. It is a stream, of which nothing blocks.
 
@@ -112,29 +116,49 @@ class Console(Device):
     queues = 2  # to the driver, from the driver
     passive = 1
     LIMIT = 0x4000
-    STEP = 0x400
 
     def __init__(self, output=None, legacy=False):
         super().__init__(legacy)
         if output is not None and not callable(output):
             raise TypeError(f"output= is a function of bytes, not {output!r}")
-        self.output = output or self._keep
-        self._printed = self._typed = b""
+        self.output = output
+        self._typed = b""
+        self._kept = None  # what read() has, and some that is older: from _begin to _end
+        self._begin = self._end = 0
 
     def request(self, queue, r):
-        if r.readable > self.STEP:
+        if r.readable > _STEP:
             return self._long(r)
-        self.output(r.read())
+        if self.output:
+            self.output(r.read())
+        else:
+            self._keep(r)
 
     def _long(self, r):
-        if self.output == self._keep and r.readable > self.LIMIT:
+        if not self.output and r.readable > self.LIMIT:
             r.data(r.readable - self.LIMIT)  # nobody would see it
         while r.readable:
-            self.output(r.read(self.STEP))
+            if self.output:
+                self.output(r.read(_STEP))
+            else:
+                self._keep(r)
             yield
 
-    def _keep(self, data):
-        self._printed = (self._printed + data)[-self.LIMIT :]
+    def _keep(self, r):
+        end = self._end
+        if end > _FULL or not self._kept:
+            end = self._trim()
+        self._end = end + r.readinto(self._kept[end : end + _STEP])
+
+    def _trim(self):
+        # To its beginning, once in 4 KB: what is printed costs the same, however much there was before.
+        if not self._kept:
+            self._kept = memoryview(bytearray(_FULL + _STEP))
+        self._begin = max(self._begin, self._end - self.LIMIT)
+        count = self._end - self._begin
+        self._kept[:count][:] = self._kept[self._begin : self._end]
+        self._begin, self._end = 0, count
+        return count
 
     def save(self):
         return self._typed
@@ -145,12 +169,13 @@ class Console(Device):
 
     def any(self) -> int:
         """How many bytes read() has."""
-        return len(self._printed)
+        return min(self._end - self._begin, self.LIMIT)
 
     def read(self, n: int = 0x4000) -> bytes:
         """What the guest has printed: at most n bytes, b"" when there is nothing."""
-        data, self._printed = self._printed[:n], self._printed[n:]
-        return data
+        begin = self._end - self.any()
+        self._begin = self._end if n < 0 else min(self._end, begin + n)
+        return bytes(self._kept[begin : self._begin]) if self._kept else b""
 
     def write(self, data) -> int:
         """Type at the guest. Returns how many bytes were taken: 16 KB wait at most."""

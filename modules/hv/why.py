@@ -17,11 +17,11 @@ _HVC, _SMC, _SYSREG, _FETCH, _DATA = 0x16, 0x17, 0x18, 0x20, 0x24
 COSTS = """hvc_psci_version 55 smc_psci_version 64 hvc_unknown 88 pl011_out 146 pl011_flags 118 gicd_typer_read 88
 gicd_isenabler_write 134 sgi_to_self 144 timer_expiry 56 timer_wakes 340 vcpu_switch 900 rule_hvc_const 64
 rule_hvc_count 68 rule_hvc_log 115 rule_mmio_const 89 rule_mmio_shadow 83 rule_sysreg_const 80 hvc_python 130 hvc_viper 68
-hvc_native 123 hvc_python_triple 948 mmio_load_python 191 mmio_load_viper 132 mmio_load_native 181
-mmio_store_python 182 mmio_store_viper 121 mmio_store_native 169 mmio_load_post_python 1089 sysreg_read_python 145
+hvc_native 123 hvc_python_triple 952 mmio_load_python 191 mmio_load_viper 132 mmio_load_native 181
+mmio_store_python 182 mmio_store_viper 121 mmio_store_native 169 mmio_load_post_python 1076 sysreg_read_python 145
 sysreg_read_viper 116 sysreg_write_python 145 sysreg_write_viper 115 sysreg_native 167 break_counted 85 break_system 295
-break_python 285 step_function 173 step_python 308 watch_neighbour 246 watch_hit_counted 324 watch_hit_python 410
-watch_hard_hit 451 ram_granule 3983 snapshot_first_write 1121"""
+break_python 285 step_function 174 step_python 309 watch_neighbour 246 watch_hit_counted 324 watch_hit_python 410
+watch_hard_hit 444 ram_granule 3974 snapshot_first_write 1123"""
 _WAY = "on the way: x19 to x29 are not saved"
 
 

@@ -27,7 +27,8 @@ HOT_FILES = \
 	hv_native/core/event hv_native/core/tree hv_native/memory/pgtable hv_native/vcpu/psci \
 	hv_native/irq/irq hv_native/irq/timer hv_native/vgic/vtimer hv_native/vgic/vtimer_level hv_native/vgic/vgic_fast \
 	hv_native/vgic/vgic_lr hv_native/vm/runqueue hv_native/python/boot_core hv_native/vcpu/share hv_native/vcpu/sched hv_native/vcpu/vcpu hv_native/trap/trap_fast hv_native/trap/trace hv_native/trap/watch \
-	hv_native/trap/mmio_decode hv_native/trap/quick_calls hv_native/insight/breaks hv_native/hold/pages hv_native/hold/pack hv_native/vcpu/a64 hv_native/vcpu/step
+	hv_native/trap/mmio_decode hv_native/trap/quick_calls hv_native/insight/breaks hv_native/hold/pages hv_native/hold/pack hv_native/vcpu/a64 hv_native/vcpu/step \
+	hv_native/devices/virtqueue hv_native/python/obj_virtio hv_native/vm/ram
 
 # A file that has moved would lose its flags without a word.
 $(foreach f,$(FP_FILES) $(HOT_FILES),$(if $(filter $(BUILD)/$(f).o,$(OBJ)),,$(error optimise.mk names $(f), which is not built)))

@@ -36,7 +36,7 @@ class Switch:
 
     ports: Any
     macs: Any
-    """Port by address."""
+    """Port by address, to look at."""
     taps: Any
     def __init__(self) -> None: ...
     def forward(self, sender: Any, frame: Any) -> None:
