@@ -166,6 +166,7 @@ def _trace(args: argparse.Namespace) -> int:
         ran = vm.running
         if not ran:
             vm.start()
+        until.begin()
         try:
             while vm.running and not until.over:
                 recording.fetch()
@@ -191,6 +192,7 @@ def _pcap(args: argparse.Namespace) -> int:
         live = str(args.output) == "-"
         file = sys.stdout.buffer if live else stack.enter_context(args.output.open("wb"))
         capture = Capture(session, switch, file)
+        until.begin()
         with contextlib.suppress(BrokenPipeError):  # who reads it has seen enough
             try:
                 while not until.over and not (args.frames and capture.frames >= args.frames):

@@ -16,8 +16,13 @@ class Until:
     """
 
     def __init__(self, seconds: float | None = None):
-        self.end = None if seconds is None else time.monotonic() + seconds
+        self.seconds = seconds
         self.interrupted = False
+        self.begin()
+
+    def begin(self) -> None:
+        """The seconds are from now on: what had to be set up before is not counted."""
+        self.end = None if self.seconds is None else time.monotonic() + self.seconds
 
     @property
     def over(self) -> bool:
