@@ -66,14 +66,17 @@ class Terminal:
         )
         os.close(slave)
         self.seen = b""
+        self.longest = 0  # pause in what was typed at once
 
     def type(self, keys):
         os.write(self.master, keys)
 
     def type_all(self, keys):
         """Types more than a terminal holds: waits while nobody reads it."""
+        last = time.monotonic()
         while keys:
             keys = keys[os.write(self.master, keys[:1024]) :]
+            self.longest, last = max(self.longest, time.monotonic() - last), time.monotonic()
 
     def until(self, text, seconds=30):
         """Reads up to `text`, which is taken together with all before it. Lines end in \\n."""

@@ -12,6 +12,7 @@ import time
 
 import pytest
 from elapid.program import QEMU
+from elapid.run import QUIET_SECONDS
 from harness import ROOT
 
 
@@ -153,7 +154,11 @@ def test_closing_the_terminal_ends_qemu(image, script, terminal):
     os.kill(int(runner), 9)
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        if not os.path.exists(f"/proc/{qemu.decode()}"):
+        try:
+            state = open(f"/proc/{qemu.decode()}/stat").read().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":  # process 1 of a container may not care
             return
         time.sleep(0.05)
     os.kill(int(qemu), 9)
@@ -339,15 +344,21 @@ def test_a_long_paste_at_the_prompt_is_echoed_whole(image, script, terminal):
 
 @pytest.mark.parametrize("end", ["import hv; hv.poweroff()", "while True: pass"])
 def test_what_was_typed_ahead_is_not_the_shells(image, script, terminal, end):
-    """The machine goes off, or reads nothing and is left, in a paste: the shell gets nothing of it."""
+    """The machine goes off, or reads nothing and is left, in a paste: the shell gets nothing of it. As long as the paste goes
+    on: one in which this process was held up has ended there, for who reads it, and is tried again.
+    """
     path = script(f"print('ready')\nimport time; time.sleep(1)\n{end}\n")
-    user = terminal("sh", "-c", f"make run SCRIPT={path}; echo 'at the'  shell; cat")
-    user.until(b"ready\n")
-    typing = paste(user, b"touch typed-ahead\r" * 6000)
-    if "while" in end:
-        typing.join(60)
-        user.type(b"\x01x")
-    user.until(b"at the shell\n", 60)
-    typing.join(30)
-    user.type(b"mine\n")
-    assert b"ahead" not in user.until(b"mine\n")
+    for _ in range(20):
+        user = terminal("sh", "-c", f"make run SCRIPT={path}; echo 'at the'  shell; cat")
+        user.until(b"ready\n")
+        typing = paste(user, b"touch typed-ahead\r" * 6000)
+        if "while" in end:
+            typing.join(600)
+            user.type(b"\x01x")
+        user.until(b"at the shell\n", 60)
+        typing.join(600)
+        user.type(b"mine\n")
+        got = user.until(b"mine\n")
+        if b"ahead" not in got or user.longest < QUIET_SECONDS / 2:
+            break
+    assert b"ahead" not in got

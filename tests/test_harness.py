@@ -14,8 +14,9 @@ def test_a_hung_target_fails_with_its_console_in_the_report(image, tmp_path):
     (tmp_path / "test_hung.py").write_text(
         "import pytest, time\n"
         "def test_hangs(target):\n"
-        "    target.exec('print(\\'on the \\' + \\'console\\')\\nwhile True: pass', seconds=0.2)\n"
-        "@pytest.mark.timeout(20)\n"
+        "    target.exec('print(\\'on the \\' + \\'console\\')')\n"
+        "    target.exec('while True: pass', seconds=0.2)\n"
+        "@pytest.mark.timeout(20, func_only=True)\n"
         "def test_waits(target):\n"
         "    time.sleep(600)\n"
         "def test_goes_on(target):\n"

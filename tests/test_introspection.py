@@ -29,7 +29,7 @@ def agree(target):
     """Each of what k tells against what the guest's own tools do."""
     assert target.eval("k.version") == said(target, "cat /proc/version")
     assert target.eval("k.release") == said(target, "uname -r")
-    for _ in range(5):  # kworkers come and go
+    for _ in range(60):  # kworkers come and go
         lines = said(target, "cat /proc/[0-9]*/stat 2>/dev/null").splitlines()
         theirs = [re.match(r"(\d+) \((.*)\) (\w) (\d+)", line).groups() for line in lines]
         theirs = sorted((int(pid), int(up), state, work(name)) for pid, name, state, up in theirs)
@@ -39,7 +39,11 @@ def agree(target):
         if theirs == ours:
             break
     assert theirs == ours and len(ours) > 30, set(theirs) ^ set(ours)
-    assert target.eval("'\\n'.join(k.dmesg()).strip()") == said(target, "dmesg")
+    for _ in range(20):  # it may have said more meanwhile
+        log, shown = target.eval("'\\n'.join(k.dmesg()).strip()"), said(target, "dmesg")
+        if log == shown:
+            break
+    assert log == shown
     theirs = [line.split() for line in said(target, "cat /proc/modules").splitlines()]
     assert target.eval("[tuple(m) for m in k.modules()]") == [
         (name, int(size), int(at, 16), state) for name, size, _, _, state, at in theirs
@@ -208,9 +212,13 @@ vm.start()
 type_at(vm, b"sh -c :\\r")
 while not bp.hits:
     time.sleep_ms(20)
-time.sleep_ms(200)
 here = "__arm64_sys_getppid+0x8"
-stuck = [p.pid for p in k.ps() if p.name == "sh" and p.state == "R" and here in str(k.stack(p.pid))]
+stuck = ()
+for i in range(600):  # two instructions on
+    time.sleep_ms(100)
+    stuck = [p.pid for p in k.ps() if p.name == "sh" and p.state == "R" and here in str(k.stack(p.pid))]
+    if stuck:
+        break
 print(vm.running, len(stuck), len(k.dmesg()) > 100)
 vm.pause()
 bp.remove()

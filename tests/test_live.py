@@ -72,8 +72,9 @@ def test_answers_within_50_ms_while_four_vcpus_are_busy(boot, gic, smp):
     else:
         in_time(10, lambda: target.eval("asyncio.run(late(1, 3))[0]", 60) / 1_000_000)
     in_time(1, lambda: how_long(lambda: target.repl("6 * 7") == "42"))
-    counted = target.repl("vm.pause(), [cpu.x[1] > 0 for cpu in vm.cpu]")
-    assert counted == "(True, [True, True, True, True])"
+    # Each runs: if not by now, as the host may not have run that core, then after a while.
+    script = "while True:\n vm.pause()\n if all([cpu.x[1] for cpu in vm.cpu]): break\n vm.start()\n time.sleep_ms(10)"
+    target.exec("import time\n" + script, 60)
 
 
 def test_polling_guest_does_not_starve_the_prompt(each_target):

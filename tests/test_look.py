@@ -284,12 +284,17 @@ def test_a_trace_is_for_perfetto(page):
     until(page, r"exits of the last[\s\S]*vCPU 1", "#panel svg")
     click(page, 't1 = vm.trace("exit irq sched", "256K")')
     until(page, "ui.perfetto.dev", "#panel")
-    page.wait_for_timeout(1000)
-    with page.expect_download() as download:
-        page.locator("#panel a", has_text="perfetto").click()
-    events = json.loads(Path(download.value.path()).read_text())["traceEvents"]
+
+    def file():
+        with page.expect_download() as download:
+            page.locator("#panel a", has_text="perfetto").click()
+        return json.loads(Path(download.value.path()).read_text())["traceEvents"]
+
+    end, events = time.monotonic() + WAIT / 1000, file()
+    while not any(each["name"] == "psci PSCI_VERSION" for each in events):
+        assert time.monotonic() < end, events
+        events = file()
     assert {"vCPU 0", "vCPU 1"} <= {each["args"].get("name") for each in events if "args" in each}
-    assert any(each["name"] == "psci PSCI_VERSION" for each in events)
     click(page, "t1.stop(); del t1")
     page.wait_for_selector("#panel a", state="detached")
 

@@ -59,6 +59,7 @@ async def served(monkeypatch, tmp_path, period=0.01):
         (tmp_path / name).touch()
     monkeypatch.setattr("elapid.look.server.libraries", lambda: tmp_path)
     monkeypatch.setattr("elapid.look.server.PERIOD", period)
+    monkeypatch.setattr("elapid.look.server.CLICK_SECONDS", 50)
     machine = Fake()
     server = Server(machine, None, ())
     runner = web.AppRunner(server.application())

@@ -375,7 +375,7 @@ def terminal_server(target):
 
 
 def test_over_rfc2217(terminal_server):
-    device = f"rfc2217://127.0.0.1:{terminal_server}"
+    device = f"rfc2217://127.0.0.1:{terminal_server}?timeout=100"  # of the other end's answers: 3 s else
     command = [sys.executable, "-m", "mpremote", "connect", device, "eval", "6 * 7"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert done.stdout.strip() == "42", done.stderr

@@ -379,8 +379,8 @@ SPREAD = """
 """
 
 
-def test_history_and_quota(target):
-    """Snapshots by themselves, of which the oldest go when memory does; without them the guest stops, and goes on with more."""
+def test_history_and_quota(boot):
+    """In the time of the machine's instructions. Snapshots by themselves, of which the oldest go when memory does; without them the guest stops, and goes on with more."""
     script = """
 import time
 vm = guest(code)
@@ -409,7 +409,7 @@ print(vm.running, vm.pause())
 h.clear()
 vm.close()
 """
-    assert run(target, SPREAD, script, 60).splitlines() == [
+    assert run(boot(icount=True), SPREAD, script, 60).splitlines() == [
         "True True <History of test: ",
         "True True",
         "memory 0 True True",

@@ -96,7 +96,7 @@ def seen():
     vm.cpu[0].x[19] = hz
     clock(vm)
     vm.cpu[0].x[19] = 0
-    stop, first = now(), (vm.cpu[0].x[4], vm.irq(27).pending)
+    first, stop = (vm.cpu[0].x[4], vm.irq(27).pending), now()
     time.sleep(2)
     second, go = vm.irq(27).pending, now()
     clock(vm)

@@ -30,4 +30,4 @@ net.createServer((client) => {
     port.client = client;
     client.on("data", (data) => port.onmessage({ data: new Uint8Array(data) }));
     client.on("end", () => process.exit(0));
-}).listen(socket);
+}).listen(socket, () => console.log("listening"));

@@ -89,7 +89,7 @@ def opened(trace: bytes):
             engine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
         try:
             end = time.monotonic() + 120
-            while not socket.exists():
+            while not (socket.exists() and b"listening" in log.read_bytes()):
                 assert engine.poll() is None and time.monotonic() < end, log.read_text()
                 time.sleep(0.05)
             with made.TraceProcessor(remote=str(socket)) as client:
