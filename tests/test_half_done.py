@@ -32,13 +32,40 @@ for name, make, add in makes:
             add(c, n)
     whole = all(each == b"as it was" * 3 for each in neighbours)
     print(name, failed > 0, whole, sorted(c) == list(range(200)))
+
+import hv, select, sys
+failed = 0
+for name in ("hv.pcap", "hv.uplink", "hv.mmu", "hv.gdbstub", "hv.fuzzfiles"):
+    micropython.heap_lock()
+    try:
+        __import__(name)
+    except MemoryError:
+        failed += 1
+    micropython.heap_unlock()
+    found = getattr(__import__(name), name[3:])
+    failed += found is not sys.modules[name]
+print("modules", failed)
+poll = select.poll()
+for what in 5, sys.stdin:
+    micropython.heap_lock()
+    try:
+        poll.register(what)
+    except MemoryError:
+        failed += 1
+    micropython.heap_unlock()
+print("polls", failed)
+try:
+    poll.register(5)
+except OSError:
+    print(poll.poll(0))
 """
 
 
 def test_what_cannot_grow_is_as_it_was(target):
     names = ("set", "OrderedDict", "dict", "list", "bytearray", "array")
     got = target.exec(GROWN, 60).splitlines()
-    assert got == [f"{name} True True True" for name in names], got
+    polls = ["modules 5", "polls 7", "[]"]
+    assert got == [f"{name} True True True" for name in names] + polls, got
 
 
 GUEST = """
