@@ -197,7 +197,7 @@ def end(cpu):
     return hv.STOP
 def ends():
     vm.start()
-    for i in range(3000):
+    for i in range(60_000):
         time.sleep_ms(1)
         if not vm.running:
             return True

@@ -179,7 +179,7 @@ for core in range(cores):
         vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
         vm.cpu[0].pin = core
         vm.start()
-        until = time.ticks_add(time.ticks_ms(), 10_000 if core in there else 300)
+        until = time.ticks_add(time.ticks_ms(), 60_000 if core in there else 300)
         while vm.running and time.ticks_diff(until, time.ticks_ms()) > 0:
             time.sleep_ms(1)
         vm.pause()

@@ -15,7 +15,7 @@ class Machine(Driver):
     def again(self):
         vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code
         vm.cpu[0].reset(0x4008_0000)
-        vm.run(9000)
+        vm.run(60_000)
         return self
 GICD, GICC, UART, RTC, FLASH = 0x0800_0000, 0x0801_0000, 0x0900_0000, 0x0901_0000, 0x0400_0000
 v3 = hv.platform()["gic"] == 3 if "gic" in hv.platform() else None

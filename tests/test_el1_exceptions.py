@@ -416,9 +416,7 @@ def test_on_other_cores(each_target):
 import time
 vm.trap_el1_exceptions("all", note)
 vm.start()
-for n in range(1000):
-    if not vm.running:
-        break
+while vm.running:
     time.sleep_ms(1)
 print(vm.exit.reason, cpu.x[28], len(seen))
 """

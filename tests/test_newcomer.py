@@ -95,7 +95,7 @@ def test_events_show_addresses_in_hex(target):
     target.exec(
         f"code = {assemble(LAST)!r}\nvm.rule('imm', 7, 'log')\n"
         "vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code\n"
-        "vm.cpu[0].reset(0x4008_0000)\nvm.run(2000)"
+        "vm.cpu[0].reset(0x4008_0000)\nvm.run(60_000)"
     )
     shown = target.repl("e = hv.events(); e")
     assert re.fullmatch(
@@ -114,7 +114,7 @@ def test_every_device_may_be_legacy_and_have_a_slot(target, plug):
     code = "load x0, 0x0a000600\n ldr w1, [x0, #4]\n hvc #1"
     target.exec(f"d = {plug}\ncode = {assemble(code)!r}")
     target.exec("vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code")
-    target.exec("vm.cpu[0].reset(0x4008_0000); vm.run(2000)")
+    target.exec("vm.cpu[0].reset(0x4008_0000); vm.run(60_000)")
     assert target.eval("(d.port.slot, d.legacy, vm.cpu[0].x[1])") == (3, True, 1)
 
 
@@ -127,7 +127,7 @@ def test_a_flat_binary_has_its_tree_above_it(target):
     """Where QEMU's -kernel has it, and at the base of RAM for those that look there; with a command line."""
     target.exec(
         f"vm = hv.VM('flat', ram='64M')\nloaded = vm.load({MOVE!r}, cmdline='quiet lpj=7')\n"
-        "vm.run(2000)\nfrom hv import fdt\n"
+        "vm.run(60_000)\nfrom hv import fdt\n"
         "def args(at):\n    size = int.from_bytes(vm.memory[at + 4:at + 8], 'big')\n"
         "    return fdt.parse(vm.memory[at:at + size]).get('/chosen')['bootargs']\n"
     )
@@ -148,7 +148,7 @@ def test_a_flat_binary_has_its_tree_above_it(target):
     ],
 )
 def test_where_the_tree_goes(target, call, where):
-    target.exec(f"vm = hv.VM('flat', ram='4M'); code = {MOVE!r}; {call}; vm.run(2000)")
+    target.exec(f"vm = hv.VM('flat', ram='4M'); code = {MOVE!r}; {call}; vm.run(60_000)")
     assert target.eval("vm.cpu[0].x[1]") == where
 
 
@@ -182,9 +182,9 @@ def test_a_failed_load_leaves_nothing_to_start(target, before, call, says):
         assert "RuntimeError: new has nothing to run: loading " in shown, shown
     # What a script puts there itself may run, and what is loaded after.
     target.exec(f"vm.memory[0x4008_0000:0x4008_0008] = {MOVE!r}; vm.cpu[0].reset(0x4008_0000)")
-    assert "<Exit hvc" in target.repl("vm.run(2000)")
+    assert "<Exit hvc" in target.repl("vm.run(60_000)")
     target.exec(f"vm.load({MOVE!r})")
-    assert "<Exit hvc" in target.repl("vm.run(2000)")
+    assert "<Exit hvc" in target.repl("vm.run(60_000)")
 
 
 def test_nothing_is_loaded_into_a_running_vm(target):
@@ -238,7 +238,7 @@ def test_a_timeout_is_not_the_exit_before_it(target):
         f"vm.memory[0x4008_0000:0x4008_0008] = {struct.pack('<2I', 0xD400_00E2, 0x1400_0000)!r}"
     )
     target.exec("vm.cpu[0].reset(0x4008_0000)")
-    assert "HVC #0x7" in target.repl("hv.explain(vm.run(2000))")
+    assert "HVC #0x7" in target.repl("hv.explain(vm.run(60_000))")
     target.exec("vm.cpu[0].pc = 0x4008_0004")  # b .
     assert target.repl("hv.explain(vm.run(50))").startswith("'Stopped from outside: time was up")
 

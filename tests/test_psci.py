@@ -185,7 +185,7 @@ def test_suspend_ends_by_an_interrupt(each_target):
     script = """
 vm = guest(code)
 vm.cpu[0].x[21] = 0
-print(vm.run(10_000).reason, vm.cpu[0].x[0], vm.cpu[0].x[21])
+print(vm.run(60_000).reason, vm.cpu[0].x[0], vm.cpu[0].x[21])
 """
     assert run(each_target, source, script) == "stop 0 2\n"
 

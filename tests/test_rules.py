@@ -263,7 +263,7 @@ def answers():
     with guest(code) as vm:
         vm.cpu[0].x[20] = 0x4010_0000
         change(vm)
-        vm.run(10_000)
+        vm.run(60_000)
         raw = bytes(vm.memory[0x4010_0000:0x4010_0000 + 16 * len(calls)])
         return [int.from_bytes(raw[i:i + 8], "little", True) for i in range(0, len(raw), 8)]
 change = lambda vm: None
@@ -301,9 +301,7 @@ ask = vm.rule("hvc", 0xc600_0001, "count", match=5, promote=lambda cpu, x1: call
 const = vm.rule("hvc", 0xc600_0001, "const", 4, nth=8)
 cpu.pc = 0x4008_0000
 vm.start()
-for n in range(500):
-    if not vm.running:
-        break
+while vm.running:
     time.sleep_ms(1)
 print(cpu.x[20], calls, log.hits, ask.hits, const.hits, [e.value for e in hv.events()])
 """

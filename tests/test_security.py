@@ -101,7 +101,7 @@ def test_a_new_guest_finds_nothing(each_target):
         "    vm = hv.VM('new', ram='1M')\n"
         "    vm.memory[0x4008_0000 : 0x4008_0000 + len(code)] = code\n"
         "    vm.cpu[0].reset(0x4008_0000, x0)\n"
-        "    assert vm.run(5000).esr & 0xffff == 1\n"
+        "    assert vm.run(60_000).esr & 0xffff == 1\n"
         "    return vm\n"
         "for turn in range(3):\n"
         "    one = run(fill, 0x1111_0000_1000)\n"

@@ -93,8 +93,8 @@ print(vm.watches(), vm.stage2.walk(0x4020_1000)[1] >> 56 & 7)
     ]
 
 
-def test_many_neighbours(target):
-    """Of 200,000 stores on its page those to the field are told, and that the page is hot is said, once, and how hot. In a
+def test_many_neighbours(boot):
+    """In the time of the machine's instructions: of 200,000 stores on its page those to the field are told, and that the page is hot is said, once, and how hot. In a
     debug register they cost nothing.
     """
     script = """
@@ -112,7 +112,7 @@ exits = cpu.exits[0x24]
 w = vm.watch(0x4020_1008, 8)
 print(vm.run().reason, w.hits, w.rate, w.kind, cpu.exits[0x24] - exits, cpu.exits[0x34])
 """
-    lines = run(target, FIELD, script, 120).splitlines()
+    lines = run(boot(icount=True), FIELD, script, 120).splitlines()
     assert "stop 6250 True pages" in lines and "stop 6250 0 hardware 0 6250" in lines
     told = [line for line in lines if "is hot" in line]
     assert len(told) == 1 and re.search(
