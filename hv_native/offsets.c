@@ -14,12 +14,15 @@
 #include "py/objtype.h"
 #include "py/runtime.h"
 #include "core/cpu.h"
+#include "core/psci_ids.h"
 #include "core/syndrome.h"
 #include "trap/callback.h"
 #include "trap/el2_fault.h"
 #include "trap/quick.h"
 #include "trap/words.h"
+#include "vcpu/psci.h"
 #include "vm/vcpu_state.h"
+#include "vm/vm.h"
 
 #define VALUE(name, value) __asm__ volatile ("\noffsets: " #name " %c0" : : "i" ((int64_t)(value)))
 #define OFFSET(name, type, member) VALUE(name, offsetof(type, member))
@@ -52,6 +55,21 @@ void offsets(void) {
     OFFSET(FRAME_ESR, el2_frame_t, esr);
     VALUE(FRAME_SIZE, sizeof(el2_frame_t));
     SAME(STACK_BIT);
+
+    // trap/short_calls.S: PSCI
+    VALUE(PSCI_VERSION, (int64_t)PSCI_VERSION);
+    SAME(PSCI_1_1);
+    VALUE(PSCI_AFFINITY_INFO, (int64_t)PSCI_AFFINITY_INFO);
+    VALUE(PSCI_FEATURES, (int64_t)PSCI_FEATURES);
+    VALUE(PSCI_CALL_64, PSCI_CALL_64);
+    VALUE(PSCI_OR_SMCCC, ~(uint32_t)(PSCI_CALL_64 | (PSCI_VERSION ^ SMCCC_VERSION) | 31));
+    VALUE(PSCI_PLACES, PSCI_PLACES);
+    VALUE(VM_CLASS_HVC, offsetof(vm_t, classes) + EC_HVC64 * sizeof(void *));
+    OFFSET(VM_FALLBACK, vm_t, fallback);
+    OFFSET(VM_NVCPUS, vm_t, nvcpus);
+    OFFSET(VM_VCPU, vm_t, vcpu);
+    VALUE(ON_PENDING_BIT, (offsetof(vcpu_t, on_pending) - offsetof(vcpu_t, state)) * 8);
+    OFFSET(VCPU_STATE, vcpu_t, state);
 
     // trap/quick.S: handlers, and what of MicroPython's they work on
     SAME(QUICK_VALUE);
@@ -141,6 +159,7 @@ void offsets(void) {
 // What the assembly takes for granted of the order of things: neighbours that one LDP or STP takes.
 _Static_assert(offsetof(guest_regs_t, pstate) == offsetof(guest_regs_t, pc) + 8 && sizeof(guest_regs_t) % 16 == 0, "vectors.S");
 _Static_assert(offsetof(el2_frame_t, spsr) == offsetof(el2_frame_t, elr) + 8 && offsetof(el2_frame_t, far) == offsetof(el2_frame_t, esr) + 8, "vectors.S");
+_Static_assert(offsetof(vcpu_t, state) % 8 == 0 && offsetof(vcpu_t, on_pending) == offsetof(vcpu_t, state) + 4 && VCPU_OFF == 0, "short_calls.S");
 _Static_assert(offsetof(handler_t, nfixed) == offsetof(handler_t, nargs) + 1 && ISS_SSE == BIT(21) && ISS_SAS == UINT64_C(3) << 22, "quick.S");
 _Static_assert(offsetof(handler_t, entry) == offsetof(handler_t, frame) + 8 && offsetof(handler_t, cache) == offsetof(handler_t, top) + 8, "quick.S");
 _Static_assert(offsetof(mp_code_state_t, fun_bc) == 0 && offsetof(mp_code_state_t, sp) == offsetof(mp_code_state_t, ip) + 8, "quick.S");

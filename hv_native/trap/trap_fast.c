@@ -162,8 +162,11 @@ static inline __attribute__((always_inline)) uint64_t fast_call(vcpu_t *v, guest
         if (!native || (h != NULL && h->below != NULL)) {
             return EXIT_TRAP;
         }
+        if (h == NULL && !smc) {
+            return psci_hvc(v, r, (uint32_t)key, v->vm);
+        }
         if (key != PSCI_VERSION) {
-            return h == NULL && !smc ? psci_hvc(v, r) : call_native(v, r, h, smc);
+            return call_native(v, r, h, smc);
         }
         if (h != NULL) {
             h->hits++;
@@ -590,20 +593,29 @@ static NOINLINE uint64_t floating_point(vcpu_t *v) {
     return EXIT_RESUME;
 }
 
+// ESR_EL2 of HVC #0: the class and IL.
+#define ESR_HVC_0 ((uint32_t)EC_HVC64 << 26 | 1u << 25)
+
 uint64_t trap_fast(guest_regs_t *r) {
     uint64_t esr = READ_SYSREG(esr_el2);
     vcpu_t *v = r->vcpu;
-    unsigned ec = ESR_EC(esr);
-    v->counts[ec]++;
-    if (LIKELY(ec == EC_HVC64)) {
-        uint64_t imm = esr & 0xFFFF;
-        return imm != 0 ? hvc_immediate(v, r, imm) : fast_call(v, r, &v->vm->hvc, (uint32_t)r->x[0], true, false);
+    if (LIKELY((uint32_t)esr == ESR_HVC_0)) {
+        vm_t *vm = v->vm;
+        uint32_t function = (uint32_t)r->x[0];
+        v->counts[EC_HVC64]++;
+        return vm->hvc.hit == NULL ? psci_hvc(v, r, function, vm) : fast_call(v, r, &vm->hvc, function, true, false);
     }
-    if (ec == EC_DABT_LOWER) {
+    unsigned ec = ESR_EC(esr);
+    if (LIKELY(ec == EC_DABT_LOWER)) {
+        v->counts[EC_DABT_LOWER]++;
         return fast_device(v, r, esr);
     }
+    v->counts[ec]++;
     if (ec == EC_SYSREG) {
         return fast_sysreg(v, r, esr);
+    }
+    if (ec == EC_HVC64) {
+        return hvc_immediate(v, r, esr & 0xFFFF);
     }
     if (ec == EC_SMC64) {
         return smc_or_immediate(v, r, 0);

@@ -13,7 +13,7 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-#define CALL_64 0x40000000u
+#define CALL_64 PSCI_CALL_64
 
 enum {
     SUCCESS = 0, NOT_SUPPORTED = -1, INVALID_PARAMETERS = -2, ALREADY_ON = -4, INVALID_ADDRESS = -9,
@@ -41,14 +41,18 @@ static uint64_t argument(const guest_regs_t *r, unsigned n) {
     return r->x[0] & CALL_64 ? r->x[n] : (uint32_t)r->x[n];
 }
 
-#define FUNCTION(id) (1u << ((id) & 31))
-#define FUNCTIONS_64 (FUNCTION(PSCI_CPU_SUSPEND) | FUNCTION(PSCI_CPU_ON) | FUNCTION(PSCI_AFFINITY_INFO) | FUNCTION(PSCI_SYSTEM_RESET2))
-#define FUNCTIONS_32 (FUNCTIONS_64 | FUNCTION(PSCI_VERSION) | FUNCTION(PSCI_CPU_OFF) | FUNCTION(PSCI_MIGRATE_INFO_TYPE) \
-    | FUNCTION(PSCI_SYSTEM_OFF) | FUNCTION(PSCI_SYSTEM_RESET) | FUNCTION(PSCI_FEATURES))
+// A function id as a place in a table: what differs from PSCI_VERSION, with the two top bits, whether it is a fast call and
+// of 64 bits, at the bottom. PSCI's are below 128, and nobody else's (short_calls.S has this too).
+#define PLACE(id) (((uint32_t)(id) ^ PSCI_VERSION) << 2 | ((uint32_t)(id) ^ PSCI_VERSION) >> 30)
+#define HAS(id) [PLACE(id)] = SUCCESS - NOT_SUPPORTED
+const uint8_t psci_known[PSCI_PLACES] = {
+    HAS(PSCI_VERSION), HAS(PSCI_CPU_OFF), HAS(PSCI_MIGRATE_INFO_TYPE), HAS(PSCI_SYSTEM_OFF), HAS(PSCI_SYSTEM_RESET), HAS(PSCI_FEATURES),
+    HAS(PSCI_CPU_SUSPEND), HAS(PSCI_CPU_ON), HAS(PSCI_AFFINITY_INFO), HAS(PSCI_SYSTEM_RESET2),
+    HAS(PSCI_CPU_SUSPEND | CALL_64), HAS(PSCI_CPU_ON | CALL_64), HAS(PSCI_AFFINITY_INFO | CALL_64), HAS(PSCI_SYSTEM_RESET2 | CALL_64),
+};
 
 static bool is_psci(uint32_t function) {
-    return (function & ~(CALL_64 | 31u)) == PSCI_VERSION
-           && ((function & CALL_64 ? FUNCTIONS_64 : FUNCTIONS_32) >> (function & 31) & 1);
+    return PLACE(function) < PSCI_PLACES && psci_known[PLACE(function)];
 }
 
 static int64_t features(uint32_t function) {
@@ -69,13 +73,10 @@ static int64_t arch_features(uint32_t function) {
     }
 }
 
+// The affinity of a vCPU is its number (devices/machine.c).
+_Static_assert(VM_MAX_CPUS <= 16, "by_affinity");
 static vcpu_t *by_affinity(vm_t *vm, uint64_t affinity) {
-    for (unsigned i = 0; i < vm->nvcpus; i++) {
-        if ((vm->vcpu[i]->vmpidr & AFFINITY_MASK) == affinity) {
-            return vm->vcpu[i];
-        }
-    }
-    return NULL;
+    return affinity < vm->nvcpus ? vm->vcpu[affinity] : NULL;
 }
 
 // 0 on, 1 off, 2 on its way. Of a cluster: the one that asks is in it, and on, or there is none.
@@ -94,8 +95,9 @@ static int64_t affinity_info(const vcpu_t *v, uint64_t target, uint64_t level) {
 }
 
 static inline bool answer(vcpu_t *v, guest_regs_t *r) {
+    uint32_t function = (uint32_t)r->x[0];
     int64_t result;
-    switch ((uint32_t)r->x[0]) {
+    switch (function) {
         case PSCI_VERSION:
         case SMCCC_VERSION:
             result = PSCI_1_1; // SMCCC is 1.1 too
@@ -125,7 +127,7 @@ bool psci_fast(vcpu_t *v, guest_regs_t *r) {
 }
 
 // The answer to what nobody has said anything about (SMCCC 5.2), unless a script has something to say.
-static inline bool unknown(vcpu_t *v, guest_regs_t *r, unsigned ec) {
+bool psci_unknown(vcpu_t *v, guest_regs_t *r, unsigned ec) {
     uint32_t function = (uint32_t)r->x[0];
     if (is_psci(function) || v->vm->classes[ec] != NULL || v->vm->fallback != NULL) {
         return false;
@@ -134,12 +136,8 @@ static inline bool unknown(vcpu_t *v, guest_regs_t *r, unsigned ec) {
     return true;
 }
 
-bool psci_unknown(vcpu_t *v, guest_regs_t *r, unsigned ec) {
-    return unknown(v, r, ec);
-}
-
-uint64_t psci_hvc(vcpu_t *v, guest_regs_t *r) {
-    return answer(v, r) || unknown(v, r, EC_HVC64) ? EXIT_RESUME : EXIT_TRAP;
+uint64_t psci_others(vcpu_t *v, guest_regs_t *r) {
+    return answer(v, r) || psci_unknown(v, r, EC_HVC64) ? EXIT_RESUME : EXIT_TRAP;
 }
 
 // Where a vCPU can begin, in A64.

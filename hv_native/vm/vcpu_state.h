@@ -97,8 +97,9 @@ typedef struct vcpu {
     guest_regs_t parked;    // the registers while it does not run
     guest_regs_t *regs;     // &parked, or on a stack
     struct vm *vm;
+    volatile vcpu_state_t state;    // the two are read in one by short_calls.S
+    volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
     unsigned id;
-    volatile vcpu_state_t state;
     struct pcpu *on;        // the core it is loaded on, or NULL
     int pin;                // the core it must run on, or -1: set by a script
     int affinity;           // the same, for the time of a run in the foreground
@@ -106,7 +107,6 @@ typedef struct vcpu {
     bool queued;            // in the one of READY vCPUs
     uint64_t slice_end;     // CNTPCT until which nobody else has a claim to its core
     uint64_t run_end;       // and until which it has it, whoever waits
-    volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
     volatile bool kicked;   // leave the guest at the next opportunity
     volatile bool debugged; // debug registers or counters are in use: debug_enter and debug_leave are to be called
     uint64_t sp_el2;        // the hypervisor's stack pointer while the guest ran
