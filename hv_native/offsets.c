@@ -56,7 +56,7 @@ void offsets(void) {
     VALUE(FRAME_SIZE, sizeof(el2_frame_t));
     SAME(STACK_BIT);
 
-    // trap/short_calls.S: PSCI
+    // trap/short_psci.S
     VALUE(PSCI_VERSION, (int64_t)PSCI_VERSION);
     SAME(PSCI_1_1);
     VALUE(PSCI_AFFINITY_INFO, (int64_t)PSCI_AFFINITY_INFO);
@@ -159,7 +159,7 @@ void offsets(void) {
 // What the assembly takes for granted of the order of things: neighbours that one LDP or STP takes.
 _Static_assert(offsetof(guest_regs_t, pstate) == offsetof(guest_regs_t, pc) + 8 && sizeof(guest_regs_t) % 16 == 0, "vectors.S");
 _Static_assert(offsetof(el2_frame_t, spsr) == offsetof(el2_frame_t, elr) + 8 && offsetof(el2_frame_t, far) == offsetof(el2_frame_t, esr) + 8, "vectors.S");
-_Static_assert(offsetof(vcpu_t, state) % 8 == 0 && offsetof(vcpu_t, on_pending) == offsetof(vcpu_t, state) + 4 && VCPU_OFF == 0, "short_calls.S");
+_Static_assert(offsetof(vcpu_t, state) % 8 == 0 && offsetof(vcpu_t, on_pending) == offsetof(vcpu_t, state) + 4 && VCPU_OFF == 0, "short_psci.S");
 _Static_assert(offsetof(handler_t, nfixed) == offsetof(handler_t, nargs) + 1 && ISS_SSE == BIT(21) && ISS_SAS == UINT64_C(3) << 22, "quick.S");
 _Static_assert(offsetof(handler_t, entry) == offsetof(handler_t, frame) + 8 && offsetof(handler_t, cache) == offsetof(handler_t, top) + 8, "quick.S");
 _Static_assert(offsetof(mp_code_state_t, fun_bc) == 0 && offsetof(mp_code_state_t, sp) == offsetof(mp_code_state_t, ip) + 8, "quick.S");

@@ -214,7 +214,7 @@ def test_tiers_are_parts_of_a_sample():
     rows = [
         [
             "native",
-            "PSCI, in C; 55 instructions (hvc_psci_version of the bench), on the way",
+            "PSCI, in C; 45 instructions (hvc_psci_version of the bench), on the way",
             "psci",
             3,
             last,

@@ -26,12 +26,14 @@ SCRIPT = """
 import struct
 def make(calls, smc, cpus=4):
     vm = guest(code, cpus=cpus)
+    if smc < 0:  # a hook of another function: all are looked up
+        vm.hvc(0xC600_0001, lambda cpu: 1)
     for i, call in enumerate(calls):
         vm.memory[0x4010_0000 + 32 * i : 0x4010_0020 + 32 * i] = struct.pack("<4Q", *call)
-    vm.cpu[0].x[21] = smc
+    vm.cpu[0].x[21] = smc == 1
     assert vm.run(60_000).reason == "stop"
     return [struct.unpack("<q", bytes(vm.memory[0x4010_0000 + 32 * i : 0x4010_0008 + 32 * i]))[0] for i in range(len(calls))]
-for smc in (0, 1):
+for smc in (0, 1, -1):
     print(make(calls, smc))
 """
 
@@ -44,10 +46,21 @@ TABLE = [
     *((FEATURES, f, 0, 0, OK) for f in (0x8400_0006, 0x8400_0008, 0x8400_0009, FEATURES)),
     *((FEATURES, f, 0, 0, OK) for f in (0x8400_0012, 0xC400_0012, 0x8000_0000)),
     *((FEATURES, f, 0, 0, NOT_SUPPORTED) for f in (0x8400_0005, 0x8400_000F, 0xC400_0008, 0)),
+    *(
+        (FEATURES, f, 0, 0, NOT_SUPPORTED)
+        for f in (0x8400_0020, 0xC400_0002, 0xC400_000A, 0x0400_0000)
+    ),
+    *(
+        (FEATURES, f, 0, 0, NOT_SUPPORTED)
+        for f in (0x4400_0001, 0xA400_0000, 0x8400_0040, 0xFFFF_FFFF)
+    ),
+    (0xF_0000_0000 | FEATURES, 0xF_0000_0000 | FEATURES, 0, 0, OK),  # function ids are words
     (0x8400_0006, 0, 0, 0, 2),  # MIGRATE_INFO_TYPE: no Trusted OS
     (0xC400_0004, 0, 0, 0, 0),  # AFFINITY_INFO: on
     (0xC400_0004, 3, 0, 0, 1),  # off
-    (0x8400_0004, 0xF_0000_0003, 0, 0, 1),  # the 32-bit form looks at w1
+    (0x8400_0004, 0xF_0000_0003, 0xF_0000_0000, 0, 1),  # the 32-bit form looks at w1 and w2
+    (0xC400_0004, 3, 0xF_0000_0000, 0, INVALID),
+    (0xC400_0004, 0xF_0000_0003, 0, 0, INVALID),
     (0xC400_0004, 4, 0, 0, INVALID),  # no such CPU
     (0xC400_0004, 0x8000_0000, 0, 0, INVALID),  # MPIDR_EL1's bit 31 is no affinity
     (0xC400_0004, 3, 1, 0, 0),  # its cluster is on
@@ -80,7 +93,7 @@ TABLE = [
 
 def test_every_function_by_hvc_and_by_smc(each_target):
     text = run(each_target, CALLS, SCRIPT, calls=[row[:4] for row in TABLE])
-    for conduit, line in zip(("hvc", "smc"), text.splitlines(), strict=True):
+    for conduit, line in zip(("hvc", "smc", "hvc, hooked"), text.splitlines(), strict=True):
         for row, got in zip(TABLE, eval(line), strict=True):
             assert got == row[4], (conduit, [hex(x) for x in row[:4]], got)
 
@@ -95,7 +108,7 @@ def test_on_pending(target):
         (0xC400_0004, 1, 0, 0),
         (0x8400_0003, 2, RAM + 0x1000, 7),
     ]
-    text = run(target, CALLS, SCRIPT.replace("(0, 1)", "(0,)"), calls=calls)
+    text = run(target, CALLS, SCRIPT.replace("(0, 1, -1)", "(0,)"), calls=calls)
     assert eval(text) == [OK, ALREADY_ON, 2, OK]
 
 

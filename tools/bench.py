@@ -73,11 +73,11 @@ LADDER = (
     ("method", "object.method(x1)", 550),
 )
 ROWS = [
-    Row("exits", "hvc_psci_version", "HVC PSCI_VERSION, native", 60, "KVM 1466, Xen 471, Bao 189"),
+    Row("exits", "hvc_psci_version", "HVC PSCI_VERSION, native", 50, "KVM 1466, Xen 471, Bao 189"),
     Row("exits", "smc_psci_version", "SMC PSCI_VERSION, native"),
-    Row("exits", "hvc_psci_features", "HVC PSCI_FEATURES, native", 90),
-    Row("exits", "hvc_affinity_info", "HVC AFFINITY_INFO, native", 110),
-    Row("exits", "hvc_unknown", "HVC, unknown: NOT_SUPPORTED", 95),
+    Row("exits", "hvc_psci_features", "HVC PSCI_FEATURES, native", 60),
+    Row("exits", "hvc_affinity_info", "HVC AFFINITY_INFO, native", 60),
+    Row("exits", "hvc_unknown", "HVC, unknown: NOT_SUPPORTED", 62),
     Row("exits", "hvc_python", "HVC: Python, x1 + x2", 130, "none; Bao in C 189"),
     Row("exits", "hvc_imm_python", "HVC #7: Python"),
     Row("exits", "hvc_python_calls", "HVC: Python, max(x1, x2)", 600, "2,883 before"),

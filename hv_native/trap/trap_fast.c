@@ -184,17 +184,21 @@ static inline __attribute__((always_inline)) uint64_t fast_call(vcpu_t *v, guest
     return EXIT_RESUME;
 }
 
-static NOINLINE uint64_t smc_or_immediate(vcpu_t *v, guest_regs_t *r, uint64_t imm) {
-    bool smc = imm == 0;
-    return fast_call(v, r, smc ? &v->vm->smc : &v->vm->imm, smc ? (uint32_t)r->x[0] : imm, smc, smc);
+static NOINLINE uint64_t smc_others(vcpu_t *v, guest_regs_t *r) {
+    return fast_call(v, r, &v->vm->smc, (uint32_t)r->x[0], true, true);
+}
+
+static NOINLINE uint64_t smc_call(vcpu_t *v, guest_regs_t *r) {
+    if (v->vm->smc.hit != NULL || (uint32_t)r->x[0] != PSCI_VERSION) {
+        return smc_others(v, r);
+    }
+    r->x[0] = PSCI_1_1;
+    skip_instruction();
+    return EXIT_RESUME;
 }
 
 static NOINLINE uint64_t hvc_immediate(vcpu_t *v, guest_regs_t *r, uint64_t imm) {
-    if (imm == BREAK_IMM) {
-        struct breaks *b = v->vm->breaks;
-        return b == NULL ? smc_or_immediate(v, r, imm) : ((const break_entry_t *)b)->fast(v, r, b);
-    }
-    return smc_or_immediate(v, r, imm);
+    return fast_call(v, r, &v->vm->imm, imm, false, false);
 }
 
 // ---- Device accesses ----------------------------------------------------------------------------
@@ -610,15 +614,19 @@ uint64_t trap_fast(guest_regs_t *r) {
         v->counts[EC_DABT_LOWER]++;
         return fast_device(v, r, esr);
     }
-    v->counts[ec]++;
+    if (ec == EC_HVC64) {
+        struct breaks *b = v->vm->breaks;
+        uint64_t imm = esr & 0xFFFF;
+        v->counts[EC_HVC64]++;
+        return imm == BREAK_IMM && b != NULL ? ((const break_entry_t *)b)->fast(v, r, b) : hvc_immediate(v, r, imm);
+    }
     if (ec == EC_SYSREG) {
+        v->counts[EC_SYSREG]++;
         return fast_sysreg(v, r, esr);
     }
-    if (ec == EC_HVC64) {
-        return hvc_immediate(v, r, esr & 0xFFFF);
-    }
+    v->counts[ec]++;
     if (ec == EC_SMC64) {
-        return smc_or_immediate(v, r, 0);
+        return smc_call(v, r);
     }
     if (ec == EC_WATCHPOINT_LOWER) {
         return watch_fast_register(v, r, false);

@@ -42,7 +42,7 @@ static uint64_t argument(const guest_regs_t *r, unsigned n) {
 }
 
 // A function id as a place in a table: what differs from PSCI_VERSION, with the two top bits, whether it is a fast call and
-// of 64 bits, at the bottom. PSCI's are below 128, and nobody else's (short_calls.S has this too).
+// of 64 bits, at the bottom. PSCI's are below 128, and nobody else's (short_psci.S has this too).
 #define PLACE(id) (((uint32_t)(id) ^ PSCI_VERSION) << 2 | ((uint32_t)(id) ^ PSCI_VERSION) >> 30)
 #define HAS(id) [PLACE(id)] = SUCCESS - NOT_SUPPORTED
 const uint8_t psci_known[PSCI_PLACES] = {

@@ -18,7 +18,7 @@ bool psci_unknown(vcpu_t *v, guest_regs_t *r, unsigned ec);
 // Both, of an HVC: EXIT_RESUME or EXIT_TRAP.
 uint64_t psci_others(vcpu_t *v, guest_regs_t *r);
 // The same where nobody has a hook for this function; what is asked for most is answered there and then
-// (trap/short_calls.S): the last thing that is done for an exit.
+// (trap/short_psci.S): the last thing that is done for an exit.
 uint64_t psci_hvc(vcpu_t *v, guest_regs_t *r, uint32_t function, const struct vm *vm);
 // All calls. False: not PSCI's or SMCCC's. *why tells what becomes of the vCPU.
 bool psci_slow(vcpu_t *v, exit_t *why);

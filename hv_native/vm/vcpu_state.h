@@ -97,7 +97,7 @@ typedef struct vcpu {
     guest_regs_t parked;    // the registers while it does not run
     guest_regs_t *regs;     // &parked, or on a stack
     struct vm *vm;
-    volatile vcpu_state_t state;    // the two are read in one by short_calls.S
+    volatile vcpu_state_t state;    // the two are read in one by short_psci.S
     volatile bool on_pending;   // PSCI CPU_ON has been called and it has not run yet
     unsigned id;
     struct pcpu *on;        // the core it is loaded on, or NULL
