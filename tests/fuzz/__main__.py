@@ -22,6 +22,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), *(str(Path(__file__).resol
 
 import compiled  # noqa: E402
 import files  # noqa: E402
+import fire  # noqa: E402
 import programs  # noqa: E402
 import trees  # noqa: E402
 import typed  # noqa: E402
@@ -29,6 +30,7 @@ from elapid.console import CTRL_A, CTRL_C, RAW_PROMPT  # noqa: E402
 from harness import Gone, Hung, Target  # noqa: E402
 from session import STREAK, Fault, Session, spread  # noqa: E402
 
+programs.KINDS["fire"] = fire.fire
 GUESTS = tuple(programs.KINDS)
 KINDS = (*GUESTS, "files", "trees", "typed", "compiled")
 
@@ -36,9 +38,8 @@ KINDS = (*GUESTS, "files", "trees", "typed", "compiled")
 class Guests:
     """A kind of guest."""
 
-    prelude = programs.TARGET
-
     def __init__(self, kind):
+        self.prelude = programs.TARGET + (fire.TARGET if kind == "fire" else "")
         self.make = programs.KINDS[kind]
 
     def case(self, dice, machine):
@@ -217,7 +218,7 @@ class Kind:
         case = case or self.make(seed)
         end = self.runner.run(session, case)
         less = session.check()
-        for _ in range(3):  # pools grow once; a leak takes again
+        for _ in range(12 if self.name == "fire" else 3):  # pools grow once; a leak takes again
             if not less:
                 break
             self.runner.run(session, case)

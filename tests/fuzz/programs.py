@@ -34,6 +34,8 @@ class Echo(Device):
     id = 42
     def request(self, queue, r):
         r.write(r.read(4096))
+    def fork(self):
+        return Echo(self.legacy)
 lan = hv.Switch()
 
 def _devices(vm, legacy):
@@ -67,7 +69,7 @@ def _unpack(packed):
         at, size = struct.unpack("<QQ", head)
         yield at, stream.read(size)
 
-def one(parts, cpus, x, sysreg, pstate, ms, back, devices=False, trace=False, seen=(), taken=()):
+def one(parts, cpus, x, sysreg, pstate, ms, back, devices=False, trace=False, seen=(), taken=(), fire=None):
     vm = hv.VM("fuzz", ram="2M", cpus=cpus)
     try:
         vm.hvc(imm=0x100, handler=lambda cpu: hv.STOP)
@@ -86,7 +88,11 @@ def one(parts, cpus, x, sysreg, pstate, ms, back, devices=False, trace=False, se
             cpu.x[n] = value
         for name, value in sysreg:
             cpu.sysreg[name] = value
-        if back:
+        if fire is not None:
+            _fire(vm, fire, ms)
+            vm.pause()
+            reason = "timeout"
+        elif back:
             vm.start()
             end = time.ticks_add(time.ticks_ms(), ms)
             while vm.running and time.ticks_diff(end, time.ticks_ms()) > 0:
