@@ -10,7 +10,7 @@ from pathlib import Path
 
 import elapid
 import pytest
-from elapid import core, drgn_bridge, vmcoreinfo
+from elapid import cli, core, drgn_bridge, vmcoreinfo
 from elapid.say import Stop
 from harness import ROOT
 
@@ -70,6 +70,81 @@ def test_a_core_is_gdbs(state, tmp_path):
     assert re.search(r"^#0 +print_dec \(value=\d+\)", said, re.M), said + errors
     assert re.search(r"^#1 .* guest_main", said, re.M) and "LWP 1" in said, said
     assert path.stat().st_blocks * 512 <= path.stat().st_size  # holes where there are zeros
+
+
+# What was wrong with the words, in one line: before anything is started, and in the middle of it.
+WRONG = """
+elapid: the following arguments are required: VERB; elapid --help tells more
+nonsense|elapid: argument VERB: invalid choice: 'nonsense' (choose from 'run', 'repl', ...
+run|elapid run: the following arguments are required: script; elapid run --help tells more
+run nosuch.py|elapid: no such file: nosuch.py
+repl --gic 4|elapid repl: argument --gic: invalid choice: 4 (choose from 2, 3); ...
+repl --smp 0|elapid repl: argument --smp: a number from 1 on, not 0; ...
+serve extra|elapid: unrecognized arguments: extra; ...
+gdb|elapid gdb: the following arguments are required: elf; ...
+gdb nosuch.elf|elapid gdb: argument elf: no such file: nosuch.elf; ...
+debug nosuch.elf|elapid debug: argument elf: no such file: nosuch.elf; ...
+map other|elapid: no VM other at the target's prompt; there is: mine
+map mine -o /nosuch/x|elapid map: argument -o/--output: /nosuch/x: there is no folder /nosuch; ...
+core mine|elapid core: the following arguments are required: FILE; ...
+core mine /|elapid core: argument FILE: / is a folder; ...
+core mine /dev/full|elapid: No space left on device
+drgn mine -s nosuch|elapid drgn: argument -s/--symbols: no such file: nosuch; ...
+drgn mine -s README.md|elapid: README.md is no 64-bit little-endian ELF file
+trace|elapid trace: the following arguments are required: VM; ...
+trace mine foo|elapid: ValueError: no exits of kind 'foo': exit, irq, ...
+trace mine exit --seconds -1|elapid trace: argument --seconds: seconds, above 0, not -1; ...
+trace mine exit --seconds nan|elapid trace: argument --seconds: seconds, above 0, not nan; ...
+trace mine exit --size big|elapid: ValueError: a size is bytes or "64K", "64M", "1G", not 'big'
+trace mine exit --script nosuch.py|elapid trace: argument --script: no such file: nosuch.py; ...
+trace mine exit -o tests|elapid trace: argument -o/--output: tests is a folder; ...
+pcap lan|elapid: no switch lan at the target's prompt; there is: none
+pcap lan --frames none|elapid pcap: argument --frames: a number from 1 on, not none; ...
+fuzz nosuch.elf|elapid fuzz: argument GUEST: no such file: nosuch.elf; ...
+fuzz README.md --rounds 0|elapid fuzz: argument --rounds: a number from 1 on, not 0; ...
+look --port 99999|elapid look: argument --port: a port is 0, for a free one, to 65535, not 99999; ...
+lines README.md|elapid: aarch64-linux-gnu-nm: README.md: file format not recognized
+draw map|elapid: no lines of a dump in what was printed
+draw exits|elapid: no exits in what was printed, or none have been made yet
+completion csh|elapid completion: argument shell: invalid choice: 'csh' (choose from 'bash', 'zsh', 'fish'); ...
+"""
+
+
+def wrong(capsys, words):
+    """(status, stdout, stderr) of a command that ends while its words are read."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    return end.value.code, *capsys.readouterr()
+
+
+def test_wrong_words(state, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for case in WRONG.strip().splitlines():
+        words, _, says = case.rpartition("|")
+        command = words.split()
+        if (
+            says.startswith("elapid: ")
+            and command
+            and words != "nonsense"
+            and "extra" not in words
+        ):
+            status, said, errors = run([*ELAPID, *command], state, cwd=ROOT)
+        else:
+            status, said, errors = wrong(capsys, command)
+        begin = says.removesuffix("...").rstrip()
+        assert status and not said and errors.startswith(begin), (words, errors)
+        assert errors.count("\n") == 1 and (says != begin or errors == f"{begin}\n"), (
+            words,
+            errors,
+        )
+    # Who reads it may go; what is wrong with drgn's code is said as Python says it.
+    status, _, errors = run([*ELAPID, "drgn", "mine", "-e", "1 / 0"], state)
+    assert status == 1 and errors.startswith(
+        'Traceback (most recent call last):\n  File "-e", line 1'
+    )
+    command = " ".join(map(str, [*ELAPID, "map"]))
+    status, _, errors = run(["sh", "-c", f"{command} | true"], state)
+    assert status == 0 and not errors
 
 
 def test_drgn(state):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import __version__, background, fuzzing
+from . import __version__, background, fuzzing, words
 from .console import Gone, Hung, TargetError
 from .ctrl_c import Until
 from .image import find as find_image
@@ -217,8 +217,8 @@ def _fuzz(args: argparse.Namespace) -> int:
     if args.drcov and args.cover not in ("blocks", "steps"):
         raise Stop("--drcov is of addresses, which --cover blocks and steps know")
     plan, findings = fuzzing.plan(args), fuzzing.findings(args)
-    words = args.targets, plan.campaign
-    them = campaign.dask(args.dask, *words) if args.dask else campaign.local(*words)
+    about = args.targets, plan.campaign
+    them = campaign.dask(args.dask, *about) if args.dask else campaign.local(*about)
     with Until(args.seconds) as until, them as workers:
         made = campaign.Campaign(plan, findings, workers, args.seed, fuzzing.tell)
         say(
@@ -275,13 +275,13 @@ def _draw(args: argparse.Namespace) -> int:
     return 0
 
 
-def _machine_options() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
+def _machine_options() -> words.Parser:
+    options = words.Parser(add_help=False)
     group = options.add_argument_group(
         "machine", "QEMU's virt; a whole QEMU command line may stand behind -- instead"
     )
     group.add_argument("--gic", type=int, choices=(2, 3), default=2, help="its GIC (2)")
-    group.add_argument("--smp", type=int, default=1, metavar="N", help="cores (1)")
+    group.add_argument("--smp", type=words.count, default=1, metavar="N", help="cores (1)")
     group.add_argument("--mem", default="128M", metavar="SIZE", help="RAM (128M)")
     group.add_argument("--cpu", default="cortex-a53", help="the cores' type (cortex-a53)")
     group.add_argument("--disk", type=Path, help="/disk of the target: a folder, or a FAT image")
@@ -292,7 +292,7 @@ def _machine_options() -> argparse.ArgumentParser:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="elapid", description="Elapid on QEMU, from the host.")
+    top = words.Parser(prog="elapid", description="Elapid on QEMU, from the host.")
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     machine = _machine_options()
@@ -314,7 +314,9 @@ def parser() -> argparse.ArgumentParser:
     look = add(
         "look", _look, "the machine as a page, in a browser: of `elapid serve`, or a new one"
     )
-    look.add_argument("--port", type=int, default=0, metavar="N", help="of 127.0.0.1 (a free one)")
+    look.add_argument(
+        "--port", type=words.port, default=0, metavar="N", help="of 127.0.0.1 (a free one)"
+    )
     look.add_argument("--headless", action="store_true", help="only print the page's address")
     thonny = add("thonny", _thonny, "Thonny at the prompt of `elapid serve`, or of a new one")
     thonny.add_argument("--check", action="store_true", help="only say whether they get on")
@@ -327,26 +329,28 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("--gdb", default="gdb-multiarch", help="the gdb (gdb-multiarch)")
         if name == "gdb":
             made.add_argument("--console", action="store_true", help="on the prompt's own line")
-        made.add_argument("elf", type=Path, nargs="?" if name == "debug" else None)
-        made.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="gdb's own")
+        made.add_argument("elf", type=words.file, nargs="?" if name == "debug" else None)
+        rest = made.add_argument("options", nargs=argparse.REMAINDER, metavar="...", help="gdb's")
+        rest.required = False
     picture = add("map", _map, "a picture (SVG) of EL2's memory, or of a VM's", False)
     picture.add_argument("vm", nargs="?", metavar="VM", help="as the prompt knows it")
     picture.add_argument("--exits", action="store_true", help="its vCPUs' exits instead")
-    picture.add_argument("-o", "--output", type=Path, metavar="FILE", help="instead of stdout")
+    picture.add_argument("-o", "--output", type=words.output, metavar="FILE", help="not stdout")
     _recorders(add)
     fuzzing.options(add("fuzz", _fuzz, "inputs that break a guest, on as many targets as cores"))
     core = add("core", _core, "an ELF core of a VM, for gdb, drgn and crash", False)
     core.add_argument("vm", metavar="VM")
-    core.add_argument("file", type=Path, metavar="FILE")
+    core.add_argument("file", type=words.output, metavar="FILE")
     drgn = add("drgn", _drgn, "drgn's prompt on a VM, which stands still meanwhile", False)
     drgn.add_argument("vm", metavar="VM")
     drgn.add_argument(
-        "-s", "--symbols", action="append", default=[], metavar="ELF", help="its debug information"
-    )
+        *("-s", "--symbols"), type=words.file, action="append", default=[], metavar="ELF",
+        help="its debug information",
+    )  # fmt: skip
     drgn.add_argument("-e", "--exec", metavar="CODE", help="run this instead of a prompt")
     drgn.add_argument("--live", action="store_true", help="leave it running")
     lines = add("lines", _lines, "source lines for what cpu.where() printed, on stdin", False)
-    lines.add_argument("elf", nargs="+", help="files with debug information")
+    lines.add_argument("elf", nargs="+", type=words.file, help="files with debug information")
     draw = add("draw", _draw, "SVG of what a target printed, on stdin", False)
     draw.add_argument("kind", choices=("map", "exits", "terminal"))
     draw.add_argument("title", nargs="?")
@@ -361,11 +365,12 @@ def _recorders(add: Callable[..., argparse.ArgumentParser]) -> None:
     trace.add_argument(
         "what",
         nargs="*",
+        default=[],
         metavar="WHAT",
         help="as vm.trace() has them: exit sched (these), irq, svc, ...",
     )
     trace.add_argument(
-        *("-o", "--output"), type=Path, default=Path("trace.pftrace"), metavar="FILE",
+        *("-o", "--output"), type=words.output, default=Path("trace.pftrace"), metavar="FILE",
         help="Perfetto's own; a name in .json: JSON, five times as long (trace.pftrace)",
     )  # fmt: skip
     trace.add_argument("--size", default="4M", help="of the ring of each core (4M)")
@@ -373,34 +378,37 @@ def _recorders(add: Callable[..., argparse.ArgumentParser]) -> None:
     pcap = add("pcap", _pcap, "frames of a hv.Switch, for Wireshark and tshark; Ctrl-C ends it")
     pcap.add_argument("switch", nargs="?", metavar="SWITCH", help="its name at the prompt")
     pcap.add_argument(
-        *("-o", "--output"), type=Path, default=Path("lan.pcap"), metavar="FILE",
+        *("-o", "--output"), type=words.output, default=Path("lan.pcap"), metavar="FILE",
         help="-: stdout, for `| wireshark -k -i -` (lan.pcap)",
     )  # fmt: skip
-    pcap.add_argument("--frames", type=int, metavar="N", help="end after so many")
+    pcap.add_argument("--frames", type=words.count, metavar="N", help="end after so many")
     for each in (trace, pcap):
-        each.add_argument("--seconds", type=float, metavar="S", help="end after so long")
+        each.add_argument("--seconds", type=words.seconds, metavar="S", help="end after so long")
         each.add_argument(
-            "--script", type=Path, metavar="FILE",
+            "--script", type=words.file, metavar="FILE",
             help="on a target of its own, which runs this first; without: on that of elapid serve",
         )  # fmt: skip
         each.add_argument(
-            "--copy", type=Path, action="append", default=[], metavar="FILE", help="for the script"
-        )
+            "--copy", type=words.file, action="append", default=[], metavar="FILE",
+            help="for the script",
+        )  # fmt: skip
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """The exit status."""
-    words = list(sys.argv[1:] if words is None else words)
-    at = words.index("--") if "--" in words else len(words)
+    given = list(sys.argv[1:] if given is None else given)
+    at = given.index("--") if "--" in given else len(given)
     top = parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
         argcomplete.autocomplete(top)
-    args = top.parse_args(words[:at])
-    args.machine = words[at + 1 :]
+    args = top.parse_args(given[:at])
+    args.machine = given[at + 1 :]
     try:
-        return int(args.does(args))
+        ended = int(args.does(args))
+        sys.stdout.flush()
+        return ended
     except TargetError as error:
         status_end()
         print(f"elapid: {error.traceback.strip().splitlines()[-1]}", file=sys.stderr)
@@ -408,6 +416,14 @@ def main(words: Sequence[str] | None = None) -> int:
     except (Stop, Hung, Gone) as stop:
         status_end()
         print(f"elapid: {stop}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # as in `elapid map | head`: who reads it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 141
+    except OSError as error:  # a file that is not, may not be read, is full
+        status_end()
+        name = f"{error.filename}: " if error.filename else ""
+        print(f"elapid: {name}{error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -136,7 +136,7 @@ def exit_bars(printed: str) -> str:
             total[key] = total.get(key, 0) + count
     rows = sorted(((n, key) for key, n in total.items() if n), key=lambda row: -row[0])
     if not rows:
-        raise Stop("no exits in what was printed")
+        raise Stop("no exits in what was printed, or none have been made yet")
     body = [text(20, 28, f"{sum(total.values()):,} exits", font_size=16, font_weight="bold")]
     for line, (count, key) in enumerate(rows):
         y = 50 + 26 * line

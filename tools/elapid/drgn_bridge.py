@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,7 +88,12 @@ def program(vm: VM, files: Sequence[str | os.PathLike[str]] = ()) -> Any:
         made.add_memory_segment(pages.base, pages.size, pages.physical, True)
         made.set_linux_kernel_custom(info, True)
         if files:
-            made.load_debug_info([os.fspath(file) for file in files], default=False)
+            try:
+                made.load_debug_info([os.fspath(file) for file in files], default=False)
+            except (
+                Exception
+            ) as error:  # drgn's own kinds: no ELF file, no DWARF, of another kernel
+                raise Stop(str(error)) from None
         return made
     made.add_memory_segment(0, (1 << 64) - 1, pages.virtual, False)
     for file in files:
@@ -132,5 +138,10 @@ def run(vm: VM, files: Sequence[str | os.PathLike[str]], code: str | None) -> in
     exec("from drgn import *\nfrom drgn.helpers.common import *", helpers)
     if made.flags & drgn.ProgramFlags.IS_LINUX_KERNEL:
         exec("from drgn.helpers.linux import *", helpers)
-    exec(code, helpers | names)
+    try:
+        exec(compile(code, "-e", "exec"), helpers | names)
+    except Exception as error:  # of the code: as Python says it, without what is around it
+        inner = error.__traceback__ and error.__traceback__.tb_next
+        traceback.print_exception(error.with_traceback(inner))
+        return 1
     return 0

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import words
 from .say import Stop, say
 
 if TYPE_CHECKING:
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
 def options(verb: argparse.ArgumentParser) -> None:
     """The command's."""
-    verb.add_argument("guest", type=Path, metavar="GUEST", help="an ELF, Image or flat binary")
+    verb.add_argument(
+        "guest", type=words.file, metavar="GUEST", help="an ELF, Image or flat binary"
+    )
     what = verb.add_argument_group("a round", "as vm.fuzz() has it: docs/fuzzing.md")
     what.add_argument("--at", help="where rounds begin; without: where the guest begins")
     what.add_argument(
@@ -43,12 +46,14 @@ def options(verb: argparse.ArgumentParser) -> None:
         metavar="N",
         help="else it hangs (10000000)",
     )
-    what.add_argument("--ms", type=int, default=1000, metavar="MS", help="else it hangs (1000)")
+    what.add_argument(
+        "--ms", type=words.count, default=1000, metavar="MS", help="else it hangs (1000)"
+    )
     what.add_argument("--seed", type=int, default=1, metavar="N", help="(1)")
     guest = verb.add_argument_group("the guest")
     guest.add_argument("--ram", default="64M", metavar="SIZE", help="its RAM (64M)")
     guest.add_argument(
-        "--script", type=Path, metavar="FILE",
+        "--script", type=words.file, metavar="FILE",
         help="run on each target, where the guest is loaded as `vm`: its devices; put() and oracle()",
     )  # fmt: skip
     guest.add_argument(
@@ -63,14 +68,20 @@ def options(verb: argparse.ArgumentParser) -> None:
         *("-o", "--output"), type=Path, default=Path("findings"), metavar="FOLDER",
         help="AFL++'s: queue, crashes, hangs, fuzzer_stats; goes on from what is there (findings)",
     )  # fmt: skip
-    run.add_argument("--targets", type=int, metavar="N", help="how many at a time (one a core)")
+    run.add_argument(
+        "--targets", type=words.count, metavar="N", help="how many at a time (one a core)"
+    )
     run.add_argument(
         "--dask", metavar="HOST:PORT", help="a Dask scheduler, whose workers have the targets"
     )
-    run.add_argument("--rounds", type=int, metavar="N", help="end after so many")
-    run.add_argument("--seconds", type=float, metavar="S", help="end after so long")
-    run.add_argument("--crashes", type=int, metavar="N", help="end with so many kinds of crash")
-    run.add_argument("--drcov", type=Path, metavar="FILE", help="what is covered, in the end")
+    run.add_argument("--rounds", type=words.count, metavar="N", help="end after so many")
+    run.add_argument("--seconds", type=words.seconds, metavar="S", help="end after so long")
+    run.add_argument(
+        "--crashes", type=words.count, metavar="N", help="end with so many kinds of crash"
+    )
+    run.add_argument(
+        "--drcov", type=words.output, metavar="FILE", help="what is covered, in the end"
+    )
 
 
 def _place(text: str) -> int | str:

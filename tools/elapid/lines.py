@@ -7,6 +7,7 @@ Places are taken by name, so that a kernel may have been moved by KASLR. Debug i
 a small machine (DWARF's line tables), which the host has anyway: so this is the host's.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -16,14 +17,17 @@ from .say import Stop
 FRAME = re.compile(r"^(#\d+ +0x[0-9a-f]+) ([\w.$]+)(?:\+(0x[0-9a-f]+))?$")
 
 
-def run(*command: str) -> str:
+Name = str | os.PathLike[str]
+
+
+def run(*command: Name) -> str:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise Stop(f"{command[0]}: {done.stderr.strip()}")
+        raise Stop(done.stderr.strip())
     return done.stdout
 
 
-def symbols(path: str) -> dict[str, int]:
+def symbols(path: Name) -> dict[str, int]:
     """{name: address} of functions; of static ones of the same name the first."""
     known: dict[str, int] = {}
     for line in run("aarch64-linux-gnu-nm", path).splitlines():
@@ -33,13 +37,13 @@ def symbols(path: str) -> dict[str, int]:
     return known
 
 
-def source(path: str, address: int) -> list[str]:
+def source(path: Name, address: int) -> list[str]:
     """["function at file:line", ...]: what was inlined there first; nothing where the file does not know."""
     said = run("aarch64-linux-gnu-addr2line", "-ifpe", path, hex(address)).splitlines()
     return [line.removeprefix(" (inlined by) ") for line in said if "??" not in line]
 
 
-def with_lines(text: str, files: Sequence[str]) -> Iterator[str]:
+def with_lines(text: str, files: Sequence[Name]) -> Iterator[str]:
     """The same lines, each frame with its source."""
     known = {path: symbols(path) for path in files}
     for line in text.splitlines():
