@@ -253,7 +253,7 @@ def test_gdb_is_on_the_guest(served):
     status, text = make("gdb", "GDB_ARGS=-batch -ex 'p $$pc'")
     assert status == 0 and "<_start>" in text and "gdb is on" not in text, text
     status, text = make("gdb", "ELF=build/guests/none.elf", "GDB_ARGS=-batch")
-    assert "No such file" in text
+    assert "no such file: build/guests/none.elf; " in text
 
 
 def test_debug_stops_at_the_reset_entry(image):
