@@ -2,6 +2,7 @@
 """Breakpoints in Debian's kernels and programs, beside what Linux itself plants there, at the names KASLR gives."""
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -136,6 +137,52 @@ for bp in vm.breaks(): bp.remove()
 print(vm.memory[ipa : ipa + 64] == before, sh(vm, "echo $((6*7))"))
 """
 
+# In a module, by name: it goes and comes, and is elsewhere in memory; before its first instruction; back in time.
+MODULES = """
+entry = "vfat_mount" if "6.1." in vm.kernel.release else "vfat_init_fs_context"
+mount = "mount -t vfat /dev/null /mnt 2>/dev/null"
+bp, made = vm.on(entry, action="count", count=2), []
+back = vm.on(entry, lambda cpu: made.append(vm.symbol(cpu.pc)), ret=lambda cpu: made.append("back"))
+def comes(cpu):
+    module = vm.kernel.cast("struct module", cpu.x[0])
+    name = vm.symbol(int(module.init))
+    made.append((module.name, name, vm.on(name, action="count")))
+sh(vm, "dmesg -n 1; " + mount)
+print(bp.hits, made, bp.kind, vm.symbol(vm.address(entry) + 4))
+made.clear()
+vm.pause()
+then, was = vm.snapshot(), vm._vm.ipa_of(vm.address(entry))
+vm.start()
+sh(vm, "rmmod vfat")
+print(bp, back.kind)
+for name in (entry, entry + "_"):
+    try:
+        vm.address(name)
+    except KeyError as e:
+        print(e.args[0].split(";")[0])
+bp.off()
+once = vm.on("do_init_module", comes, once=True)
+sh(vm, "insmod /modules/vfat.ko; " + mount)
+print(bp, len(made))
+bp.on()
+sh(vm, mount + "; rmmod vfat; insmod /modules/vfat.ko; " + mount)
+print(bp, [each for each in made if not isinstance(each, tuple)])
+for each in [each[2] for each in made if isinstance(each, tuple)]:
+    while each.kind != "waiting": # its memory is freed by a worker
+        time.sleep_ms(5)
+print([(name, at, init.hits, init.kind) for name, at, init in [each for each in made if isinstance(each, tuple)]])
+sh(vm, "rmmod vfat")
+vm.pause()
+vm.back(then)
+print(bp.kind, bp._at == (vm.address(entry), was))
+vm.start()
+sh(vm, mount)
+print(bp)
+then.drop()
+for bp in vm.breaks(): bp.remove()
+print(sh(vm, "rmmod vfat; insmod /modules/vfat.ko; " + mount + "; dmesg | grep -cE 'Oops|BUG|undefined'"), vm.breaks())
+"""
+
 
 def start(boot, kernel, kaslr, gic, cpus, smp, *more):
     subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", kernel], check=True)
@@ -160,6 +207,20 @@ def check(target, count, beside=True):
         lines[3] == "process 2 of linux, kthreadd, is a thread of the kernel's: it has no memory"
     )
     assert lines[4:] == ["True {True} 1 1 1 1 False False", "True 42"]
+    lines = target.exec(MODULES, seconds=300).splitlines()
+    entry = target.eval("entry")
+    assert lines == [
+        f"1 ['{entry}', 'back'] planted {entry}+0x4",
+        f"<Breakpoint {entry}: 1 hit, waiting> waiting",
+        f"its kernel has no symbol {entry}",
+        f"its kernel has no symbol {entry}_",
+        f"<Breakpoint {entry}: 1 hit, off> 3",
+        f"<Breakpoint {entry}: 3 hits> {[entry, 'back'] * 3}",
+        "[('vfat', 'init_vfat_fs', 2, 'waiting')]",
+        "planted True",
+        f"<Breakpoint {entry}: 4 hits>",
+        "0 ()",
+    ]
 
 
 def session(target, line, file):
@@ -216,6 +277,36 @@ def test_linux(boot, tmp_path, kernel, kaslr, gic, cpus, smp):
     target = start(boot, kernel, kaslr, gic, cpus, smp, *line.args)
     check(target, 400, beside=kaslr)
     session(target, line, tmp_path / "linux.elf")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("gic", [2, 3])
+def test_gdb_with_debug_information(boot, gic):
+    """Debian's vmlinux: from a breakpoint before the MMU is on; lines, types, arguments, conditions, values, a watch."""
+    subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud-dbg"], check=True)
+    line = SecondLine()
+    target = with_linux(boot, GUESTS / "6.1-cloud", args=line.args, gic=gic, smp=2)
+    target.exec(LOADED.format(cpus=2, kaslr=False).replace("quiet", "quiet nokaslr"))
+    target.exec("g = hv.gdb(vm)")
+    gdb = Gdb(line.path, str(GUESTS / "6.1-cloud-dbg/vmlinux"))
+    try:
+        assert " in start_kernel ()" in gdb("hbreak start_kernel", "continue", seconds=120)
+        text = gdb("delete", "next", "next", "print linux_banner", seconds=60)
+        assert re.search(r"kernel/\w+\.c|init/main\.c", text) and '"Linux version 6.1.' in text, (
+            text
+        )
+        gdb("break do_sys_openat2 if how->flags & 0x80000", seconds=60)
+        text = gdb("continue", "backtrace 6", "print *how", seconds=300)
+        assert "at fs/open.c:" in text and "__arm64_sys_openat" in text, text
+        assert re.search(r"flags = \d+, mode = 0, resolve = 0", text), text
+        assert re.search(r"Value returned is \$\d+ = \d", gdb("delete", "finish", seconds=60))
+        text = gdb("watch jiffies_64", "continue", "backtrace 3", "delete", seconds=120)
+        assert "New value = " in text and "tick_do_update_jiffies64" in text, text
+        assert '"swapper/0' in gdb("print init_task.comm") and "detached" in gdb("detach")
+    finally:
+        gdb.close()
+    target.exec("until(vm, b'/ # ')", seconds=150)
+    assert target.exec("print(sh(vm, 'echo $((6*7))'))", seconds=60) == "42\n"
 
 
 @pytest.mark.long

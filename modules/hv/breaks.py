@@ -46,27 +46,74 @@ class Breakpoint:
             self._space, when = _process(vm, number(pid, "pid="), where, when)
         self._back = {}  # where it returns to: what is planted there
         self._inside = set()  # stack pointers of those that have not returned
+        self._past = 0  # hits in other places
+        self._off = self._module = False  # whether it is off while it is in none
         va, user = None, False
         if ipa is None:
             va, ipa, user = find(vm, where, self._space)
-        self._at = va, ipa
-        el0 = self._space is not None or (user if el0 is None else el0)
-        self._plant = lambda *how: vm._vm.breakpoint(ipa, va, el0, *how, None, self._space, None)
-        self._when = when
-        if when is not None or ret is not None:
-            self._action = _ACTIONS.get(action)
-            how = _PYTHON, self._entered, 1, False
-        elif action is not None:
-            how = _ACTIONS[action], None, count, once
-        else:
-            how = _PYTHON, f, count, once
+        self._place, self._when = where, when
+        self._el0 = self._space is not None or (user if el0 is None else el0)
+        self._action = _ACTIONS.get(action)
         # Before it is planted: what raises leaves nothing that nobody could remove.
         vm._breaks += (self,)
         try:
-            self._b = self._plant(*how)
+            self._put(va, ipa)
+            self._module = bool(va and va >> 63 and not self._b.hard and vm.symbols.in_module(va))
+            if self._module and not vm._module_watch:
+                from .lkm import watch
+
+                vm._module_watch = watch(vm)
         except BaseException:
             self.remove()
             raise
+
+    def _put(self, va, ipa):
+        # What C does by itself, or whom it asks.
+        what, f, left, once = self._action, None, max(1, self._count - self._past), self._once
+        if self._when is not None or self._ret is not None:
+            what, f, left, once = _PYTHON, self._entered, 1, False
+        elif what is None:
+            what, f = _PYTHON, self._f
+        self._at = va, ipa
+        self._b = self._vm._vm.breakpoint(
+            ipa, va, self._el0, what, f, left, once, None, self._space, None
+        )
+        if self._off:
+            self._b.on = False
+
+    def _take_out(self):
+        # Of a module that goes.
+        if self._b:
+            self._past += self._b.hits
+            self._off = not self._b.on
+            self._b.remove()
+            self._b = None
+        self._return_to()
+
+    def _return_to(self):
+        # Nowhere, from now on.
+        for back in self._back.values():
+            if back:
+                back.remove()
+        self._back.clear()
+        self._inside.clear()
+
+    def _find_again(self):
+        # Of a module that has come, or may have gone with all else.
+        if not self._module:
+            return
+        from . import processes
+
+        try:
+            va = self._vm.address(self._place)
+            ipa = processes.translate(self._vm, va)
+        except (KeyError, ValueError):
+            ipa = None
+        if ipa is None or not self._vm.symbols.in_module(va):
+            self._take_out()
+        elif self._b is None or self._at != (va, ipa):
+            self._take_out()
+            self._put(va, ipa)
 
     def __call__(self, cpu):
         return self._f(cpu)
@@ -74,28 +121,33 @@ class Breakpoint:
     @property
     def kind(self) -> str:
         """How it is made: "planted", in the place of the instruction; "hardware", where that cannot be: in one of the
-        vCPUs' own six."""
-        return "hardware" if self._b.hard else "planted"
+        vCPUs' own six; "waiting", for its module to be loaded again."""
+        return "waiting" if self._b is None else "hardware" if self._b.hard else "planted"
 
     @property
     def hits(self) -> int:
         """How often the guest has come by, `when` held."""
-        return self._b.hits if self._when is None else self._hits
+        return self._hits if self._when else self._past + (self._b.hits if self._b else 0)
 
     def on(self) -> None:
         """Again, after off()."""
-        self._b.on = True
+        self._turn(True)
 
     def off(self) -> None:
         """It does and counts nothing until on()."""
-        self._b.on = False
+        self._turn(False)
         self._inside.clear()
+
+    def _turn(self, on):
+        self._off = not on
+        if self._b:
+            self._b.on = on
 
     def remove(self) -> None:
         """Take it away: the guest's instruction is in its place again. Once more: nothing."""
-        for planted in [self._b] + list(self._back.values()):
-            if planted:
-                planted.remove()
+        if self._b:
+            self._b.remove()
+        self._return_to()
         self._vm._breaks = tuple([b for b in self._vm._breaks if b is not self])
 
     def _entered(self, cpu):
@@ -103,8 +155,7 @@ class Breakpoint:
         if self._when is not None and not self._when(cpu):
             return None
         self._hits += 1
-        hits = self._b.hits if self._when is None else self._hits
-        if hits < self._count:
+        if self.hits < self._count:
             return None
         if self._once:
             self._b.on = False
@@ -138,12 +189,19 @@ class Breakpoint:
         return None
 
     def __repr__(self):
-        if not self._b or self not in self._vm._breaks:
+        if self not in self._vm._breaks:
             return f"<Breakpoint {self.where}: removed>"
-        off = "" if self._b.on else ", off"
-        hard = ", hardware" if self._b.hard else ""
+        off = "" if (self._b.on if self._b else not self._off) else ", off"
+        hard = "" if self.kind == "planted" else ", " + self.kind
         s = "" if self.hits == 1 else "s"
         return f"<Breakpoint {self.where}: {self.hits} hit{s}{hard}{off}>"
+
+
+def find_again(vm):
+    """The guest is another than it was: calls that were under way are not, modules come and go."""
+    for bp in vm._breaks:
+        bp._inside.clear()
+        bp._find_again()
 
 
 def find(vm, where, space=None):

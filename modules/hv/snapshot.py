@@ -93,3 +93,5 @@ def back(vm, s, clock):
             device.load(state)
 
     vm._vm.hold("moment", then) if s._devices else then()
+    for bp in vm._breaks:
+        bp._find_again()

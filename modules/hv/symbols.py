@@ -69,6 +69,8 @@ def place(tables, address):
     """(its address, its size, its name) of what an address is in, by these tables, or None."""
     best = None
     for table in tables:
+        if best and not table.name:
+            break  # it is the kernel's, and so no module's
         found = table.at(address)
         if found and (best is None or found[0] > best[0]):
             best = found
@@ -81,7 +83,7 @@ def text(found, address):
 
 
 def _names(tables):
-    return ", ".join([table.name for table in tables])
+    return ", ".join([table.name for table in tables if table.name])
 
 
 def _split(where):
@@ -104,6 +106,7 @@ class Symbols:
         self._images = self._loaded = ()
         self._added = []
         self._kernel = None
+        self._modules = None  # hv.lkm.Names
 
     def add(self, source, slide: int = 0) -> None:
         """An ELF file or a System.map (a path, file or buffer; also gzip'd), whose names are known from now on.
@@ -125,7 +128,23 @@ class Symbols:
                 f"{vm.name} has no symbols: nothing has been loaded that has any, and no running Linux is in its "
                 "memory; vm.symbols.add() takes an ELF file or a System.map"
             )
+        if self._kernel and self._kernel.note:
+            if self._modules is None:
+                from .lkm import Names
+
+                self._modules = Names(vm)
+            found.append(self._modules)
         return found
+
+    def in_module(self, address) -> bool:
+        """Whether it is in a module of the Linux that runs, as far as is known."""
+        try:
+            names = self.tables()[-1]
+        except ValueError:
+            return False
+        if names is not self._modules or not names or self._kernel.at(address):
+            return False
+        return names.of(address) is not None
 
     def kernel(self):
         """The Kallsyms of the Linux that is in its memory, or None. It has a note once that runs."""

@@ -55,6 +55,7 @@ class VM(Traps):
     _watches = ()
     _nodes = ()  # of the device tree
     _breaks = ()  # hv.breaks.Breakpoint
+    _module_watch = ()  # hv.lkm.watch()
     _told = None  # of hv.trace: what is planted for it
     _faults = ()  # hv.inject.Fault
     _failed = None  # what could not be loaded: there is nothing to run
@@ -447,8 +448,10 @@ class VM(Traps):
             self._record.drop()
         self._used = False
         self._vm.reset()
-        for bp in self._breaks:
-            bp._inside.clear()  # who was to return has gone
+        if self._breaks:
+            from .breaks import find_again
+
+            find_again(self)
         loads, self._loads = self._loads, ()
         try:
             for load in loads:

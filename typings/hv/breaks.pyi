@@ -15,7 +15,7 @@ class Breakpoint:
     @property
     def kind(self) -> str:
         """How it is made: "planted", in the place of the instruction; "hardware", where that cannot be: in one of the
-        vCPUs' own six."""
+        vCPUs' own six; "waiting", for its module to be loaded again."""
     @property
     def hits(self) -> int:
         """How often the guest has come by, `when` held."""
@@ -26,6 +26,8 @@ class Breakpoint:
     def remove(self) -> None:
         """Take it away: the guest's instruction is in its place again. Once more: nothing."""
 
+def find_again(vm: Any) -> Any:
+    """The guest is another than it was: calls that were under way are not, modules come and go."""
 def find(vm: Any, where: Any, space: Any=None) -> Any:
     """A place of a guest: its VA, its IPA, or None where nothing is now, and whether a program executes it. space: which,
     by TTBR0_EL1 or CONTEXTIDR_EL1."""

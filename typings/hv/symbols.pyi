@@ -32,6 +32,8 @@ class Symbols:
         slide: what is added to its addresses, as for a kernel that KASLR has moved."""
     def tables(self, deep: bool=False) -> Any:
         """All that is known, what is asked first first. deep: look for a kernel in all memory, if need be."""
+    def in_module(self, address: Any) -> bool:
+        """Whether it is in a module of the Linux that runs, as far as is known."""
     def kernel(self) -> Any:
         """The Kallsyms of the Linux that is in its memory, or None. It has a note once that runs."""
 
