@@ -101,6 +101,8 @@ void offsets(void) {
     VALUE(ARRAY_TYPECODE, sizeof(mp_obj_base_t)); // of which the first byte is the type code
     OFFSET(INT_MPZ, mp_obj_int_t, mpz);
     SAME(QUICK_VM);
+    OFFSET(HANDLER_UNBOUND, handler_t, unbound);
+    VALUE(MAP_CACHE, offsetof(mp_state_ctx_t, vm.map_lookup_cache));
     OFFSET(HANDLER_FRAME, handler_t, frame);
     OFFSET(HANDLER_TOP, handler_t, top);
     OFFSET(HANDLER_NARGS, handler_t, nargs);
@@ -108,6 +110,8 @@ void offsets(void) {
     VALUE(ESR_SSE, 21);
     VALUE(ESR_SAS, 22);
     VALUE(ESR_SRT, 16);
+    VALUE(ESR_WNR, 6);
+    SAME(QUICK_UNDONE);
     OFFSET(HANDLER_CODE, handler_t, code);
     OFFSET(VCPU_OBJECT, vcpu_t, object);
     SAME(EXIT_TRAP);
@@ -160,14 +164,14 @@ void offsets(void) {
 _Static_assert(offsetof(guest_regs_t, pstate) == offsetof(guest_regs_t, pc) + 8 && sizeof(guest_regs_t) % 16 == 0, "vectors.S");
 _Static_assert(offsetof(el2_frame_t, spsr) == offsetof(el2_frame_t, elr) + 8 && offsetof(el2_frame_t, far) == offsetof(el2_frame_t, esr) + 8, "vectors.S");
 _Static_assert(offsetof(vcpu_t, state) % 8 == 0 && offsetof(vcpu_t, on_pending) == offsetof(vcpu_t, state) + 4 && VCPU_OFF == 0, "short_psci.S");
-_Static_assert(offsetof(handler_t, nfixed) == offsetof(handler_t, nargs) + 1 && ISS_SSE == BIT(21) && ISS_SAS == UINT64_C(3) << 22, "quick.S");
-_Static_assert(offsetof(handler_t, entry) == offsetof(handler_t, frame) + 8 && offsetof(handler_t, cache) == offsetof(handler_t, top) + 8, "quick.S");
+_Static_assert(offsetof(handler_t, nfixed) == offsetof(handler_t, nargs) + 1 && ISS_SSE == BIT(21) && ISS_SAS == UINT64_C(3) << 22 && ISS_WNR == BIT(6), "quick.S");
+_Static_assert(offsetof(handler_t, entry) == offsetof(handler_t, frame) + 8 && offsetof(handler_t, context) == offsetof(handler_t, top) + 8 && offsetof(quick_boxes_t, handler) == offsetof(quick_boxes_t, esr) + 8, "quick.S");
 _Static_assert(offsetof(mp_code_state_t, fun_bc) == 0 && offsetof(mp_code_state_t, sp) == offsetof(mp_code_state_t, ip) + 8, "quick.S");
 _Static_assert(offsetof(mp_map_t, table) == offsetof(mp_map_t, alloc) + 8 && sizeof(mp_map_elem_t) == 16 && offsetof(mp_map_elem_t, value) == 8, "quick.S");
 _Static_assert(offsetof(mp_obj_list_t, items) == offsetof(mp_obj_list_t, len) + 8, "quick.S");
 _Static_assert(offsetof(mp_obj_array_t, len) == offsetof(mp_obj_list_t, len) && offsetof(mp_obj_array_t, items) == offsetof(mp_obj_list_t, items), "quick.S");
 _Static_assert(offsetof(mp_obj_str_t, len) == offsetof(mp_obj_list_t, len) && offsetof(mp_obj_str_t, data) == offsetof(mp_obj_list_t, items), "quick.S");
 _Static_assert(MPZ_DIG_SIZE == 16 && offsetof(mpz_t, len) == 8 && offsetof(mpz_t, dig) == 16, "quick.S");
-_Static_assert(offsetof(guest_regs_t, x) == 0 && sizeof(quick_box_t) == 16 && offsetof(quick_boxes_t, box) == 48 && offsetof(quick_boxes_t, end) == 40 && offsetof(quick_boxes_t, link) == 8, "quick.S");
+_Static_assert(offsetof(guest_regs_t, x) == 0 && sizeof(quick_box_t) == 16 && offsetof(quick_boxes_t, box) == 48 && offsetof(quick_boxes_t, end) == 40 && offsetof(quick_boxes_t, link) == 16, "quick.S");
 _Static_assert(MICROPY_OBJ_REPR == MICROPY_OBJ_REPR_A && sizeof(qstr_short_t) == 2 && (uintptr_t)MP_OBJ_NEW_QSTR(1) - (uintptr_t)MP_OBJ_NEW_QSTR(0) == 8, "quick.S");
 _Static_assert(MP_BINARY_OP_MULTIPLY - MP_BINARY_OP_INPLACE_MULTIPLY == MP_BINARY_OP_OR - MP_BINARY_OP_INPLACE_OR, "quick.S");

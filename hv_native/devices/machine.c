@@ -54,6 +54,7 @@ static vcpu_t *new_vcpu(vm_t *vm, unsigned id) {
     v->id = id;
     v->vmid = vm->vmid;
     v->pin = -1;
+    v->mmio_hit = &hook_none;
     // Aff1 above 15, as GICv3's SGI target lists want; U (bit 30) says "alone" only for one vCPU.
     v->vmpidr = BIT(31) | (vm->nvcpus == 1 ? BIT(30) : 0) | (id & 15) | (uint64_t)(id >> 4) << 8;
     v->affinity = -1;

@@ -557,7 +557,7 @@ static uint64_t over_by_core_end(vcpu_t *v) {
 
 static inline __attribute__((always_inline)) bool fast_function(vcpu_t *v, handler_t *h) {
     mp_obj_t *at = quick_begin(v, h);
-    return at != NULL && quick_answered(v, h, quick_run(h, at).what, false);
+    return at != NULL && quick_answered(v, h, quick_run_store(h, at).what, false);
 }
 
 // MOV of registers at hand; SUB SP, SP, #n: of the stack pointer that is selected (PSTATE.SP is SPSR_EL2.M[0]).

@@ -149,7 +149,7 @@ static bool hook_change(vm_t *vm, const slot_t *p, hook_t *over, hook_t *old, ho
     vm_hold(vm);
     bool ok = set_at(p, over, old, h);
     for (unsigned i = 0; i < vm->nvcpus; i++) {
-        vm->vcpu[i]->mmio_hit = NULL;
+        vm->vcpu[i]->mmio_hit = &hook_none;
     }
     vm_release(vm);
     if (!ok) {
@@ -231,7 +231,7 @@ static mp_obj_t vm_mmio(size_t n_args, const mp_obj_t *args) {
     check_free(&vm->mmio, p.key, p.size);
     handler_t *handler = keep_handler(o, args[3], 2);
     hook_t *h = new_hook(p.key, HOOK_PYTHON);
-    h->size = p.size;
+    h->size = h->python = p.size;
     h->handler = handler;
     hook_change(vm, &p, NULL, NULL, h);
     return mp_const_true;

@@ -23,6 +23,7 @@
 #include "trap/el2_fault.h"
 #include "trap/numbers.h"
 #include "trap/quick.h"
+#include "trap/variables.h"
 #include "trap/words.h"
 #include "vcpu/share.h"
 #include "vm/vcpu_state.h"
@@ -122,7 +123,7 @@ static mp_obj_t plain_function(mp_obj_t fun, mp_obj_t *fixed, unsigned *nfixed) 
 
 // A frame for bc called with n arguments, ready but for them; NULL when a call has more to do than to
 // put them in their places (defaults, * and keyword arguments, cells, generators).
-static mp_code_state_t *prepare_frame(mp_obj_fun_bc_t *bc, unsigned n, const byte **entry) {
+static mp_code_state_t *prepare_frame(mp_obj_fun_bc_t *bc, unsigned n, handler_t *h) {
     const byte *ip = bc->bytecode;
     MP_BC_PRELUDE_SIG_DECODE(ip);
     MP_BC_PRELUDE_SIZE_DECODE(ip);
@@ -135,7 +136,10 @@ static mp_code_state_t *prepare_frame(mp_obj_fun_bc_t *bc, unsigned n, const byt
     s->fun_bc = bc;
     s->n_state = (uint16_t)n_state;
     s->exc_sp_idx = 0;
-    *entry = ip + n_info;
+    h->entry = ip + n_info;
+    unsigned used = variables_used(h->entry);
+    h->unbound = used > n ? (used - n) | n << 16 : 0;
+    h->context = bc->context;
     return s;
 }
 
@@ -159,8 +163,7 @@ handler_t *handler_new(mp_obj_t fun, int nargs, unsigned max) {
     h->fun = fun;
     h->nargs = (uint8_t)nargs;
     h->nfixed = (uint8_t)nfixed;
-    h->frame = bc == NULL ? NULL : prepare_frame(bc, nfixed + 1 + (unsigned)nargs, &h->entry);
-    h->cache = MP_STATE_VM(map_lookup_cache);
+    h->frame = bc == NULL ? NULL : prepare_frame(bc, nfixed + 1 + (unsigned)nargs, h);
     h->top = h->frame == NULL ? NULL : &h->frame->state[h->frame->n_state];
     words_prepare(h, plain);
     h->call = NULL;
@@ -194,7 +197,7 @@ static void decode_result(mp_obj_t got, bool load, outcome_t *out) {
         }
         out->n = (unsigned)len;
         for (size_t i = 0; i < len; i++) {
-            out->x[i] = low_u64(items[i]);
+            out->x[i] = LIKELY(mp_obj_is_small_int(items[i])) ? (uint64_t)MP_OBJ_SMALL_INT_VALUE(items[i]) : low_u64(items[i]);
         }
     } else {
         if (!mp_obj_is_int(got) && !mp_obj_is_bool(got)) {
@@ -217,8 +220,8 @@ quick_t quick_run_numbers(vcpu_t *v, handler_t *h, unsigned n, const uint64_t *r
     for (; given < h->nargs && given < n; given++) {
         *--at = quick_number(raw[given], &end);
     }
-    if (load && given < h->nargs) {
-        *--at = mp_const_none;
+    for (; given < h->nargs; given++) {
+        *--at = load ? mp_const_none : MP_OBJ_NULL;
     }
     return quick_run_boxed(h, at, end);
 }

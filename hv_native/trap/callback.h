@@ -11,6 +11,7 @@
 struct handler;
 typedef uint64_t (*handler_call_t)(vcpu_t *v, guest_regs_t *r, struct handler *h);
 typedef uint64_t (*handler_load_t)(vcpu_t *v, guest_regs_t *r, uint64_t esr, struct handler *h, uint64_t offset);
+typedef uint64_t (*handler_word_t)(vcpu_t *v, guest_regs_t *r, uint64_t esr, struct handler *h, uint64_t offset, unsigned rt);
 typedef uint64_t (*handler_store_t)(vcpu_t *v, struct handler *h, uint64_t offset, uint64_t value);
 
 // A Python handler. If it is a plain function, a method or a closure of one, it has a frame of its own
@@ -19,13 +20,15 @@ typedef struct handler {
     mp_obj_t fun;
     uint8_t nargs;      // besides cpu
     uint8_t nfixed;     // arguments before cpu: self, or what a closure closes over
+    uint32_t unbound;   // local variables that are no arguments; when there are any, + 65536 for each argument
     mp_code_state_t *frame; // or NULL: call it as anybody would
     const byte *entry;  // its first instruction
     mp_obj_t *top;      // behind the frame's first argument, from where they go downwards; NULL: do not use
-    const uint8_t *cache;   // py/map.c's, for quick.S
+    const mp_module_context_t *context; // its module's names and constants, for quick.S
     handler_call_t call;    // for an HVC: shortest.h
     handler_load_t load;    // for a device
     handler_store_t store;
+    handler_word_t word;    // either, of 32 bits, to or from one of x0 to x18
     // A compiled function (words.h):
     uint8_t words;      // words_t
     uint8_t objects;    // viper: a bit for each argument behind cpu that is an object all the same

@@ -8,6 +8,9 @@
 // Local variables lie downwards from the top of the frame, the stack upwards from its bottom, as the VM has
 // them, but for the top of the stack, which is kept in a register.
 //
+// A case begins with ip behind its opcode, and so does `leave`. Where a name or a comparison has its short way, ip or sp_ is
+// further by then and is put back for the longer one.
+//
 // A small int n is the object 2 n + 1, which much arithmetic can be done with as it is. A number from 2^62 up to 2^64 - 1
 // is a box (quick_box_t): such are on the stack and in local variables only, and before the VM goes on, callback.c puts
 // MicroPython's own ints in their place.
@@ -25,15 +28,14 @@
 .endm
 
 .macro case label
-    .balign 16
 \label:
 .endm
 
-// The operands of a binary operation into x12 and top, if both are small ints.
-.macro both_small
-    ldr     x12, [sp_]
+// The operands of a binary operation, taken off the stack, into x12 and top, if both are small ints.
+.macro both_small otherwise
+    ldr     x12, [sp_], #-8
     and     x13, x12, top
-    tbz     x13, #0, wide
+    tbz     x13, #0, \otherwise
 .endm
 
 // w13 = the operand, of up to 14 bits, and x14 = behind it. Uses x15.
@@ -50,12 +52,30 @@
 
 // x13 = the name that is the operand. Uses x15.
 .macro qstr
-    ldr     x15, [s]
-    ldr     x15, [x15, #FUN_BC_CONTEXT]
-    ldr     x15, [x15, #CONTEXT_QSTRS]
+    ldr     x15, [ctx, #CONTEXT_QSTRS]
     ldrh    w13, [x15, x13, lsl #1]
     lsl     x13, x13, #3
     add     x13, x13, #OBJ_QSTR
+.endm
+
+// x16, x17 = how long the table of a map is and where: x17 = the element of the name that is the operand, if that is short
+// and the name is where py/map.c has found it last. Otherwise on at \otherwise, with ip behind the operand's first byte. Uses x0,
+// x13 to x15.
+.macro named otherwise
+    ldrb    w14, [ip], #1
+    ldr     x15, [ctx, #CONTEXT_QSTRS]
+    tbnz    w14, #7, \otherwise
+    ldrh    w13, [x15, x14, lsl #1]
+    adr     x0, mp_state_ctx+MAP_CACHE
+    ubfiz   x14, x13, #1, #MAP_CACHE_BITS - 1
+    ldrb    w14, [x0, x14]
+    cmp     x14, x16
+    b.hs    \otherwise
+    add     x17, x17, x14, lsl #4
+    ldr     x0, [x17]
+    sub     x0, x0, #OBJ_QSTR
+    cmp     x0, x13, lsl #3
+    b.ne    \otherwise
 .endm
 
 // What goes where the VM would find it is no box.
@@ -66,19 +86,28 @@
 .endm
 
 .macro result from
-    sub     sp_, sp_, #8
     mov     top, \from
     next
 .endm
 
-// ---- Which case for which opcode: a byte each, in 16 bytes from here -----------------------------
+// ---- Which case for which opcode ----------------------------------------------------------------
 
 .macro opcode code, label, count=1
-    .rept   \code - (. - quick_cases)
-    .byte   (leave - quick_cases) / 16
+    .rept   \code - (. - quick_cases) / 8
+    .quad   leave
     .endr
     .rept   \count
-    .byte   (\label - quick_cases) / 16
+    .quad   \label
+    .endr
+.endm
+
+// One case each, of so many bytes, which follow each other.
+.macro opcodes code, label, count, bytes
+    opcode  \code, \label, 0
+    .set    which, 0
+    .rept   \count
+    .quad   \label + which * \bytes
+    .set    which, which + 1
     .endr
 .endm
 
@@ -86,7 +115,7 @@
 #define BINARY(name) MP_BC_BINARY_OP_MULTI + BINARY_OP_##name
 #define INPLACE(name) MP_BC_BINARY_OP_MULTI + BINARY_OP_##name - BINARY_OPS
 
-    .section .text.hot.quick, "ax"
+    .section .data.rel.ro.quick_cases, "aw"
     .balign 64
     .global quick_cases
 quick_cases:
@@ -117,7 +146,7 @@ quick_cases:
     opcode  MP_BC_ROT_THREE, rot_three
     opcode  MP_BC_RETURN_VALUE, return_value
     opcode  MP_BC_LOAD_CONST_SMALL_INT_MULTI, load_const_multi, MP_BC_LOAD_CONST_SMALL_INT_MULTI_NUM
-    opcode  MP_BC_LOAD_FAST_MULTI, load_fast, MP_BC_LOAD_FAST_MULTI_NUM
+    opcodes MP_BC_LOAD_FAST_MULTI, load_fast, MP_BC_LOAD_FAST_MULTI_NUM, 24
     opcode  MP_BC_STORE_FAST_MULTI, store_fast, MP_BC_STORE_FAST_MULTI_NUM
     opcode  UNARY(POSITIVE), positive
     opcode  UNARY(NEGATIVE), negative
@@ -153,28 +182,86 @@ quick_cases:
     opcode  BINARY(MODULO), modulo
     opcode  256, leave, 0
 
+    .section .text.hot.quick, "ax"
+
 // quick_t quick_run(handler_t *, mp_obj_t *at), and with arguments that are boxes: behind which is free
     .global quick_run, quick_run_boxed
 quick_run:
     adr     boxes, quick_boxes+BOXES
     mov     box, boxes
 run:
-    ldp     locals, cache, [x0, #HANDLER_TOP]
-    begin   x0
+    ldp     locals, ctx, [x0, #HANDLER_TOP]
+    str     x30, [sp, #-16]!
+    adr     x30, run_value
+    prepare x0
+    begin
+
+    b       run_none
+    b       run_left
+run_value:
+    mov     x0, #QUICK_VALUE
+    b       run_left
+
+// The same where None is an answer.
+    .global quick_run_store
+quick_run_store:
+    adr     boxes, quick_boxes+BOXES
+    mov     box, boxes
+    ldp     locals, ctx, [x0, #HANDLER_TOP]
+    str     x30, [sp, #-16]!
+    adr     x30, run_store_value
+    prepare x0
+    begin
+
+    b       run_left
+    b       run_left
+run_store_value:
+    mov     x0, #QUICK_VALUE
+run_left:
+    ldr     x30, [sp], #16
+    ret
+run_none:
+    bl      quick_keep_none
+    b       run_left
 
 quick_run_boxed:
     mov     box, x2
     adr     boxes, quick_boxes+BOXES
     b       run
 
-case leave
-    mov     x0, #QUICK_VM
-    str     s, [boxes, #-24]
-leave_with:
+// w0 = how many local variables are no arguments, and how many are, * 65536.
+    .global begin_unbound
+begin_unbound:
+    lsr     w12, w0, #16
+    and     w0, w0, #0xFFFF
+    sub     x12, locals, x12, lsl #3
+1:  str     xzr, [x12, #-8]!
+    subs    w0, w0, #1
+    b.ne    1b
+    next
+
+// Everything as the VM would have it.
+    .global quick_keep_none
+quick_keep_none:
+    cmp     x0, #QUICK_UNDONE           // LOAD_CONST_NONE is to be done again
+    b.ne    quick_keep
+    mov     x0, #QUICK_NOTHING
+    sub     ip, ip, #1
+quick_keep:
     sub     ip, ip, #1
     str     top, [sp_, #8]!
     stp     ip, sp_, [s, #STATE_IP]
     stp     depth, box, [boxes, #-16]
+    str     s, [boxes, #-24]
+    ret
+
+leave_binary:                           // behind both_small
+    add     sp_, sp_, #8
+case leave
+    mov     x17, x30
+    bl      quick_keep
+    mov     x0, #QUICK_VM
+    sub     x30, x17, #4
     ret
 
 // To the caller, behind its call.
@@ -182,7 +269,9 @@ return_to:
     ldr     s, [s, #-LINK_SIZE]
     sub     depth, depth, #1
     ldp     ip, sp_, [s, #STATE_IP]
+    ldr     x13, [s]
     ldrh    w12, [s, #STATE_SIZE]
+    ldr     ctx, [x13, #FUN_BC_CONTEXT]
     add     locals, s, #STATE
     add     ip, ip, #QUICK_CALL_BYTES
     add     locals, locals, x12, lsl #3
@@ -192,32 +281,48 @@ case return_value
     cbnz    depth, return_to
     tbz     top, #0, 1f
     asr     x1, top, #1
-return:
-    mov     x0, #QUICK_VALUE
     ret
 1:  cmp     top, #OBJ_NONE
-    mov     x0, #QUICK_NOTHING
-    b.eq    leave_with
-    cmp     top, #OBJ_FALSE
+    b.eq    return_nothing
+    sub     x12, top, boxes
+    cmp     x12, #BOXES_SIZE
+    b.hs    2f
+    ldp     x13, x1, [top]
+    adr     x12, quick_types
+    cmp     x13, x12
+    b.ne    leave
+    ret
+2:  cmp     top, #OBJ_FALSE
     mov     x1, #0
-    b.eq    return
+    b.eq    3f
     cmp     top, #OBJ_TRUE
     mov     x1, #1
-    b.eq    return
+    b.eq    3f
     adr     x13, hv_actions+ACTION_SKIP_OFFSET
     mov     x0, #QUICK_SKIP
     cmp     top, x13
-    b.eq    leave_with
+    b.eq    return_other
     mov     x12, top
     adr     x17, 1f
     b       positive_number
 1:  mov     x1, x13
-    b       return
+3:  ret
+
+return_none:
+    cbnz    depth, push_none
+    mov     x0, #QUICK_UNDONE
+    sub     x30, x30, #8
+    ret
+return_nothing:
+    mov     x0, #QUICK_NOTHING
+return_other:
+    sub     x30, x30, #8
+    ret
 
 // A C function of quick_calls.c, x17, with all of this (quick_regs_t): it completes the instruction, or does not.
 to_c:
     str     top, [sp_, #8]!
-    stp     x30, cache, [sp, #-80]!
+    stp     x30, ctx, [sp, #-80]!
     stp     s, ip, [sp, #16]
     stp     sp_, locals, [sp, #32]
     stp     depth, box, [sp, #48]
@@ -228,7 +333,7 @@ to_c:
     ldp     depth, box, [sp, #48]
     ldp     sp_, locals, [sp, #32]
     ldp     s, ip, [sp, #16]
-    ldp     x30, cache, [sp], #80
+    ldp     x30, ctx, [sp], #80
     adr     boxes, quick_boxes+BOXES
     adr     cases, quick_cases
     ldr     top, [sp_], #-8
@@ -265,8 +370,9 @@ case load_method
     ldrb    w12, [x16, #TYPE_LOCALS_DICT]
     add     x12, x16, x12, lsl #3
     ldr     x12, [x12, #TYPE_SLOTS - 8]
-    ubfx    x15, x13, #2, #MAP_CACHE_BITS            // MAP_CACHE_OFFSET
-    ldrb    w15, [cache, x15]
+    adr     x16, mp_state_ctx+MAP_CACHE
+    ubfx    x15, x13, #2, #MAP_CACHE_BITS
+    ldrb    w15, [x16, x15]
     ldp     x16, x12, [x12, #DICT_MAP + MAP_ALLOC]
     cmp     x15, x16
     b.hs    method_elsewhere
@@ -288,15 +394,32 @@ method_elsewhere:
 
 // ---- Constants and variables --------------------------------------------------------------------
 
+.macro const_multi to
+    lsl     \to, op, #1
+    sub     \to, \to, #(MP_BC_LOAD_CONST_SMALL_INT_MULTI + MP_BC_LOAD_CONST_SMALL_INT_MULTI_EXCESS) * 2 - 1
+.endm
+
+// To compare with it is what it is there for most.
 case load_const_multi
+    ldrb    w12, [ip]
+    cmp     w12, #BINARY(EQUAL)
+    b.eq    equal_const
+push_const:
     str     top, [sp_, #8]!
-    lsl     top, op, #1
-    sub     top, top, #(MP_BC_LOAD_CONST_SMALL_INT_MULTI + MP_BC_LOAD_CONST_SMALL_INT_MULTI_EXCESS) * 2 - 1
+    const_multi top
     next
 
+// What it is there for is nearly always next: a comparison with it, or that it is returned.
 case load_none
+    ldrb    w8, [ip], #1
+    cmp     w8, #BINARY(IS)
+    b.eq    is_none
+    cmp     w8, #MP_BC_RETURN_VALUE
+    b.eq    return_none
+push_none:
     push    #OBJ_NONE
-    next
+    ldr     x12, [cases, op, lsl #3]
+    br      x12
 
 case load_false
     push    #OBJ_FALSE
@@ -307,11 +430,17 @@ case load_true
     next
 
 case load_fast
-    sub     x12, locals, op, lsl #3
-    ldr     x12, [x12, #MP_BC_LOAD_FAST_MULTI * 8 - 8]
-    cbz     x12, leave
-    push    x12
+    .set    which, 0
+    .rept   MP_BC_LOAD_FAST_MULTI_NUM
+    str     top, [sp_, #8]!
+    ldur    top, [locals, #-8 - which * 8]
+    cbz     top, unbound
     next
+    .set    which, which + 1
+    .endr
+unbound:
+    pop
+    b       leave
 
 case store_fast
     sub     x12, locals, op, lsl #3
@@ -362,9 +491,7 @@ case load_const
 // x12 = the table of constants behind the module's globals, x13 = which of them is wanted.
 .macro constant table
     operand
-    ldr     x12, [s]
-    ldr     x12, [x12, #FUN_BC_CONTEXT]
-    ldr     x12, [x12, #\table]
+    ldr     x12, [ctx, #\table]
     mov     ip, x14
 .endm
 
@@ -408,78 +535,78 @@ case store_deref
 // ---- Arithmetic ---------------------------------------------------------------------------------
 
 case plus
-    both_small
+    both_small wide_add
     sub     x13, top, #1
     adds    x13, x12, x13
-    b.vs    wide
+    b.vs    wide_add
     result  x13
 
 case minus
-    both_small
+    both_small wide_subtract
     sub     x13, top, #1
     subs    x13, x12, x13
-    b.vs    leave
+    b.vs    leave_binary
     result  x13
 
 case and_
-    both_small
-    and     x13, x12, top
-    result  x13
+    both_small wide_and
+    and     top, x12, top
+    next
 
 case or_
-    both_small
-    orr     x13, x12, top
-    result  x13
+    both_small wide_or
+    orr     top, x12, top
+    next
 
 case xor
-    both_small
+    both_small wide_xor
     eor     x13, x12, top
-    orr     x13, x13, #1
-    result  x13
+    orr     top, x13, #1
+    next
 
 case rshift
-    both_small
-    tbnz    top, #63, leave             // a negative count raises
+    both_small wide_rshift
+    tbnz    top, #63, leave_binary      // a negative count raises
     asr     x13, top, #1
     mov     x14, #63
     cmp     x13, x14
     csel    x13, x13, x14, lo
     asr     x13, x12, x13
-    orr     x13, x13, #1
-    result  x13
+    orr     top, x13, #1
+    next
 
 // The object is 2 n + 1: shifted by one more than asked for, n must come back.
 case lshift
-    both_small
+    both_small wide_lshift
     asr     x13, top, #1
     cmp     x13, #62
-    b.hi    wide
+    b.hi    wide_lshift
     asr     x12, x12, #1
     add     x13, x13, #1
     lsl     x14, x12, x13
     asr     x15, x14, x13
     cmp     x15, x12
-    b.ne    wide
-    orr     x13, x14, #1
-    result  x13
+    b.ne    wide_lshift
+    orr     top, x14, #1
+    next
 
 case times
-    both_small
+    both_small wide_multiply
     sub     x12, x12, #1
     asr     x13, top, #1
     smulh   x14, x12, x13
     mul     x13, x12, x13
     cmp     x14, x13, asr #63
-    b.ne    wide
-    add     x13, x13, #1
-    result  x13
+    b.ne    wide_multiply
+    add     top, x13, #1
+    next
 
 // Rounded down, and a remainder with the sign of the divisor: x14 and x15, of x12 by x13.
-.macro divide
-    both_small
+.macro divide otherwise
+    both_small \otherwise
     asr     x12, x12, #1
     asr     x13, top, #1
-    cbz     x13, leave
+    cbz     x13, leave_binary
     sdiv    x14, x12, x13
     msub    x15, x14, x13, x12
     eor     x16, x15, x13
@@ -491,17 +618,17 @@ case times
 .endm
 
 case floor_divide
-    divide
+    divide  wide_divide
     adds    x13, x14, x14
-    b.vs    leave
-    add     x13, x13, #1
-    result  x13
+    b.vs    leave_binary
+    add     top, x13, #1
+    next
 
 case modulo
-    divide
+    divide  wide_modulo
     lsl     x13, x15, #1
-    add     x13, x13, #1
-    result  x13
+    add     top, x13, #1
+    next
 
 case positive
     tbz     top, #0, leave
@@ -522,11 +649,38 @@ case invert
 
 // ---- Conditions ---------------------------------------------------------------------------------
 
-.macro comparison condition
-    both_small
-    cmp     x12, top
+// Nearly always a short jump forwards is next (MP_BC_POP_JUMP_IF_FALSE, and a distance whose top bits are 01): w14 = the
+// distance * 256, and ip behind it. Otherwise on at \otherwise. Uses w15.
+.macro short_jump otherwise
+    ldrh    w14, [ip], #2
+    sub     w14, w14, #0x4000
+    sub     w14, w14, #MP_BC_POP_JUMP_IF_FALSE
+    and     w15, w14, #0xC0FFC0FF
+    cbnz    w15, \otherwise
+.endm
+
+// Of \left, which has been taken off the stack, and top.
+.macro compare left, right, condition
+    short_jump 2f
+    cmp     \left, \right
+    ldr     top, [sp_], #-8
+    b.\condition 1f
+    add     ip, ip, x14, lsr #8
+1:  next
+2:  cmp     \left, \right
     cset    w13, \condition
-    b       decided
+    b       decided_otherwise
+.endm
+
+equal_const:
+    tbz     top, #0, push_const
+    const_multi x13
+    add     ip, ip, #1
+    compare top, x13, eq
+
+.macro comparison condition
+    both_small wide_comparison
+    compare x12, top, \condition
 .endm
 
 case less
@@ -542,26 +696,22 @@ case more_equal
 case not_equal
     comparison ne
 case is
-    ldr     x12, [sp_]
-    cmp     x12, top
-    cset    w13, eq
-// w13: is it so? Nearly always a short jump forwards is next (MP_BC_POP_JUMP_IF_FALSE, and a distance
-// whose top bits are 01): do that at once.
+    ldr     x12, [sp_], #-8
+    compare x12, top, eq
+is_none:
+    compare top, #OBJ_NONE, eq
+
+// w13: is it so? The operand below top is still on the stack.
 decided:
     sub     sp_, sp_, #8
-    ldrh    w12, [ip]
-    and     w14, w12, #0xC0FFC0FF
-    mov     w15, #0x4000 | MP_BC_POP_JUMP_IF_FALSE
-    cmp     w14, w15
-    b.ne    2f
-    add     ip, ip, #2
+    short_jump decided_otherwise
     pop
     cbnz    w13, 1f
-    ubfx    x12, x12, #8, #6
-    add     ip, ip, x12
+    add     ip, ip, x14, lsr #8
 1:  next
-2:  mov     top, #OBJ_FALSE             // the end of a loop
-    and     w14, w12, #0xFF
+decided_otherwise:
+    ldrb    w14, [ip, #-2]!
+    mov     top, #OBJ_FALSE             // the end of a loop
     add     top, top, x13, lsl #OBJ_TRUE_SHIFT
     cmp     w14, #MP_BC_POP_JUMP_IF_TRUE
     b.ne    3f
@@ -653,6 +803,13 @@ pop_jump:
 1:  next
 
 case jump
+    ldrb    w12, [ip], #1
+    sub     w15, w12, #0x40
+    cmp     w15, #0x3F
+    b.hi    1f
+    add     ip, ip, x15
+    next
+1:  sub     ip, ip, #1
     distance
     add     ip, x14, x15
     next
@@ -665,8 +822,9 @@ case jump
 find:
     operand
     qstr
-    ubfx    x15, x13, #2, #MAP_CACHE_BITS            // MAP_CACHE_OFFSET
-    ldrb    w15, [cache, x15]
+    adr     x16, mp_state_ctx+MAP_CACHE
+    ubfx    x15, x13, #2, #MAP_CACHE_BITS
+    ldrb    w15, [x16, x15]
 at_cached:
     ldp     x16, x12, [x12, #MAP_ALLOC]
     cmp     x15, x16
@@ -687,12 +845,21 @@ at_cached:
 2:  sub     x17, x17, #4
     br      x17
 
+.macro globals
+    ldr     x12, [ctx, #CONTEXT_GLOBALS]
+.endm
+
 case load_global
-    adr     x17, 1f
-    ldr     x12, [s]
-    ldr     x12, [x12, #FUN_BC_CONTEXT]
-    ldr     x12, [x12, #CONTEXT_GLOBALS]
+    globals
+    ldp     x16, x17, [x12, #DICT_MAP + MAP_ALLOC]
+    named   global_longer
+    str     top, [sp_, #8]!
+    ldr     top, [x17, #8]
+    next
+global_longer:
+    sub     ip, ip, #1
     add     x12, x12, #DICT_MAP
+    adr     x17, 1f
     b       find
     b       global_elsewhere
 1:  ldr     x12, [x15, #8]
@@ -705,11 +872,16 @@ global_elsewhere:
 
 case store_global
     no_box  top
-    adr     x17, 1f
-    ldr     x12, [s]
-    ldr     x12, [x12, #FUN_BC_CONTEXT]
-    ldr     x12, [x12, #CONTEXT_GLOBALS]
+    globals
+    ldp     x16, x17, [x12, #DICT_MAP + MAP_ALLOC]
+    named   store_global_longer
+    str     top, [x17, #8]
+    pop
+    next
+store_global_longer:
+    sub     ip, ip, #1
     add     x12, x12, #DICT_MAP
+    adr     x17, 1f
     b       find
     b       leave
 1:  str     top, [x15, #8]
@@ -717,18 +889,24 @@ case store_global
     pop
     next
 
-// x12 = the map of members of top, if it is an instance of a class; x13 = the flags of its class.
+// x16, x17 = the table of members of top, if it is an instance of a class; x12 = this class, w13 = its flags.
 .macro members otherwise
     tst     top, #3
     b.ne    leave
     ldr     x12, [top]
     ldrh    w13, [x12, #TYPE_FLAGS]
     tbz     w13, #TYPE_INSTANCE_BIT, \otherwise
-    add     x12, top, #INSTANCE_MEMBERS
+    ldp     x16, x17, [top, #INSTANCE_MEMBERS + MAP_ALLOC]
 .endm
 
 case load_attr
     members attr_of_others
+    named   attr_longer
+    ldr     top, [x17, #8]
+    next
+attr_longer:
+    sub     ip, ip, #1
+    add     x12, top, #INSTANCE_MEMBERS
 found_attr:
     adr     x17, 1f
     b       find
@@ -755,9 +933,7 @@ attr_of_others:
     cmp     x13, top
     b.ne    leave
     operand
-    ldr     x15, [s]
-    ldr     x15, [x15, #FUN_BC_CONTEXT]
-    ldr     x15, [x15, #CONTEXT_QSTRS]
+    ldr     x15, [ctx, #CONTEXT_QSTRS]
     ldrh    w13, [x15, x13, lsl #1]
     cmp     w13, #QSTR_X
     b.ne    exit_of_vcpu
@@ -804,8 +980,20 @@ leave_vcpu:
 case store_attr
     members leave
     tbnz    w13, #TYPE_ACCESSORS_BIT, leave // properties and the like
-    ldr     x14, [sp_]
-    no_box  x14
+    ldr     x12, [sp_]
+    tbz     x12, #0, store_attr_object
+store_attr_plain:
+    named   store_attr_longer
+    str     x12, [x17, #8]
+    ldr     top, [sp_, #-8]
+    sub     sp_, sp_, #16
+    next
+store_attr_object:
+    no_box  x12
+    b       store_attr_plain
+store_attr_longer:
+    sub     ip, ip, #1
+    add     x12, top, #INSTANCE_MEMBERS
     adr     x17, 1f
     b       find
     b       store_elsewhere
@@ -923,8 +1111,9 @@ load_from_others:
     ldrsw   x13, [x12, x14, lsl #2]
 small_result:
     lsl     x13, x13, #1
-    orr     x13, x13, #1
-    result  x13
+    sub     sp_, sp_, #8
+    orr     top, x13, #1
+    next
 
 // Those registers that trap_fast has in memory.
 .macro register
@@ -1023,14 +1212,15 @@ find_key:
 3:  and     x13, top, #7
     cmp     x13, #OBJ_QSTR
     b.ne    leave
+    adr     x16, mp_state_ctx+MAP_CACHE
     ubfx    x15, top, #2, #MAP_CACHE_BITS
-    ldrb    w15, [cache, x15]
+    ldrb    w15, [x16, x15]
     mov     x13, top
     b       at_cached
 
 // ---- Numbers up to 2^64 - 1 ---------------------------------------------------------------------
 
-// x13 = the number that x12 is, if it is one and not negative. Returns to x17. Uses x14.
+// x13 = the number that x12 is, if it is one and not negative. Returns to x17. Uses x14, x16.
 positive_number:
     asr     x13, x12, #1
     tbz     x12, #0, 1f
@@ -1051,15 +1241,18 @@ positive_number:
     tbnz    x13, #0, leave              // negative
     ldp     x14, x12, [x12, #INT_MPZ + 8]
     cmp     x14, #4
-    b.hi    leave
+    b.ne    3f
+    ldr     x13, [x12]
+    br      x17
+3:  b.hi    leave
     add     x12, x12, x14, lsl #1
     mov     x13, #0
-3:  cbz     x14, 4f
-    ldrh    w0, [x12, #-2]!
-    orr     x13, x0, x13, lsl #16
+4:  cbz     x14, 5f
+    ldrh    w16, [x12, #-2]!
+    orr     x13, x16, x13, lsl #16
     sub     x14, x14, #1
-    b       3b
-4:  br      x17
+    b       4b
+5:  br      x17
 
 // A result from 0 on, x13, takes the place of both operands.
 number_result:
@@ -1069,13 +1262,20 @@ number_result:
     cmp     x12, #BOXES_SIZE
     b.hs    leave
     adr     x12, quick_types
+    mov     top, box
+    sub     sp_, sp_, #8
     stp     x12, x13, [box], #16
-    sub     x13, box, #16
-    result  x13
+    next
 
-// A binary operation that is not for small ints, or whose result is none: of x15 by x16, which is negative when x14 is 1.
-wide:
-    ldr     x12, [sp_]
+// A binary operation that is not for small ints, or whose result is none, behind both_small: of x15 by x16, which is
+// negative when x14 is 1. The operands are on the stack again.
+.macro operands
+    adr     x0, 99f
+    b       wide_operands
+99:
+.endm
+wide_operands:
+    ldr     x12, [sp_, #8]!
     adr     x17, 1f
     b       positive_number
 1:  mov     x15, x13
@@ -1087,52 +1287,30 @@ wide:
     b       positive_number
 1:  mov     x16, x13
     mov     x14, #0
-2:  sub     w12, w8, #MP_BC_BINARY_OP_MULTI
-    cmp     w12, #BINARY_OP_OR - BINARY_OPS
-    b.lo    wide_comparison
-    cmp     w12, #BINARY_OP_OR
-    b.hs    3f
-    add     w12, w12, #BINARY_OPS
-3:  cmp     w12, #BINARY_OP_AND
-    b.eq    wide_and
-    cmp     w12, #BINARY_OP_ADD
-    b.eq    wide_add
-    cmp     w12, #BINARY_OP_SUBTRACT
-    b.eq    wide_subtract
-    cbnz    x14, leave
-    cmp     w12, #BINARY_OP_RSHIFT
-    b.eq    wide_rshift
-    cmp     w12, #BINARY_OP_OR
-    b.eq    wide_or
-    cmp     w12, #BINARY_OP_XOR
-    b.eq    wide_xor
-    cmp     w12, #BINARY_OP_LSHIFT
-    b.eq    wide_lshift
-    cmp     w12, #BINARY_OP_MULTIPLY
-    b.eq    wide_multiply
-    cbz     x16, leave
-    udiv    x13, x15, x16
-    cmp     w12, #BINARY_OP_FLOOR_DIVIDE
-    b.eq    number_result
-    cmp     w12, #BINARY_OP_MODULO
-    b.ne    leave
-    msub    x13, x13, x16, x15
-    b       number_result
+2:  br      x0
+
 wide_and:
+    operands
     and     x13, x15, x16
     b       number_result
 wide_or:
+    operands
+    cbnz    x14, leave
     orr     x13, x15, x16
     b       number_result
 wide_xor:
+    operands
+    cbnz    x14, leave
     eor     x13, x15, x16
     b       number_result
 wide_add:
+    operands
     cbnz    x14, 2f
 1:  adds    x13, x15, x16
     b.cs    leave
     b       number_result
 wide_subtract:
+    operands
     cbz     x14, 3f
     neg     x16, x16
     b       1b
@@ -1141,12 +1319,15 @@ wide_subtract:
     b.lo    leave
     b       number_result
 wide_rshift:
+    operands
+    cbnz    x14, leave
     lsr     x13, x15, x16
     cmp     x16, #63
     csel    x13, x13, xzr, ls
     b       number_result
 wide_lshift:
-    cmp     x16, #63
+    operands
+    cmp     x16, #63                    // also if it is negative
     b.hi    leave
     lsl     x13, x15, x16
     lsr     x12, x13, x16
@@ -1154,13 +1335,28 @@ wide_lshift:
     b.ne    leave
     b       number_result
 wide_multiply:
+    operands
+    cbnz    x14, leave
     umulh   x12, x15, x16
     cbnz    x12, leave
     mul     x13, x15, x16
     b       number_result
+wide_divide:
+    operands
+    cbnz    x14, leave
+    cbz     x16, leave
+    udiv    x13, x15, x16
+    b       number_result
+wide_modulo:
+    operands
+    cbnz    x14, leave
+    cbz     x16, leave
+    udiv    x13, x15, x16
+    msub    x13, x13, x16, x15
+    b       number_result
 
 .macro compared op, condition
-    cmp     w12, #\op
+    cmp     w8, #\op
     b.ne    1f
     cmp     x15, x16
     cset    w13, \condition
@@ -1169,11 +1365,12 @@ wide_multiply:
 .endm
 
 wide_comparison:
+    operands
     cbnz    x14, leave
-    compared BINARY_OP_EQUAL, eq
-    compared BINARY_OP_NOT_EQUAL, ne
-    compared BINARY_OP_LESS, lo
-    compared BINARY_OP_MORE, hi
-    compared BINARY_OP_LESS_EQUAL, ls
-    compared BINARY_OP_MORE_EQUAL, hs
+    compared BINARY(EQUAL), eq
+    compared BINARY(NOT_EQUAL), ne
+    compared BINARY(LESS), lo
+    compared BINARY(MORE), hi
+    compared BINARY(LESS_EQUAL), ls
+    compared BINARY(MORE_EQUAL), hs
     b       leave

@@ -18,7 +18,8 @@
 enum {
     QUICK_VALUE,        // it returned an int, or a bool
     QUICK_SKIP,         // hv.SKIP
-    QUICK_NOTHING,      // None, which does not answer a load
+    QUICK_UNDONE,       // None, which does not answer a load, and is not on the stack: only quick.S has this of one
+    QUICK_NOTHING,      // None
     QUICK_VM,           // not yet: the VM has to go on
 };
 
@@ -36,8 +37,9 @@ typedef struct {
 
 // Of the handler that runs on the boot core.
 typedef struct {
-    uint64_t esr, link; // of a device access
+    uint64_t esr;       // of a device access; of a word, the register's number
     handler_t *handler; // of an HVC or one
+    uint64_t link;
     mp_code_state_t *frame; // where it was left for the VM
     uint64_t depth;     // how many functions had been called by then
     quick_box_t *end;   // behind those that one which left for the VM has used
@@ -89,6 +91,7 @@ static inline bool quick_fits(uint64_t value) {
 }
 
 quick_t quick_run(handler_t *h, mp_obj_t *at);
+quick_t quick_run_store(handler_t *h, mp_obj_t *at); // of anything but a load: not to be gone on with after None
 quick_t quick_run_boxed(handler_t *h, mp_obj_t *at, quick_box_t *end);
 
 // An argument of any size; for quick_run_boxed, whose boxes begin with quick_boxes.box.

@@ -19,7 +19,7 @@
 // As quick.S keeps them on the stack. r->sp is where the top of the Python stack is, as in the VM.
 typedef struct {
     uint64_t link;
-    const uint8_t *cache;
+    const mp_module_context_t *context; // of s
     mp_code_state_t *s;
     const byte *ip;         // behind the opcode
     mp_obj_t *sp;
@@ -83,6 +83,7 @@ static inline bool enter_bytecode(quick_regs_t *r, mp_obj_fun_bc_t *bc, mp_obj_t
     r->s->ip = r->ip - 1;
     r->s->sp = slot - 1;
     r->s = s;
+    r->context = bc->context;
     r->ip = ip + n_info;
     r->sp = s->state - 1;
     r->depth++;
@@ -195,7 +196,7 @@ static inline mp_obj_t name(const quick_regs_t *r, const byte **ip) {
     if (index >= 0x80) {
         index = (index & 0x7F) << 7 | *(*ip)++; // quick.S has seen that it ends there, or it does below
     }
-    return MP_OBJ_NEW_QSTR(r->s->fun_bc->context->constants.qstr_table[index]);
+    return MP_OBJ_NEW_QSTR(r->context->constants.qstr_table[index]);
 }
 
 static bool long_name(const byte *ip) {
@@ -225,7 +226,7 @@ static inline mp_map_elem_t *look(mp_map_t *map, mp_obj_t key) {
 bool quick_load_global(quick_regs_t *r) {
     const byte *ip = r->ip;
     mp_obj_t key = name(r, &ip);
-    mp_obj_dict_t *globals = r->s->fun_bc->context->module.globals, *override = MP_STATE_VM(mp_module_builtins_override_dict);
+    mp_obj_dict_t *globals = r->context->module.globals, *override = MP_STATE_VM(mp_module_builtins_override_dict);
     if (!by_name(&globals->map) || override != NULL) {
         return false;
     }

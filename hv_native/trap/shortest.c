@@ -10,10 +10,12 @@
 uint64_t words_hvc(vcpu_t *v, guest_regs_t *r, handler_t *h);
 uint64_t native_hvc(vcpu_t *v, guest_regs_t *r, handler_t *h);
 
-// short_quick.S. By how many arguments there are behind cpu; an access has both.
+// short_quick.S. By how many arguments there are behind cpu, or, of a word of a device, in front of it; an access has both.
 uint64_t quick_hvc_1(vcpu_t *v, guest_regs_t *r, handler_t *h);
 uint64_t quick_hvc_2(vcpu_t *v, guest_regs_t *r, handler_t *h);
 uint64_t quick_hvc_3(vcpu_t *v, guest_regs_t *r, handler_t *h);
+uint64_t quick_word_0(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset, unsigned rt);
+uint64_t quick_word_1(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset, unsigned rt);
 uint64_t quick_load(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset);
 uint64_t quick_store(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value);
 
@@ -36,6 +38,17 @@ static handler_call_t shortest_call(const handler_t *h) {
 
 void shortest_ways(handler_t *h) {
     h->call = shortest_call(h);
-    h->load = h->top != NULL ? quick_load : load_words;
-    h->store = h->top != NULL ? quick_store : store_words;
+    if (h->top == NULL) {
+        h->load = load_words;
+        h->store = store_words;
+        h->word = word_words;
+    } else if (h->nargs == 2 && h->nfixed <= 1) {
+        h->load = quick_load;
+        h->store = quick_store;
+        h->word = h->nfixed == 0 ? quick_word_0 : quick_word_1;
+    } else {
+        h->load = load_quick;
+        h->store = store_quick;
+        h->word = word_quick;
+    }
 }

@@ -25,6 +25,8 @@ uint64_t load_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint
 uint64_t store_quick(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value);
 uint64_t load_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset);
 uint64_t store_words(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t value);
+uint64_t word_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset, unsigned rt);
+uint64_t word_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset, unsigned rt);
 uint64_t skipped_or_not(vcpu_t *v, handler_t *h, uint64_t what, bool load);
 
 // Finish, on the boot core, an exit that another core could not (EXIT_PYTHON): v is parked.

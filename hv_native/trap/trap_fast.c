@@ -89,7 +89,7 @@ uint64_t call_quick(vcpu_t *v, guest_regs_t *r, handler_t *h) {
         }
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)*x++);
     }
-    quick_t got = quick_run(h, at);
+    quick_t got = quick_run_store(h, at);
     if (got.what == QUICK_VALUE) {
         r->x[0] = got.value;
     } else if (!quick_answered(v, h, got.what, false)) {
@@ -120,35 +120,36 @@ static NOINLINE uint64_t call_native(vcpu_t *v, guest_regs_t *r, hook_t *counted
     return EXIT_RESUME;
 }
 
+// Written where it will stand.
+static inline void log_call(const vcpu_t *v, const guest_regs_t *r, uint64_t key, uint64_t pc, unsigned ec) {
+    event_t *e = event_begin();
+    e->key = key;
+    e->pc = pc;
+    e->value = r->x[1];
+    e->cpu = (uint8_t)v->id;
+    e->ec = (uint8_t)ec;
+    e->write = true;
+    e->vmid = (uint8_t)v->vmid;
+    event_end();
+}
+
 // A rule that writes each down. What cannot be answered here must not be in the log twice.
 static NOINLINE uint64_t call_logged_native(vcpu_t *v, guest_regs_t *r, hook_t *h, bool smc) {
-    event_t event = {
-        .key = h->key, .pc = READ_SYSREG(elr_el2) - (smc ? 0 : 4), .value = r->x[1], .cpu = v->id, .ec = smc ? EC_SMC64 : EC_HVC64,
-        .write = true, .vmid = v->vmid,
-    };
+    uint64_t pc = READ_SYSREG(elr_el2) - (smc ? 0 : 4);
     if (h->below != NULL || call_native(v, r, h, smc) != EXIT_RESUME) {
         return EXIT_TRAP;
     }
-    event_log(&event);
+    log_call(v, r, h->key, pc, smc ? EC_SMC64 : EC_HVC64);
     return EXIT_RESUME;
 }
 
-// What asks for nothing is written where it will stand.
 static NOINLINE uint64_t call_logged(vcpu_t *v, guest_regs_t *r, hook_t *h, bool smc) {
     if (h->key != PSCI_VERSION || smc || h->below != NULL) {
         return call_logged_native(v, r, h, smc);
     }
     h->hits++;
     r->x[0] = PSCI_1_1;
-    event_t *e = event_begin();
-    e->key = PSCI_VERSION;
-    e->pc = READ_SYSREG(elr_el2) - 4;
-    e->value = r->x[1];
-    e->cpu = (uint8_t)v->id;
-    e->ec = EC_HVC64;
-    e->write = true;
-    e->vmid = (uint8_t)v->vmid;
-    event_end();
+    log_call(v, r, PSCI_VERSION, READ_SYSREG(elr_el2) - 4, EC_HVC64);
     return EXIT_RESUME;
 }
 
@@ -347,11 +348,20 @@ NOINLINE uint64_t store_quick(vcpu_t *v, handler_t *h, uint64_t offset, uint64_t
     if (h->nargs > 1) {
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)value);
     }
-    if (!quick_answered(v, h, quick_run(h, at).what, false)) {
+    if (!quick_answered(v, h, quick_run_store(h, at).what, false)) {
         return EXIT_TRAP;
     }
     skip_instruction();
     return EXIT_RESUME;
+}
+
+// handler_t.word, of those without a shorter way.
+uint64_t word_words(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset, unsigned rt) {
+    return esr & ISS_WNR ? store_words(v, h, offset, (uint32_t)r->x[rt]) : load_words(v, r, esr, h, offset);
+}
+
+uint64_t word_quick(vcpu_t *v, guest_regs_t *r, uint64_t esr, handler_t *h, uint64_t offset, unsigned rt) {
+    return esr & ISS_WNR ? store_quick(v, h, offset, (uint32_t)r->x[rt]) : load_quick(v, r, esr, h, offset);
 }
 
 // What stands at an IPA: a rule, then a device. NULL: nothing here knows.
@@ -361,7 +371,7 @@ static NOINLINE hook_t *look_for(vcpu_t *v, uint64_t ipa) {
     if (h == NULL) {
         h = hook_range_find(&vm->mmio, ipa);
         // Remembered for the next time, unless there are rules over a part of it.
-        v->mmio_hit = h != NULL && hook_range_overlap(&vm->rules, h->key, h->size) == NULL ? h : NULL;
+        v->mmio_hit = h != NULL && hook_range_overlap(&vm->rules, h->key, h->size) == NULL ? h : &hook_none;
     } else if (h->kind == HOOK_ANSWER || h->kind == HOOK_KEEP) {
         v->mmio_hit = h;
     } else {
@@ -408,7 +418,7 @@ static NOINLINE uint64_t fast_access(vcpu_t *v, guest_regs_t *r, uint64_t esr, h
     if (not_saved(esr, rt)) {
         return EXIT_SAVE;
     }
-    if (h == NULL || ipa - h->key >= h->size) {
+    if (ipa - h->key >= h->size) {
         h = look_for(v, ipa);
         if (h == NULL) {
             return EXIT_TRAP;
@@ -445,29 +455,53 @@ static NOINLINE uint64_t device_load(vcpu_t *v, hook_t *h, uint64_t offset, uint
     return EXIT_RESUME;
 }
 
+// From or to x19 to x29, or XZR.
+static NOINLINE uint64_t late_device(vcpu_t *v, guest_regs_t *r, uint64_t esr, hook_t *h, uint64_t ipa) {
+    unsigned rt = FIELD(esr, 20, 16);
+    uint64_t offset = ipa - h->key;
+    if (not_saved(esr, rt)) {
+        return EXIT_SAVE;
+    }
+    if (rt == 31 || (offset >= h->python && !hook_has_word(h, ipa))) {
+        return fast_access(v, r, esr, h, ipa);
+    }
+    if (offset < h->python) {
+        return python_access(v, r, esr, h->handler, offset, (uint32_t)r->x[rt]);
+    }
+    if (esr & ISS_WNR) {
+        skip_instruction();
+        return h->store(v, h, offset, (uint32_t)r->x[rt]);
+    }
+    return device_load(v, h, offset, &r->x[rt]);
+}
+
 // A word, to or from a register that is in memory, of what was accessed last, if that is a native device
-// or a rule that answers. An unaligned one is any_access's, which denies it.
+// or a rule that answers, or Python. An unaligned one is any_access's, which denies it.
 static NOINLINE uint64_t fast_device(vcpu_t *v, guest_regs_t *r, uint64_t esr) {
     esr = with_unusual(esr);
     hook_t *h = v->mmio_hit;
     uint64_t far = READ_SYSREG(far_el2), ipa = hpfar_ipa(READ_SYSREG(hpfar_el2), far);
     unsigned rt = FIELD(esr, 20, 16);
-    if ((esr & (ISS_ISV | ISS_SAS | ISS_SSE | ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != (ISS_ISV | ISS_SAS_WORD | ISS_TRANSLATION)
-        || h == NULL || (rt > 18 && (rt == 31 || !(esr & SAVED)))) {
+    // In two parts, which need no constants: ISV, the size, SSE; and the rest.
+    if (FIELD(esr, 24, 21) != FIELD(ISS_ISV | ISS_SAS_WORD, 24, 21) || (esr & (ISS_S1PTW | ISS_KIND | ISS_UNUSUAL)) != ISS_TRANSLATION) {
         return fast_access(v, r, esr, h, ipa);
     }
+    if (rt > 18) {
+        return late_device(v, r, esr, h, ipa);
+    }
+    uint64_t offset = ipa - h->key;
     if (!hook_has_word(h, ipa)) {
-        uint64_t offset = ipa - h->key;
-        if (h->kind != HOOK_PYTHON || offset >= h->size) {
+        if (offset >= h->python) {
             return fast_access(v, r, esr, h, ipa);
         }
-        return python_access(v, r, esr, h->handler, offset, esr & ISS_WNR ? (uint32_t)r->x[rt] : 0);
+        handler_t *handler = h->handler;
+        return handler->word(v, r, esr, handler, offset, rt);
     }
     if (esr & ISS_WNR) {
         skip_instruction();
-        return h->store(v, h, ipa - h->key, (uint32_t)r->x[rt]);
+        return h->store(v, h, offset, (uint32_t)r->x[rt]);
     }
-    return device_load(v, h, ipa - h->key, &r->x[rt]);
+    return device_load(v, h, offset, &r->x[rt]);
 }
 
 // ---- System registers ---------------------------------------------------------------------------

@@ -294,7 +294,7 @@ static bool quick_ask(vcpu_t *v, handler_t *h, const uint64_t *raw) {
         }
         *--at = MP_OBJ_NEW_SMALL_INT((mp_int_t)raw[i]);
     }
-    return at != NULL && quick_answered(v, h, quick_run(h, at).what, false);
+    return at != NULL && quick_answered(v, h, quick_run_store(h, at).what, false);
 }
 
 static NOINLINE bool fast_hit(vcpu_t *v, watch_t *w, unsigned from, uint64_t ipa, unsigned size, bool write, uint64_t old, uint64_t now) {

@@ -39,13 +39,14 @@ typedef enum {
 typedef struct hook {
     uint64_t words;     // MMIO: that have the short way (load, store), size / 4, or 0. Loaded together with key
     uint64_t key;       // id, encoding, immediate; MMIO: first address
+    uint64_t python;    // MMIO: bytes that a Python handler answers for, size or 0. Loaded together with
+    void *handler;      // Python: handler_t (callback.h)
     uint64_t size;      // MMIO: bytes
     hook_kind_t kind;
     native_mmio_t native;
     native_load_t load; // both or neither: hook_short_way
     native_store_t store;
     void *context;      // the device
-    void *handler;      // Python: handler_t (callback.h)
     uint64_t hits;
     uint64_t value;     // CONST, SHADOW
     struct hook *below; // of a rule: what is asked next when it does not decide, or NULL
@@ -64,7 +65,7 @@ typedef struct {
     uint32_t used;
     hook_t *hit;        // found last by hook_find_again, or hook_none; NULL: empty table
 } hook_table_t;
-extern hook_t hook_none; // of a key that nothing has
+extern hook_t hook_none; // of a key and a range that nothing has
 
 typedef struct {
     hook_t **range;     // sorted by key, disjoint

@@ -145,7 +145,7 @@ typedef struct vcpu {
     uint16_t vmid;
     uint64_t vmpidr;
     exit_info_t exit;
-    struct hook *mmio_hit;  // the range of the last MMIO exit
+    struct hook *mmio_hit;  // the range of the last MMIO exit, or hook_none, which is none
     uint64_t flip;          // bits of what is loaded there that are to be wrong: HOOK_FLIP
     void *object;           // the Python object, given to handlers
     struct {                // the page of a watch that it was last on (trap/watch.c)
