@@ -155,7 +155,7 @@ with vm, fz:
         "True True",
         "True",
         "True",
-        "0x1: the guest has no RAM there, or there is no memory for a block",
+        "0x1: the guest has no RAM there",
     ]
 
 

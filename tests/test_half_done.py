@@ -99,6 +99,27 @@ b, w = vm.on(0x4008_0004, lambda cpu: None), vm.watch(ipa=0x4010_0000, size=64)
 for _ in range(2):
     b.remove()
     w.remove()
+import hv.virtio
+class Device(hv.virtio.Device):
+    def __init__(self, fails):
+        super().__init__()
+        self.fails = fails
+    def plug(self, vm, slot):
+        if self.fails == "before":
+            raise MemoryError
+        super().plug(vm, slot)
+        if self.fails == "behind":
+            raise KeyboardInterrupt
+for fails in "before", "behind", "not":
+    try:
+        vm.virtio(Device(fails))
+    except (MemoryError, KeyboardInterrupt):
+        pass
+print(list(vm._virtio), vm.block(65536).port.slot, vm.net(hv.Switch()).port.slot)
+try:
+    vm.virtio(Device("not"), 0)
+except ValueError:
+    print(vm._virtio[0].fails)
 crash = vm.on_crash(print, at=(0x4008_0004, 0x4008_0008))
 vm.breaks()[0].remove()
 vm.on_crash(print).remove()
@@ -128,6 +149,8 @@ print(few > 5, hv.mem()[0] == free)
     assert got == [
         "stop 0x40080014 145",
         "stop 0x40080014",
+        "[0, 1] 2 3",
+        "behind",
         "() ()",
         *["interrupted None"] * 3,
         "True",

@@ -261,15 +261,16 @@ bool fuzz_cover_block(fuzz_t *f, uint64_t va) {
     }
     block->va = va;
     block->brk = va == v->regs->pc ? NULL : native_alloc(sizeof(brk_t));
+    f->full = va != v->regs->pc && block->brk == NULL;
     if (block->brk != NULL) {
         *block->brk = (brk_t) { .ipa = ipa, .action = BREAK_COVER, .from = 1, .cpu = -1, .on = true, .el0 = el0 };
         if (!break_add(f->vm, block->brk)) {
             native_free(block->brk, sizeof(brk_t));
-            return false;
+            f->full = true;
         }
     }
-    f->blocks++;
-    return block->brk != NULL || va == v->regs->pc;
+    f->blocks += !f->full;
+    return !f->full;
 }
 
 // ---- Coverage: single steps ---------------------------------------------------------------------

@@ -104,6 +104,15 @@ static mp_obj_t cover_blocks(fuzz_t *f, mp_obj_t n_in) {
     return mp_const_none;
 }
 
+static mp_obj_t cover_block(fuzz_t *f, uint64_t va) {
+    bool is = fuzz_cover_block(f, va);
+    if (f->full) {
+        f->full = false;
+        no_room(f);
+    }
+    return mp_obj_new_bool(is);
+}
+
 static mp_obj_t cover_steps(fuzz_t *f) {
     breaks_init(vm_hold, vm_release);
     if (!fuzz_cover_steps(f)) {
@@ -313,7 +322,7 @@ static mp_obj_t vm_fuzz(size_t n_args, const mp_obj_t *args) {
         case MP_QSTR_blocks:
             return cover_blocks(f, more[0]);
         case MP_QSTR_block:
-            return mp_obj_new_bool(fuzz_cover_block(f, unbox_u64(more[0])));
+            return cover_block(f, unbox_u64(more[0]));
         case MP_QSTR_steps:
             return cover_steps(f);
         case MP_QSTR_covered:

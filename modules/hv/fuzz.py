@@ -185,9 +185,7 @@ class Fuzz:
         self._native("blocks", len(blocks))
         for va in sorted(blocks):
             if not self._native("block", va):
-                raise ValueError(
-                    f"{va:#x}: the guest has no RAM there, or there is no memory for a block"
-                )
+                raise ValueError(f"{va:#x}: the guest has no RAM there")
         self.blocks = blocks
 
     # -- Running

@@ -53,6 +53,7 @@ class Device:
         """vm.virtio() has found a slot: from now on a driver sees the device."""
         if self.port:
             raise ValueError("this virtio device is in a VM already")
+        self.port = None  # there is room for it
         self.port = vm.virtio(
             slot,
             self.id,

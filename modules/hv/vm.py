@@ -303,8 +303,15 @@ class VM(Traps):
             raise TypeError(f"a virtio device is an hv.virtio.Device, not {device!r}")
         if slot is None:
             slot = min([n for n in range(33) if n not in self._virtio])
-        device.plug(self._vm, slot)
-        self._virtio[slot] = device
+        before, there = getattr(device, "port", None), slot in self._virtio
+        if not there:
+            self._virtio[slot] = device  # first: no slot is taken by what is not known here
+        try:
+            device.plug(self._vm, slot)
+        except BaseException:
+            if not there and getattr(device, "port", None) is before:
+                del self._virtio[slot]
+            raise
         return device
 
     def block(
