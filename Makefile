@@ -49,6 +49,9 @@ NET_ARGS = $(if $(NET),-netdev $(NET)$(comma)id=net -device virtio-net-device$(c
 VIRT = -machine virt,virtualization=on,gic-version=$(GIC) -cpu cortex-a53 -smp $(SMP) -m $(MEM)
 # Other boards run the image that is built for this one: a device tree makes the difference.
 BOARDS = ports/aarch64/boards
+$(if $(wildcard $(BOARDS)/$(BOARD)/.),,$(error BOARD=$(BOARD): there is no folder $(BOARDS)/$(BOARD); there are \
+  $(patsubst $(BOARDS)/%/,%,$(wildcard $(BOARDS)/*/))))
+$(if $(filter 2 3,$(GIC)),,$(error GIC=$(GIC): it is 2 or 3))
 IMAGE = $(if $(wildcard $(BOARDS)/$(BOARD)/mpconfigboard.mk),$(BOARD),QEMU_VIRT)
 BUILT = $(abspath build/$(IMAGE)$(if $(CHECKED),-checked))
 DTB = $(patsubst $(BOARDS)/%.dts,build/boards/%.dtb,$(wildcard $(BOARDS)/$(BOARD)/board.dts))

@@ -56,6 +56,22 @@ def test_help_lists_every_command():
         assert re.search(rf"^{name} ", text, re.M), name
 
 
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        (
+            "BOARD=RPI5",
+            "there is no folder ports/aarch64/boards/RPI5; there are IMX8MP QEMU_VIRT ",
+        ),
+        ("GIC=4", "it is 2 or 3"),
+    ],
+)
+def test_a_machine_that_is_not_there(word, says):
+    """Not QEMU's virt in its place."""
+    status, text = make("run", word)
+    assert status == 2 and f"*** {word}: {says}" in text and text.count("\n") == 1, text
+
+
 def test_second_build_does_nothing(image):
     before = image.stat().st_mtime_ns
     status, text = make()
