@@ -669,6 +669,11 @@ def three(cpu):
     return hv.STOP if seen[0] == 3 else None
 cpu.step(100, three)
 print(seen, cpu.step(5000).reason, hex(cpu.pc), cpu.x[28], vm.run(1).reason)
+for n in (0, -1):
+    try:
+        cpu.step(n)
+    except ValueError as e:
+        print(e)
 try:
     vm.start()
     cpu.step()
@@ -676,6 +681,7 @@ except RuntimeError as e:
     print(e)
 """
     lines = run(each_target, code, script, 60, at=at).splitlines()
+    assert lines[8:10] == 2 * ["a number of steps is from 1 on"]
     assert lines[:7] == [
         "<Exit step: cpu 0 at pc 0x40080004, esr 0xca000022> 0x40080004 0x3c5",
         "step 0x40080040",
@@ -686,7 +692,7 @@ except RuntimeError as e:
         "stop 0x40080014 <Exit step: cpu 0 at pc 0x40080018, esr 0xca000022> 0x40080018",
     ]
     assert lines[7].startswith("[3] stop 0x40080024 10100 ")
-    assert lines[8].startswith("cpu 0 is running: vm.pause()")
+    assert lines[10].startswith("cpu 0 is running: vm.pause()")
 
 
 # Its MMU on, it maps 0xC000_0000 and copies a function there, which is called x20 times.

@@ -704,6 +704,8 @@ vm.watches()[0].remove()
     [
         ("watch(0x4000_0000)", "the size of 0x40000000 is not known"),
         ("watch(0x4020_0000, 0)", "must not be empty"),
+        ("watch(0x4020_0000, -4)", "of a byte or more, not of -4"),
+        ("watch(0x4020_0000, 'rw')", "size= is an int, not 'rw'"),
         ("watch(0x4020_0000, 4, 'x')", "'r', 'w' or 'rw'"),
         ("watch(0x1000, 4)", "0x1000 is not RAM of a"),
         ("watch('main', 4)", "no symbols"),

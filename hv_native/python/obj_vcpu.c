@@ -531,6 +531,9 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
     vcpu_t *v = hv_vcpu_get_stopped(args[0]);
     uint64_t n = n_args > 1 ? unbox_u64(args[1]) : 1;
     mp_obj_t f = n_args > 2 ? args[2] : mp_const_none;
+    if (n == 0 || n >> 63) {
+        mp_raise_ValueError(MP_ERROR_TEXT("a number of steps is from 1 on"));
+    }
     if (v->vm->running || v->state != VCPU_STOPPED || boot_core_any_handler()) {
         mp_raise_msg_varg(&mp_type_RuntimeError, v->state == VCPU_OFF ? MP_ERROR_TEXT("cpu %u is off") : MP_ERROR_TEXT("cpu %u is running: vm.pause(), or return hv.STOP, first"), v->id);
     }

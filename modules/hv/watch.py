@@ -6,6 +6,8 @@ lose the right (loads, stores), each access to them is an exit that is done in C
 to a function.
 """
 
+from .traps import number
+
 _RIGHTS = {"r": 1, "w": 2, "rw": 3, "wr": 3}
 _ACTIONS = {None: 0, "count": 0, "log": 1, "stop": 2}
 
@@ -17,6 +19,8 @@ def watch(vm, where, size, rights, f, ipa, action):
         raise ValueError(f"no action {action!r}: count, log, stop")
     if action and f is not None:
         raise TypeError("a watch has a function or an action=")
+    if size is not None and number(size, "size=") < 0:
+        raise ValueError(f"a watch is of a byte or more, not of {size}")
     if rights not in _RIGHTS:
         raise ValueError(f"rights to watch are 'r', 'w' or 'rw', not {rights!r}")
     return Watch(vm, where, size, rights, f, ipa, action)
