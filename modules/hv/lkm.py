@@ -12,7 +12,10 @@ from .symbols import Table
 Module = namedtuple("Module", ("name", "size", "address", "state"))
 _STATES = ("Live", "Loading", "Unloading", "Unformed")
 _MOST = 512  # modules whose names are known
-_LIMIT = 1 << 20  # bytes of the symbols, or the names, of one
+_LIMIT, _ALL = (
+    1 << 20,
+    8 << 20,
+)  # bytes of the symbols, or the names, of one; of all of them, nearly
 _SYMBOL = 24  # Elf64_Sym
 
 
@@ -152,13 +155,15 @@ def _is_there(k, table):
 
 
 def _named(k, known):
-    found = []
+    found, left = [], _ALL
     for module in _each(k):
         key = _key(module)
-        if key is None or len(found) == _MOST:
+        if key is None or len(found) == _MOST or left <= 0:
             continue
         same = [table for table in known if table.key == key]
-        found.append(same[0] if same else _Names(k, module, key))
+        table = same[0] if same else _Names(k, module, key)
+        left -= sum([len(part) for part in table.parts()[0]])
+        found.append(table)
     return found
 
 
