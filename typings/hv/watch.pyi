@@ -8,6 +8,7 @@ to a function."""
 
 from typing import Any
 
+from .traps import number as number
 def watch(vm: Any, where: Any, size: Any, rights: Any, f: Any, ipa: Any, action: Any) -> Any: ...
 
 class Watch:
