@@ -106,6 +106,13 @@ def built(name):
     return (ROOT / "build/guests" / f"{name}.bin").read_bytes()
 
 
+def symbols_of(name):
+    """{symbol: address} of one of guests/."""
+    command = ["aarch64-linux-gnu-nm", ROOT / "build/guests" / f"{name}.elf"]
+    names = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {symbol: int(at, 16) for at, _, symbol in map(str.split, names.splitlines())}
+
+
 def run(target, source, script, seconds=20, **names):
     """Runs a script on the target with `code` the assembled source (or these bytes), and more names
     by value.

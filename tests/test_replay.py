@@ -8,7 +8,7 @@ import sys
 
 import elapid
 import pytest
-from guestcode import assemble, built, link, run
+from guestcode import assemble, built, link, run, symbols_of
 from harness import ROOT
 from test_gdb import HELLO, Machine, machine, two_machines  # noqa: F401
 from test_virtio_linux import with_linux
@@ -49,8 +49,7 @@ COUNTERS = """
 
 REGISTERS = """
 def registers(vm):
-    c = vm.cpu[0]
-    return [c.pc, c.pstate, c.sp] + [c.x[n] for n in range(31)]
+    return [r for c in vm.cpu for r in [c.pc, c.pstate, c.sp] + [c.x[n] for n in range(31)]]
 """
 
 
@@ -91,11 +90,11 @@ try:
     r.to(10_000)
 except ValueError as e:
     print(e)
+r.save("one.json")
 r.drop()
 print(r, vm._snapshots)
 try:
-    vm = hv.VM("two", ram="4M", cpus=2)
-    vm.record()
+    guest(code, cpus=2).replay("one.json")
 except ValueError as e:
     print(e)
 """
@@ -113,7 +112,7 @@ except ValueError as e:
         "stop True True",
         "the record is from 0 to 730, without 10000",
         "<Record of test: dropped> {}",
-        "two has 2 vCPUs, whose order is not recorded: what is recorded has one",
+        "one.json is of a VM with 1 vCPUs, and not 2",
     ]
 
 
@@ -145,6 +144,174 @@ print(r.to(at), registers(vm) == list(was))
     )
     text = run(boot(gic=gic, smp=smp), built("storm"), script, 100)
     assert text.split() == ["timeout"] * 4 + ["True"] * 5 + ["None", "None", "True"]
+
+
+@pytest.mark.parametrize("gic, smp, cpus", [(2, 1, 4), (3, 4, 2)])
+def test_several_vcpus(boot, gic, smp, cpus):
+    """guests/storm on several: they start one another, share a lock, send SGIs, wait for them and for timers. What it counts is
+    right, and it does the same again, in whatever order one goes to and fro.
+    """
+    script = (
+        REGISTERS
+        + """
+import time
+vm = guest(code, ram="16M", cpus=cpus)
+vm.cpu[0].x[0] = 12 | 12 << 32
+vm.cpu[cpus - 1].pin = 0
+r = vm.record()
+for n in range(1_000_000):
+    if vm.memory[finished] == cpus:
+        break
+    if n % 2:
+        vm.run(40)
+    else:
+        vm.start()
+        time.sleep_ms(20)
+        vm.pause()
+end = registers(vm)
+print(vm.memory[finished] == cpus, vm.memory[wrong], r.exact, len(r.stops) > 2, min([c.exits[0x32] for c in vm.cpu]) > 2000)
+print(r.check() == len(r.stops), registers(vm) == end)
+seen = {}
+for at in (7_000, 30_000, 7_001, 33_333, 7_000, 33_333, 30_000):
+    r.to(at)
+    now = registers(vm)
+    print(seen.setdefault(at, now) == now, end=" ")
+back = []
+for n in range(10):
+    back.append(registers(vm))
+    r.back()
+forward = []
+for n in range(10):
+    r.to(r.position + 1)
+    forward.append(registers(vm))
+forward.reverse()
+print(back == forward, r.cpu < cpus)
+def parts():
+    all = registers(vm)
+    return [all[n:n + 34] for n in range(0, len(all), 34)]
+before, other = parts(), (r.cpu + 1) % cpus
+vm.cpu[other].step()                    # the others go on until it is its turn
+print(parts()[other] != before[other], r.position > 30_000)
+try:
+    vm.cpu[0].pin = 0
+except RuntimeError as e:
+    print(e)
+r.save("storm.json")
+vm.close()
+vm = guest(code, ram="16M", cpus=cpus)
+vm.cpu[0].x[0] = 12 | 12 << 32
+r = vm.replay("storm.json")
+print(r.check() > 2, registers(vm) == end)
+r.stop()
+r.drop()
+print([c.pin for c in vm.cpu] == [None] * cpus, vm._snapshots)
+vm.start()                              # by the world's time: they are all there
+while vm.running:
+    time.sleep_ms(5)
+print(vm.exit.reason, vm.console.read().split(b"storm")[-1])
+"""
+    )
+    names = {name: symbols_of("storm")[name] for name in ("finished", "wrong")}
+    text = run(boot(gic=gic, smp=smp), built("storm"), script, 200, cpus=cpus, **names)
+    assert text.splitlines() == [
+        "True 0 True True True",
+        "True True",
+        "True True True True True True True True True",
+        "True True",
+        "test is recorded: its vCPUs follow one another on core 0",
+        "True True",
+        "True {}",
+        f"off b': {cpus} cpus, 24 rounds, 0 wrong\\r\\n'",
+    ]
+
+
+@pytest.mark.parametrize("gic", [2, 3])
+def test_vcpus_that_come_and_go(boot, gic):
+    """guests/psci starts and stops them, by HVC and again and again."""
+    script = (
+        REGISTERS
+        + """
+vm = guest(code, ram="16M", cpus=3)
+vm.cpu[0].x[0] = 3
+r = vm.record()
+print(vm.run(600_000).reason)
+end = registers(vm)
+print(r.check(), registers(vm) == end, vm.console.read())
+r.to(r.length // 2)
+now = registers(vm)
+r.to(100)
+r.to(r.length // 2)
+print(registers(vm) == now)
+"""
+    )
+    assert run(boot(gic=gic), built("psci"), script, 100).splitlines() == [
+        "psci: 3 cpus, 3 rounds, 0 wrong",
+        "off",
+        "2 True b'psci: 3 cpus, 3 rounds, 0 wrong\\r\\n'",
+        "True",
+    ]
+
+
+# CPU 0 counts in x4, and gives way each time; CPU 1 sleeps until SPI 40 comes: x3 how often, x8 when, x12 where the count was.
+WAKES = """
+    load x0, 0xC4000003
+    mov x1, #1
+    adr x2, second
+    hvc #0
+    load x10, 0x08000000
+    mov w5, #1
+    str w5, [x10]
+    mov w6, #0x100
+    str w6, [x10, #0x104]
+    mov w6, #2
+    strb w6, [x10, #0x828]
+    load x11, 0x40200000
+1:  add x4, x4, #1
+    str x4, [x11]
+    wfe
+    b 1b
+second:
+    load x9, 0x08010000
+    load x11, 0x40200000
+    mov w6, #0xff
+    str w6, [x9, #4]
+    mov w5, #1
+    str w5, [x9]
+2:  wfi
+    ldr w6, [x9, #0xc]
+    str w6, [x9, #0x10]
+    add x3, x3, #1
+    mrs x7, cntvct_el0
+    add x8, x8, x7
+    ldr x7, [x11]
+    add x12, x12, x7
+    b 2b
+"""
+
+
+def test_interrupts_for_another_vcpu(target):
+    """From outside, at any moment: also when a shift has just ended."""
+    script = (
+        REGISTERS
+        + """
+vm = guest(code, cpus=2)
+r = vm.record()
+for n in range(3):
+    vm.start()
+    for n in range(200):
+        vm.irq(40).pulse()
+        for k in range(n % 7):
+            pass
+    vm.pause()
+    end = registers(vm)
+    print(r.check(), registers(vm) == end, len(r.inputs) == 200 * (r.stops[-1][1][34 + 6] != 0) * (len(r.stops) - 1), vm.cpu[1].x[3] > 20)
+"""
+    )
+    assert run(target, WAKES, script, 100).splitlines() == [
+        "2 True True True",
+        "3 True True True",
+        "4 True True True",
+    ]
 
 
 # What is typed is summed up and said again; x4 counts the time it takes.
@@ -226,7 +393,8 @@ def test_a_record_is_a_test_on_the_host(tmp_path):
 
 
 @pytest.mark.long
-def test_linux(boot):
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_linux(boot, cpus):
     """A process that begins, which copies pages on a store-exclusive, random numbers and a disk: Debian's kernel does it again."""
     subprocess.run([sys.executable, ROOT / "tools/fetch_guests.py", "6.1-cloud"], check=True)
     target = with_linux(boot, ROOT / "build/guests-debian/6.1-cloud", gic=3)
@@ -236,7 +404,7 @@ def test_linux(boot):
 def type_at(vm, line):                  # what is recorded reads slowly
     while line:
         line = line[vm.console.write(line):]
-vm = hv.VM("linux", ram="128M")
+vm = hv.VM("linux", ram="128M", cpus=cpus)
 disk = vm.block(1 << 20)
 vm.rng()
 boot(vm)
@@ -266,7 +434,7 @@ vm.start()
 print(sh(vm, "head -c 9 /dev/vda | wc -c"))
 """
     )
-    assert target.exec(script, seconds=300).splitlines() == [
+    assert target.exec(f"cpus = {cpus}\n{script}", seconds=300).splitlines() == [
         "True True True",
         "True True True ",
         "True True True",

@@ -25,7 +25,7 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-#define VERSION 3
+#define VERSION 4
 #define NOWHERE 2u
 #define AT_ONCE 64u         // turns by software, before others have a look
 
@@ -41,7 +41,7 @@ static const input_t *input_at(const replay_t *p) {
 
 uint64_t replay_count(const vm_t *vm) {
     replay_t *p = vm->record;
-    if (p->unfinished && vm->vcpu[0]->regs->pc != p->pc) {
+    if (p->unfinished && p->v->regs->pc != p->pc) {
         p->unfinished = false; // the boot core has finished it meanwhile
         p->count++;
     }
@@ -62,9 +62,12 @@ bool replay_lets_in(const vm_t *vm) {
     return vm->replay == NULL || vm->replay->live;
 }
 
+static void shift_again(replay_t *p);
+
 static void record(vm_t *vm, input_t *e, const void *data) {
     replay_t *p = vm->replay;
     if (p->live) {
+        shift_again(p);
         e->count = replay_count(vm);
         note(p, e, data);
         p->at = replay_inputs(p);
@@ -168,6 +171,7 @@ bool replay_input_data(vm_t *vm, input_kind_t kind, unsigned what, uint64_t valu
     if (live) {
         record(vm, &e, data);
         input_do(vm, &e, data);
+        vcpu_wake(vm->replay->v); // another one's interrupt may end its sleep
     }
     irq_restore(daif);
     return live;
@@ -198,13 +202,19 @@ static uint64_t pass_turns(vcpu_t *v) {
     return left;
 }
 
+static uint64_t sooner(uint64_t a, uint64_t b) {
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 // All that goes by turns: ticks to the next deadline, or 0; and at which count the PMU has something.
 static uint64_t settle_turns(vcpu_t *v, uint64_t *then) {
-    replay_t *p = v->vm->replay;
-    uint64_t left = pass_turns(v);
-    *then = left != 0 ? p->count + left : UINT64_MAX;
-    uint64_t ticks = vtimer_settle(v), rings = pl031_settle(v->vm);
-    return ticks == 0 || (rings != 0 && rings < ticks) ? rings : ticks;
+    vm_t *vm = v->vm;
+    uint64_t left = pass_turns(v), ticks = pl031_settle(vm);
+    *then = left != 0 ? vm->replay->count + left : UINT64_MAX;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        ticks = sooner(ticks, vtimer_settle(vm->vcpu[i]));
+    }
+    return ticks;
 }
 
 // v is to look whether it has slept long enough. Who has not yet noted that it sleeps is asked again.
@@ -243,25 +253,94 @@ static void was_woken(vcpu_t *v, uint64_t ticks) {
     replay_input(v->vm, INPUT_SLEPT, 0, passed);
 }
 
-// v sleeps. To its next deadline, as a turn of its own, or until somebody wakes it. False: it goes on.
-static bool sleeps_on(vcpu_t *v, uint64_t ticks, exit_t *why) {
+// All sleep. To the next deadline, as a turn of its own, or until somebody wakes one.
+static exit_t sleep_on(vcpu_t *v, uint64_t ticks) {
     replay_t *p = v->vm->replay;
-    p->asleep = !vgic_pending(v);
-    if (!p->asleep) {
-        if (p->slept_at != 0) {
-            was_woken(v, ticks);
-            return true;
-        }
-        return false;
-    }
     if (!slept(p, ticks) || ticks == 0) {
-        *why = p->live ? EXIT_IDLE : EXIT_STOP; // nothing in the log comes to wake it
-        return true;
+        return p->live ? EXIT_IDLE : EXIT_STOP; // nothing in the log comes to wake it
     }
     awake(p);
     v->vm->stopped_at += ticks;
     p->count++;
     sync_time(v->vm);
+    return EXIT_RESUME;
+}
+
+// ---- Shifts -------------------------------------------------------------------------------------
+
+#define NO_CORE 0x7FFF  // runq_take() gives it to nobody
+
+static bool sleeps(const vcpu_t *v) {
+    return v->vm->replay->asleep >> v->id & 1;
+}
+
+static bool has_work(vcpu_t *v) {
+    return v->state != VCPU_OFF && (!sleeps(v) || vgic_pending(v));
+}
+
+static void give_shift(replay_t *p, vcpu_t *v) {
+    if (p->v != v) {
+        p->v->pin = NO_CORE;
+        v->pin = 0;
+        p->v = v;
+        vcpu_wake(v);
+    }
+}
+
+// After v comes the next one that has work; v itself is last, NULL: it is nobody's.
+static vcpu_t *next_with_work(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    vcpu_t *w = v;
+    do {
+        w = vm->vcpu[(w->id + 1) % vm->nvcpus];
+    } while (w != v && !has_work(w));
+    return has_work(w) ? w : NULL;
+}
+
+// v's shift may be over. Nobody's exclusive lasts longer: who is next may store there. True: it is another one's.
+static bool shift_over(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    vcpu_t *w = sleeps(v) || p->count >= p->shift_end ? next_with_work(v) : NULL;
+    if (w == NULL) {
+        return false;
+    }
+    p->before.count = p->count;
+    p->before.shift_end = p->shift_end;
+    p->before.v = v;
+    p->before.asleep = p->asleep;
+    p->asleep &= ~(1u << w->id);
+    p->shift_end = p->count + TURNS_A_SHIFT;
+    if (v->vm->nvcpus > 1) {
+        v->exclusive.at = NULL;
+    }
+    give_shift(p, w);
+    return w != v;
+}
+
+// Something is noted for this count: as it is fed again it comes before the shift's end, which is to see it.
+static void shift_again(replay_t *p) {
+    if (p->before.v != NULL && p->before.count == p->count && p->ahead) {
+        give_shift(p, p->before.v);
+        p->asleep = p->before.asleep;
+        p->shift_end = p->before.shift_end;
+    }
+    p->before.v = NULL;
+}
+
+// v is off. False: it was the last one.
+static bool leaves_shift(vcpu_t *v) {
+    vm_t *vm = v->vm;
+    vcpu_t *w = next_with_work(v);
+    for (unsigned n = 1; n < vm->nvcpus && (w == NULL || w == v); n++) {
+        w = vm->vcpu[(v->id + n) % vm->nvcpus]; // they sleep
+        w = w->state != VCPU_OFF ? w : NULL;
+    }
+    if (w == NULL || w == v) {
+        return false;
+    }
+    vm->replay->shift_end = vm->replay->count + TURNS_A_SHIFT;
+    vm->replay->before.v = NULL;
+    give_shift(vm->replay, w);
     return true;
 }
 
@@ -282,18 +361,29 @@ static exit_t due(vcpu_t *v) {
     uint64_t ticks, counter;
     do {
         ticks = settle_turns(v, &counter);
-        bool slept = false; // time has gone on by more than turns
+        bool moved = false; // time, by more than turns
         for (; (e = input_at(p)) != NULL && e->count <= p->count; p->at++) {
             input_do(v->vm, e, p->data.at + e->data);
-            slept |= e->kind == INPUT_SLEPT;
+            moved |= e->kind == INPUT_SLEPT;
         }
-        if (slept) {
+        if (moved) {
             ticks = settle_turns(v, &counter);
         }
         if (at_end(p)) {
             return EXIT_STOP;
         }
-    } while (p->asleep && sleeps_on(v, ticks, &why) && why == EXIT_RESUME);
+        if (p->slept_at != 0 && next_with_work(v) != NULL) {
+            was_woken(v, ticks);
+            continue;
+        }
+        if (shift_over(v)) {
+            return EXIT_KICK;
+        }
+        why = sleeps(v) ? sleep_on(v, ticks) : EXIT_STOP;
+    } while (why == EXIT_RESUME);
+    if (sleeps(v)) {
+        return why;
+    }
     vgic_refresh(v);
     p->next = p->live || p->length > p->stop ? p->stop : p->length;
     if (ticks != 0 && ticks < p->next / TURNS_A_TICK) {
@@ -301,17 +391,20 @@ static exit_t due(vcpu_t *v) {
         p->next = then < p->next ? then : p->next;
     }
     p->next = counter < p->next ? counter : p->next;
+    p->next = v->vm->nvcpus > 1 && p->shift_end < p->next ? p->shift_end : p->next;
     p->next = e != NULL && e->count < p->next ? e->count : p->next;
-    return why;
+    return EXIT_RESUME;
 }
 
 // ---- Turns --------------------------------------------------------------------------------------
 
 // What is not left to the core: the timers (CRn 14), exclusives, of which an exit drops the monitor; and what may ask for the
 // time by other ways: HVCs, also those that stand for another instruction. In a step QEMU takes a WFI for a NOP.
+#define YIELD 0xD503203Fu
+#define WFE 0xD503205Fu
 #define WFI 0xD503207Fu
 static inline bool is_special(uint32_t word) {
-    return word == WFI || (word & 0xFFD8F000) == 0xD518E000 || (word & 0x3F800000) == 0x08000000 || (word & 0xFFE0001F) == 0xD4000002;
+    return word == WFI || word == WFE || word == YIELD || (word & 0xFFD8F000) == 0xD518E000 || (word & 0x3F800000) == 0x08000000 || (word & 0xFFE0001F) == 0xD4000002;
 }
 
 // The page of RAM that the guest, which is live here, has at pc; odd: none.
@@ -377,17 +470,21 @@ static bool aborts(vcpu_t *v, uint32_t word) {
 }
 
 static exit_t fall_asleep(vcpu_t *v) {
-    v->vm->replay->asleep = true;
+    v->vm->replay->asleep |= 1u << v->id;
     return EXIT_RESUME;
 }
 
-// Unless a script has asked for it.
-static bool waits_by_software(vcpu_t *v) {
-    if (insn_at_el0(v) || v->vm->classes[EC_WFX] != NULL) {
+// Unless a script has asked for it. A WFE waits for another vCPU, most likely: its shift is over.
+static bool waits_by_software(vcpu_t *v, uint32_t word) {
+    if (insn_at_el0(v) || v->vm->classes[EC_WFX] != NULL || (word != WFI && v->vm->nvcpus == 1)) {
         return false;
     }
     v->regs->pc += 4;
-    fall_asleep(v);
+    if (word == WFI) {
+        fall_asleep(v);
+    } else {
+        v->vm->replay->shift_end = 0;
+    }
     return true;
 }
 
@@ -412,8 +509,8 @@ static bool by_software(vcpu_t *v) {
     } else if (a64_is_store_exclusive(word)) {
         may_write(v, word);
     }
-    if (word == WFI) {
-        return waits_by_software(v);
+    if (word == WFI || word == WFE || word == YIELD) {
+        return waits_by_software(v, word);
     }
     return is_special(word) && (a64_run(v, word) || (a64_is_store_exclusive(word) && aborts(v, word)));
 }
@@ -480,6 +577,9 @@ static exit_t after(vcpu_t *v, exit_t why) {
     } else if (over && !p->unfinished) {
         p->count++;
     }
+    if (why == EXIT_CPU_OFF) {
+        leaves_shift(v);
+    }
     if (why == EXIT_RESUME) {
         r->pstate |= over ? 0 : PSTATE_SS; // once more
         why = over ? turn(v) : why;
@@ -515,7 +615,12 @@ exit_t replay_run(vcpu_t *v) {
     exit_t why;
     do {
         why = vcpu_run(v);
-    } while (why == EXIT_KICK && !v->kicked && p->count < p->stop);
+    } while (why == EXIT_KICK && !v->kicked && p->count < p->stop && p->v == v);
+    if (why == EXIT_CPU_OFF) {
+        bool last = runq_last_on(v);
+        why = last ? EXIT_OFF : EXIT_RESUME;
+        v->state = last ? v->state : VCPU_OFF;
+    }
     return why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ ? EXIT_RESUME : why;
 }
 
@@ -531,70 +636,89 @@ exit_t replay_step(vcpu_t *v) {
 
 // ---- Beginning and end --------------------------------------------------------------------------
 
-static void put(vcpu_t *v) {
+static void put(vm_t *vm) {
     uint64_t daif = irq_save();
-    vcpu_put(v);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_put(vm->vcpu[i]);
+    }
     irq_restore(daif);
 }
 
-bool replay_begin(vm_t *vm) {
-    vcpu_t *v = vm->vcpu[0];
-    replay_t *p = vm->record;
-    if (p == NULL) {
-        p = native_alloc(sizeof(replay_t));
-        if (p == NULL) {
-            return false;
-        }
+static replay_t *new_replay(vm_t *vm) {
+    replay_t *p = native_alloc(sizeof(replay_t));
+    if (p != NULL) {
         p->calls = &calls;
         p->live = true;
         p->stop = UINT64_MAX;
         p->page = NOWHERE;
-        p->v = v;
+        for (unsigned i = vm->nvcpus; i-- > 0;) {
+            p->v = p->v == NULL || vm->vcpu[i]->state != VCPU_OFF ? vm->vcpu[i] : p->v;
+        }
         vm->record = p;
         pl031_by_count(vm, pl031_seconds(vm));
     }
-    if (vm->replay != NULL) {
-        return true; // the timer's registers are where they belong
-    }
-    put(v);
-    uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
+    return p;
+}
+
+static void begin_vcpu(replay_t *p, vcpu_t *v) {
     vtimer_remove(v);
     v->vtimer.r_ctl = v->vtimer.ctl;
     v->vtimer.r_cval = v->vtimer.cval;
     v->vtimer.ctl = 0;
+    p->pin[v->id] = v->pin;
+    v->pin = v == p->v ? 0 : NO_CORE;
+}
+
+bool replay_begin(vm_t *vm) {
+    replay_t *p = vm->record != NULL ? vm->record : new_replay(vm);
+    if (p == NULL) {
+        return false;
+    }
+    if (vm->replay != NULL) {
+        return true; // the timers' registers are where they belong
+    }
+    put(vm);
+    uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        begin_vcpu(p, vm->vcpu[i]);
+    }
     p->stopped_time = vm->stop_time;
     vm->stop_time = vm->stopped = true;
     vm->stopped_at = timer_now();
     p->synced = p->count;
     p->ahead = true;
-    p->pinned = v->pin;
-    v->pin = 0;
     vm->replay = p;
     vtimer_go_back(vm, count, physical);
-    debug_changed(v);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        debug_changed(vm->vcpu[i]);
+    }
     return true;
 }
 
 void replay_end(vm_t *vm) {
-    vcpu_t *v = vm->vcpu[0];
     replay_t *p = vm->replay;
-    put(v);
+    put(vm);
     awake(p);
     replay_count(vm);
-    pass_turns(v);
+    pass_turns(p->v);
     uint64_t count = vtimer_count(vm), physical = vtimer_physical(vm);
     p->length = p->live ? p->count : p->length;
     vm->replay = NULL;
-    v->pin = p->pinned;
     vm->stop_time = p->stopped_time;
     vm->stopped_at = timer_now();
-    v->vtimer.ctl = v->vtimer.r_ctl;
-    v->vtimer.cval = v->vtimer.r_cval;
-    v->vtimer.r_ctl = 0;
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        v->pin = p->pin[i];
+        v->vtimer.ctl = v->vtimer.r_ctl;
+        v->vtimer.cval = v->vtimer.r_cval;
+        v->vtimer.r_ctl = 0;
+    }
     vtimer_go_back(vm, count, physical);
-    vtimer_changed(v);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vtimer_changed(vm->vcpu[i]);
+        debug_changed(vm->vcpu[i]);
+    }
     pl031_by_clock(vm);
-    debug_changed(v);
 }
 
 void replay_free(vm_t *vm) {
@@ -610,10 +734,10 @@ void replay_free(vm_t *vm) {
 // ---- Snapshots ----------------------------------------------------------------------------------
 
 typedef struct {
-    uint64_t count, at, counted, r_ctl, r_cval;
-    uint64_t exclusive, value, second;  // where in RAM, from its beginning; or ~0
-    uint8_t size;
-    bool asleep;
+    uint64_t count, at, counted, shift_end;
+    uint64_t exclusive, value, second;  // of whose shift it is: where in RAM, from its beginning; or ~0
+    uint32_t asleep;
+    uint8_t size, id;
 } kept_t;
 
 void replay_save(vm_t *vm, device_stream_t *s) {
@@ -621,7 +745,7 @@ void replay_save(vm_t *vm, device_stream_t *s) {
     if (p == NULL) {
         return;
     }
-    const vcpu_t *v = vm->vcpu[0];
+    const vcpu_t *v = p->v;
     replay_count(vm);
     sync_time(vm);
     kept_t kept;
@@ -629,38 +753,62 @@ void replay_save(vm_t *vm, device_stream_t *s) {
     kept.count = p->count;
     kept.at = p->at;
     kept.counted = p->counted;
-    kept.r_ctl = v->vtimer.r_ctl;
-    kept.r_cval = v->vtimer.r_cval;
+    kept.shift_end = p->shift_end;
     kept.exclusive = v->exclusive.at == NULL ? ~UINT64_C(0) : (uint64_t)((uint8_t *)v->exclusive.at - vm->ram[0].host);
     kept.value = v->exclusive.value;
     kept.second = v->exclusive.second;
     kept.size = v->exclusive.size;
     kept.asleep = p->asleep;
+    kept.id = (uint8_t)v->id;
     size_t begun = stream_begin(s, "replay", VERSION);
     STREAM_PUT(s, kept);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        STREAM_PUT(s, vm->vcpu[i]->vtimer.r_ctl);
+        STREAM_PUT(s, vm->vcpu[i]->vtimer.r_cval);
+    }
     stream_close(s, begun);
+}
+
+// From before it was recorded.
+static void load_unrecorded(vm_t *vm) {
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        vcpu_t *v = vm->vcpu[i];
+        v->vtimer.r_ctl = v->vtimer.ctl;
+        v->vtimer.r_cval = v->vtimer.cval;
+    }
+    replay_end(vm);
+}
+
+static void load_timer(vcpu_t *v, device_stream_t *s) {
+    uint64_t ctl, cval;
+    STREAM_GET(s, ctl);
+    STREAM_GET(s, cval);
+    v->vtimer.ctl = v->vm->replay == NULL ? ctl : 0;
+    v->vtimer.cval = cval;
+    v->vtimer.r_ctl = ctl;
+    v->vtimer.r_cval = cval;
+    v->exclusive.at = NULL;
+    v->regs->pstate &= ~PSTATE_SS;
+    if (v->vm->replay == NULL) {
+        vtimer_changed(v);
+    }
 }
 
 void replay_load(vm_t *vm, device_stream_t *s) {
     replay_t *p = vm->replay;
-    vcpu_t *v = vm->vcpu[0];
     kept_t kept;
     if (stream_open(s, "replay") != VERSION) {
-        if (p != NULL) { // from before it was recorded
-            v->vtimer.r_ctl = v->vtimer.ctl;
-            v->vtimer.r_cval = v->vtimer.cval;
-            replay_end(vm);
+        if (p != NULL) {
+            load_unrecorded(vm);
         }
         return;
     }
     STREAM_GET(s, kept);
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        load_timer(vm->vcpu[i], s);
+    }
     stream_leave(s);
-    v->vtimer.ctl = p == NULL ? kept.r_ctl : 0;
-    v->vtimer.cval = kept.r_cval;
-    v->vtimer.r_ctl = kept.r_ctl;
-    v->vtimer.r_cval = kept.r_cval;
     if (p == NULL) {
-        vtimer_changed(v);
         return;
     }
     p->length = p->live ? p->count : p->length;
@@ -669,12 +817,15 @@ void replay_load(vm_t *vm, device_stream_t *s) {
     p->at = kept.at;
     p->counted = kept.counted;
     p->asleep = kept.asleep;
+    p->shift_end = kept.shift_end;
+    p->before.v = NULL;
     awake(p);
     p->ahead = true;
     p->unfinished = false;
+    vcpu_t *v = vm->vcpu[kept.id % vm->nvcpus];
+    give_shift(p, v);
     v->exclusive.at = kept.exclusive >= vm->ram[0].size ? NULL : vm->ram[0].host + kept.exclusive;
     v->exclusive.value = kept.value;
     v->exclusive.second = kept.second;
     v->exclusive.size = kept.size;
-    v->regs->pstate &= ~PSTATE_SS;
 }

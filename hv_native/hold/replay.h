@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Record and replay of a VM of one vCPU: its time goes by its instructions, and what comes from outside is logged.
+// Record and replay of a VM: its time goes by its instructions, and what comes from outside is logged.
 //
 // Each instruction is a step (MDSCR_EL1.SS, DDI 0487 D2.12), and they are counted: `count` says how many turns are over
 // since the beginning; to take an interrupt is one too, and so is to sleep until a deadline. CNTVCT, CNTPCT and the timers
@@ -8,6 +8,9 @@
 // that is in the log, with the count of the turn that it was in front of. So is what virtio devices have done, which are not
 // asked while it is fed again: what they wrote, and that a request is over. The PL031 goes by the same time, and the PMU's
 // cycles and instructions are turns.
+//
+// Several vCPUs have their shifts one after another, on the boot core. A shift is over after so many turns, or when its vCPU
+// waits, and who is next follows from what they are then: that needs no log.
 #ifndef HV_REPLAY_H
 #define HV_REPLAY_H
 
@@ -17,6 +20,7 @@
 #include "vm/vm.h"
 
 #define TURNS_A_TICK 16u    // as QEMU has it with -icount shift=0, at 62.5 MHz
+#define TURNS_A_SHIFT 1000u
 
 typedef enum {
     INPUT_CONSOLE, INPUT_LINE, INPUT_PPI, INPUT_PULSE,
@@ -49,17 +53,23 @@ typedef struct replay {
     bool ahead;             // v is between two turns, with PSTATE.SS clear
     bool unfinished;        // it has left in the middle of one, which is being finished elsewhere
     bool trapped;           // the exit is of the instruction, which has not been stepped, unless the PC has moved
-    bool asleep;            // in WFI
-    uint64_t slept_at;      // CNTPCT: since then it has been, live; 0: it is not
+    uint32_t asleep;        // a bit for each vCPU: in WFI
+    uint64_t slept_at;      // CNTPCT: since then all have been, live; 0: they are not
     timer_t wake;           // when that is over
-    vcpu_t *v;
+    vcpu_t *v;              // whose shift it is; the others are pinned to no core
+    uint64_t shift_end;     // at this count, unless nobody else is there
+    struct {                // the last one's end, for what comes from outside at the same count comes before it
+        uint64_t count, shift_end;
+        vcpu_t *v;
+        uint32_t asleep;
+    } before;
     bool stopped_time;      // vm->stop_time as it was
-    int pinned;             // and v->pin
+    int pin[VM_MAX_CPUS];   // and theirs
     uint8_t inexact;        // REPLAY_*: what there was that cannot be had again
 } replay_t;
 enum { REPLAY_AARCH32 = 1, REPLAY_SKIPPED = 2 };
 
-// Boot core, the VM does not run; one vCPU. From here on it is counted; false: no memory. Again: the same log, where it was.
+// Boot core, the VM does not run. From here on it is counted; false: no memory. Again: the same log, where it was.
 bool replay_begin(vm_t *vm);
 void replay_end(vm_t *vm);      // its time is the world's again; the log stays
 void replay_free(vm_t *vm);
@@ -88,7 +98,7 @@ size_t replay_inputs(const replay_t *p);
 
 // As boot_core_alone has it: until p->stop. EXIT_RESUME: MicroPython wants a look.
 exit_t replay_run(vcpu_t *v);
-exit_t replay_step(vcpu_t *v);  // one turn, as break_step
+exit_t replay_step(vcpu_t *v);  // one turn, as break_step; v is whose shift it is
 
 // Of a snapshot, behind all else.
 void replay_save(vm_t *vm, device_stream_t *s);

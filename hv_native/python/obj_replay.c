@@ -30,9 +30,6 @@ static void check_at_rest(const vm_t *vm) {
 }
 
 static mp_obj_t begin(vm_t *vm) {
-    if (vm->nvcpus != 1) {
-        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("%s has %u vCPUs, whose order is not recorded: what is recorded has one"), vm->name, vm->nvcpus);
-    }
     if (vgic_forwards(vm)) {
         mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("%s has a device of the machine (passthrough), which cannot be had again"), vm->name);
     }
@@ -53,16 +50,25 @@ static mp_obj_t log_of(const replay_t *p) {
     return list;
 }
 
+// A turn of whose shift it is; done: it was v's.
+exit_t hv_replay_step(vcpu_t *v) {
+    vcpu_t *w = v->vm->replay->v;
+    exit_t why = boot_core_alone(w, replay_step);
+    v->brk.done = w == v && w->brk.done;
+    return why;
+}
+
 // Up to that count. None: it is there; else the Exit on the way.
 static mp_obj_t run_to(hv_vm_obj_t *o, uint64_t count) {
     vm_t *vm = o->vm;
-    vcpu_t *v = vm->vcpu[0];
+    vcpu_t *v = vm->replay->v;
     exit_t why = EXIT_RESUME;
     bool woken = false;
     vm->replay->stop = count;
     while (vm->replay != NULL && vm->replay->count < count && why == EXIT_RESUME) {
         woken |= mp_hal_woken;
         mp_hal_woken = false; // or it would come back here at once for its sake
+        v = vm->replay->v;
         why = boot_core_alone(v, replay_run);
         mp_handle_pending(true);
         vm = hv_vm_get(MP_OBJ_FROM_PTR(o));
@@ -94,7 +100,9 @@ static mp_obj_t put(replay_t *p, size_t n_args, const mp_obj_t *args) {
 static mp_obj_t clocks(vm_t *vm, size_t n_args, const mp_obj_t *args) {
     if (n_args > 3) {
         vtimer_go_back(vm, unbox_u64(args[2]), unbox_u64(args[3]));
-        vtimer_changed(vm->vcpu[0]);
+        for (unsigned i = 0; i < vm->nvcpus; i++) {
+            vtimer_changed(vm->vcpu[i]);
+        }
     }
     if (n_args > 4) {
         pl031_by_count(vm, (uint32_t)unbox_u64(args[4]));
@@ -104,7 +112,7 @@ static mp_obj_t clocks(vm_t *vm, size_t n_args, const mp_obj_t *args) {
 }
 
 // replay("begin"); ("end"); ("to", count) -> None or the Exit on the way; ("count"); ("length"); ("live") -> bool: it is on, and not
-// fed; ("on") -> bool; ("log") -> [(count, kind, what, value[, data])]; ("put", count, kind, what, value[, data]) -> whether it is one,
+// fed; ("cpu") -> whose shift it is; ("on") -> bool; ("log") -> [(count, kind, what, value[, data])]; ("put", count, kind, what, value[, data]) -> whether it is one,
 // of a log that is read; ("cut", length, inexact); ("clock"[, CNTVCT, CNTPCT[, seconds]]) -> all three; ("free"); ("inexact") -> bits.
 static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
     vm_t *vm = hv_vm_get(args[0]);
@@ -140,6 +148,8 @@ static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
             return box_u64(p->live && vm->replay != NULL ? replay_count(vm) : p->length);
         case MP_QSTR_live:
             return mp_obj_new_bool(p->live && vm->replay != NULL);
+        case MP_QSTR_cpu:
+            return MP_OBJ_NEW_SMALL_INT(p->v->id);
         case MP_QSTR_on:
             return mp_obj_new_bool(vm->replay != NULL);
         case MP_QSTR_log:

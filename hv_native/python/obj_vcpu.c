@@ -353,6 +353,9 @@ static void pin(vcpu_t *v, mp_obj_t core) {
     if (n < -1 || n >= (mp_int_t)platform.ncpus) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("pin: this machine has cores 0 to %u, not %d"), platform.ncpus - 1, (int)n);
     }
+    if (v->vm->replay != NULL) {
+        mp_raise_msg_varg(&mp_type_RuntimeError, MP_ERROR_TEXT("%s is recorded: its vCPUs follow one another on core 0"), v->vm->name);
+    }
     vm_hold(v->vm); // it leaves the one it is on
     v->pin = (int)n;
     vm_release(v->vm);
@@ -448,7 +451,7 @@ static void vcpu_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     } else if (attr == MP_QSTR_pin) {
         vcpu_t *v = hv_vcpu_get(self); // the same
         if (dest[0] == MP_OBJ_NULL) {
-            dest[0] = v->pin < 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(v->pin);
+            dest[0] = v->vm->replay != NULL ? MP_OBJ_NEW_SMALL_INT(0) : v->pin < 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(v->pin);
         } else if (dest[1] != MP_OBJ_NULL) {
             pin(v, dest[1]);
             dest[0] = MP_OBJ_NULL;
@@ -550,7 +553,7 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
         mp_hal_woken = false; // or each step would come back here for its sake
         v->brk.handler = handler;
         v->brk.steps = n - 1;
-        why = boot_core_alone(v, v->vm->replay != NULL ? replay_step : break_step);
+        why = v->vm->replay != NULL ? hv_replay_step(v) : boot_core_alone(v, break_step);
         v->brk.handler = NULL;
         n = v->brk.steps + !v->brk.done;
         if (why == EXIT_RESUME && handler != NULL && v->brk.done && !v->brk.asked) {

@@ -495,7 +495,7 @@ static mp_obj_t vm_start(mp_obj_t self, mp_obj_t cpu) {
     check_not_running(vm);
     const vcpu_t *only = cpu == mp_const_none ? NULL : stopped_cpu(vm, cpu);
     keep(MP_OBJ_TO_PTR(self));
-    boot_core_start(vm, only);
+    boot_core_start(vm, vm->replay != NULL ? NULL : only); // as it is recorded they follow one another
     boot_core_share();
     return mp_const_none;
 }

@@ -103,6 +103,8 @@ void hv_vm_destroy(hv_vm_obj_t *o);
 void hv_hold_all(bool shares, void (*hold)(vm_t *vm));
 // obj_replay.c: something from outside is put into a VM (input_kind_t; hold/replay.h). False: not now.
 bool hv_input(vm_t *vm, unsigned kind, unsigned what, uint64_t value);
+struct vcpu;
+exit_t hv_replay_step(struct vcpu *v);
 // obj_virtio.c: what its devices are at work on is void, for it has gone back to another time.
 void hv_virtio_forget(vm_t *vm);
 // vm_add_ram; if need be, after a collection.

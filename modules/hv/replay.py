@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Record and replay: vm.record(), vm.replay().
 
-While a VM of one vCPU is recorded each of its instructions is a step, counted, and its time goes by that count: all that
-it does follows from where it began, but for what is put in from outside, and what its virtio devices have answered: that is
-in the log. docs/replay.md tells more.
+While a VM is recorded each of its instructions is a step, counted, and its time goes by that count; its vCPUs follow one
+another. All that it does follows from where it began, but for what is put in from outside, and what its virtio devices have
+answered: that is in the log. docs/replay.md tells more.
 """
 
 import ujson
@@ -67,6 +67,11 @@ class Record:
         return self._n("length")
 
     @property
+    def cpu(self) -> int:
+        """Whose turn is the next one: of the VM's vCPUs one after another runs."""
+        return self._n("cpu")
+
+    @property
     def inputs(self) -> list:
         """What came from outside: (position, kind, character or INTID, level), kind 0 of the console, 1 and 2 a line, 3 a pulse.
         Of virtio devices: (position, 4, 0, address, bytes) is written to RAM, (position, 5, slot | queue << 8 | head << 16, how
@@ -89,7 +94,7 @@ class Record:
     def _note(self):
         # The VM has come to rest.
         if self._points and self._n("live"):
-            at, now = self.position, _registers(self._vm.cpu[0])
+            at, now = self.position, _registers(self._vm)
             if self._away:
                 self._arrived(at, now)
                 return
@@ -200,12 +205,11 @@ class Record:
         self.replay()
         for at, registers in self.stops:
             exit = self._forward(at)
-            now = _registers(self._vm.cpu[0])
+            now = _registers(self._vm)
             if self.position != at:
                 raise ValueError(f"at {self.position}, not at {at}: {exit}")
-            for name, one, other in zip(_NAMES, registers, now):
-                if one != other:
-                    raise ValueError(f"at {at}: {name} is {other:#x}, and was {one:#x}")
+            if differs := _differs(registers, now):
+                raise ValueError(f"at {at}: {differs[0]} is {differs[2]:#x}, and was {differs[1]:#x}")
         self._note()
         return len(self.stops)
 
@@ -244,8 +248,19 @@ class Record:
             file.write("]}" if self.inputs else ', "inputs": []}')
 
 
-def _registers(cpu):
-    return (cpu.pc, cpu.pstate, cpu.sp) + tuple([cpu.x[n] for n in range(31)])
+def _registers(vm):
+    all = []
+    for cpu in vm.cpu:
+        all += [cpu.pc, cpu.pstate, cpu.sp] + [cpu.x[n] for n in range(31)]
+    return tuple(all)
+
+
+def _differs(before, now):
+    # (name, what it was, what it is) of the first one; or None.
+    for n, (one, other) in enumerate(zip(before, now)):
+        if one != other:
+            cpu, n = divmod(n, len(_NAMES))
+            return (f"cpu {cpu}'s " if cpu else "") + _NAMES[n], one, other
 
 
 def _devices(vm):
@@ -263,10 +278,11 @@ def load(vm, path):
             f"{path} is of a VM with virtio devices [slot, id] {what['devices']}, and not {devices}"
         )
     stops = [(at, tuple([int(r, 16) for r in text.split()])) for at, text in what["stops"]]
-    now = _registers(vm.cpu[0])
-    for name, one, other in zip(_NAMES, stops[0][1], now):
-        if one != other:
-            raise ValueError(f"{path} begins where {name} is {one:#x}, and not {other:#x}")
+    now, cpus = _registers(vm), len(stops[0][1]) // len(_NAMES)
+    if cpus != len(vm.cpu):
+        raise ValueError(f"{path} is of a VM with {cpus} vCPUs, and not {len(vm.cpu)}")
+    if differs := _differs(stops[0][1], now):
+        raise ValueError(f"{path} begins where {differs[0]} is {differs[1]:#x}, and not {differs[2]:#x}")
     if vm._record:
         vm._record.drop()
     r = vm._record = Record(vm, False)

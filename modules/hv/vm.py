@@ -603,8 +603,9 @@ class VM(Traps):
 
     def record(self):
         """Record what the guest does from here on: an hv.replay.Record, to go back in by single instructions (back(n), to(n),
-        replay()), and for gdb's reverse-step and reverse-continue. The VM has one vCPU; each of its instructions is a step
-        meanwhile, and its time goes by their number. Its virtio devices' answers are logged. The record before is dropped.
+        replay()), and for gdb's reverse-step and reverse-continue. Each of its instructions is a step meanwhile, its vCPUs
+        follow one another on the boot core, and its time goes by the number of turns. Its virtio devices' answers are
+        logged. The record before is dropped.
         """
         from .replay import record
 

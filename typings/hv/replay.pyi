@@ -2,9 +2,9 @@
 # Made by tools/gen_api.py from modules/hv/replay.py.
 """Record and replay: vm.record(), vm.replay().
 
-While a VM of one vCPU is recorded each of its instructions is a step, counted, and its time goes by that count: all that
-it does follows from where it began, but for what is put in from outside, and what its virtio devices have answered: that is
-in the log. docs/replay.md tells more."""
+While a VM is recorded each of its instructions is a step, counted, and its time goes by that count; its vCPUs follow one
+another. All that it does follows from where it began, but for what is put in from outside, and what its virtio devices have
+answered: that is in the log. docs/replay.md tells more."""
 
 from typing import Any
 
@@ -25,6 +25,9 @@ class Record:
     @property
     def length(self) -> int:
         """How many turns are recorded."""
+    @property
+    def cpu(self) -> int:
+        """Whose turn is the next one: of the VM's vCPUs one after another runs."""
     @property
     def inputs(self) -> list:
         """What came from outside: (position, kind, character or INTID, level), kind 0 of the console, 1 and 2 a line, 3 a pulse.

@@ -185,8 +185,9 @@ class VM(Traps):
         breakpoints, watches and rules stay."""
     def record(self) -> Any:
         """Record what the guest does from here on: an hv.replay.Record, to go back in by single instructions (back(n), to(n),
-        replay()), and for gdb's reverse-step and reverse-continue. The VM has one vCPU; each of its instructions is a step
-        meanwhile, and its time goes by their number. Its virtio devices' answers are logged. The record before is dropped."""
+        replay()), and for gdb's reverse-step and reverse-continue. Each of its instructions is a step meanwhile, its vCPUs
+        follow one another on the boot core, and its time goes by the number of turns. Its virtio devices' answers are
+        logged. The record before is dropped."""
     def replay(self, path: str) -> Any:
         """Read a record that Record.save() has written, into a VM that has been made, loaded and given handlers in the same
         way: an hv.replay.Record, at its beginning. Its check() is a regression test. ValueError when it begins elsewhere, or
