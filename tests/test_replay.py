@@ -146,7 +146,7 @@ print(r.to(at), registers(vm) == list(was))
     assert text.split() == ["timeout"] * 4 + ["True"] * 5 + ["None", "None", "True"]
 
 
-@pytest.mark.parametrize("gic, smp, cpus", [(2, 1, 4), (3, 4, 2)])
+@pytest.mark.parametrize("gic, smp, cpus", [(2, 1, 3), (3, 2, 2)])
 def test_several_vcpus(boot, gic, smp, cpus):
     """guests/storm on several: they start one another, share a lock, send SGIs, wait for them and for timers. What it counts is
     right, and it does the same again, in whatever order one goes to and fro.
@@ -156,7 +156,7 @@ def test_several_vcpus(boot, gic, smp, cpus):
         + """
 import time
 vm = guest(code, ram="16M", cpus=cpus)
-vm.cpu[0].x[0] = 12 | 12 << 32
+vm.cpu[0].x[0] = 4 | 4 << 32
 vm.cpu[cpus - 1].pin = 0
 r = vm.record()
 for n in range(1_000_000):
@@ -169,19 +169,19 @@ for n in range(1_000_000):
         time.sleep_ms(20)
         vm.pause()
 end = registers(vm)
-print(vm.memory[finished] == cpus, vm.memory[wrong], r.exact, len(r.stops) > 2, min([c.exits[0x32] for c in vm.cpu]) > 2000)
+print(vm.memory[finished] == cpus, vm.memory[wrong], r.exact, len(r.stops) > 2, min([c.exits[0x32] for c in vm.cpu]) > 1000, r.length > 40_000)
 print(r.check() == len(r.stops), registers(vm) == end)
 seen = {}
-for at in (7_000, 30_000, 7_001, 33_333, 7_000, 33_333, 30_000):
+for at in (7_000, 30_000, 7_001, 33_333, 30_000):
     r.to(at)
     now = registers(vm)
     print(seen.setdefault(at, now) == now, end=" ")
 back = []
-for n in range(10):
+for n in range(6):
     back.append(registers(vm))
     r.back()
 forward = []
-for n in range(10):
+for n in range(6):
     r.to(r.position + 1)
     forward.append(registers(vm))
 forward.reverse()
@@ -189,9 +189,9 @@ print(back == forward, r.cpu < cpus)
 def parts():
     all = registers(vm)
     return [all[n:n + 34] for n in range(0, len(all), 34)]
-before, other = parts(), (r.cpu + 1) % cpus
-vm.cpu[other].step()                    # the others go on until it is its turn
-print(parts()[other] != before[other], r.position > 30_000)
+before, own = parts(), r.cpu
+vm.cpu[own].step()
+print([now != was for now, was in zip(parts(), before)][own], r.position > at)
 try:
     vm.cpu[0].pin = 0
 except RuntimeError as e:
@@ -199,7 +199,7 @@ except RuntimeError as e:
 r.save("storm.json")
 vm.close()
 vm = guest(code, ram="16M", cpus=cpus)
-vm.cpu[0].x[0] = 12 | 12 << 32
+vm.cpu[0].x[0] = 4 | 4 << 32
 r = vm.replay("storm.json")
 print(r.check() > 2, registers(vm) == end)
 r.stop()
@@ -214,14 +214,14 @@ print(vm.exit.reason, vm.console.read().split(b"storm")[-1])
     names = {name: symbols_of("storm")[name] for name in ("finished", "wrong")}
     text = run(boot(gic=gic, smp=smp), built("storm"), script, 200, cpus=cpus, **names)
     assert text.splitlines() == [
-        "True 0 True True True",
+        "True 0 True True True True",
         "True True",
-        "True True True True True True True True True",
+        "True True True True True True True",
         "True True",
         "test is recorded: its vCPUs follow one another on core 0",
         "True True",
         "True {}",
-        f"off b': {cpus} cpus, 24 rounds, 0 wrong\\r\\n'",
+        f"off b': {cpus} cpus, 8 rounds, 0 wrong\\r\\n'",
     ]
 
 
@@ -294,24 +294,63 @@ def test_interrupts_for_another_vcpu(target):
     script = (
         REGISTERS
         + """
+import time
 vm = guest(code, cpus=2)
 r = vm.record()
-for n in range(3):
+for n in range(2):
     vm.start()
-    for n in range(200):
+    for n in range(150):
         vm.irq(40).pulse()
-        for k in range(n % 7):
-            pass
+        time.sleep_us(n % 7 * 300)
     vm.pause()
     end = registers(vm)
-    print(r.check(), registers(vm) == end, len(r.inputs) == 200 * (r.stops[-1][1][34 + 6] != 0) * (len(r.stops) - 1), vm.cpu[1].x[3] > 20)
+    print(r.check(), registers(vm) == end, len([i for i in r.inputs if i[1] == 3]), vm.cpu[1].x[3] > 20)
 """
     )
     assert run(target, WAKES, script, 100).splitlines() == [
-        "2 True True True",
-        "3 True True True",
-        "4 True True True",
+        "2 True 150 True",
+        "3 True 300 True",
     ]
+
+
+# Fetches from where nothing can be, round and round. x3: how often, x6 and x7: what its syndromes and SPSRs were.
+ABORTS = """
+    adr x0, vec
+    msr vbar_el1, x0
+    isb
+    load x1, 0x0001000000000000
+1:  add x4, x4, #1
+    br x1
+on_exception:
+    add x3, x3, #1
+    mrs x5, esr_el1
+    add x6, x6, x5
+    mrs x5, spsr_el1
+    add x7, x7, x5
+    adr x5, 1b
+    msr elr_el1, x5
+    eret
+    vectors vec
+"""
+
+
+def test_aborts_of_fetches(target):
+    """It is stopped, and goes on, also in front of one: that is taken once."""
+    script = (
+        REGISTERS
+        + """
+import time
+vm = guest(code)
+r = vm.record()
+for n in range(60):
+    vm.start()
+    time.sleep_us(300 + 17 * n)
+    vm.pause()
+end = registers(vm)
+print(r.check() > 20, registers(vm) == end, vm.cpu[0].x[3] > 500)
+"""
+    )
+    assert run(target, ABORTS, script, 60).split() == ["True"] * 3
 
 
 # What is typed is summed up and said again; x4 counts the time it takes.

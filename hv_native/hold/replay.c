@@ -546,14 +546,18 @@ static bool before_it(const vcpu_t *v) {
     return v->brk.seen && v->brk.pc == v->regs->pc;
 }
 
-// As it was before begin_again(). It may have come no further than to an abort of EL1's own, of a fetch.
-static void unmask(vcpu_t *v) {
-    const replay_t *p = v->vm->replay;
-    if (v->regs->pc == p->pc) {
-        v->regs->pstate = (v->regs->pstate & ~PSTATE_AIF) | p->aif;
-    } else {
-        vcpu_el1_set(v, EL1_SPSR_EL1, (vcpu_el1_get(v, EL1_SPSR_EL1) & ~PSTATE_AIF) | p->aif);
+// What an exception changes that EL1 takes.
+static const uint8_t taken[] = { EL1_ESR_EL1, EL1_FAR_EL1, EL1_ELR_EL1, EL1_SPSR_EL1 };
+
+// As it was before begin_again(). An abort of EL1's own, of the fetch, comes before a step of nothing: that is for the turn.
+static void nothing_done(vcpu_t *v) {
+    replay_t *p = v->vm->replay;
+    for (unsigned n = 0; n < ARRAY_LEN(taken) && v->regs->pc != p->pc; n++) {
+        vcpu_el1_set(v, taken[n], p->el1[n]);
     }
+    v->regs->pc = p->pc;
+    v->regs->pstate = p->pstate;
+    p->ahead = false;
 }
 
 // It may be for the time, or for what has been counted.
@@ -572,8 +576,7 @@ static exit_t after(vcpu_t *v, exit_t why) {
     p->trapped = false;
     p->unfinished = why == EXIT_PYTHON && !p->ahead;
     if (p->ahead) {
-        unmask(v);
-        p->ahead = false;
+        nothing_done(v);
     } else if (over && !p->unfinished) {
         p->count++;
     }
@@ -603,8 +606,11 @@ static void begin_again(vcpu_t *v) {
     p->ahead = !v->stepping;
     if (p->ahead) {
         p->pc = r->pc;
-        p->aif = r->pstate & PSTATE_AIF;
-        r->pstate = (r->pstate & ~PSTATE_SS) | PSTATE_AIF;
+        p->pstate = r->pstate & ~PSTATE_SS;
+        r->pstate = p->pstate | PSTATE_AIF;
+        for (unsigned n = 0; n < ARRAY_LEN(taken); n++) {
+            p->el1[n] = vcpu_el1_get(v, taken[n]);
+        }
     }
 }
 

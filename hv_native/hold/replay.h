@@ -42,7 +42,8 @@ typedef struct replay {
     uint64_t synced;        // vm->stopped_at is right for this one
     uint64_t stop;          // v leaves there, by EXIT_STOP
     uint64_t length;        // the log is of so many turns, unless it is live: then it grows
-    uint64_t pc, aif;       // where the turn began; what of PSTATE is masked until then
+    uint64_t pc;            // where the turn began
+    uint64_t pstate, el1[4];// as they were in front of a step of nothing
     uint64_t page;          // of RAM, where the last instruction was
     const char *host;
     size_t at;              // the next of the log

@@ -209,7 +209,9 @@ class Record:
             if self.position != at:
                 raise ValueError(f"at {self.position}, not at {at}: {exit}")
             if differs := _differs(registers, now):
-                raise ValueError(f"at {at}: {differs[0]} is {differs[2]:#x}, and was {differs[1]:#x}")
+                raise ValueError(
+                    f"at {at}: {differs[0]} is {differs[2]:#x}, and was {differs[1]:#x}"
+                )
         self._note()
         return len(self.stops)
 
@@ -282,7 +284,9 @@ def load(vm, path):
     if cpus != len(vm.cpu):
         raise ValueError(f"{path} is of a VM with {cpus} vCPUs, and not {len(vm.cpu)}")
     if differs := _differs(stops[0][1], now):
-        raise ValueError(f"{path} begins where {differs[0]} is {differs[1]:#x}, and not {differs[2]:#x}")
+        raise ValueError(
+            f"{path} begins where {differs[0]} is {differs[1]:#x}, and not {differs[2]:#x}"
+        )
     if vm._record:
         vm._record.drop()
     r = vm._record = Record(vm, False)
