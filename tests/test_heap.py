@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The heap: what is reachable stays as it is, whatever is allocated, made longer, freed and collected around it."""
 
+import time
+
 import pytest
 
 CHURN = """
@@ -147,6 +149,49 @@ def test_the_heap_grows_and_shrinks(boot):
     target.exec("kept = [bytearray(1 << 18) for i in range(160)]", 60)
     target.exec("kept = i = None\nimport gc\ngc.collect()\ngc.collect()", 60)
     assert abs(free() - at_first) < 64 << 10
+
+
+LINES = """
+import gc, time
+x = None
+while gc.mem_alloc() < {most}:
+    for i in range(500):
+        x = [x, [i]]
+def line():
+    start = time.ticks_cpu()
+    for _ in range(250):
+        bytearray(900)
+    return time.ticks_diff(time.ticks_cpu(), start) * 16
+def whole():
+    n, at = 0, x
+    while at:
+        n, at = n + 1, at[0]
+    return n
+many = whole()
+gc.collect()
+"""
+
+
+@pytest.mark.parametrize("mem, most", [("256M", 33_000_000), ("64M", 32_500_000)])
+def test_a_line_waits_for_no_collection(boot, mem, most):
+    """On a heap of 32 MB that is full of what lives, where it may grow and where not: who types has an answer, and the
+    collection comes while nothing is typed; what is given up for a key has changed nothing.
+    """
+    target = boot(icount=True, mem=mem)
+    target.exec(LINES.format(most=most), 120)
+    assert int(target.exec("print(line())", 60)) < 20_000_000
+    for _ in range(10):
+        target.exec("line()", 60)
+    if mem == "64M":  # where it has not grown
+        pause, before, after = 0.1, 0, 0
+        while after >= before - 200_000:
+            assert pause < 60
+            before = int(target.exec("line(); print(gc.mem_alloc())", 60))
+            time.sleep(pause)
+            pause *= 2
+            after = int(target.exec("print(gc.mem_alloc())", 60))
+        assert int(target.exec("print(line())", 60)) < 20_000_000
+    assert target.exec("print(whole() == many)", 60) == "True\n"
 
 
 def test_code_in_what_was_added(boot):

@@ -17,6 +17,8 @@
 #define MOST 16 // blocks
 #define GROWS_BY (64u << 10) // a multiple of it
 #define STEP_MAX ((size_t)32 << 20) // the smaller an area is, the sooner it is empty again
+#define LINE (1u << 20) // what one at the prompt may allocate first
+#define LEAST 1024u // blocks: before so many are given out nothing is counted
 #define ZONE ((1u << 20) / BLOCK / BLOCKS_PER_ATB) // see gc_alloc_code()
 
 // Indices into the allocation table, as gc_last_free_atb_index is one: no n free blocks of the area begin before
@@ -29,6 +31,10 @@ typedef struct {
     size_t bytes; // of memory, for an area that was added: this, and then area_t, are at its beginning
 } hints_t;
 
+static size_t line_began; // MP_STATE_MEM(gc_alloc_amount) then
+static bool put_off; // the collection that was due
+static size_t was_free; // blocks, after the last one; 0: not counted yet
+
 static hints_t first = { .area = &MP_STATE_MEM(area) };
 static hints_t *here = &first; // where something was found last
 
@@ -37,6 +43,7 @@ static hints_t *hints_of(area_t *area) {
 }
 
 void gc_alloc_restart(void) {
+    was_free = 0;
     for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
         hints_t *h = hints_of(area);
         memset(h->starts, 0, sizeof(h->starts));
@@ -46,6 +53,12 @@ void gc_alloc_restart(void) {
     here = &first;
     lookup_restart();
     qstr_find_restart();
+    line_began = 0;
+    put_off = false;
+}
+
+void gc_line_begins(void) {
+    line_began = MP_STATE_MEM(gc_alloc_amount);
 }
 
 // Whole words of the table, and of that of finalisers.
@@ -93,6 +106,17 @@ static gc_info_t now(void) {
     return info;
 }
 
+bool gc_half_is_used(void) {
+    size_t given = MP_STATE_MEM(gc_alloc_amount);
+    if (given < LEAST) {
+        return false;
+    }
+    if (was_free == 0) {
+        was_free = now().free / BLOCK + given;
+    }
+    return given > was_free / 2;
+}
+
 // For gc.mem_free() and gc.mem_alloc(): free is what is to be had without letting go of anything, in one piece more.
 // micropython.mem_info() asks py/gc.c.
 void gc_info(gc_info_t *info) {
@@ -100,13 +124,13 @@ void gc_info(gc_info_t *info) {
     info->free += may_add() / 66 * 65; // the tables take 3 / 256 of it
 }
 
-// The heap is made twice as large, 32 MB larger at most, or by what an object of so many bytes needs.
-static bool grow(size_t n_bytes) {
+// The heap is made so much larger, or by what an object of so many bytes needs.
+static bool grow_by(size_t more, size_t n_bytes) {
     size_t most = may_add(), need = n_bytes + n_bytes / 65 + GROWS_BY;
     if (n_bytes > most || need > most) {
         return false;
     }
-    size_t bytes = MIN(most, MAX(MIN(now().total, STEP_MAX), need)) & ~(size_t)(GROWS_BY - 1);
+    size_t bytes = MIN(most, MAX(more, need)) & ~(size_t)(GROWS_BY - 1);
     bytes += bytes < need ? GROWS_BY : 0;
     hints_t *h = bytes <= most ? page_alloc(bytes) : NULL;
     if (h == NULL || !exec_add(h, bytes)) {
@@ -116,7 +140,21 @@ static bool grow(size_t n_bytes) {
     *h = (hints_t) { .area = (area_t *)(h + 1), .bytes = bytes };
     gc_add(h->area, (char *)h + bytes);
     trim(h->area);
+    was_free = 0;
     return true;
+}
+
+// Made twice as large, 32 MB larger at most.
+static bool grow(size_t n_bytes) {
+    return grow_by(MIN(now().total, STEP_MAX), n_bytes);
+}
+
+// A heap that is full of what lives takes long to look through, and who has typed a line waits. The next time that it is full, or
+// in idle time (gc_idle), it is done.
+static bool grow_for_line(size_t n_bytes) {
+    bool little = MP_STATE_MEM(gc_alloc_amount) - line_began < LINE / BLOCK && n_bytes < LINE / 2;
+    put_off = !put_off && little && grow_by(LINE, n_bytes);
+    return put_off;
 }
 
 // Live objects fill more than three quarters of it: the next collection would come soon, and give little.
@@ -260,12 +298,15 @@ static __attribute__((noinline)) void *search(size_t n_bytes, unsigned int alloc
         gc_collect();
         collected = true;
     }
-    for (;; collected = true) {
+    for (;;) {
         for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
             void *ptr = take(hints_of(area), n, alloc_flags);
             if (ptr != NULL) {
                 return ptr;
             }
+        }
+        if (!collected && grow_for_line(n_bytes)) {
+            continue;
         }
         if (!collected) {
             gc_collect();
@@ -273,6 +314,7 @@ static __attribute__((noinline)) void *search(size_t n_bytes, unsigned int alloc
         if ((collected || is_crowded()) && !grow(n_bytes) && collected) {
             return NULL;
         }
+        collected = true;
     }
 }
 

@@ -24,6 +24,10 @@ typedef struct {
 static rest_t few[FEW], *stack = few;
 static size_t room = FEW;
 static bool lost; // something that had no room there
+static bool (*wanted)(void); // of a collection in idle time: whether there is something else to do; or NULL
+static bool given_up; // because there is
+#define LOOKS_AFTER 2048u // objects
+static unsigned look_in;
 static uintptr_t heap_low, heap_span; // from the first area's begin to the last one's end
 
 // ---- Marking ------------------------------------------------------------------------------------
@@ -75,6 +79,12 @@ static inline void **first_address(void **at, void **end, uintptr_t from, uintpt
     return at;
 }
 
+static bool look(void) {
+    look_in = LOOKS_AFTER;
+    given_up = wanted();
+    return given_up;
+}
+
 // What mark() looks at all the time.
 typedef struct {
     byte *table;
@@ -111,55 +121,24 @@ static inline unsigned mark_one(byte *table, uintptr_t offset) {
     return kinds >> shift & 15;
 }
 
-static void mark(void **at, void **end) {
-    where_t in = where(&MP_STATE_MEM(area));
-    uintptr_t from = heap_low, size = heap_span;
-    rest_t *bottom = stack, *top = bottom, *limit = bottom + room;
-    for (;;) {
-        at = first_address(at, end, from, size);
-        if (at >= end) {
-            if (top == bottom) {
-                return;
-            }
-            top--;
-            at = top->at;
-            end = top->end;
-        }
-        uintptr_t p = (uintptr_t)*at++;
-        if (p - in.pool >= in.size) {
-            const area_t *other = area_of((void *)p);
-            if (other == NULL) {
-                continue;
-            }
-            in = where(other);
-        }
-        unsigned kinds = mark_one(in.table, p - in.pool);
-        if (kinds == 0) {
-            continue;
-        }
-        at = first_address(at, end, from, size);
-        if (at < end) {
-            if (top == limit && make_room()) {
-                top = stack + (top - bottom);
-                bottom = stack;
-                limit = stack + room;
-            }
-            if (top < limit) {
-                *top++ = (rest_t) { at, end };
-            }
-        }
-        at = (void **)p;
-        end = (void **)(p + BLOCK);
-        if (kinds >> 2 == TAIL_KIND) {
-            end = (void **)((uintptr_t)end + BLOCK * blocks_alike(in.table, (p - in.pool) / BLOCK + 1, TAIL_KIND, SIZE_MAX));
-            at = skip_plain(at, end, from, size);
-        }
-    }
-}
+#define MARK mark
+#define LOOK
+#include "gc_mark.h"
+
+// The same, until there is something else to do.
+#undef MARK
+#undef LOOK
+#define MARK mark_idly
+#define LOOK if (--look_in == 0 && look()) return
+#include "gc_mark.h"
 
 // For who looks through stacks, registers and timers.
 void gc_collect_root(void **ptrs, size_t len) {
-    mark(ptrs, ptrs + len);
+    if (wanted == NULL) {
+        mark(ptrs, ptrs + len);
+    } else if (!given_up) {
+        mark_idly(ptrs, ptrs + len);
+    }
 }
 
 // Without room for what remained of some, the children of whatever is marked are marked, until none is new.
@@ -238,6 +217,7 @@ static bool sweep_area(area_t *area) {
 }
 
 static void finish(void) {
+    MP_STATE_MEM(gc_alloc_amount) = 0;
     finalise_all();
     sweep_area(&MP_STATE_MEM(area));
     for (area_t *area = &MP_STATE_MEM(area); area->next != NULL;) {
@@ -253,7 +233,6 @@ static void finish(void) {
 
 static void begin(void) {
     MP_STATE_THREAD(gc_lock_depth) |= GC_COLLECT_FLAG;
-    MP_STATE_MEM(gc_alloc_amount) = 0;
     heap_low = UINTPTR_MAX;
     uintptr_t high = 0;
     for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
@@ -263,20 +242,54 @@ static void begin(void) {
     heap_span = high - heap_low;
 }
 
+// What is marked is a head again.
+static void unmark(void) {
+    for (area_t *area = &MP_STATE_MEM(area); area != NULL; area = area->next) {
+        for (size_t at = 0; at <= area->gc_last_used_block / BLOCKS_PER_ATB; at += sizeof(uint64_t)) {
+            uint64_t word = table_word(area, at);
+            table_set_word(area, at, word & ~((word & word >> 1 & HEADS) << 1));
+        }
+    }
+    MP_STATE_THREAD(gc_lock_depth) &= ~GC_COLLECT_FLAG;
+}
+
 // Never left in the middle: not even by the overflow of a stack that was deep already.
-void gc_collect(void) {
+static void collect(void) {
     uintptr_t floor = unwind_floor;
     unwind_floor = (uintptr_t)__builtin_frame_address(0);
     begin();
-    mark((void **)&mp_state_ctx.thread.dict_locals, (void **)&mp_state_ctx.vm.qstr_last_chunk);
+    gc_collect_root((void **)&mp_state_ctx.thread.dict_locals, ((uintptr_t)&mp_state_ctx.vm.qstr_last_chunk - (uintptr_t)&mp_state_ctx.thread.dict_locals) / sizeof(void *));
     gc_helper_collect_regs_and_stack();
     soft_timer_gc_mark_all();
     frozen_class_mark();
-    mark_lost();
+    if (!given_up) {
+        mark_lost();
+    }
     give_room();
-    finish();
-    lent_sweep();
+    if (given_up) {
+        lost = false;
+        unmark();
+    } else {
+        finish();
+        lent_sweep();
+    }
     unwind_floor = floor;
+}
+
+void gc_collect(void) {
+    wanted = NULL;
+    given_up = false;
+    collect();
+}
+
+void gc_idle(bool (*something)(void)) {
+    if (MP_STATE_MEM(gc_auto_collect_enabled) && MP_STATE_THREAD(gc_lock_depth) == 0) {
+        wanted = something;
+        look_in = LOOKS_AFTER;
+        given_up = false;
+        collect();
+        wanted = NULL;
+    }
 }
 
 void gc_sweep_all(void) {

@@ -14,6 +14,8 @@
 #include "hv_native/core/platform.h"
 #include "hv_native/hv.h"
 #include "hv_native/irq/timer.h"
+#include "hv_native/vm/vm.h"
+#include "gc_alloc.h"
 #include "rtc.h"
 #include "uart.h"
 
@@ -68,6 +70,10 @@ static void wake(timer_t *timer) {
     mp_hal_wake();
 }
 
+static bool anything_pending(void) {
+    return MP_STATE_THREAD(mp_pending_exception) != MP_OBJ_NULL || MP_STATE_VM(sched_state) == MP_SCHED_PENDING;
+}
+
 // Look once more with interrupts masked, then wait: a masked interrupt ends the wait all the same.
 static void wait_until(uint64_t deadline) {
     if (!platform_has_intc()) {
@@ -75,7 +81,7 @@ static void wait_until(uint64_t deadline) {
         return;
     }
     mp_uint_t state = mp_hal_irq_save();
-    if (!mp_hal_woken && MP_STATE_THREAD(mp_pending_exception) == MP_OBJ_NULL && MP_STATE_VM(sched_state) != MP_SCHED_PENDING) {
+    if (!mp_hal_woken && !anything_pending()) {
         // Who waits for one moment several times finds the timer set for it.
         if (deadline != UINT64_MAX && !(wait_timer.armed && wait_timer.deadline == deadline)) {
             timer_arm(&wait_timer, deadline, wake);
@@ -155,8 +161,33 @@ uintptr_t mp_hal_stdio_poll(uintptr_t poll_flags) {
     return ret | mp_os_dupterm_poll(poll_flags);
 }
 
+static bool any_to_do(void) {
+    return anything_pending() || ringbuf_avail(&stdin_ringbuf) != 0;
+}
+
+// Where a guest runs, the time is the guest's.
+static bool nothing_runs(void) {
+    for (const vm_t *vm = vms; vm != NULL; vm = vm->next) {
+        if (vm->running) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// A collection, if one is to come and nothing else is to be done: once for each character that is waited for. What comes meanwhile
+// is looked for again.
+static bool use_idle_time(void) {
+    if (LIKELY(!gc_half_is_used()) || !nothing_runs()) {
+        return false;
+    }
+    mp_event_handle_nowait();
+    gc_idle(any_to_do);
+    return true;
+}
+
 int mp_hal_stdin_rx_chr(void) {
-    for (;;) {
+    for (bool idled = false;;) {
         int c = ringbuf_get(&stdin_ringbuf);
         if (c >= 0) {
             uart_rx_resume();
@@ -168,6 +199,11 @@ int mp_hal_stdin_rx_chr(void) {
         }
         if (READ_SYSREG(daif) & PSTATE_I) {
             uart_rx_poll(); // machine.disable_irq(): the interrupt that brings it does not come
+        } else if (!idled) {
+            idled = true;
+            if (use_idle_time()) {
+                continue;
+            }
         }
         mp_event_wait_indefinite();
     }

@@ -11,6 +11,7 @@
 #include "shared/runtime/pyexec.h"
 #include "hv_native/core/arch.h"
 #include "hv_native/trap/el2_fault.h"
+#include "gc_alloc.h"
 #include "prompt.h"
 #include "uart.h"
 
@@ -53,6 +54,7 @@ static void take_reserve(void) {
 // also the one that came right behind the line's end, while that was still being read.
 void prompt_before_exec(bool raw, bool read) {
     in_raw_exec = raw;
+    gc_line_begins();
     if (read) {
         mp_hal_set_interrupt_char(CHAR_CTRL_C);
         uart_rx_take_interrupts();
