@@ -353,6 +353,43 @@ print(r.check() > 20, registers(vm) == end, vm.cpu[0].x[3] > 500)
     assert run(target, ABORTS, script, 60).split() == ["True"] * 3
 
 
+# Calls what stage 2 does not have, round and round: a handler answers.
+CALLS = """
+    load x1, 0x60000000
+1:  add x4, x4, #1
+    blr x1
+    b 1b
+"""
+
+
+def test_handlers_of_fetches(target):
+    """A handler that answers one is asked once, also where it had been stopped in front of it."""
+    script = (
+        REGISTERS
+        + """
+import time
+vm = guest(code)
+asked = 0
+def answer(cpu):
+    global asked
+    asked += 1
+    cpu.x[3] += asked
+    cpu.pc = cpu.x[30]
+    return hv.RETRY
+vm.exception(0x20, answer)
+r = vm.record()
+for n in range(60):
+    vm.start()
+    time.sleep_us(300 + 17 * n)
+    vm.pause()
+end, times = registers(vm), asked
+asked = 0
+print(r.check() > 20, registers(vm) == end, asked == times > 100)
+"""
+    )
+    assert run(target, CALLS, script, 60).split() == ["True"] * 3
+
+
 # What is typed is summed up and said again; x4 counts the time it takes.
 ECHO = """
     load x1, 0x09000000

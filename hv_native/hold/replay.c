@@ -557,7 +557,17 @@ static void nothing_done(vcpu_t *v) {
     }
     v->regs->pc = p->pc;
     v->regs->pstate = p->pstate;
-    p->ahead = false;
+}
+
+// Nor what a handler has made of the fetch, of a page that stage 2 does not have: that was the turn.
+static void done_by_handler(vcpu_t *v) {
+    const replay_t *p = v->vm->replay;
+    guest_regs_t *r = v->regs;
+    if (r->pc - vcpu_el1_get(v, EL1_VBAR_EL1) < 0x800) { // it has injected something
+        vcpu_el1_set(v, EL1_SPSR_EL1, p->pstate);
+    } else {
+        r->pstate = (r->pstate & ~PSTATE_AIF) | (p->pstate & PSTATE_AIF);
+    }
 }
 
 // It may be for the time, or for what has been counted.
@@ -573,13 +583,18 @@ static exit_t after(vcpu_t *v, exit_t why) {
         return why;
     }
     bool stepped = !(r->pstate & PSTATE_SS) && !p->trapped, over = p->ahead || ((stepped || r->pc != p->pc) && !before_it(v));
-    p->trapped = false;
+    bool answered = p->ahead && p->trapped && r->pc != p->pc;
+    p->trapped = why == EXIT_PYTHON && p->ahead && p->trapped; // its handler is yet to be asked
     p->unfinished = why == EXIT_PYTHON && !p->ahead;
-    if (p->ahead) {
+    if (answered) {
+        done_by_handler(v);
+        p->count++;
+    } else if (p->ahead) {
         nothing_done(v);
     } else if (over && !p->unfinished) {
         p->count++;
     }
+    p->ahead = false;
     if (why == EXIT_CPU_OFF) {
         leaves_shift(v);
     }
@@ -602,7 +617,7 @@ static void begin_again(vcpu_t *v) {
     replay_t *p = v->vm->replay;
     guest_regs_t *r = v->regs;
     replay_count(v->vm);
-    p->unfinished = false;
+    p->unfinished = p->trapped = false;
     p->ahead = !v->stepping;
     if (p->ahead) {
         p->pc = r->pc;
