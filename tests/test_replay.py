@@ -385,9 +385,17 @@ for n in range(60):
 end, times = registers(vm), asked
 asked = 0
 print(r.check() > 20, registers(vm) == end, asked == times > 100)
+asked = 0
+for at in range(41):                    # in front of each
+    r.to(at)
+one = registers(vm), asked
+r.to(0)
+asked = 0
+r.to(40)
+print((registers(vm), asked) == one, asked)
 """
     )
-    assert run(target, CALLS, script, 60).split() == ["True"] * 3
+    assert run(target, CALLS, script, 60).splitlines() == ["True True True", "True 10"]
 
 
 # What is typed is summed up and said again; x4 counts the time it takes.

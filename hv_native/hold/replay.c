@@ -584,8 +584,8 @@ static exit_t after(vcpu_t *v, exit_t why) {
     }
     bool stepped = !(r->pstate & PSTATE_SS) && !p->trapped, over = p->ahead || ((stepped || r->pc != p->pc) && !before_it(v));
     bool answered = p->ahead && p->trapped && r->pc != p->pc;
-    p->trapped = why == EXIT_PYTHON && p->ahead && p->trapped; // its handler is yet to be asked
-    p->unfinished = why == EXIT_PYTHON && !p->ahead;
+    p->trapped = false;
+    p->unfinished = why == EXIT_PYTHON;
     if (answered) {
         done_by_handler(v);
         p->count++;
@@ -617,7 +617,7 @@ static void begin_again(vcpu_t *v) {
     replay_t *p = v->vm->replay;
     guest_regs_t *r = v->regs;
     replay_count(v->vm);
-    p->unfinished = p->trapped = false;
+    p->unfinished = false;
     p->ahead = !v->stepping;
     if (p->ahead) {
         p->pc = r->pc;
