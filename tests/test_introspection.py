@@ -95,6 +95,18 @@ of_init = is_current(vm, 1)
 print(of_init(Cpu(int(first))), of_init(Cpu(int(init))), of_init(Cpu(0xffff_f000)), of_init(Cpu(0)))
 """
 
+# A kernel without BTF is looked through for it once.
+NO_BTF = """
+known, looks = vm.symbols.kernel(), []
+kept, known.linux, find, hv.btf.find = known.linux, None, hv.btf.find, lambda *where: looks.append(where)
+for _ in range(2):
+    try:
+        vm.kernel
+    except AttributeError as e:
+        print(e, len(looks))
+known.linux, hv.btf.find = kept, find
+"""
+
 # What a hostile kernel could have: lists that lead nowhere, to themselves, or out of its memory.
 LIES = """
 of = k.type("task_struct")
@@ -266,6 +278,8 @@ def check(target):
     assert slips[7].startswith("AttributeError") and slips[8].startswith("TypeError")
     assert slips[9].startswith("KeyError struct list_head has no member nxt")
     assert target.exec(ENTRY, seconds=60).split() == ["True", "False", "False", "False"]
+    said = target.exec(NO_BTF, seconds=60)
+    assert said == 2 * "the Linux of linux has no BTF (CONFIG_DEBUG_INFO_BTF) 1\n"
     lines = target.exec(LIES, seconds=120).splitlines()
     assert [line.split(" ", 1)[0] for line in lines[:5]] == ["1", "1", "2", "0", "1"], lines
     assert "at 0xdead000000000108: no address of its kernel's is mapped there" in lines[0]

@@ -49,6 +49,7 @@ _built_of = (
     "gdbstub",
     "kernel",
     "lkm",
+    "note",
     "printk",
     "processes",
     "progress",

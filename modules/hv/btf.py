@@ -6,6 +6,8 @@ from collections import OrderedDict
 
 import _hv
 
+from .note import string
+
 VOID, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT = range(12)
 FLOAT, TYPE_TAG, ENUM64 = 16, 18, 19
 _ALIASES = 1 << TYPEDEF | 1 << VOLATILE | 1 << CONST | 1 << RESTRICT | 1 << TYPE_TAG
@@ -203,7 +205,7 @@ class Types:
         if place >= size:
             return "?"
         data = self._memory[start + place : start + min(place + 128, size)]
-        return "".join([chr(c) if 32 < c < 127 else "?" for c in data.split(b"\0")[0]])
+        return string(data)
 
 
 def find(memory, start, end):

@@ -11,9 +11,10 @@ translation tables are in its vmcoreinfo note. Nothing of it runs for that: it m
 from _hv import Fault
 
 from . import btf
+from .note import printable, string
 from .stage1 import Tables
 from .symbols import text
-from .value import PTR, Value, printable, read
+from .value import PTR, Value, read
 
 _MOST = 1 << 16  # of a list
 _LOOKS = 1 << 12  # at what could be something that is searched for
@@ -38,6 +39,8 @@ def of(vm):
         raise AttributeError(f"{vm.name} runs no Linux that is known here, or not yet")
     if known.linux is None:
         known.linux = Kernel(vm, known)
+    if known.linux.types is None:
+        raise AttributeError(f"the Linux of {vm.name} has no BTF (CONFIG_DEBUG_INFO_BTF)")
     return known.linux
 
 
@@ -63,8 +66,6 @@ class Kernel(Tables):
         self._image = start - self.offset & (1 << 64) - 1, memory.base + memory.size
         start = symbols.find("__start_BTF") or symbols.find("_etext") or start
         self.types = btf.find(memory, start - self.offset & (1 << 64) - 1, self._image[1])
-        if self.types is None:
-            raise AttributeError(f"the Linux of {vm.name} has no BTF (CONFIG_DEBUG_INFO_BTF)")
 
     def __repr__(self):
         return f"<Kernel of {self._vm.name}: Linux {self.release}>"
@@ -74,7 +75,7 @@ class Kernel(Tables):
     @property
     def release(self) -> str:
         """As `uname -r` says: "6.1.0-50-cloud-arm64"."""
-        return printable(self._symbols.note.split(b"\n")[0][10:])
+        return self._symbols.note.release()
 
     @property
     def version(self) -> str:
@@ -153,8 +154,9 @@ class Kernel(Tables):
     def _address(self, name):
         value = self._symbols.find(name)
         if value is None:
-            _, found, rest = self._symbols.note.partition(b"\nSYMBOL(" + name.encode() + b")=")
-            value = int(rest.split(b"\n")[0], 16) if found else self._search(name)
+            value = self._symbols.note.symbol(name)
+        if value is None:
+            value = self._search(name)
         return self._vm.address(name) if value is None else value
 
     def _search(self, name):
@@ -217,7 +219,7 @@ class Kernel(Tables):
             some = min(limit - len(data), 64 - at % 64)
             data += self._bytes(at, some, True)
             at += some
-        return printable(data.split(b"\0")[0])
+        return string(data)
 
     def number(self, va: int, size: int = 8) -> int:
         """An unsigned number of so many bytes at an address of the kernel's. hv.Fault where nothing is mapped."""

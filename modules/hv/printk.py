@@ -5,8 +5,8 @@ kernel/printk/printk_ringbuffer.h, from Linux 5.10 on.
 
 import struct
 
+from .note import printable
 from .rows import rows
-from .value import printable
 
 _FINAL = 2  # the state of a descriptor
 

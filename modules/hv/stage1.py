@@ -8,15 +8,13 @@ class Tables:
     """Stage 1 (DDI 0487 D5.3, VMSAv8-64), walked by hand."""
 
     def __init__(self, vm, note):
-        def number(key, base=0):
-            _, found, rest = note.partition(key + b"=")
-            return int(rest.split(b"\n")[0], base) if found else None
-
         self._memory = vm.memory
-        self.offset = number(b"NUMBER(kimage_voffset)", 16)
-        self._page = {16384: 14, 65536: 16}.get(number(b"PAGESIZE"), 12)
-        self._bits = 64 - (number(b"NUMBER(TCR_EL1_T1SZ)", 16) or 64 - number(b"NUMBER(VA_BITS)"))
-        self._kernel = number(b"SYMBOL(swapper_pg_dir)", 16) - self.offset & (1 << 64) - 1
+        self.offset = note.voffset()
+        self._page = {16384: 14, 65536: 16}.get(note.number("PAGESIZE"), 12)
+        self._bits = 64 - (
+            note.number("NUMBER(TCR_EL1_T1SZ)", 16) or 64 - note.number("NUMBER(VA_BITS)")
+        )
+        self._kernel = note.symbol("swapper_pg_dir") - self.offset & (1 << 64) - 1
 
     def long(self, ipa):
         """Of 8 bytes; 0 where no RAM is."""

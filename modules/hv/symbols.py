@@ -10,6 +10,8 @@ import struct
 
 import _hv
 
+from .note import find as notes
+
 _SHT_SYMTAB, _SHT_DYNSYM = 2, 11
 _SECTION = "<IIQQQQIIQQ"
 _ALL = (1 << 64) - 1
@@ -266,8 +268,7 @@ class Kallsyms(Table):
     """What a Linux knows of itself. The numbers are IPAs."""
 
     name = "its kernel"
-    note = b""  # what it says of itself in vmcoreinfo, lines
-    note_at = 0  # and where that is
+    note = None  # what it says of itself, a hv.note.Note
     linux = None  # hv.kernel.Kernel
 
     def __init__(self, memory, base, count, names, tokens, index, offsets):
@@ -307,9 +308,7 @@ class Kallsyms(Table):
 
     def noted(self):
         """Whether it has its note, and that is still there."""
-        return (
-            self.note and self._memory[self.note_at : self.note_at + len(self.note)] == self.note
-        )
+        return self.note and self.note.valid()
 
     def places(self):
         """(IPA, bytes) of kallsyms_names, _token_table, _token_index and _offsets."""
@@ -357,33 +356,24 @@ class Kallsyms(Table):
 def _kernel(vm, deep):
     """The Kallsyms of a Linux in a VM's memory, or None."""
     memory = vm.memory
-    # The ELF note that a kernel from 4.13 on has of itself is at a page's begin (kernel/crash_core.c).
-    start = memory.base + 0x18
-    while (at_ := memory.find(b"OSRELEASE=", start, memory.base + memory.size, 0x1000)) >= 0:
-        found = _noted(memory, at_, memory[at_ : min(at_ + 0x1000, memory.base + memory.size)])
+    for note in notes(memory):
+        found = _noted(memory, note)
         if found:
             return found
-        start = at_ + 0x1000
     loaded = vm._linux
     ends = (loaded.base, loaded.end) if loaded else (memory.base, memory.base + memory.size)
     return _searched(memory, *ends) if loaded or deep else None
 
 
-def _noted(memory, at, text):
+def _noted(memory, note):
     """By the addresses that the note has since Linux 6.0."""
-    text = text.split(b"\0")[0]
-
-    def value(key):
-        _, _, rest = text.partition(key + b")=")
-        return int(rest.split(b"\n")[0], 16)
-
+    keys = "relative_base", "num_syms", "names", "token_table", "token_index", "offsets"
     try:
-        offset = value(b"kimage_voffset")
-        keys = "relative_base", "num_syms", "names", "token_table", "token_index", "offsets"
-        found = Kallsyms(
-            memory, *[value(b"SYMBOL(kallsyms_" + key.encode()) - offset & _ALL for key in keys]
-        )
-        found.note, found.note_at = text, at
+        offset, places = note.voffset(), [note.symbol("kallsyms_" + key) for key in keys]
+        if offset is None or None in places:
+            return None
+        found = Kallsyms(memory, *[place - offset & _ALL for place in places])
+        found.note = note
         return found
     except (ValueError, OverflowError):
         return None

@@ -2,6 +2,7 @@
 """Structures in a Linux's memory: what k["init_task"] is, and what its members are."""
 
 from .btf import ARRAY, ENUM, ENUM64, FLOAT, INT, PTR, STRUCT, UNION
+from .note import string
 
 _SHOWN = 16  # elements of an array
 
@@ -97,7 +98,7 @@ def read(kernel, of, at, bit=0, bits=0):
     if kind == PTR:
         return Value(kernel, of, kernel.number(at))
     if kind == ARRAY and of.to._name == "char":
-        return printable(kernel.read(at, of.size).split(b"\0")[0])
+        return string(kernel.read(at, of.size))
     if kind not in (INT, ENUM, ENUM64, FLOAT):
         return Value(kernel, of, at)
     number = kernel.number(at, of.size)
@@ -109,7 +110,3 @@ def read(kernel, of, at, bit=0, bits=0):
     if of.coding & 1 and number >> bits - 1:
         number -= 1 << bits
     return number
-
-
-def printable(data):
-    return "".join([chr(c) if 32 <= c < 127 or c == 9 else "?" for c in data])

@@ -49,6 +49,7 @@ from . import loader as loader
 from . import machine_dt as machine_dt
 from . import mmu as mmu
 from . import net as net
+from . import note as note
 from . import passthrough as passthrough
 from . import pcap as pcap
 from . import printk as printk

@@ -7,6 +7,7 @@ from typing import Any
 import struct
 from collections import OrderedDict as OrderedDict
 import _hv
+from .note import string as string
 VOID: object
 INT: object
 PTR: object

@@ -12,9 +12,10 @@ from typing import Any
 
 from _hv import Fault as Fault
 from . import btf as btf
+from .note import printable as printable, string as string
 from .stage1 import Tables as Tables
 from .symbols import text as text
-from .value import PTR as PTR, Value as Value, printable as printable, read as read
+from .value import PTR as PTR, Value as Value, read as read
 def of(vm: Any) -> Any:
     """The Kernel of a VM's Linux. AttributeError, for dir() and hasattr(), when there is none that says enough of itself."""
 

@@ -6,6 +6,6 @@ kernel/printk/printk_ringbuffer.h, from Linux 5.10 on."""
 from typing import Any
 
 import struct
+from .note import printable as printable
 from .rows import rows as rows
-from .value import printable as printable
 def dmesg(k: Any) -> Any: ...

@@ -10,6 +10,7 @@ from typing import Any
 
 import struct
 import _hv
+from .note import find as notes
 def resolve(vm: Any, where: Any) -> int:
     """The address of a place in a guest: an int as it is, "name", "name+0x10", "name-4".
 
@@ -57,8 +58,7 @@ class Kallsyms(Table):
     """What a Linux knows of itself. The numbers are IPAs."""
 
     name = 'its kernel'
-    note = b''
-    note_at = 0
+    note: Any
     linux: Any
     def __init__(self, memory: Any, base: Any, count: Any, names: Any, tokens: Any, index: Any, offsets: Any) -> None: ...
     def valid(self) -> Any:

@@ -5,6 +5,7 @@
 from typing import Any
 
 from .btf import ARRAY as ARRAY, ENUM as ENUM, ENUM64 as ENUM64, FLOAT as FLOAT, INT as INT, PTR as PTR, STRUCT as STRUCT, UNION as UNION
+from .note import string as string
 
 class Value:
     """A struct, union or array where it is in a kernel, or a pointer that has been read.
@@ -16,4 +17,3 @@ class Value:
 
 def read(kernel: Any, of: Any, at: Any, bit: Any=0, bits: Any=0) -> Any:
     """What is at an address, of a Type: an int, a bool, a str, or a Value."""
-def printable(data: Any) -> Any: ...
