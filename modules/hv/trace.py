@@ -12,6 +12,7 @@ from struct import unpack_from
 
 from _hv import mrs, sysreg
 
+from .note import string
 from .syndrome import class_name, register
 from .vm import size as _bytes
 
@@ -216,8 +217,7 @@ def _name(kind, esr, value):
 
 
 def _comm(first, second):
-    data = first.to_bytes(8, "little") + second.to_bytes(8, "little")
-    return "".join([chr(c) if 32 <= c < 127 else "?" for c in data.split(b"\0")[0]])
+    return string(first.to_bytes(8, "little") + second.to_bytes(8, "little"))
 
 
 def _time(head):
@@ -345,7 +345,7 @@ class Trace(Tracer):
         # Of the others only whose turn it was is wanted.
         for one in raw[:-most]:
             if one[4] == _SWITCH:
-                self._record(one)
+                self._switched(one)
         return raw[-most:]
 
     def __iter__(self):
@@ -354,13 +354,18 @@ class Trace(Tracer):
 
     def _record(self, raw):
         ticks, pc, value, esr, kind, cpu, core = raw
-        us, kind = ticks * 1_000_000 // self._frequency, _KINDS[kind]
-        if kind == "switch":
-            what, value, pc = _comm(pc, value), esr, 0
-            task, self._tasks[cpu] = self._tasks.get(cpu, ""), f"{what}-{value}"
+        us, task = ticks * 1_000_000 // self._frequency, self._tasks.get(cpu, "")
+        if kind == _SWITCH:
+            what, value, pc = self._switched(raw), esr, 0
         else:
-            what, task = _name(kind, esr, value), self._tasks.get(cpu, "")
-        return Record(us, core, cpu, kind, pc, what, value, task, esr)
+            what = _name(_KINDS[kind], esr, value)
+        return Record(us, core, cpu, _KINDS[kind], pc, what, value, task, esr)
+
+    def _switched(self, raw):
+        _, first, second, tgid, _, cpu, _ = raw
+        name = _comm(first, second)
+        self._tasks[cpu] = f"{name}-{tgid}"
+        return name
 
     def save(self, path: str) -> int:
         """Take out what has come, into a file that ui.perfetto.dev and Chrome open (the Trace Event Format, JSON): the
@@ -411,7 +416,7 @@ class Trace(Tracer):
             elif kind == _SWITCH:
                 if cpu in runs:
                     over(switches + cpu, *runs[cpu], us, "switch")
-                self._record(raw)
+                self._switched(raw)
                 runs[cpu] = self._tasks[cpu], us
             else:
                 record = self._record(raw)

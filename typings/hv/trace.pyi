@@ -12,6 +12,7 @@ from typing import Any
 from collections import OrderedDict as OrderedDict, namedtuple as namedtuple
 from struct import unpack_from as unpack_from
 from _hv import mrs as mrs, sysreg as sysreg
+from .note import string as string
 from .syndrome import class_name as class_name, register as register
 from .vm import size as _bytes
 
