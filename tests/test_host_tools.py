@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The command `elapid` on a target in the background: pictures, cores, drgn, completion."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -31,22 +32,28 @@ def run(command, env=None, **options):
     return done.returncode, done.stdout, done.stderr
 
 
+@contextlib.contextmanager
+def serving(folder, *words):
+    """A target in the background: its $ELAPID_STATE, to run() with, and the line that it announces."""
+    env = {"ELAPID_STATE": str(folder)}
+    status, said, errors = run([*ELAPID, "serve", *words], env)
+    assert status == 0, errors
+    yield env, said.strip().splitlines()[-1]
+    run([*ELAPID, "stop"], env)
+
+
 @pytest.fixture(scope="module")
 def state(image, tmp_path_factory):
     """$ELAPID_STATE of a target in the background whose VM `mine` stands in print_dec()."""
-    folder = tmp_path_factory.mktemp("state")
-    env = {"ELAPID_STATE": str(folder)}
-    status, said, errors = run([*ELAPID, "serve", "--smp", 2], env)
-    assert status == 0, errors
-    with elapid.connect(said.strip().splitlines()[-1]) as target:
-        vm = target.vm("mine", ram="8M")
-        vm.load(DEBUGGEE)
-        vm.hvc(0xC600_0001, target.call("lambda cpu, a, b, *more: a + b"))
-        vm.on("print_dec", action="stop")
-        vm.run()
-        assert vm.symbol(vm.cpu[0].pc) == "print_dec"
-    yield env
-    run([*ELAPID, "stop"], env)
+    with serving(tmp_path_factory.mktemp("state"), "--smp", 2) as (env, line):
+        with elapid.connect(line) as target:
+            vm = target.vm("mine", ram="8M")
+            vm.load(DEBUGGEE)
+            vm.hvc(0xC600_0001, target.call("lambda cpu, a, b, *more: a + b"))
+            vm.on("print_dec", action="stop")
+            vm.run()
+            assert vm.symbol(vm.cpu[0].pc) == "print_dec"
+        yield env
 
 
 def test_maps(state, tmp_path):

@@ -16,7 +16,7 @@ import traceprocessor
 from elapid import recording
 from elapid.ctrl_c import Until
 from harness import ROOT
-from test_host_tools import ELAPID, run
+from test_host_tools import ELAPID, run, serving
 from test_lan import SCRIPT as LAN
 from test_trace import SETUP
 
@@ -43,13 +43,10 @@ THINGS = {"mmio load pl011", "sysreg MRS ACTLR_EL1", "psci PSCI_VERSION"}
 @pytest.fixture(scope="module")
 def state(image, tmp_path_factory):
     """$ELAPID_STATE of a target in the background."""
-    env = {"ELAPID_STATE": str(tmp_path_factory.mktemp("state"))}
-    status, said, errors = run([*ELAPID, "serve", "--smp", 2], env)
-    assert status == 0, errors
-    with elapid.connect(said.strip().splitlines()[-1]) as target:
-        target.exec(SERVED)
-    yield env
-    run([*ELAPID, "stop"], env)
+    with serving(tmp_path_factory.mktemp("state"), "--smp", 2) as (env, line):
+        with elapid.connect(line) as target:
+            target.exec(SERVED)
+        yield env
 
 
 def varint(data, at):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 from harness import ROOT
-from test_host_tools import ELAPID, run
+from test_host_tools import ELAPID, run, serving
 
 NOTEBOOK = """
 import sys, nbformat
@@ -29,13 +29,12 @@ CELLS = (
 
 @pytest.fixture(scope="module")
 def pty(image, tmp_path_factory):
-    state = tmp_path_factory.mktemp("state")
-    os.environ["ELAPID_STATE"] = str(state)
-    status, said, errors = run([*ELAPID, "serve"])
-    assert status == 0, errors
-    yield said.splitlines()[-1]
-    run([*ELAPID, "stop"])
-    del os.environ["ELAPID_STATE"]
+    with (
+        serving(tmp_path_factory.mktemp("state")) as (env, line),
+        pytest.MonkeyPatch.context() as here,
+    ):
+        here.setenv("ELAPID_STATE", env["ELAPID_STATE"])
+        yield line
 
 
 @pytest.fixture
