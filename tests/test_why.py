@@ -102,6 +102,8 @@ vm.mmio(0x0C00_0000, 0x1000, load)
 say(0x9382_0005, 0x0C00_0000)
 say(0x9382_0045, 0x0C00_0000)
 say(0x9200_0005, 0x0C00_0000)
+print("#", end=" ")
+vm.explain(0x0C00_0000)
 vm.rule("mmio", 0x0C00_1000, "const", value=1)
 say(0x9382_0005, 0x0C00_1000)
 vm.rule("mmio", 0x0C00_1008, "const", value=1, nth=3)
@@ -127,6 +129,7 @@ SAID = (
     "the handler load 0xc000000-0xc000fff: a short one is N",
     "the handler load 0xc000000-0xc000fff: a short one is N",
     "the handler load 0xc000000-0xc000fff: after the instruction has been decoded; N",
+    "the handler load 0xc000000-0xc000fff: a short one is N instructions (mmio_load_python of the bench)",
     "the rule const 0xc001000-0xc001003, 0 hits: N",
     "without match, pc, nth, every and promote it is done on the way",
     "the rule count, 0 hits: N",

@@ -9,10 +9,13 @@ _KINDS = (
 )  # fmt: skip
 _NATIVE, _PYTHON = 0, 1
 _CLASS = 4  # how a hook is called: it is one of the exit's class, or of all exits
+_PASSED = (2, 3, 4, 9, 10)  # rules that count or note: what stands below them is asked then
 # Rules that are done on the way (vm/hook.h), and their rows of the bench; for system registers and calls, and for loads.
 _FAST = {2: "rule_hvc_count", 6: "rule_hvc_const", 8: "rule_mmio_shadow", 9: "rule_hvc_log"}
 _OWNERS = "trap_el1_exceptions", "a breakpoint", "a watch", "a snapshot"
 _HVC, _SMC, _SYSREG, _FETCH, _DATA = 0x16, 0x17, 0x18, 0x20, 0x24
+_ISV = 1 << 24  # of a data abort's syndrome: it tells the access (DDI 0487, ESR_EL2)
+_LOAD = 0x9300_0005  # the syndrome of a load where nothing is mapped
 # What an exit costs by who answers it, in instructions: rows of `make bench`; tests/test_why.py holds these to it.
 COSTS = """hvc_psci_version 45 smc_psci_version 63 hvc_unknown 60 pl011_out 146 pl011_flags 118 gicd_typer_read 88
 gicd_isenabler_write 134 sgi_to_self 144 timer_expiry 56 timer_wakes 340 vcpu_switch 899 rule_hvc_const 58
@@ -44,16 +47,20 @@ def why(vm, exit=None):
         said = explain(esr, pc=pc, ipa=value if esr >> 26 & 0x3B == 0x20 else None)
     else:
         esr, pc = exit.esr, exit.pc
-        ec = esr >> 26
-        value = (
-            exit.ipa if ec & 0x3B == 0x20 else exit.cpu.x[0] if ec in (_HVC, _SMC) else exit.value
-        )
-        said = explain(exit)
+        value, said = _value(exit), explain(exit)
         if exit.reason in _OWN:
             return f"{said}\nanswered by: {_OWN[exit.reason]}"
     name = _symbol(vm, pc)
     of = f"\nin: {name}" if name else ""
     return "\n".join([said + of] + ["answered by: " + line for line in _who(vm, esr, value)])
+
+
+def _value(exit):
+    """What tells whose it is: an IPA, a function id, or what the exit itself has."""
+    ec = exit.esr >> 26
+    if ec & 0x3B == 0x20:
+        return exit.ipa
+    return exit.cpu.x[0] if ec in (_HVC, _SMC) else exit.value
 
 
 _OWN = {
@@ -90,16 +97,33 @@ def _symbol(vm, address):
         return ""
 
 
+def answerer(vm, esr, value):
+    """(tier, line) of who answers in the end."""
+    own, n = _own(vm._vm.who(esr, value)[1]), 0
+    while n < len(own) and own[n][0] in _PASSED:
+        n += 1
+    if n == len(own):
+        n = 0
+    line = _who(vm, esr, value)[n]
+    kind = own[n][0] if own else int(line.startswith("the handler"))
+    if kind == _PYTHON:
+        return "Python", line
+    return "rules" if kind or n else "native", line
+
+
+def _own(hooks):
+    """Without those of the exit's class, which come last."""
+    return [hook for hook in hooks if hook[5] != _CLASS]
+
+
 def _who(vm, esr, value):
     """Lines: who is asked, from the first to the last, with tier and cost; then what would change it."""
     ec, (takers, hooks) = esr >> 26, vm._vm.who(esr, value)
     # What is of this id, register or address; the machine's own; what is of the whole class.
-    lines = [_hook(hook, esr, value) for hook in hooks if hook[5] != _CLASS]
+    own = _own(hooks)
+    lines = [_hook(hook, esr, value) for hook in own]
     scripts = [_hook(hook, esr, value) for hook in hooks if hook[5] == _CLASS]
-    memory, python = (
-        vm.memory,
-        [hook for hook in hooks if hook[0] == _PYTHON and hook[5] != _CLASS],
-    )
+    memory = vm.memory
     if ec in (_FETCH, _DATA):
         if memory.base <= value < memory.base + memory.size:
             lines.append(_ram(esr, takers))
@@ -111,7 +135,7 @@ def _who(vm, esr, value):
         if not lines:
             lines.append(_immediate(esr & 0xFFFF))
     elif ec in (_HVC, _SMC):
-        if not python:
+        if _PYTHON not in [hook[0] for hook in own]:
             known, line = _call(value & 0xFFFF_FFFF, ec)
             (lines if known else scripts).append(line)
     elif ec != _SYSREG:
@@ -181,42 +205,47 @@ def _class(ec):
 
 def _hook(hook, esr, value):
     kind, hits, key, size, function, how = hook
-    ec, where = esr >> 26, f" {key:#x}-{key + size - 1:#x}" if size else ""
-    access = (
-        f"mmio_{'store' if esr & 64 else 'load'}"
-        if ec == _DATA
-        else "hvc"
-        if ec != _SYSREG
-        else f"sysreg_{'read' if esr & 1 else 'write'}"
-    )
+    where = f" {key:#x}-{key + size - 1:#x}" if size else ""
     if kind == _NATIVE:
-        from .trace import device
-
-        name, row = device(value), "gicd_isenabler_write" if esr & 64 else "gicd_typer_read"
-        if name == "pl011":
-            row = "pl011_out" if esr & 64 else "pl011_flags"
-        told = (
-            ""
-            if esr & 1 << 24
-            else "; the syndrome does not tell it (LDP, write-back, unaligned): the instruction is decoded, with all registers saved"
-        )
-        return f"the device {name or ''}{where} in C; {_cost(row)}{told}. vm.rule('mmio', ...) or vm.mmio() over it would be asked before"
+        return _device(where, esr, value)
     name = getattr(function, "__name__", None) or (repr(function) if function is not None else "")
     if kind == _PYTHON:
-        return f"the handler {name}{where}: {_handler(how, access, esr)}"
+        return f"the handler {name}{where}: {_handler(how, esr)}"
     times = "" if hits == 1 else "s"
     more = f", which may ask {name}" if name else ""
-    if kind in _FAST:
-        row = _FAST[kind]
-        if kind == 6 and ec in (_DATA, _SYSREG):
-            row = "rule_mmio_const" if ec == _DATA else "rule_sysreg_const"
-        cost = _cost(row)
+    return f"the {_KINDS[kind]}{where}, {hits} hit{times}{more}: {_rule(kind, esr >> 26)}"
+
+
+def _device(where, esr, value):
+    from .trace import device
+
+    name, write = device(value), esr & 64
+    if name == "pl011":
+        row = "pl011_out" if write else "pl011_flags"
     else:
-        cost = "C, with all registers saved; not counted by the bench; without match, pc, nth, every and promote it is done on the way"
-    return f"the {_KINDS[kind]}{where}, {hits} hit{times}{more}: {cost}"
+        row = "gicd_isenabler_write" if write else "gicd_typer_read"
+    told = ""
+    if not esr & _ISV:
+        told = "; the syndrome does not tell it (LDP, write-back, unaligned): the instruction is decoded, with all registers saved"
+    return f"the device {name or ''}{where} in C; {_cost(row)}{told}. vm.rule('mmio', ...) or vm.mmio() over it would be asked before"
 
 
-def _handler(how, access, esr):
+def _rule(kind, ec):
+    if kind not in _FAST:
+        return "C, with all registers saved; not counted by the bench; without match, pc, nth, every and promote it is done on the way"
+    constants = {_DATA: "rule_mmio_const", _SYSREG: "rule_sysreg_const"} if kind == 6 else {}
+    return _cost(constants.get(ec, _FAST[kind]))
+
+
+# How a handler is called, by hook[5]: what the bench's rows call that, and what to think of it.
+_HOW = (
+    ("python", f"in the short interpreter, on the way; what that cannot do MicroPython does from there on, {_cost('hvc_python_triple', 'or more')}; @micropython.viper, or a rule, is shorter"),
+    ("viper", "compiled, on the way; a rule is shorter"),
+    ("native", "compiled, on the way; @micropython.viper is shorter"),
+)  # fmt: skip
+
+
+def _handler(how, esr):
     if how == _CLASS:
         return f"with all registers saved; by MicroPython {_cost('hvc_python_triple', 'about')}"
     if how == 0:
@@ -224,17 +253,17 @@ def _handler(how, access, esr):
             f"MicroPython is called, with all registers saved; one that makes objects {_cost('hvc_python_triple', 'about')}; "
             "a plain function of numbers is done in the short interpreter (docs/fast-handlers.md)"
         )
-    if access[0] == "m" and not esr & 1 << 24:
-        return f"after the instruction has been decoded; {_cost('mmio_load_post_python', 'with all registers saved')}"
-    kind, better = (
-        (
-            "python",
-            f"in the short interpreter, on the way; what that cannot do MicroPython does from there on, {_cost('hvc_python_triple', 'or more')}; @micropython.viper, or a rule, is shorter",
-        ),
-        ("viper", "compiled, on the way; a rule is shorter"),
-        ("native", "compiled, on the way; @micropython.viper is shorter"),
-    )[how - 1]
-    row = f"{access}_{kind}" if access[0] != "s" or how < 3 else "sysreg_native"
+    ec, (kind, better) = esr >> 26, _HOW[how - 1]
+    if ec == _DATA:
+        if not esr & _ISV:
+            return f"after the instruction has been decoded; {_cost('mmio_load_post_python', 'with all registers saved')}"
+        row = f"mmio_{'store' if esr & 64 else 'load'}_{kind}"
+    elif ec != _SYSREG:
+        row = f"hvc_{kind}"
+    elif kind == "native":
+        row = "sysreg_native"
+    else:
+        row = f"sysreg_{'read' if esr & 1 else 'write'}_{kind}"
     return f"a short one is {_cost(row, better)}"
 
 
@@ -264,20 +293,17 @@ def at(vm, where):
     inside = ram.base <= ipa < ram.base + ram.size
     run = vm._vm.stage2_run(ipa)
     mapped = run and run[0] <= ipa
-    state = (
-        f"{rights(run[3])} {memory(run[3])}"
-        if mapped
-        else "not touched yet"
-        if inside
-        else "not mapped"
-    )
+    if mapped:
+        state = f"{rights(run[3])} {memory(run[3])}"
+    else:
+        state = "not touched yet" if inside else "not mapped"
     lines.append(f"IPA {ipa:#x}, {'RAM' if inside else 'no RAM'}, stage 2: {state}")
-    takers, hooks = vm._vm.who(0x9200_0005, ipa)
+    takers, hooks = vm._vm.who(_LOAD, ipa)
     for i, owner in enumerate(_OWNERS):
         if takers >> i & 1:
             lines.append(f"a right of its page is taken by {owner}")
     if not inside:
-        lines += ["answered by: " + _hook(hook, 0x24, ipa) for hook in hooks]
+        lines += ["answered by: " + _hook(hook, _LOAD, ipa) for hook in hooks]
         return "\n".join(lines)
     if ipa % 4 == 0 and ipa + 4 <= ram.base + ram.size:
         word = int.from_bytes(ram[ipa : ipa + 4], "little")

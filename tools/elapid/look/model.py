@@ -43,7 +43,8 @@ class Cpu:
         return f"EL{self.pstate >> 2 & 3}" + (" (AArch32)" if self.pstate & 16 else "")
 
 
-TIERS = "native", "rules", "Python"
+# What answers, and what it is.
+TIERS = {"native": "native: C, vectors", "rules": "rules", "Python": "Python handlers"}
 COST = re.compile(r"([\d,]+) instructions")
 
 

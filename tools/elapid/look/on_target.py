@@ -19,18 +19,10 @@ _NAMES = 256  # of places that are kept
 _NEW_NAMES = 8  # that are looked up for one answer: of a Linux each takes a while
 _LINES = 300  # of a dump
 _CONSOLE = 3072  # bytes of a console in one answer
-_CLASS = 4  # how hooks of a whole class of exceptions are called: they come last
 _SAMPLE = 64  # exits of a trace that are looked at in one answer
 _ANSWERERS = 256  # that are kept
 _CELLS = 256  # of a picture of RAM
 _TRACE = 1 << 20  # bytes of a trace in one answer
-_RULES = (
-    2,
-    3,
-    4,
-    9,
-    10,
-)  # hook kinds that count or note, and then what stands below is asked: hv_native/vm/hook.h
 
 
 def each(of, things):
@@ -220,29 +212,16 @@ class Look:
             if hooks:
                 key = (ec,) + tuple([each for h in hooks for each in (h[0], h[2], id(h[4]), h[5])])
             else:
-                of = (
-                    value & 0xFFFF_FFFF
-                    if ec in (0x16, 0x17)
-                    else esr & 0x3F_FC1E
-                    if ec == 0x18
-                    else 0
-                )
-                key = ec, takers, of
+                # The function of a call, the register of an MRS or MSR.
+                of = {0x16: value & 0xFFFF_FFFF, 0x17: value & 0xFFFF_FFFF, 0x18: esr & 0x3F_FC1E}
+                key = ec, takers, of.get(ec, 0)
         key = id(vm), key
         if key not in self.answers:
-            own = [h for h in hooks if h[5] != _CLASS]
-            n = 0
-            while n < len(own) and own[n][0] in _RULES:
-                n += 1
-            if n == len(own):
-                n = 0
             if kind == 1:
-                said = f"EL2's handler of INTID {value}, in C"
+                who = "native", f"EL2's handler of INTID {value}, in C"
             else:
-                said = why._who(vm, esr, value)[n]
-            first = own[n][0] if own else said.startswith("the handler")
-            tier = "Python" if first == 1 else "rules" if first or n else "native"
-            self.answers[key] = [len(self.answers), tier, said]
+                who = why.answerer(vm, esr, value)
+            self.answers[key] = (len(self.answers),) + who
         return self.answers[key]
 
     def ask_sample(self, key, name, most=0):

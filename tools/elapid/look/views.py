@@ -72,10 +72,6 @@ def free_name(prefix: str, taken: Sequence[str]) -> str:
 # ---- The picture
 
 
-# What each tier is, and what stands at its lane.
-TIER_WORDS = {"native": "native: C, vectors", "rules": "rules", "Python": "Python handlers"}
-
-
 @dataclass
 class Story:
     """An exit that is shown slowly: who answered it, and how far it has come."""
@@ -103,7 +99,7 @@ def picture(model: Model, chosen: Vm | None, status: str, story: Story | None = 
     lit = story.answer.tier if story and story.phase == 2 else None
     tiers = "".join(
         f'<span class="{name}{" lit" * (name == lit)}">{words}<b>{_tier_rate(chosen, name)}</b></span>'
-        for name, words in TIER_WORDS.items()
+        for name, words in TIERS.items()
     )
     parts = [
         f'<section class="el2 {status}"><h2>EL2 <small>Elapid: MicroPython, {status}</small></h2>'
