@@ -39,7 +39,8 @@ class _Frames:
 
 def find_switch(session: Session, name: str | None) -> str:
     """The name of a switch at the prompt; without one, of the only one there."""
-    isa = "isinstance(v, __import__('hv').Switch)"
+    kind = session.module("hv").Switch
+    isa = f"isinstance(v, {kind._there})"
     known: list[str] = sorted(session.call(f"[n for n, v in globals().items() if {isa}]"))
     if name in known:
         return name

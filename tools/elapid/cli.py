@@ -411,7 +411,7 @@ def main(given: Sequence[str] | None = None) -> int:
         return ended
     except TargetError as error:
         status_end()
-        print(f"elapid: {error.traceback.strip().splitlines()[-1]}", file=sys.stderr)
+        print(f"elapid: {error.last}", file=sys.stderr)
         return 1
     except (Stop, Hung, Gone) as stop:
         status_end()

@@ -39,13 +39,18 @@ class TargetError(Exception):
     def __str__(self) -> str:
         return self.traceback
 
+    @property
+    def last(self) -> str:
+        """The exception itself: the last line of its traceback."""
+        return (self.traceback.strip().splitlines() or [""])[-1]
+
 
 def target_error(traceback: str, output: str) -> TargetError:
     """One that is also a KeyError, where the target raised a KeyError: any exception that the host has too."""
-    last = traceback.strip().splitlines()[-1] if traceback.strip() else ""
-    kind = getattr(builtins, last.partition(":")[0], None)
+    plain = TargetError(traceback, output)
+    kind = getattr(builtins, plain.last.partition(":")[0], None)
     if not (isinstance(kind, type) and issubclass(kind, Exception)):
-        return TargetError(traceback, output)
+        return plain
     both: type[TargetError] = type("TargetError", (TargetError, kind), {})
     return both(traceback, output)
 

@@ -190,7 +190,7 @@ def do(
             return _bench(plan).do(plan, inputs, seed, rounds, drcov)
         except TargetError as error:
             # Not what passes: it says what is wrong with the plan. Text alone goes from machine to machine.
-            raise Stop(error.traceback.strip().splitlines()[-1]) from None
+            raise Stop(error.last) from None
         except (Gone, Hung, OSError, ValueError) as error:
             _drop()
             if not left or plan.campaign in _ended:

@@ -70,7 +70,7 @@ def prepare(pty: str, elf: Path, alone: bool) -> tuple[bool, kallsyms.Where | No
             take_console(console)
         return alone, where or None, records
     except TargetError as error:
-        raise Stop(error.traceback.strip().splitlines()[-1]) from None
+        raise Stop(error.last) from None
     except (Gone, Hung) as error:
         raise Stop(str(error)) from None
     finally:

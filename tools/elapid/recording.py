@@ -43,7 +43,7 @@ class Recording:
         self.session = vm._session
         self.name: str = vm.name
         self.cpus = len(vm.cpu)
-        self.frequency: int = self.session.call("__import__('_hv').mrs('CNTFRQ_EL0')")
+        self.frequency: int = self.session.module("_hv").mrs("CNTFRQ_EL0")
         self.lost = 0
         self._raw: list[tuple[int, ...]] = []
         self._names: dict[tuple[str, int, int], str] = {}
@@ -73,10 +73,11 @@ class Recording:
 
     def _ask(self) -> None:
         """The target knows what things are called: it is asked once for each."""
+        names = self.session.module("hv.trace")._name
         keys = {_key(raw) for raw in self._raw} - {None}
         self._names = self._asked(
             sorted(key for key in keys if key),
-            "[__import__('hv.trace', None, None, ('*',))._name(*key) for key in {}]",
+            f"[{names._there}(*key) for key in {{}}]",
         )
         # Places of exits that are the kernel's own; programs' have no names here.
         pcs = {raw[1] for raw in self._raw if KINDS[raw[4]] not in ("svc", "switch", "irq")}

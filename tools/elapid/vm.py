@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from .console import Hung, TargetError
 from .draw import RUN
-from .remote import Remote, Session, literal
+from .remote import Remote, Session
 from .stream import Stream
 
 LAST = 40  # lines of a trace in a failed test's report
@@ -114,7 +114,7 @@ class VM(Remote):
 
     def ended(self, waited: str) -> Ended:
         exit = self._tell()
-        text = self._session.call(f"__import__('hv').explain({literal(exit, self._session)})")
+        text = self._session.module("hv").explain(exit)
         last = self.log[-2000:]
         return Ended(
             f"{self._name} ended without {waited}: {exit!r}, {text}; it printed:\n{last}", exit
