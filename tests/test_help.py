@@ -26,11 +26,13 @@ THINGS = {
     "Kernel": None,  # there is none where no Linux runs
     "Virtio": "device.port",
     "Registers": "vm.cpu[0].x",
+    "Tap": "tap",
 }
 SETUP = """\
 import hv, machine, hv.mmu, hv.virtio, hv.block, hv.net, hv.loader, hv.machine_dt, hv.fdt, hv.regs
 vm = hv.VM("help", ram="1M")
 rule, device, watch = vm.rule("hvc", 1), vm.rng(), vm.watch(0x4000_0000, 8)
+tap = hv.Switch().tap(print)
 """
 
 

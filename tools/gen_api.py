@@ -44,6 +44,7 @@ PAGES = (
     ("Virtio", "_hv.pyi", "Virtio", "device.port"),
     ("hv.block", "hv/block.pyi", None, "from hv.block import Block"),
     ("hv.net", "hv/net.pyi", None, "from hv.net import Net, Switch"),
+    ("Tap", "hv/frames.pyi", "Tap", "tap = lan.tap(f)"),
     ("hv.loader", "hv/loader.pyi", None, "import hv.loader"),
     ("hv.machine_dt", "hv/machine_dt.pyi", None, "import hv.machine_dt"),
     ("hv.fdt", "hv/fdt.pyi", None, "import hv.fdt"),
@@ -174,7 +175,8 @@ def lazy(tree):
         if isinstance(node, ast.Assign) and node.targets[0].id == "_LAZY"
     )
     for name, module in table.items():
-        yield f"from .{module} import {name} as {name}"
+        if is_public(name):
+            yield f"from .{module} import {name} as {name}"
     for path in sorted(MODULES.glob("[a-z]*.py")):
         if path.stem in table:
             continue

@@ -30,9 +30,7 @@ from _hv import (
 # The u is for the built-in module at once, without a look for a machine.py to extend it.
 from umachine import blob, initrd
 
-from .vm import VM
-
-__version__ = "0.1.0"  # tools/elapid has the same
+from .vm import VM, load
 
 # What it is made of, and nobody needs to name: the tab key does not offer it (ports/aarch64/complete.c).
 _built_of = (
@@ -44,6 +42,7 @@ _built_of = (
     "event",
     "files",
     "flow",
+    "frames",
     "fuzzfiles",
     "gdbengine",
     "gdbstub",
@@ -65,6 +64,7 @@ _built_of = (
     "tasks",
     "traps",
     "value",
+    "version",
     "vm",
     "watch",
     "where",
@@ -82,13 +82,13 @@ _LAZY = {
     "demo": "demo",
     "serial": "serial",
     "gdb": "gdbstub",
-    "load": "savefile",
+    "__version__": "version",
 }
 
 
 def __getattr__(name):
     module = _LAZY.get(name, name)
-    if name[0] == "_":
+    if name[0] == "_" and name not in _LAZY:
         raise AttributeError(f"hv has no {name}")
     try:
         found = getattr(__import__("hv." + module), module)

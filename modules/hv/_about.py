@@ -380,9 +380,7 @@ Networks of guests: a switch, and the virtio network devices (virtio 1.1, 5.1) t
     one.net(lan)
     two.net(lan)
 
-Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fTap\tSees the frames of a switch: Switch.tap().
-Tap.remove()\tIt sees no more. Again: nothing.
-Switch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
+Besides guests, whatever has receive(frame) may be in lan.ports, and send with lan.forward(itself, frame). A frame is a buffer from the destination address on, without a checksum; it is for the time of the call.\fSwitch\tLearns from their frames which port has which address; what it does not know goes to all others. A port that has a `mac` sends from that address only, and nobody else can have it: frames that say otherwise are dropped and counted in its `forged`. Not so one whose `spoof` is true, as a bridge wants it: what it sends from is learnt, but for addresses that are another port's own or that another port has been learnt to have. A port without `mac` is the script's own, and may send from any.
 Switch.macs\tPort by address, to look at.
 Switch.forward(sender, frame)\tBring a frame from the port `sender` to where it is meant for.
 Switch.tap(f)\tCall f(port, frame) with each frame that is switched, before it is delivered: port is the sender's, and frame a buffer for the time of the call. Ended by remove(), or by an exception of f's.
@@ -392,6 +390,11 @@ Switch.join(port)\tA guest's port: its own address is no other's. ValueError: it
 Switch.leave(port)\tA port is gone.
 Net\tA network device on a switch. mac: 6 bytes; by itself one that no other VM here has. spoof: the guest may send from other addresses than that, as a bridge or a hypervisor does. sent, received, dropped, forged: frames; dropped are those the guest had no buffer for, forged those it sent from an address that is not its own.
 Net.receive(frame)\tA frame from the switch.""",
+    """\
+Tap\ttap = lan.tap(f)
+Sees the frames of a switch: Switch.tap().\fswitch\t
+f\t
+remove()\tIt sees no more. Again: nothing.""",
     """\
 hv.loader\timport hv.loader
 Puts images into guest RAM: ELF, arm64 Image, flat binaries, also gzip'd or as EFI zboot.

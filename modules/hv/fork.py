@@ -101,11 +101,9 @@ def _like(device, state, net):
 
 
 def fork(s, name, net):
-    from .vm import VM
-
     vm = s._vm
     states = {id(device): state for device, state in s._devices}
-    other = object.__new__(VM)
+    other = object.__new__(type(vm))
     other._forked = True
     other.__init__(name or vm.name + "-fork", vm.memory.size, len(vm.cpu))
     try:

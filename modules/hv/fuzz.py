@@ -78,7 +78,7 @@ class Fuzz:
         cpu,
     ):
         from .snapshot import take
-        from .vm import size
+        from .traps import size
 
         if cover not in ("blocks", "steps", "map", None):
             raise ValueError(f'cover= is "blocks", "steps", "map" or None, not {cover!r}')

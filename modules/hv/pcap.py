@@ -9,7 +9,7 @@ nanoseconds, of Ethernet frames.
 from struct import pack
 from time import time_ns
 
-from .net import FRAME, Tap
+from .frames import FRAME, Tap
 
 MAGIC = 0xA1B2_3C4D  # nanoseconds
 ETHERNET = 1  # LINKTYPE_ETHERNET

@@ -13,14 +13,13 @@ from binascii import crc32
 
 import _hv
 
-from . import __version__
 from .block import CHUNK, SECTOR, Block, File, Overlay
 from .loader import Loaded
 from .net import Net, Switch
 from .progress import Bar
 from .source import open_file
+from .version import __version__
 from .virtio import Console, Rng
-from .vm import VM, _gic
 from .whole import Whole
 
 MAGIC = b"ELAPID\x1a\n"
@@ -197,13 +196,13 @@ def _head(s):
         "kept": [(type(d).__name__, _plain(states.get(id(d)), d)) for d in vm._kept],
         "images": [image for image in vm._images if isinstance(image[0], str)],
         "linux": vm._linux and [vm._linux.kind, vm._linux.entry, vm._linux.base, vm._linux.end],
-        "machine": _machine(),
+        "machine": _machine(vm),
     }
 
 
-def _machine():
+def _machine(vm):
     midr = _hv.mrs("MIDR_EL1") & ~0xF0_000F  # without variant and revision
-    return {"gic": _gic(), "core": midr, "counter": _hv.mrs("CNTFRQ_EL0")}
+    return {"gic": vm._gic(), "core": midr, "counter": _hv.mrs("CNTFRQ_EL0")}
 
 
 def _chunks(device, state):
@@ -267,8 +266,8 @@ class Zeros:
         pass
 
 
-def _fits(reader, machine):
-    here = _machine()
+def _fits(reader, machine, vm):
+    here = _machine(vm)
     for what, text in (
         ("gic", "is of a machine with a GICv{}, and this one has a GICv{}"),
         ("core", "is of a machine with another core: MIDR_EL1 was {:#x}, and is {:#x}"),
@@ -370,30 +369,18 @@ def _no_start(vm, path):
     )
 
 
-def load(path, *, name=None, net=None, devices=None):
-    """A VM out of a file that s.save() or vm.capsule() has written, on this boot or an earlier one: it stands where the
-    snapshot was made, and start() or run() go on. Of a capsule it is an hv.capsule.Capsule, which has it as `vm`.
-
-    name: instead of the one that it had. net: the switch that its network devices are on, with the addresses they had;
-    None: one of their own. devices: by slot, what is to be there instead, and what the file cannot have: devices of a
-    script's own. A disk that was made read-only or cow=True of a path is found there again; what others held is in the
-    file, and in memory from now on. Handlers, rules, breakpoints and stage 2's mappings are the script's to make.
-
-    ValueError, with the file's name and the reason: it is damaged, truncated, none of these, of a newer version, or of
-    a machine with another GIC, core or counter. MemoryError: there is no room.
-    """
+def load(path, make, capsule, name, net, given):
+    """See hv.load(). make: hv.VM; capsule(reader, vm): what becomes of a file of vm.capsule()'s, from where it is one."""
     reader = Reader(path)
     try:
         head = json.loads(reader.long(b"head"))
-        _fits(reader, head["machine"])
-        vm = VM(name or head["name"], head["ram"], head["cpus"])
+        _fits(reader, head["machine"], make)
+        vm = make(name or head["name"], head["ram"], head["cpus"])
         try:
             reader.vm = vm._vm
-            _into(reader, vm, head, net, devices or {})
+            _into(reader, vm, head, net, given)
             if reader.kind == b"caps":
-                from .capsule import read
-
-                return read(reader, vm)
+                return capsule(reader, vm)
             if reader.kind != b"end ":
                 reader.fail(f"is damaged: record {reader.count - 1} is of kind {reader.kind!r}")
         except BaseException:

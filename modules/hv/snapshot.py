@@ -66,7 +66,7 @@ def take(vm, quota=None):
 
     s = vm._vm.hold("moment", now) if vm._virtio or vm._kept else now()
     if quota is not None:
-        from .vm import size
+        from .traps import size
 
         vm._vm.hold("quota", size(quota))
     if not vm._snapshots:

@@ -14,7 +14,7 @@ from _hv import mrs, sysreg
 
 from .note import string
 from .syndrome import class_name, register
-from .vm import size as _bytes
+from .traps import size as _bytes
 
 # As hv_native/trap/trace.h has them.
 _KINDS = (

@@ -11,7 +11,7 @@ DHCP, and has the host at 10.0.2.2.
 
 from umachine import NIC
 
-from .net import FRAME
+from .frames import FRAME
 
 _TURN = 32  # frames
 

@@ -7,21 +7,10 @@ a script adds: handlers for calls, addresses and registers.
 
 import _hv
 
-from .traps import Traps, number
+from .traps import Traps, number, size
 
 EL1H = 0x5  # PSTATE: EL1 with its own stack pointer, interrupts enabled
 DETACH = 0x1C  # Ctrl-\\: mpremote and QEMU take Ctrl-], Ctrl-X and Ctrl-A
-_UNITS = {"K": 10, "M": 20, "G": 30}
-
-
-def size(value: int | str) -> int:
-    """Bytes of 65536, "64K", "64M" or "1G"."""
-    if isinstance(value, int):
-        return value
-    try:
-        return int(value[:-1]) << _UNITS[value[-1].upper()]
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError):
-        raise ValueError(f'a size is bytes or "64K", "64M", "1G", not {value!r}') from None
 
 
 def _watched(source, load):
@@ -32,10 +21,6 @@ def _watched(source, load):
 
     with Bar(source if isinstance(source, str) else "image") as bar:
         return load(bar)
-
-
-def _gic():
-    return _hv.platform()["gic"] or 2
 
 
 class VM(Traps):
@@ -258,6 +243,10 @@ class VM(Traps):
         """All that vm.watch() has made, and not been removed."""
         return self._watches
 
+    @staticmethod
+    def _gic():
+        return _hv.platform()["gic"] or 2
+
     def device_tree(self, **more):
         """The tree (hv.fdt.Tree) that describes this VM; `more` as in hv.machine_dt.virt."""
         from .machine_dt import virt
@@ -266,7 +255,7 @@ class VM(Traps):
         more.setdefault("nodes", self._nodes)
         more.setdefault("pmu", _hv.platform()["pmu"] != 0)
         return virt(
-            ram, len(self.cpu), _gic(), virtio=sorted(self._virtio), flash=self._flash, **more
+            ram, len(self.cpu), self._gic(), virtio=sorted(self._virtio), flash=self._flash, **more
         )
 
     def passthrough(
@@ -404,7 +393,7 @@ class VM(Traps):
                 dtb = file.read()
         ram = ((self.memory.base, self.memory.size),)
         virtio = sorted(self._virtio)
-        return adapt(fdt.parse(dtb), ram, len(self.cpu), _gic(), virtio=virtio, **chosen)
+        return adapt(fdt.parse(dtb), ram, len(self.cpu), self._gic(), virtio=virtio, **chosen)
 
     def run(self, timeout_ms: int | None = None) -> _hv.Exit:
         """Run in the foreground, the guest's console on this one. Returns an Exit when the guest
@@ -727,3 +716,26 @@ class VM(Traps):
         if self._vm.closed:
             return f"<VM {self.name}: closed>"
         return f"<VM {self.name}: {len(self.cpu)} cpus, {self.memory.size >> 10} KB RAM, VMID {self._vm.vmid}>"
+
+
+def load(path, *, name=None, net=None, devices=None):
+    """A VM out of a file that s.save() or vm.capsule() has written, on this boot or an earlier one: it stands where the
+    snapshot was made, and start() or run() go on. Of a capsule it is an hv.capsule.Capsule, which has it as `vm`.
+
+    name: instead of the one that it had. net: the switch that its network devices are on, with the addresses they had;
+    None: one of their own. devices: by slot, what is to be there instead, and what the file cannot have: devices of a
+    script's own. A disk that was made read-only or cow=True of a path is found there again; what others held is in the
+    file, and in memory from now on. Handlers, rules, breakpoints and stage 2's mappings are the script's to make.
+
+    ValueError, with the file's name and the reason: it is damaged, truncated, none of these, of a newer version, or of
+    a machine with another GIC, core or counter. MemoryError: there is no room.
+    """
+    from .savefile import load
+
+    return load(path, VM, _capsule, name, net, devices or {})
+
+
+def _capsule(reader, vm):
+    from .capsule import read
+
+    return read(reader, vm)

@@ -13,7 +13,7 @@ from typing import Any
 
 from _hv import ABORT as ABORT, PASS as PASS, RETRY as RETRY, SERROR as SERROR, SKIP as SKIP, STOP as STOP, UNDEFINED as UNDEFINED, VCPU as VCPU, Exit as Exit, Fault as Fault, mem as mem, platform as platform, poweroff as poweroff, read as read, write as write
 from machine import blob as blob, initrd as initrd
-from .vm import VM as VM
+from .vm import VM as VM, load as load
 from .bench import bench as bench
 from .share import share as share
 from .consoles import consoles as consoles
@@ -23,7 +23,6 @@ from .net import Switch as Switch
 from .demo import demo as demo
 from .serial import serial as serial
 from .gdbstub import gdb as gdb
-from .savefile import load as load
 from . import a64 as a64
 from . import block as block
 from . import breaks as breaks
@@ -37,6 +36,7 @@ from . import fdt as fdt
 from . import files as files
 from . import flow as flow
 from . import fork as fork
+from . import frames as frames
 from . import fuzz as fuzz
 from . import fuzzfiles as fuzzfiles
 from . import gdbengine as gdbengine
@@ -72,6 +72,7 @@ from . import trace as trace
 from . import traps as traps
 from . import uplink as uplink
 from . import value as value
+from . import version as version
 from . import virtio as virtio
 from . import vm as vm
 from . import watch as watch

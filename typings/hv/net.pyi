@@ -11,20 +11,8 @@ A frame is a buffer from the destination address on, without a checksum; it is f
 
 from typing import Any
 
-from sys import print_exception as print_exception
+from .frames import FRAME as FRAME, Tap as Tap
 from .virtio import Device as Device
-FRAME = 1514
-"""The longest there is, without offloads."""
-
-class Tap:
-    """Sees the frames of a switch: Switch.tap()."""
-
-    switch: Any
-    f: Any
-    def __init__(self, switch: Any, f: Any) -> None: ...
-    def remove(self) -> None:
-        """It sees no more. Again: nothing."""
-
 
 class Switch:
     """Learns from their frames which port has which address; what it does not know goes to all others.

@@ -10,7 +10,7 @@ from typing import Any
 
 from struct import pack as pack
 from time import time_ns as time_ns
-from .net import FRAME as FRAME, Tap as Tap
+from .frames import FRAME as FRAME, Tap as Tap
 MAGIC = 2712812621
 """Nanoseconds."""
 ETHERNET = 1

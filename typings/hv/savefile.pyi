@@ -19,7 +19,6 @@ from .net import Net as Net, Switch as Switch
 from .progress import Bar as Bar
 from .source import open_file as open_file
 from .virtio import Console as Console, Rng as Rng
-from .vm import VM as VM
 from .whole import Whole as Whole
 MAGIC = b'ELAPID\x1a\n'
 VERSION = 1
@@ -60,14 +59,5 @@ class Zeros:
     def read(self, at: Any, view: Any) -> Any: ...
     def sync(self) -> Any: ...
 
-def load(path: Any, *, name: Any=None, net: Any=None, devices: Any=None) -> Any:
-    """A VM out of a file that s.save() or vm.capsule() has written, on this boot or an earlier one: it stands where the
-    snapshot was made, and start() or run() go on. Of a capsule it is an hv.capsule.Capsule, which has it as `vm`.
-
-    name: instead of the one that it had. net: the switch that its network devices are on, with the addresses they had;
-    None: one of their own. devices: by slot, what is to be there instead, and what the file cannot have: devices of a
-    script's own. A disk that was made read-only or cow=True of a path is found there again; what others held is in the
-    file, and in memory from now on. Handlers, rules, breakpoints and stage 2's mappings are the script's to make.
-
-    ValueError, with the file's name and the reason: it is damaged, truncated, none of these, of a newer version, or of
-    a machine with another GIC, core or counter. MemoryError: there is no room."""
+def load(path: Any, make: Any, capsule: Any, name: Any, net: Any, given: Any) -> Any:
+    """See hv.load(). make: hv.VM; capsule(reader, vm): what becomes of a file of vm.capsule()'s, from where it is one."""

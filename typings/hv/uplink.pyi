@@ -12,7 +12,7 @@ DHCP, and has the host at 10.0.2.2."""
 from typing import Any
 
 from machine import NIC as NIC
-from .net import FRAME as FRAME
+from .frames import FRAME as FRAME
 
 class Uplink:
     """A port of a switch that is the machine's n-th virtio network device: Switch.uplink().

@@ -8,13 +8,11 @@ a script adds: handlers for calls, addresses and registers."""
 from typing import Any
 
 import _hv
-from .traps import Traps as Traps, number as number
+from .traps import Traps as Traps, number as number, size as size
 EL1H = 5
 """PSTATE: EL1 with its own stack pointer, interrupts enabled."""
 DETACH = 28
 """Ctrl-\\: mpremote and QEMU take Ctrl-], Ctrl-X and Ctrl-A."""
-def size(value: int | str) -> int:
-    """Bytes of 65536, "64K", "64M" or "1G"."""
 
 class VM(Traps):
     """A virtual machine. name: for messages. ram: bytes, or "64M". cpus: 1 to 8 vCPUs.
@@ -233,3 +231,15 @@ class VM(Traps):
         """End it and give its memory back. What is left of it raises ValueError."""
     def __enter__(self) -> Any: ...
     def __exit__(self, *exc: Any) -> Any: ...
+
+def load(path: Any, *, name: Any=None, net: Any=None, devices: Any=None) -> Any:
+    """A VM out of a file that s.save() or vm.capsule() has written, on this boot or an earlier one: it stands where the
+    snapshot was made, and start() or run() go on. Of a capsule it is an hv.capsule.Capsule, which has it as `vm`.
+
+    name: instead of the one that it had. net: the switch that its network devices are on, with the addresses they had;
+    None: one of their own. devices: by slot, what is to be there instead, and what the file cannot have: devices of a
+    script's own. A disk that was made read-only or cow=True of a path is found there again; what others held is in the
+    file, and in memory from now on. Handlers, rules, breakpoints and stage 2's mappings are the script's to make.
+
+    ValueError, with the file's name and the reason: it is damaged, truncated, none of these, of a newer version, or of
+    a machine with another GIC, core or counter. MemoryError: there is no room."""
