@@ -10,20 +10,26 @@ import os
 import select
 import socket
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from .console import CTRL_D, Gone, Hung, TargetError
-
-if TYPE_CHECKING:
-    from .remote import Session
+from .console import CTRL_D, Console, Gone, Hung, TargetError
 
 PIECE = 64 << 10  # fits into a socket's buffer: the target has sent it all before anybody reads
+
+
+class Asked(Protocol):
+    """Who asks the target: a remote.Session."""
+
+    @property
+    def line(self) -> Console: ...
+
+    def _give(self, code: str, seconds: float = 10) -> Any: ...
 
 
 class Bulk:
     """`path`: the socket of the host that is the target's hv.serial(1); None: the console alone."""
 
-    def __init__(self, session: Session, path: str | os.PathLike[str] | None):
+    def __init__(self, session: Asked, path: str | os.PathLike[str] | None):
         self.session = session
         self.path = path
         self.socket: socket.socket | None = None

@@ -20,8 +20,8 @@ from .qemu import command_line
 from .say import Stop, progress, say, status, status_end
 
 if TYPE_CHECKING:
-    from .remote import Session
     from .target import Target
+    from .vm import VmSession
 
 Verb = Callable[[argparse.Namespace], int]
 
@@ -127,7 +127,7 @@ def _drgn(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _session(args: argparse.Namespace) -> Iterator[Session]:
+def _session(args: argparse.Namespace) -> Iterator[VmSession]:
     """The prompt of `elapid serve`; with --script, of a target of its own that has run it."""
     if args.script is None:
         from .connection import connect

@@ -10,11 +10,11 @@ from typing import Self
 from .background import BUILD, Background
 from .bulk import Bulk
 from .console import PATIENCE, Console, Gone, Hung, TargetError
-from .remote import Session
 from .say import Stop
+from .vm import VmSession
 
 
-class Connection(Session):
+class Connection(VmSession):
     """A target that runs already: on a pseudo-terminal of `elapid serve`, or a board's serial port."""
 
     def __init__(

@@ -18,9 +18,8 @@ from typing import Any
 import pytest
 
 from .qemu import Qemu
-from .remote import Session
 from .target import Target
-from .vm import VM
+from .vm import VM, VmSession
 
 MARKS = (
     "machine(gic=2, smp=1, cpu='cortex-a53', memory='128M', disk=None, args=()): QEMU's machine, and more words for it",
@@ -128,7 +127,7 @@ def _guest(request: pytest.FixtureRequest) -> tuple[Path, dict[str, Any]] | None
 def sections(machine: Qemu) -> list[tuple[str, str]]:
     """What is told of a machine when a test has failed."""
     shown: list[tuple[str, str]] = []
-    if isinstance(machine, Session):
+    if isinstance(machine, VmSession):
         for guest in machine.vms.values():
             # Whatever is wrong with the machine must not keep the report.
             with contextlib.suppress(Exception):

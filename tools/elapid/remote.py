@@ -12,15 +12,11 @@ import re
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .bulk import Bulk
 from .console import Console, TargetError
 from .repl import Repl
-from .say import Stop
-
-if TYPE_CHECKING:
-    from .vm import VM
 
 MARK, END = "\x02", "\x1f"  # around what a call gave: before and behind it is what was printed
 PIECE = 256 << 10  # of a file, for the target's heap
@@ -36,7 +32,6 @@ class Session(Repl):
         self.files: dict[
             str, str
         ] = {}  # of the host, by resolved path: where the target has them already
-        self.vms: dict[str, VM] = {}
         self._dropped: list[int] = []
         self._bulk = Bulk(self, None)
 
@@ -77,28 +72,6 @@ class Session(Repl):
         self._give(text[start.start() :])
         remote: Remote = self.call(function.__name__)
         return remote
-
-    def vm(self, name: str, **options: Any) -> "VM":
-        """The VM of this name (its own, or a global's), made as hv.VM(name, **options) if there is none."""
-        from .vm import VM
-
-        which = f"_elapid.vm({name!r}, {literal(options, self)}, globals())"
-        known = self.vms.get(name)
-        if (
-            known is None
-            or known._life != self.life
-            or not self.call(f"{known._there} is {which}")
-        ):
-            known = self.vms[name] = VM(self, self.call(which), name)
-        return known
-
-    def find_vm(self, name: str) -> "VM":
-        """The VM of this name; Stop when there is none."""
-        known = self.call("[(n, v.name) for n, v in _elapid.vms(globals())]")
-        if not any(name in each for each in known):
-            names = ", ".join(sorted({each for pair in known for each in pair})) or "none"
-            raise Stop(f"no VM {name} at the target's prompt; there is: {names}")
-        return self.vm(name)
 
     def put(self, path: str | os.PathLike[str]) -> str:
         """Brings a file of the host to the target, if it is not there yet. Its path there."""

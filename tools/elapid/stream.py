@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pexpect  # type: ignore[import-untyped]
 from pexpect.spawnbase import SpawnBase  # type: ignore[import-untyped]
 
 from .console import Hung
-
-if TYPE_CHECKING:
-    from .vm import VM
+from .remote import Remote
 
 
 class Stream(SpawnBase):  # type: ignore[misc]
@@ -22,7 +20,7 @@ class Stream(SpawnBase):  # type: ignore[misc]
     Deadlines are a quiet machine's seconds, times $PATIENCE. What nobody waits for stays on the target, 16 KB of it.
     """
 
-    def __init__(self, vm: VM):
+    def __init__(self, vm: Remote):
         super().__init__(timeout=30, encoding="utf-8", codec_errors="replace")
         self.vm = vm
         self.log = ""

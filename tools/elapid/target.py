@@ -11,12 +11,12 @@ from typing import Any, Self
 from .bulk import Bulk
 from .console import Gone, Hung
 from .qemu import Qemu, command_line, escaped
-from .remote import Session
+from .vm import VmSession
 
 BOOT_SECONDS = 20
 
 
-class Target(Qemu, Session):
+class Target(Qemu, VmSession):
     """Elapid on a QEMU of its own. Options are those of command_line(); `command` replaces the whole line.
 
     files: of the host, which the target has under /fw/opt from its start (QEMU's fw_cfg): at once, where put() goes
@@ -49,7 +49,7 @@ class Target(Qemu, Session):
             options["args"] = [*options.get("args", ()), *words]
             command = command_line(gic, smp, mem, **options)
         Qemu.__init__(self, command, cwd, patience, line1)
-        Session.__init__(self)
+        VmSession.__init__(self)
         self.files = {str(path): f"/fw/{name}" for path, name in brought.items()}
         self.name = f"gicv{gic}, {smp} core{'s' * (smp > 1)}, {mem}"
 

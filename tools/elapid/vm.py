@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable
 from typing import Any, Self
 
-from .console import Hung, TargetError
+from .console import Console, Hung, TargetError
 from .draw import RUN
-from .remote import Remote, Session
+from .remote import Remote, Session, literal
+from .say import Stop
 from .stream import Stream
 
 LAST = 40  # lines of a trace in a failed test's report
@@ -163,3 +164,31 @@ class VM(Remote):
     def _place(self) -> str:
         cpus = f"{self._there}.cpu"
         return f"'\\n'.join([repr(c.exit) + '\\n' + str(c.where()) for c in {cpus}])"
+
+
+class VmSession(Session):
+    """A Session that knows the target's VMs: an object for each."""
+
+    def __init__(self, line: Console | None = None):
+        super().__init__(line)
+        self.vms: dict[str, VM] = {}
+
+    def vm(self, name: str, **options: Any) -> VM:
+        """The VM of this name (its own, or a global's), made as hv.VM(name, **options) if there is none."""
+        which = f"_elapid.vm({name!r}, {literal(options, self)}, globals())"
+        known = self.vms.get(name)
+        if (
+            known is None
+            or known._life != self.life
+            or not self.call(f"{known._there} is {which}")
+        ):
+            known = self.vms[name] = VM(self, self.call(which), name)
+        return known
+
+    def find_vm(self, name: str) -> VM:
+        """The VM of this name; Stop when there is none."""
+        known = self.call("[(n, v.name) for n, v in _elapid.vms(globals())]")
+        if not any(name in each for each in known):
+            names = ", ".join(sorted({each for pair in known for each in pair})) or "none"
+            raise Stop(f"no VM {name} at the target's prompt; there is: {names}")
+        return self.vm(name)
