@@ -62,7 +62,7 @@ class Breakpoint:
             if self._module and not vm._module_watch:
                 from .lkm import watch
 
-                vm._module_watch = watch(vm)
+                vm._module_watch = watch(vm, _plant)
         except BaseException:
             self.remove()
             raise
@@ -202,6 +202,11 @@ def find_again(vm):
     for bp in vm._breaks:
         bp._inside.clear()
         bp._find_again()
+
+
+def _plant(vm, where, f):
+    va, ipa, _ = find(vm, where)
+    return vm._vm.breakpoint(ipa, va, False, _PYTHON, f, 1, False, None, None, None)
 
 
 def find(vm, where, space=None):

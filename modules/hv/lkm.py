@@ -198,18 +198,15 @@ def _copy(k, va, size):
 # -- Breakpoints there: a module's memory is somebody else's once it is unloaded, and when it is loaded again it is elsewhere
 
 
-def watch(vm):
-    """From now on, when modules come and go, breakpoints in them do."""
-    from .breaks import _PYTHON, find
-
+def watch(vm, plant):
+    """From now on, when modules come and go, breakpoints in them do. plant(vm, place, f): asks f there."""
     made = []
     # It has come, and none of it has run; what it began with, which is not named any more, or all of it goes.
     for name, f in (("do_init_module", _comes), ("do_free_init", _comes), ("free_module", _goes)):
         try:
-            va, ipa, _ = find(vm, name)
+            made.append(plant(vm, name, f))
         except KeyError:
-            continue  # another version has it otherwise
-        made.append(vm._vm.breakpoint(ipa, va, False, _PYTHON, f, 1, False, None, None, None))
+            pass  # another version has it otherwise
     return tuple(made)
 
 

@@ -132,9 +132,7 @@ class Symbols:
             )
         if self._kernel and self._kernel.note:
             if self._modules is None:
-                from .lkm import Names
-
-                self._modules = Names(vm)
+                self._modules = vm._module_names()
             found.append(self._modules)
         return found
 

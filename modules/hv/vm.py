@@ -137,6 +137,12 @@ class VM(Traps):
             self._symbols = Symbols(self)
         return self._symbols
 
+    def _module_names(self):
+        # For hv.symbols, which hv.lkm is above.
+        from .lkm import Names
+
+        return Names(self)
+
     @property
     def kernel(self):
         """The Linux that runs in it, seen from outside: an hv.kernel.Kernel. AttributeError when there is none, or not yet."""

@@ -26,5 +26,5 @@ class Names:
     def of(self, address: Any) -> Any:
         """The table of the module that an address is in, or None."""
 
-def watch(vm: Any) -> Any:
-    """From now on, when modules come and go, breakpoints in them do."""
+def watch(vm: Any, plant: Any) -> Any:
+    """From now on, when modules come and go, breakpoints in them do. plant(vm, place, f): asks f there."""
