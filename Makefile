@@ -135,6 +135,7 @@ check: all ## linters, formatters, stubs and types
 	$(PY) tools/format_c.py --check
 	$(PY) tools/gen_api.py --check
 	$(PY) tools/floors.py
+	$(PY) tools/python_floors.py
 	$(PY) -m mypy
 	$(PY) -m mypy --config-file tools/mypy.ini
 
