@@ -2,6 +2,7 @@
 """elapid fuzz: one guest on many targets; who dies on the way loses nothing."""
 
 import dataclasses
+import importlib
 import json
 import re
 import subprocess
@@ -75,10 +76,16 @@ def test_a_target_dies(plan, tmp_path, monkeypatch):
         fuzzjob.do(plan, (), 1, 1)
 
 
-def test_a_worker_dies(plan, tmp_path, monkeypatch):
-    """Two Dask workers on this machine, one killed with its target at work: the other does what it was at."""
-    from distributed import Client
+@pytest.fixture
+def distributed():
+    """Dask's package, which nothing else needs: installed when it is not there."""
+    subprocess.run([sys.executable, ROOT / "tools/setup.py", "campaign"], check=True)
+    importlib.invalidate_caches()
+    return importlib.import_module("distributed")
 
+
+def test_a_worker_dies(plan, tmp_path, monkeypatch, distributed):
+    """Two Dask workers on this machine, one killed with its target at work: the other does what it was at."""
     dask = Path(sys.executable).with_name("dask")
     where = tmp_path / "scheduler.json"
     local = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", where]
@@ -94,7 +101,9 @@ def test_a_worker_dies(plan, tmp_path, monkeypatch):
         for name in ("one", "two"):
             more = ["--no-nanny", "--nthreads", 1, "--name", name, "--local-directory", tmp_path]
             start("worker", *local, *more)
-        with Client(scheduler_file=str(where), timeout=120, set_as_default=False) as client:
+        with distributed.Client(
+            scheduler_file=str(where), timeout=120, set_as_default=False
+        ) as client:
             client.wait_for_workers(2, timeout=120)
             at = client.scheduler.address
 

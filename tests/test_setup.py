@@ -297,11 +297,12 @@ def test_changed_requirements_renew_the_venv(tmp_path):
     (tmp_path / "pyproject.toml").write_text(package + "[tool.x]\n")
     (tmp_path / ".venv/holds.txt").write_text('x==1\n{\n "name": "own"\n}\n')
     assert venv_tools.ready(tmp_path)
-    for extra in ("look", "campaign"):
+    for extra in venv_tools.EXTRAS:
         (tmp_path / f"requirements-{extra}.txt").write_text("y==1\n")
-        assert not venv_tools.ready(tmp_path)
+        assert not venv_tools.has(tmp_path, [extra])
+        assert venv_tools.ready(tmp_path) == (extra not in venv_tools.ALWAYS)
         (tmp_path / f".venv/holds-{extra}.txt").write_text("y==1\n")
-        assert venv_tools.ready(tmp_path)
+        assert venv_tools.has(tmp_path, [extra]) and venv_tools.ready(tmp_path)
     (tmp_path / "pyproject.toml").write_text(package + "[tool.y]\n")
     assert venv_tools.ready(tmp_path)
     (tmp_path / "pyproject.toml").write_text(package + "[project.scripts]\nown = 'own:main'\n")

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Installs what building and running needs: host packages, .venv, MicroPython's source.
 
+tools/setup.py           what everybody needs
+tools/setup.py campaign  besides, what `elapid fuzz --dask` needs (requirements-campaign.txt)
+
 Says nothing and touches no network when everything is there. Each step is a module of its own;
 an error is one line on stderr and exit status 1.
 """
@@ -21,9 +24,11 @@ from elapid.say import Stop
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def main():
+def main(extras):
+    if unknown := set(extras) - set(venv_tools.EXTRAS):
+        raise Stop(f"no extra of pyproject.toml: {', '.join(sorted(unknown))}")
     steps = (host, venv_tools, source)
-    if all(step.ready(ROOT) for step in steps):
+    if all(step.ready(ROOT) for step in steps) and venv_tools.has(ROOT, extras):
         return
     (ROOT / "build").mkdir(exist_ok=True)
     with open(ROOT / "build" / ".setup.lock", "w") as lock:
@@ -31,11 +36,12 @@ def main():
         for step in steps:
             if not step.ready(ROOT):
                 step.install(ROOT)
+        venv_tools.install_extras(ROOT, extras)
 
 
 if __name__ == "__main__":
     try:
-        main()
+        main(sys.argv[1:])
     except Stop as stop:
         sys.exit(f"elapid: {stop}")
     except KeyboardInterrupt:

@@ -10,12 +10,19 @@ import tomllib
 
 from elapid.say import Stop, say
 
-EXTRAS = ("look", "campaign")  # of pyproject.toml: a requirements-NAME.txt each
+# Extras of pyproject.toml, a requirements-NAME.txt each: what everybody has, and what is installed when it is asked for.
+ALWAYS = ("look",)
+EXTRAS = (*ALWAYS, "campaign")
 
 
 def ready(root):
     """True when .venv holds exactly what requirements.txt, pyproject.toml and requirements-*.txt ask for."""
-    return _all_ready(root) and all(_extra_ready(root, extra) for extra in EXTRAS)
+    return _all_ready(root) and has(root, ALWAYS)
+
+
+def has(root, extras):
+    """Whether it holds these as well: requirements-look.txt and its like are apart, so that nothing else is installed anew."""
+    return all(_extra_ready(root, extra) for extra in extras)
 
 
 def _read(path):
@@ -31,7 +38,6 @@ def _all_ready(root):
 
 
 def _extra_ready(root, extra):
-    """The same of requirements-look.txt and its like, which are apart: where one is new nothing else is installed anew."""
     return _read(root / ".venv" / f"holds-{extra}.txt") == _read(
         root / f"requirements-{extra}.txt"
     )
@@ -48,7 +54,11 @@ def _asked(root):
 def install(root):
     if not _all_ready(root):
         _install_all(root)
-    for extra in EXTRAS:
+    install_extras(root, ALWAYS)
+
+
+def install_extras(root, extras):
+    for extra in extras:
         if not _extra_ready(root, extra):
             _install_extra(root, f"requirements-{extra}.txt", f"holds-{extra}.txt")
 

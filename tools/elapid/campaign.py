@@ -8,6 +8,7 @@ again by another, with the same arguments, which finds the same (fuzzjob.py).
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -55,11 +56,11 @@ def local(targets: int | None, campaign: str) -> Iterator[Workers]:
 def dask(scheduler: str, targets: int | None, campaign: str) -> Iterator[Workers]:
     """Workers of a Dask scheduler, HOST:PORT; a target for each of their threads. They need elapid[campaign]."""
     try:
-        from distributed import Client
+        distributed: Any = importlib.import_module("distributed")  # nothing else needs it
     except ImportError:
         raise Stop("Dask is not installed: pip install 'elapid[campaign]'") from None
     try:
-        client: Any = Client(scheduler, timeout=DASK_SECONDS, set_as_default=False)  # type: ignore[no-untyped-call]
+        client = distributed.Client(scheduler, timeout=DASK_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise Stop(f"no Dask scheduler at {scheduler}: {error}") from None
     with client:
