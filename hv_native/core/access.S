@@ -16,7 +16,7 @@
 // uint64_t value): one access of exactly that size; 0, or the ESR of the fault. A fault returns
 // here with ESR in x0 as if from the instruction (el2_fault.c sets x0 and the return address).
     .global peek, poke
-peek:
+    .macro  by_size op, w, x            // at x3, of w1 bytes; an external abort that is late arrives before we go on
     mov     x3, x0
     mov     x0, #0
     cmp     w1, #4
@@ -24,34 +24,24 @@ peek:
     b.hi    8f
     cmp     w1, #2
     b.eq    2f
-    may_fault ldrb w4, [x3]
+    may_fault \op\()b \w, [x3]
     b       9f
-2:  may_fault ldrh w4, [x3]
+2:  may_fault \op\()h \w, [x3]
     b       9f
-4:  may_fault ldr w4, [x3]
+4:  may_fault \op \w, [x3]
     b       9f
-8:  may_fault ldr x4, [x3]
-9:  dsb     sy                          // an external abort that is late arrives before we go on
+8:  may_fault \op \x, [x3]
+9:  dsb     sy
+    .endm
+
+peek:
+    by_size ldr, w4, x4
     cbnz    x0, 1f
     str     x4, [x2]
 1:  ret
 
 poke:
-    mov     x3, x0
-    mov     x0, #0
-    cmp     w1, #4
-    b.eq    4f
-    b.hi    8f
-    cmp     w1, #2
-    b.eq    2f
-    may_fault strb w2, [x3]
-    b       9f
-2:  may_fault strh w2, [x3]
-    b       9f
-4:  may_fault str w2, [x3]
-    b       9f
-8:  may_fault str x2, [x3]
-9:  dsb     sy
+    by_size str, w2, x2
     ret
 // int clean_line(uint64_t addr): clean and invalidate what is cached of its line to the point of coherency.
     .global clean_line

@@ -218,12 +218,17 @@ el2_irq:
     bl      el2_leave
     b       1b
 
-el2_sync:
-    push_frame el2_overflow
+// Of one on the stack that was in use: the rest, and where that was; x0: it.
+.macro complete_frame
     save_frame_rest
     add     x1, sp, #FRAME_SIZE
     str     x1, [sp, #FRAME_SP]
     mov     x0, sp
+.endm
+
+el2_sync:
+    push_frame el2_overflow
+    complete_frame
     bl      el2_exception               // el2_fault.c: mends it and returns, or does not return
     restore_frame
 
@@ -279,19 +284,13 @@ el2_stop:
 el2_serror:
     sub     sp, sp, #FRAME_SIZE
     save_frame
-    save_frame_rest
-    add     x1, sp, #FRAME_SIZE
-    str     x1, [sp, #FRAME_SP]
-    mov     x0, sp
+    complete_frame
     bl      el2_late_abort              // el2_fault.c: whose it is; returns unless it is nobody's
     restore_frame
 
 el2_bad:
     sub     sp, sp, #FRAME_SIZE
     save_frame
-    save_frame_rest
-    add     x1, sp, #FRAME_SIZE
-    str     x1, [sp, #FRAME_SP]
-    mov     x0, sp
+    complete_frame
     bl      el2_unexpected
     b       el2_stop
