@@ -9,6 +9,10 @@
 #include "vm/rights.h"
 #include "vm/vcpu_state.h"
 
+// Where they are not inlined.
+extern inline void insn_skip(vcpu_t *v, uint64_t pc, uint64_t esr);
+extern inline void insn_complete(vcpu_t *v);
+
 #define PSTATE_T32 BIT(5)
 #define ISS_CV BIT(24)
 

@@ -21,7 +21,7 @@ static inline void skip_instruction(void) {
 // The same for the instruction at pc whose exception has the syndrome esr: the only place where the PC goes on otherwise.
 // PSTATE is that of the instruction. It has been stepped over (SS, DDI 0487 D2.12.4), and is no branch (BTYPE).
 void insn_skip_a32(vcpu_t *v, uint64_t pc, uint64_t esr);
-static inline void insn_skip(vcpu_t *v, uint64_t pc, uint64_t esr) {
+inline __attribute__((always_inline)) void insn_skip(vcpu_t *v, uint64_t pc, uint64_t esr) {
     guest_regs_t *r = v->regs;
     if (UNLIKELY(r->pstate & PSTATE_A32)) {
         insn_skip_a32(v, pc, esr);
@@ -32,7 +32,7 @@ static inline void insn_skip(vcpu_t *v, uint64_t pc, uint64_t esr) {
 }
 
 // Of the exit in v->exit.
-static inline void insn_complete(vcpu_t *v) {
+inline void insn_complete(vcpu_t *v) {
     insn_skip(v, v->exit.pc, v->exit.esr);
 }
 
