@@ -10,24 +10,8 @@
 #include "trap/numbers.h"
 #include "vm/vm.h"
 
-typedef struct {
-    mp_obj_base_t base;
-    hv_vm_obj_t *vm;
-} hv_console_obj_t;
-
-mp_obj_t hv_console_new(hv_vm_obj_t *vm) {
-    hv_console_obj_t *o = mp_obj_malloc(hv_console_obj_t, &hv_console_type);
-    o->vm = vm;
-    return MP_OBJ_FROM_PTR(o);
-}
-
-static vm_t *console_vm(mp_obj_t self) {
-    hv_console_obj_t *o = MP_OBJ_TO_PTR(self);
-    return hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
-}
-
 static mp_uint_t console_read(mp_obj_t self, void *buf, mp_uint_t size, int *error) {
-    size_t n = pl011_receive(console_vm(self), buf, size);
+    size_t n = pl011_receive(hv_part_vm(self), buf, size);
     if (n == 0 && size != 0) {
         *error = MP_EAGAIN;
         return MP_STREAM_ERROR;
@@ -36,7 +20,7 @@ static mp_uint_t console_read(mp_obj_t self, void *buf, mp_uint_t size, int *err
 }
 
 static mp_uint_t console_write(mp_obj_t self, const void *buf, mp_uint_t size, int *error) {
-    vm_t *vm = console_vm(self);
+    vm_t *vm = hv_part_vm(self);
     size_t n = 0;
     if (vm->replay == NULL) {
         n = pl011_send(vm, buf, size);
@@ -53,7 +37,7 @@ static mp_uint_t console_write(mp_obj_t self, const void *buf, mp_uint_t size, i
 }
 
 static mp_uint_t console_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t arg, int *error) {
-    vm_t *vm = console_vm(self);
+    vm_t *vm = hv_part_vm(self);
     if (request == MP_STREAM_POLL) {
         return (pl011_waiting(vm) != 0 ? arg & MP_STREAM_POLL_RD : 0) | (pl011_room(vm) != 0 ? arg & MP_STREAM_POLL_WR : 0);
     }
@@ -63,7 +47,7 @@ static mp_uint_t console_ioctl(mp_obj_t self, mp_uint_t request, uintptr_t arg, 
 
 // any() -> bytes that can be read now
 static mp_obj_t console_any(mp_obj_t self) {
-    return MP_OBJ_NEW_SMALL_INT(pl011_waiting(console_vm(self)));
+    return MP_OBJ_NEW_SMALL_INT(pl011_waiting(hv_part_vm(self)));
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(console_any_obj, console_any);
 
@@ -72,7 +56,7 @@ static mp_obj_t console_printed(size_t n_args, const mp_obj_t *args) {
     uint64_t at = n_args > 1 ? unbox_u64(args[1]) : 0, size = n_args > 2 ? unbox_u64(args[2]) : 2048;
     vstr_t data;
     vstr_init_len(&data, MIN(size, 16384));
-    vm_t *vm = console_vm(args[0]); // not before: a collection may close it
+    vm_t *vm = hv_part_vm(args[0]); // not before: a collection may close it
     uint32_t next = pl011_printed(vm, (uint32_t)at, (uint8_t *)data.buf, &data.len);
     mp_obj_t both[2] = { MP_OBJ_NEW_SMALL_INT(next), mp_obj_new_bytes_from_vstr(&data) };
     return mp_obj_new_tuple(2, both);
@@ -96,7 +80,7 @@ static const mp_rom_map_elem_t console_locals[] = {
 static MP_DEFINE_CONST_DICT(console_locals_dict, console_locals);
 
 static void write_console(const mp_print_t *print, mp_obj_t self) {
-    const vm_t *vm = ((hv_console_obj_t *)MP_OBJ_TO_PTR(self))->vm->vm;
+    const vm_t *vm = ((hv_part_obj_t *)MP_OBJ_TO_PTR(self))->vm->vm;
     mp_printf(print, vm == NULL ? "<Console closed>" : "<Console of %s>", vm == NULL ? "" : vm->name);
 }
 

@@ -22,11 +22,6 @@ void hv_policy_check(el2_reg_t reg, uint64_t value, bool guest) {
     }
 }
 
-typedef struct {
-    mp_obj_base_t base;
-    hv_vm_obj_t *vm;
-} hv_el2_obj_t;
-
 static el2_reg_t index_of(mp_obj_t name) {
     char got[SYSREG_NAME_MAX];
     unsigned enc = sysreg_lookup(name);
@@ -70,8 +65,7 @@ static void el2_put(vm_t *vm, el2_reg_t reg, uint64_t value, bool unsafe) {
 }
 
 static mp_obj_t el2_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
-    hv_el2_obj_t *o = MP_OBJ_TO_PTR(self);
-    vm_t *vm = hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
+    vm_t *vm = hv_part_vm(self);
     el2_reg_t reg = index_of(index);
     if (value == MP_OBJ_SENTINEL) {
         return box_u64(vm->el2[reg]);
@@ -85,15 +79,13 @@ static mp_obj_t el2_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
 
 // set(name, value, *, unsafe=False)
 static mp_obj_t el2_set(size_t n_args, const mp_obj_t *pos, mp_map_t *kw) {
-    hv_el2_obj_t *o = MP_OBJ_TO_PTR(pos[0]);
-    el2_put(hv_vm_get(MP_OBJ_FROM_PTR(o->vm)), index_of(pos[1]), unbox_u64(pos[2]), hv_unsafe(n_args, 3, kw));
+    el2_put(hv_part_vm(pos[0]), index_of(pos[1]), unbox_u64(pos[2]), hv_unsafe(n_args, 3, kw));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(el2_set_obj, 3, el2_set);
 
 static void write_el2(const mp_print_t *print, mp_obj_t self) {
-    hv_el2_obj_t *o = MP_OBJ_TO_PTR(self);
-    vm_t *vm = hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
+    vm_t *vm = hv_part_vm(self);
     for (unsigned i = 0; i < EL2_COUNT; i++) {
         char name[SYSREG_NAME_MAX];
         mp_printf(print, "%s%s 0x%lx", i == 0 ? "<" : ", ", sysreg_name(el2_policy[i].enc, name), vm->el2[i]);
@@ -113,9 +105,3 @@ static MP_DEFINE_CONST_DICT(el2_locals_dict, el2_locals);
 
 MP_DEFINE_CONST_OBJ_TYPE(hv_el2_type, MP_QSTR_EL2Registers, MP_TYPE_FLAG_NONE,
     subscr, el2_subscr, print, el2_print, locals_dict, &el2_locals_dict);
-
-mp_obj_t hv_el2_new(hv_vm_obj_t *vm) {
-    hv_el2_obj_t *o = mp_obj_malloc(hv_el2_obj_t, &hv_el2_type);
-    o->vm = vm;
-    return MP_OBJ_FROM_PTR(o);
-}

@@ -25,22 +25,6 @@ mp_obj_t hv_bytes(vstr_t *data) {
     return MP_OBJ_FROM_PTR(o);
 }
 
-typedef struct {
-    mp_obj_base_t base;
-    hv_vm_obj_t *vm;
-} hv_memory_obj_t;
-
-mp_obj_t hv_memory_new(hv_vm_obj_t *vm) {
-    hv_memory_obj_t *o = mp_obj_malloc(hv_memory_obj_t, &hv_memory_type);
-    o->vm = vm;
-    return MP_OBJ_FROM_PTR(o);
-}
-
-static vm_t *memory_vm(mp_obj_t self) {
-    hv_memory_obj_t *o = MP_OBJ_TO_PTR(self);
-    return hv_vm_get(MP_OBJ_FROM_PTR(o->vm));
-}
-
 static uint8_t *host_of(vm_t *vm, uint64_t ipa, uint64_t size) {
     uint8_t *p = vm_ram(vm, ipa, size);
     if (p == NULL && vm_ram_place(vm, ipa, size) != NULL) {
@@ -67,7 +51,7 @@ static uint64_t slice_range(vm_t *vm, mp_obj_t index, uint64_t *size) {
 }
 
 static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
-    vm_t *vm = memory_vm(self);
+    vm_t *vm = hv_part_vm(self);
     if (value == MP_OBJ_NULL) {
         return MP_OBJ_NULL;
     }
@@ -111,7 +95,7 @@ static mp_obj_t memory_subscr(mp_obj_t self, mp_obj_t index, mp_obj_t value) {
 
 static mp_int_t memory_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t flags) {
     (void)flags;
-    vm_t *vm = memory_vm(self);
+    vm_t *vm = hv_part_vm(self);
     vm->ram[0].lent->shown = true;
     buf->len = vm->ram[0].size;
     buf->buf = vm_ram(vm, vm->ram[0].ipa, buf->len);
@@ -121,7 +105,7 @@ static mp_int_t memory_buffer(mp_obj_t self, mp_buffer_info_t *buf, mp_uint_t fl
 
 static mp_obj_t memory_view(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
-    vm_t *vm = memory_vm(self);
+    vm_t *vm = hv_part_vm(self);
     uint8_t *p = host_of(vm, ipa, size);
     vm_show_ram(vm, ipa);
     rights_store(vm, ipa, size, false, BY_SCRIPT);
@@ -132,7 +116,7 @@ static MP_DEFINE_CONST_FUN_OBJ_3(memory_view_obj, memory_view);
 
 static mp_obj_t memory_clean(mp_obj_t self, mp_obj_t ipa_in, mp_obj_t size_in) {
     uint64_t ipa = unbox_u64(ipa_in), size = unbox_u64(size_in);
-    vm_t *vm = memory_vm(self);
+    vm_t *vm = hv_part_vm(self);
     cache_written(host_of(vm, ipa, size), size);
     rights_store(vm, ipa, size, true, BY_SCRIPT); // through a view: an image is loaded again over breakpoints
     return mp_const_none;
@@ -234,7 +218,7 @@ static const uint8_t *search_ram(const ram_t *r, uint64_t at, uint64_t end, cons
 
 // find(what, start=base, end=top, step=0) -> IPA of the first place, or -1; step: look only at start, start + step, ...
 static mp_obj_t memory_find(size_t n_args, const mp_obj_t *args) {
-    vm_t *vm = memory_vm(args[0]);
+    vm_t *vm = hv_part_vm(args[0]);
     mp_buffer_info_t what;
     mp_get_buffer_raise(args[1], &what, MP_BUFFER_READ);
     uint64_t start = n_args > 2 ? unbox_u64(args[2]) : vm->ram[0].ipa;
@@ -260,7 +244,7 @@ static void memory_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
         return;
     }
     if (attr == MP_QSTR_base || attr == MP_QSTR_size) {
-        const ram_t *r = &memory_vm(self)->ram[0];
+        const ram_t *r = &hv_part_vm(self)->ram[0];
         dest[0] = box_u64(attr == MP_QSTR_base ? r->ipa : r->size);
         return;
     }
@@ -268,7 +252,7 @@ static void memory_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
 }
 
 static void write_memory(const mp_print_t *print, mp_obj_t self) {
-    vm_t *vm = memory_vm(self);
+    vm_t *vm = hv_part_vm(self);
     mp_printf(print, "<Memory of %s:", vm->name);
     for (unsigned i = 0; i < vm->nram; i++) {
         mp_printf(print, " 0x%lx-0x%lx (%lu KB)", vm->ram[i].ipa, vm->ram[i].ipa + vm->ram[i].size - 1, vm->ram[i].size / 1024);

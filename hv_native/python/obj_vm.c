@@ -528,6 +528,12 @@ static MP_DEFINE_CONST_FUN_OBJ_1(vm_pause_obj, vm_pause);
 
 // ---- Attributes ---------------------------------------------------------------------------------
 
+static mp_obj_t part_new(const mp_obj_type_t *type, hv_vm_obj_t *vm) {
+    hv_part_obj_t *o = mp_obj_malloc(hv_part_obj_t, type);
+    o->vm = vm;
+    return MP_OBJ_FROM_PTR(o);
+}
+
 static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
     hv_vm_obj_t *o = MP_OBJ_TO_PTR(self);
     if (dest[0] != MP_OBJ_NULL) {
@@ -545,13 +551,13 @@ static void vm_attr(mp_obj_t self, qstr attr, mp_obj_t *dest) {
             dest[0] = o->cpus;
             break;
         case MP_QSTR_console:
-            dest[0] = hv_console_new(o);
+            dest[0] = part_new(&hv_console_type, o);
             break;
         case MP_QSTR_memory:
-            dest[0] = hv_memory_new(o);
+            dest[0] = part_new(&hv_memory_type, o);
             break;
         case MP_QSTR_el2:
-            dest[0] = hv_el2_new(o);
+            dest[0] = part_new(&hv_el2_type, o);
             break;
         case MP_QSTR_name:
             dest[0] = mp_obj_new_str_from_cstr(hv_vm_get(self)->name);

@@ -24,6 +24,16 @@ extern const mp_obj_type_t hv_virtio_type, hv_request_type, hv_pages_type;
 
 // Raises ValueError when the VM has been closed.
 vm_t *hv_vm_get(mp_obj_t self);
+
+// What has nothing but its VM: vm.memory, vm.el2 and vm.console.
+typedef struct {
+    mp_obj_base_t base;
+    hv_vm_obj_t *vm;
+} hv_part_obj_t;
+static inline vm_t *hv_part_vm(mp_obj_t self) {
+    return hv_vm_get(MP_OBJ_FROM_PTR(((hv_part_obj_t *)MP_OBJ_TO_PTR(self))->vm));
+}
+
 vcpu_t *hv_vcpu_get(mp_obj_t self);
 // As above; raises RuntimeError while the vCPU runs on another core.
 vcpu_t *hv_vcpu_get_stopped(mp_obj_t self);
@@ -91,9 +101,6 @@ mp_obj_t hv_pgtable_run(const pgtable_t *pt, mp_obj_t addr);
 void hv_print(const mp_print_t *print, mp_obj_t self, void (*write)(const mp_print_t *to, mp_obj_t self));
 
 mp_obj_t hv_exit_new(hv_vcpu_obj_t *cpu, bool live);
-mp_obj_t hv_memory_new(hv_vm_obj_t *vm);
-mp_obj_t hv_console_new(hv_vm_obj_t *vm);
-mp_obj_t hv_el2_new(hv_vm_obj_t *vm);
 
 // Boot core: stop a VM and wait; the exits it still had for Python are dropped.
 void hv_vm_stop_and_wait(vm_t *vm);
