@@ -22,6 +22,17 @@ def guest(code, ram="4M", cpus=1):
     return vm
 """
 
+# At BASE: vectors that end the run, x28 which, x27 the syndrome, x26 where it was.
+TABLE = """
+    .rept 16
+    .balign 128
+    adr x28, .
+    mrs x27, esr_el1
+    mrs x26, elr_el1
+    hvc #0x100
+    .endr
+"""
+
 # Macros for the assembler.
 MACROS = """
     .arch armv8-a+crc
@@ -42,6 +53,18 @@ MACROS = """
     .balign 128
     b on_exception
     .endr
+.endm
+.macro stage1_on table, temp, tcr, mair    // stage 1 by that table
+    msr ttbr0_el1, \\table
+    load \\temp, \\tcr
+    msr tcr_el1, \\temp
+    load \\temp, \\mair
+    msr mair_el1, \\temp
+    isb
+    mrs \\temp, sctlr_el1
+    orr \\temp, \\temp, #1
+    msr sctlr_el1, \\temp
+    isb
 .endm
 .macro virtio_queue features           // of the first slot, x1: queue 0 of 64 at 0x4010_0000, x2 (virtio 1.1, 3.1.1)
     ldr     x1, =0x0a000000

@@ -82,17 +82,8 @@ MMU = """
 mmu_on:
     adr x9, level1
 mmu_on2:
-    msr ttbr0_el1, x9
     msr ttbr1_el1, x8
-    load x1, 0x2b5193519
-    msr tcr_el1, x1
-    mov x1, #0xff
-    msr mair_el1, x1
-    mrs x1, sctlr_el1
-    orr x1, x1, #1
-    isb
-    msr sctlr_el1, x1
-    isb
+    stage1_on x9, x1, 0x2b5193519, 0xff
     ret
     .balign 4096
 level1:

@@ -24,16 +24,7 @@ SWEEP = """
     adr x9, table
     msr vbar_el1, x9
     adr x9, level1
-    msr ttbr0_el1, x9
-    load x1, 0x2b5193519
-    msr tcr_el1, x1
-    mov x1, #0xff
-    msr mair_el1, x1
-    mrs x1, sctlr_el1
-    orr x1, x1, #1
-    isb
-    msr sctlr_el1, x1       // devices are Normal memory: unaligned accesses reach EL2
-    isb
+    stage1_on x9, x1, 0x2b5193519, 0xff     // devices are Normal memory: unaligned accesses reach EL2
     load x12, 0x9E3779B97F4A7C15
     lsr x13, x23, #1
     lsl x13, x13, #3        // the first stub of 8

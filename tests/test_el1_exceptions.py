@@ -207,16 +207,7 @@ def test_aborts_are_answered(target):
     load x1, 0x40100000
     load x2, 0x40000705
     str x2, [x1, #8]            // VA 0x4000_0000 is IPA 0x4000_0000
-    load x2, 0xff00
-    msr mair_el1, x2
-    load x2, 0x280803519
-    msr tcr_el1, x2
-    msr ttbr0_el1, x1
-    isb
-    mrs x2, sctlr_el1
-    orr x2, x2, #1
-    msr sctlr_el1, x2
-    isb
+    stage1_on x1, x2, 0x280803519, 0xff00
     load x3, 0x80100008
     ldr x4, [x3]
     hvc #0x100

@@ -3,18 +3,7 @@
 exception begins with."""
 
 import pytest
-from guestcode import run
-
-# At BASE: vectors that end the run.
-TABLE = """
-    .rept 16
-    .balign 128
-    adr x28, .
-    mrs x27, esr_el1
-    mrs x26, elr_el1
-    hvc #0x100
-    .endr
-"""
+from guestcode import TABLE, run
 
 # user(words, pstate): a program at EL0 (or EL1, by pstate) until its first exception to EL1.
 SCRIPT = """

@@ -3,7 +3,7 @@
 instruction sets; what a program at EL0 cannot do to its VM."""
 
 import pytest
-from guestcode import run
+from guestcode import TABLE, run
 
 # Vectors that go on behind what faulted (SVC: stop), count in x28, and keep the last ESR_EL1 in x27, ELR_EL1 in x26.
 WALK_VECTORS = """
@@ -120,16 +120,6 @@ def test_walk(boot, walk, cpu):
 
 
 # ---- EL0's permissions, and who answers ---------------------------------------------------------
-
-TABLE = """
-    .rept 16
-    .balign 128
-    adr x28, .
-    mrs x27, esr_el1
-    mrs x26, elr_el1
-    hvc #0x100
-    .endr
-"""
 
 USER = """
 from array import array

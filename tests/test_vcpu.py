@@ -215,16 +215,7 @@ def test_translate(each_target):
     str x2, [x1, #16]
     orr x2, x2, #0x80           // AP[2]: read-only
     str x2, [x1, #24]
-    load x2, 0xff00
-    msr mair_el1, x2
-    load x2, 0x280803519        // 39-bit, 4 KB, write-back; TTBR1 not used
-    msr tcr_el1, x2
-    msr ttbr0_el1, x1
-    isb
-    mrs x2, sctlr_el1
-    orr x2, x2, #1
-    msr sctlr_el1, x2
-    isb
+    stage1_on x1, x2, 0x280803519, 0xff00   // 39-bit, 4 KB, write-back; TTBR1 not used
     load x3, 0x80100008
     ldr x4, [x3]
     hvc #0x100
