@@ -376,60 +376,76 @@ class Trace(Tracer):
 
     def write(self, f) -> int:
         """The same, to anything that has write(text)."""
-        from json import dumps
-
-        pid, n, frequency = self.vm._vm.vmid or 1, 0, self._frequency
-        # Of threads Perfetto takes 0 for no thread, and those of two processes with one number for one.
-        first = 1000 * pid
-        switches = first + 500
-        f.write('{"displayTimeUnit": "ns", "traceEvents": [')
-        comma = "\n"
-
-        def put(event):
-            nonlocal comma
-            f.write(f'{comma}{{"pid":{pid},{event}}}')
-            comma = ",\n"
-
-        def about(tid, kind, name):
-            put(f'"ph":"M","tid":{tid},"name":"{kind}","args":{{"name":{dumps(name)}}}')
-
-        def over(tid, name, begun, end, kind):
-            put(
-                f'"ph":"X","tid":{tid},"ts":{begun:.3f},"dur":{end - begun:.3f},"cat":"{kind}","name":{dumps(name)}'
-            )
-
-        about(first, "process_name", self.vm.name)
-        for cpu in range(len(self.vm.cpu)):
-            about(first + cpu, "thread_name", f"vCPU {cpu}")
-            if _SWITCH in self._told:
-                about(switches + cpu, "thread_name", f"processes of vCPU {cpu}")
-        inside, runs, us = {}, {}, 0
+        events, n, us = _Events(f, self.vm, _SWITCH in self._told), 0, 0
+        inside, runs = {}, {}  # since when: of a vCPU, in the guest; of its process, with its name
         for raw in self._raw():
             n += 1
-            ticks, pc, value, esr, kind, cpu, core = raw
-            us = ticks * 1_000_000 / frequency
+            ticks, _, _, _, kind, cpu, core = raw
+            us = ticks * 1_000_000 / self._frequency
             if kind == _ENTER:
                 inside[cpu] = us
             elif kind == _LEAVE:
                 if cpu in inside:
-                    over(first + cpu, f"on core {core}", inside.pop(cpu), us, "leave")
+                    events.run(cpu, f"on core {core}", inside.pop(cpu), us)
             elif kind == _SWITCH:
                 if cpu in runs:
-                    over(switches + cpu, *runs[cpu], us, "switch")
+                    events.process(cpu, *runs[cpu], us)
                 self._switched(raw)
                 runs[cpu] = self._tasks[cpu], us
             else:
-                record = self._record(raw)
-                task = f',"task":{dumps(record.task)}' if record.task else ""
-                put(
-                    f'"ph":"i","s":"t","tid":{first + cpu},"ts":{us:.3f},"cat":"{record.kind}",'
-                    f'"name":"{record.kind} {record.what}","args":'
-                    f'{{"pc":"{pc:#x}","value":"{value:#x}","core":{core}{task}}}'
-                )
+                events.exit(us, self._record(raw))
         for cpu, run in runs.items():
-            over(switches + cpu, *run, us, "switch")
-        f.write("\n]}\n")
+            events.process(cpu, *run, us)
+        events.end()
         return n
+
+
+class _Events:
+    """The Trace Event Format of one VM, as text."""
+
+    def __init__(self, f, vm, switches):
+        from json import dumps
+
+        self._f, self._dumps, self._before = f, dumps, "\n"
+        self._pid = vm._vm.vmid or 1
+        # Of threads Perfetto takes 0 for no thread, and those of two processes with one number for one.
+        self._vcpus = 1000 * self._pid
+        self._processes = self._vcpus + 500
+        f.write('{"displayTimeUnit": "ns", "traceEvents": [')
+        self._name(self._vcpus, "process_name", vm.name)
+        for cpu in range(len(vm.cpu)):
+            self._name(self._vcpus + cpu, "thread_name", f"vCPU {cpu}")
+            if switches:
+                self._name(self._processes + cpu, "thread_name", f"processes of vCPU {cpu}")
+
+    def _put(self, event):
+        self._f.write(f'{self._before}{{"pid":{self._pid},{event}}}')
+        self._before = ",\n"
+
+    def _name(self, tid, kind, name):
+        self._put(f'"ph":"M","tid":{tid},"name":"{kind}","args":{{"name":{self._dumps(name)}}}')
+
+    def _over(self, tid, name, begun, end, kind):
+        self._put(
+            f'"ph":"X","tid":{tid},"ts":{begun:.3f},"dur":{end - begun:.3f},"cat":"{kind}","name":{self._dumps(name)}'
+        )
+
+    def run(self, cpu, name, begun, end):
+        self._over(self._vcpus + cpu, name, begun, end, "leave")
+
+    def process(self, cpu, name, begun, end):
+        self._over(self._processes + cpu, name, begun, end, "switch")
+
+    def exit(self, us, record):
+        task = f',"task":{self._dumps(record.task)}' if record.task else ""
+        self._put(
+            f'"ph":"i","s":"t","tid":{self._vcpus + record.cpu},"ts":{us:.3f},"cat":"{record.kind}",'
+            f'"name":"{record.kind} {record.what}","args":'
+            f'{{"pc":"{record.pc:#x}","value":"{record.value:#x}","core":{record.core}{task}}}'
+        )
+
+    def end(self):
+        self._f.write("\n]}\n")
 
 
 class Count(Tracer):
