@@ -303,7 +303,7 @@ def test_help(target):
 def test_traceback_of_a_frozen_module_has_lines(target):
     """Packed or not: the line in modules/hv that raised."""
     for module, typed, name in (
-        ("vm", "hv.VM(ram='64Q')", "size"),
+        ("vm", "hv.VM(ram='64Q')", "_bytes"),
         ("stage2", "hv.VM(ram='1M').stage2.map(0, 0, 0x1000, type='no')", "map"),
     ):
         target.exec("import hv")

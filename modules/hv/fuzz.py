@@ -78,7 +78,6 @@ class Fuzz:
         cpu,
     ):
         from .snapshot import take
-        from .traps import size
 
         if cover not in ("blocks", "steps", "map", None):
             raise ValueError(f'cover= is "blocks", "steps", "map" or None, not {cover!r}')
@@ -91,7 +90,7 @@ class Fuzz:
         self._come(at)
         self.snapshot = take(vm)
         try:
-            self._native("new", self.snapshot._id, cpu, max, size(quota))
+            self._native("new", self.snapshot._id, cpu, max, quota)
             self._open = True
             self._counts = self._native("limits", number(seed, "seed="), ms, instructions)
             self._ms, self._instructions = ms, instructions

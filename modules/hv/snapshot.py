@@ -66,9 +66,7 @@ def take(vm, quota=None):
 
     s = vm._vm.hold("moment", now) if vm._virtio or vm._kept else now()
     if quota is not None:
-        from .traps import size
-
-        vm._vm.hold("quota", size(quota))
+        vm._vm.hold("quota", quota)
     if not vm._snapshots:
         vm._snapshots = {}
     vm._snapshots[s._id] = s

@@ -14,7 +14,6 @@ from _hv import mrs, sysreg
 
 from .note import string
 from .syndrome import class_name, register
-from .traps import size as _bytes
 
 # As hv_native/trap/trace.h has them.
 _KINDS = (
@@ -272,7 +271,7 @@ class Trace(Tracer):
 
     def __init__(self, vm, what, size, freeze):
         records = 64
-        while records * 64 <= _bytes(size):
+        while records * 64 <= size:
             records *= 2
         super().__init__(vm, what, records, -1)
         self._frequency = mrs("CNTFRQ_EL0")

@@ -19,24 +19,12 @@ One that raises leaves the guest before the instruction; vm.run() raises, and ca
 
 import _hv
 
-_UNITS = {"K": 10, "M": 20, "G": 30}
-
 
 def number(value, what):
     """An int, or a TypeError that says what it was to be."""
     if not isinstance(value, (int, bool)):
         raise TypeError(f"{what} is an int, not {value!r}")
     return value
-
-
-def size(value: int | str) -> int:
-    """Bytes of 65536, "64K", "64M" or "1G"."""
-    if isinstance(value, int):
-        return value
-    try:
-        return int(value[:-1]) << _UNITS[value[-1].upper()]
-    except (KeyError, ValueError, IndexError, TypeError, AttributeError):
-        raise ValueError(f'a size is bytes or "64K", "64M", "1G", not {value!r}') from None
 
 
 class Traps:

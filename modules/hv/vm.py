@@ -7,10 +7,20 @@ a script adds: handlers for calls, addresses and registers.
 
 import _hv
 
-from .traps import Traps, number, size
+from .traps import Traps, number
 
 EL1H = 0x5  # PSTATE: EL1 with its own stack pointer, interrupts enabled
 DETACH = 0x1C  # Ctrl-\\: mpremote and QEMU take Ctrl-], Ctrl-X and Ctrl-A
+
+
+def _bytes(value):
+    """65536, "64K", "64M" or "1G"."""
+    if isinstance(value, int):
+        return value
+    try:
+        return int(value[:-1]) << 10 + 10 * "KMG".index(value[-1].upper())
+    except (ValueError, IndexError, TypeError, AttributeError):
+        raise ValueError(f'a size is bytes or "64K", "64M", "1G", not {value!r}') from None
 
 
 def _watched(source, load):
@@ -57,7 +67,7 @@ class VM(Traps):
     def __init__(self, name: str = "guest", ram: int | str = "64M", cpus: int = 1, pin=None):
         if not isinstance(name, str):
             raise TypeError(f"a VM's name is a string, not {name!r}")
-        self._vm = vm = _hv.VM(name, size(ram), cpus, self._forked)
+        self._vm = vm = _hv.VM(name, _bytes(ram), cpus, self._forked)
         for i, cpu in enumerate(vm.cpu if pin is not None else ()):
             cpu.pin = pin if isinstance(pin, int) else pin[i]
         vm.wrapper = self
@@ -204,7 +214,7 @@ class VM(Traps):
         """
         from .trace import Trace
 
-        return Trace(self, what, size, freeze)
+        return Trace(self, what, _bytes(size), freeze)
 
     def count(self, what: str, key: str = "pc"):
         """Count such exits by a key, in C: "pc", "x0" to "x30", "value" (what trace() shows) or "cpu"; system calls by
@@ -287,8 +297,8 @@ class VM(Traps):
         memory and programs it by Intel's command set; load(..., at=ipa) puts firmware into it. What
         it holds stays over reset(). On QEMU's virt: 64 MB at 0, for firmware, and at 0x0400_0000.
         """
-        self._vm.flash(ipa, size(bytes))
-        self._flash += ((ipa, size(bytes)),)
+        self._vm.flash(ipa, _bytes(bytes))
+        self._flash += ((ipa, _bytes(bytes)),)
 
     def virtio(self, device, slot: int | None = None):
         """Plug in a virtio device (hv.virtio.Device) and return it. The guest finds it by the device
@@ -324,7 +334,7 @@ class VM(Traps):
         """
         from .block import Block
 
-        quota = None if quota is None else size(quota)
+        quota = None if quota is None else _bytes(quota)
         return self.virtio(Block(source, readonly, cow, legacy, quota), slot)
 
     def net(
@@ -488,7 +498,7 @@ class VM(Traps):
         """
         from .snapshot import take
 
-        return take(self, quota)
+        return take(self, None if quota is None else _bytes(quota))
 
     def history(self, every_ms: int = 100, keep: int = 50):
         """Snapshots by themselves: one every so many milliseconds while the VM runs, of which the last `keep` are there for
@@ -545,7 +555,7 @@ class VM(Traps):
         from .fuzz import Fuzz
 
         return Fuzz(
-            self, at, put, until, crash, faults, cover, map, blocks, seed, max, ms, instructions, oracle, quota, cpu
+            self, at, put, until, crash, faults, cover, map, blocks, seed, max, ms, instructions, oracle, _bytes(quota), cpu
         )  # fmt: skip
 
     def capsule(self, path: str) -> None:
@@ -738,10 +748,9 @@ def load(path, *, name=None, net=None, devices=None):
     """
     from .savefile import load
 
-    return load(path, VM, _capsule, name, net, devices or {})
+    def capsule(reader, vm):
+        from .capsule import read
 
+        return read(reader, vm)
 
-def _capsule(reader, vm):
-    from .capsule import read
-
-    return read(reader, vm)
+    return load(path, VM, capsule, name, net, devices or {})

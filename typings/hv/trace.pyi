@@ -14,7 +14,6 @@ from struct import unpack_from as unpack_from
 from _hv import mrs as mrs, sysreg as sysreg
 from .note import string as string
 from .syndrome import class_name as class_name, register as register
-from .traps import size as _bytes
 
 class Record(namedtuple('Record', ('us', 'core', 'cpu', 'kind', 'pc', 'what', 'value', 'task', 'esr'))):
     """One exit. us: of the machine's counter; kind: as in vm.trace(); what: the register, the function, the system call or

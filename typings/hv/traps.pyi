@@ -22,8 +22,6 @@ from typing import Any
 import _hv
 def number(value: Any, what: Any) -> Any:
     """An int, or a TypeError that says what it was to be."""
-def size(value: int | str) -> int:
-    """Bytes of 65536, "64K", "64M" or "1G"."""
 
 class Traps:
     def hvc(self, function: int | None=None, handler: Any=False, *, imm: int | None=None) -> Any:

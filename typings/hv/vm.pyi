@@ -8,7 +8,7 @@ a script adds: handlers for calls, addresses and registers."""
 from typing import Any
 
 import _hv
-from .traps import Traps as Traps, number as number, size as size
+from .traps import Traps as Traps, number as number
 EL1H = 5
 """PSTATE: EL1 with its own stack pointer, interrupts enabled."""
 DETACH = 28
