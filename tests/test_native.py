@@ -140,6 +140,23 @@ def methods(a, b):
     found = [a.get("x"), a.get(b, 7), a.setdefault("y", 1), a.pop("y"), a.keys()]
     found.append(b.upper())
     return found, a.missing(1)
+def sliced(base, a, b, c):
+    return base[a:], base[:b], base[a:b], base[a:b:c], base[:]
+def grows(thing, n):
+    for i in range(n):
+        setattr(thing, "a%d" % i, i)
+        thing.own = i
+    thing.last = n
+    total = 0
+    for i in range(n):
+        total += getattr(thing, "a%d" % i) * i + getattr(thing, "b%d" % i, 1)
+    if n:
+        del thing.a0
+    thing.a0 = 9
+    return total, thing.own, thing.last, thing.a0, getattr(thing, "made", 8), getattr(thing, "__class__").__name__
+def bound(thing, n):
+    method = thing.method
+    return [method() for _ in range(n)], thing.method.__self__ is thing if hasattr(thing.method, "__self__") else 0
 def letters(text, times):
     counts = {}
     for _ in range(times):
@@ -237,9 +254,39 @@ for a in ({}, {"x": 1, "a word!": 2}, [1], "x", 5, Thing):
         same("methods", lambda: a.copy() if isinstance(a, dict) else a, b)
 for text in ("the zen of python is the zen", "\u00e9t\u00e9 \u4e2d\u6587", "", " ", "a" * 300 + " b", "".join(chr(i) for i in range(200))):
     same("letters", text, 3)
+for base in bases:
+    for a in (0, 1, -1, None, 5, -9, True, 1 << 70, "a"):
+        for b in (0, 2, -1, None, -9, 7, 1.5):
+            for c in (1, 2, -1, -2, None, 0, 5):
+                same("sliced", base, a, b, c)
+class Slots(Thing):
+    __slots__ = ("own", "last")
+class Two(Other, Slots):
+    pass
+for thing in (Thing, Setter, Told, Other, Slots, Two, lambda: 5, lambda: Thing):
+    for n in (0, 1, 2, 3, 4, 5, 8, 13, 40):
+        same("grows", thing, n)
+        same("bound", thing, n)
 for kind in (None, ValueError, StopIteration, KeyError):
     same("generated", 3, kind)
     same("generated", 0, kind)
+# Without memory a new attribute is none, and the instance as it was.
+class Bare:
+    pass
+import micropython
+for n in range(9):
+    bare = Bare()
+    for i in range(n):
+        setattr(bare, "a%d" % i, i)
+    micropython.heap_lock()
+    try:
+        bare.new = 1
+    except MemoryError:
+        pass
+    micropython.heap_unlock()
+    gone = getattr(bare, "new", None)
+    bare.new = 2
+    assert gone in (None, 1) and bare.new == 2 and [getattr(bare, "a%d" % i) for i in range(n)] == list(range(n))
 # A text is found whether it was interned before the map had it, after, or not at all.
 for n in range(40):
     one, two = "text%d of many words" % n, "".join(["text%d" % n, " of many", " words"])
@@ -276,6 +323,159 @@ print("compared")
 def test_items_attributes_and_floats_are_those_of_bytecode(target):
     """What compiled code has short ways for (ports/aarch64/native/glue.c), and what is nearly that."""
     assert target.exec(SHORT_WAYS, 60) == "compared\n"
+
+
+# Chains of generators, each in a `yield from` of the next: played with all that may be done to the first one.
+GENERATORS = """
+TEXT = '''
+def leaf(n, log, end):
+    log.append("begins")
+    try:
+        for i in range(n):
+            got = yield i
+            if got is not None:
+                log.append(got)
+            if got == "raise":
+                raise ValueError(i)
+            if got == "again":
+                try:
+                    log.append(next(top[0]))
+                except ValueError as error:
+                    log.append(str(error))
+        if end:
+            raise end(n)
+    except KeyError as error:
+        log.append(("leaf", error))
+        yield "caught"
+    finally:
+        log.append("leaf ends")
+    return n * 10
+def link(inner, log):
+    got = yield from inner
+    log.append(("link", got))
+    return got + 1
+def guard(inner, log):
+    try:
+        got = yield from inner
+    except (ValueError, RuntimeError) as error:
+        log.append(("guard", error))
+        got = 0
+        yield "guarded"
+    finally:
+        log.append("guard ends")
+        yield "at last"
+    return got + 2
+def twice(inner, log):
+    for _ in range(2):
+        got = yield from inner
+        log.append(("twice", got))
+    yield from (1, 2)
+    yield from [got]
+    return 5
+def first(inner, log):
+    yield "first"
+    return (yield from inner) + 3
+'''
+plain, made = {}, {}
+exec(TEXT, plain)
+exec("import micropython\\n" + TEXT.replace("\\ndef ", "\\n@micropython.native\\ndef "), made)
+top = [None]
+plain["top"] = made["top"] = top
+def chain(scopes, names, n, end, log):
+    inner = scopes[0]["leaf"](n, log, end)
+    for i, name in enumerate(names):
+        inner = scopes[(i + 1) % len(scopes)][name](inner, log)
+    top[0] = inner
+    return inner
+def played(scopes, names, n, end, acts):
+    log = []
+    g = chain(scopes, names, n, end, log)
+    for act in acts:
+        try:
+            if act == "next":
+                log.append(next(g))
+            elif act == "close":
+                log.append(g.close())
+            elif act == "pend":
+                g.pend_throw(ValueError("pending"))
+            elif act == "list":
+                log.append(list(g))
+            elif isinstance(act, str):
+                log.append(g.send(act))
+            else:
+                log.append(g.throw(act))
+        except BaseException as error:
+            log.append(("out", repr(error)))
+    return repr(log)
+import random
+random.seed(7)
+wrong = 0
+for _ in range(500):
+    names = [random.choice(("link", "link", "guard", "twice", "first")) for _ in range(random.randrange(7))]
+    n, end = random.randrange(5), random.choice((None, None, ValueError, KeyError, StopIteration))
+    acts = [random.choice(("next", "next", "next", "again", "raise", "close", "pend", "sent", "list", KeyError("k"), ValueError("v"), GeneratorExit())) for _ in range(9)]
+    said = [played(scopes, names, n, end, acts) for scopes in ((plain,), (made,), (made, plain), (made, made, plain))]
+    if len(set(said)) != 1:
+        wrong += 1
+        if wrong < 4:
+            print(names, n, end, acts)
+            for one in said:
+                print("   ", one)
+# One whose middle is asked from elsewhere, and goes on in the whole.
+@micropython.native
+def counts(n):
+    for i in range(n):
+        yield i
+@micropython.native
+def through(inner):
+    yield from inner
+inner = counts(9)
+middle = through(inner)
+outer = through(through(middle))
+print(next(outer), next(middle), next(inner), next(outer), list(outer), list(middle))
+# Deeper than calls may be: each is wrapped in another one when it waits already.
+g = counts(3000)
+depth = 0
+try:
+    for depth in range(2500):
+        g = through(g)
+        next(g)
+    print(next(g) > 2000)
+    for x in g:
+        pass
+    print("all")
+except RuntimeError as error:
+    print(depth > 20, error)
+print(list(through(through(counts(3)))))
+# Collections while an end is handed over, and a loop that does not end, by Ctrl-C in the last one.
+import gc
+@micropython.native
+def makes(n):
+    for i in range(n):
+        gc.collect()
+        yield [i]
+    return [n]
+@micropython.native
+def keeps(inner):
+    got = yield from inner
+    gc.collect()
+    x = [bytearray(100) for _ in range(100)]
+    return got + [1]
+@micropython.native
+def whole():
+    print((yield from keeps(keeps(keeps(makes(2))))))
+print(list(whole()))
+print("wrong", wrong)
+"""
+
+
+def test_chains_of_generators(target):
+    """native/generators.c: as bytecode has them, compiled, and mixed."""
+    said = target.exec(GENERATORS, 60)
+    assert said == (
+        "0 1 2 3 [4, 5, 6, 7, 8] []\nTrue\nTrue maximum recursion depth exceeded\n[0, 1, 2]\n"
+        "[2, 1, 1, 1]\n[[0], [1]]\nwrong 0\n"
+    )
 
 
 FINALLY = """

@@ -13,6 +13,7 @@ void __wrap_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value);
 
 #define LOCALS_SLOT 9 // where mp_obj_new_type has it
 #define MEMBERS 17 // room in a new instance's dictionary: what hv.VM's has in it
+#define FEW_MEMBERS 4 // of others: most have two or more, and each time that it grows costs as much
 
 static bool is_frozen(const void *part) {
     return (uintptr_t)part - (uintptr_t)frozen_classes < frozen_class_count * sizeof(frozen_class_t);
@@ -74,21 +75,29 @@ static bool goes_into_instance(const mp_obj_type_t *type, qstr attr) {
     }
 }
 
-static bool is_of_class_with_properties(mp_obj_t base) {
-    uint16_t flags = MP_TYPE_FLAG_INSTANCE_TYPE | MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS;
-    return mp_obj_is_obj(base) && (((mp_obj_base_t *)MP_OBJ_TO_PTR(base))->type->flags & flags) == flags;
+// What an instance begins with has room for so many.
+static void store(mp_obj_instance_t *instance, qstr attr, mp_obj_t value, size_t room) {
+    if (instance->members.alloc == 0) {
+        mp_map_t members; // which stay empty when there is no memory
+        mp_map_init(&members, room);
+        instance->members = members;
+    }
+    mp_map_lookup(&instance->members, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = value;
 }
 
 void __wrap_mp_store_attr(mp_obj_t base, qstr attr, mp_obj_t value) {
-    if (is_of_class_with_properties(base) && value != MP_OBJ_NULL && goes_into_instance(mp_obj_get_type(base), attr)) {
-        mp_obj_instance_t *instance = MP_OBJ_TO_PTR(base);
-        if (instance->members.alloc == 0) {
-            mp_map_init(&instance->members, MEMBERS);
+    const mp_obj_type_t *type = mp_obj_is_obj(base) ? ((mp_obj_base_t *)MP_OBJ_TO_PTR(base))->type : NULL;
+    if (type != NULL && mp_obj_is_instance_type(type) && value != MP_OBJ_NULL) {
+        if (!(type->flags & MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS)) {
+            store(MP_OBJ_TO_PTR(base), attr, value, FEW_MEMBERS);
+            return;
         }
-        mp_map_lookup(&instance->members, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP_ADD_IF_NOT_FOUND)->value = value;
-        return;
+        if (goes_into_instance(type, attr)) {
+            store(MP_OBJ_TO_PTR(base), attr, value, MEMBERS);
+            return;
+        }
     }
-    if (mp_obj_is_exact_type(base, &mp_type_type)) {
+    if (type == &mp_type_type) {
         make_writable(MP_OBJ_TO_PTR(base));
     }
     __real_mp_store_attr(base, attr, value);

@@ -354,7 +354,8 @@ static __attribute__((noinline)) void *some(size_t n_bytes, unsigned int alloc_f
     return ptr;
 }
 
-// One block is the commonest: a number, a small tuple. NULL: it is not in the first word that is looked at.
+// One block is the commonest: a number, a small tuple. NULL: it is not in the first word that is looked at. What is in it
+// is old.
 static inline uint64_t *one(unsigned int alloc_flags) {
     hints_t *h = here;
     area_t *area = h->area;
@@ -366,33 +367,66 @@ static inline uint64_t *one(unsigned int alloc_flags) {
             table_set_word(area, start, word | (free & -free));
             size_t block = start * BLOCKS_PER_ATB + (size_t)__builtin_ctzll(free) / 2;
             took(h, block, 1, alloc_flags);
-            uint64_t *ptr = (uint64_t *)(area->gc_pool_start + block * BLOCK);
-            ptr[0] = ptr[1] = ptr[2] = ptr[3] = 0;
-            return ptr;
+            return (uint64_t *)(area->gc_pool_start + block * BLOCK);
         }
     }
     return NULL;
 }
 
+static inline uint64_t *one_empty(unsigned int alloc_flags) {
+    uint64_t *ptr = one(alloc_flags);
+    if (ptr != NULL) {
+        ptr[0] = ptr[1] = ptr[2] = ptr[3] = 0;
+    }
+    return ptr;
+}
+
 void *gc_alloc(size_t n_bytes, unsigned int alloc_flags) {
-    uint64_t *ptr = n_bytes - 1 < BLOCK ? one(alloc_flags) : NULL;
+    uint64_t *ptr = n_bytes - 1 < BLOCK ? one_empty(alloc_flags) : NULL;
     return ptr != NULL ? ptr : some(n_bytes, alloc_flags);
 }
 
-// Nearly everything is allocated by this one.
 void *__real_m_malloc(size_t n_bytes);
 void *__wrap_m_malloc(size_t n_bytes);
-void *__wrap_m_malloc(size_t n_bytes) {
-    uint64_t *ptr = n_bytes - 1 < BLOCK ? one(0) : NULL;
-    if (ptr == NULL) {
-        return __real_m_malloc(n_bytes);
-    }
+
+static inline void count(size_t n_bytes) {
     MP_STATE_MEM(total_bytes_allocated) += n_bytes;
     size_t current = MP_STATE_MEM(current_bytes_allocated) += n_bytes;
     if (current > MP_STATE_MEM(peak_bytes_allocated)) {
         MP_STATE_MEM(peak_bytes_allocated) = current;
     }
+}
+
+// Nearly everything is allocated by this one.
+void *__wrap_m_malloc(size_t n_bytes) {
+    uint64_t *ptr = n_bytes - 1 < BLOCK ? one_empty(0) : NULL;
+    if (ptr == NULL) {
+        return __real_m_malloc(n_bytes);
+    }
+    count(n_bytes);
     return ptr;
+}
+
+static inline mp_obj_t number(uint64_t *ptr, const mp_obj_type_t *type, uint64_t first, uint64_t second) {
+    ptr[0] = (uintptr_t)type;
+    ptr[1] = first;
+    ptr[2] = second;
+    ptr[3] = 0;
+    return MP_OBJ_FROM_PTR(ptr);
+}
+
+#define NUMBER_BYTES (3 * sizeof(uint64_t))
+static __attribute__((noinline)) mp_obj_t number_elsewhere(const mp_obj_type_t *type, uint64_t first, uint64_t second) {
+    return number(__real_m_malloc(NUMBER_BYTES), type, first, second);
+}
+
+mp_obj_t gc_new_number(const mp_obj_type_t *type, uint64_t first, uint64_t second) {
+    uint64_t *ptr = one(0);
+    if (ptr == NULL) {
+        return number_elsewhere(type, first, second);
+    }
+    count(NUMBER_BYTES);
+    return number(ptr, type, first, second);
 }
 
 // Blocks from there on become free.

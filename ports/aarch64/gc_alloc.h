@@ -16,6 +16,8 @@ void gc_line_begins(void);
 bool gc_half_is_used(void);
 // gc_collect.c: a collection that is given up as soon as `something` says that there is something else to do.
 void gc_idle(bool (*something)(void));
+// An object of a type and up to two words.
+mp_obj_t gc_new_number(const mp_obj_type_t *type, uint64_t first, uint64_t second);
 // The area behind this one is empty: out of the heap, and to the page allocator.
 void gc_give_back(mp_state_mem_area_t *before);
 

@@ -23,7 +23,7 @@ $(filter-out $(FAR_O),$(filter %.o,$(OBJ))): CFLAGS += -mcmodel=tiny
 # runs; -Os for the rest, at under half a percent of the benchmarks for 11 KB.
 HOT_FILES = \
 	py/argcheck py/bc py/binary py/gc py/malloc py/map py/obj py/objarray py/objboundmeth py/objclosure \
-	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm native/calls native/floats native/glue uart uart_pl011 gc_alloc gc_collect lookup \
+	py/objfloat py/objfun py/objgenerator py/objlist py/objrange py/runtime py/scheduler py/vm native/calls native/floats native/generators native/glue uart uart_pl011 gc_alloc gc_collect lookup \
 	hv_native/core/event hv_native/core/tree hv_native/memory/pgtable hv_native/vcpu/psci \
 	hv_native/irq/irq hv_native/irq/timer hv_native/vgic/vtimer hv_native/vgic/vtimer_level hv_native/vgic/vgic_fast \
 	hv_native/vgic/vgic_lr hv_native/vm/runqueue hv_native/python/boot_core hv_native/vcpu/share hv_native/vcpu/sched hv_native/vcpu/vcpu hv_native/trap/trap_fast hv_native/trap/trace hv_native/trap/watch \

@@ -24,6 +24,14 @@ void qstr_find_restart(void) {
 
 static qstr find(const char *str, size_t len);
 
+// What a loop over a text, chr() and str[i] make.
+mp_obj_t __real_mp_obj_new_str_via_qstr(const char *data, size_t len);
+mp_obj_t __wrap_mp_obj_new_str_via_qstr(const char *data, size_t len);
+mp_obj_t __wrap_mp_obj_new_str_via_qstr(const char *data, size_t len) {
+    qstr q = len == 1 && (uint8_t)*data < MP_ARRAY_SIZE(letters) ? letters[(uint8_t)*data] : 0;
+    return q != 0 ? MP_OBJ_NEW_QSTR(q) : __real_mp_obj_new_str_via_qstr(data, len);
+}
+
 qstr qstr_find_strn(const char *str, size_t len) {
     if (len == 1 && (uint8_t)*str < MP_ARRAY_SIZE(letters)) {
         uint16_t *letter = &letters[(uint8_t)*str];

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // How compiled Python calls. A function that is compiled as well is entered at once, and so is one of C that takes as many
-// arguments as there are. All else is called by MicroPython.
+// arguments as there are, what a bound method is of, and what makes an object of a class. All else is called by MicroPython.
+
+#include <string.h>
 
 #include "py/cstack.h"
 #include "py/objfun.h"
 #include "py/runtime.h"
+#include "hv_native/trap/callables.h"
 
 mp_obj_t native_call_function_n_kw(mp_obj_t fun, size_t n_args, size_t n_kw, const mp_obj_t *args);
 mp_obj_t native_call_method_n_kw(size_t n_args, size_t n_kw, const mp_obj_t *args);
@@ -22,6 +25,14 @@ static inline void check_stack(void) {
 static inline bool takes(uint32_t sig, size_t n_args) {
     size_t least = sig >> 17, most = sig >> 1 & 0xFFFF;
     return (sig & 1) == 0 && n_args - least <= most - least;
+}
+
+#define MOST 6
+static __attribute__((noinline)) mp_obj_t call_bound(const bound_t *bound, size_t n_args, const mp_obj_t *args) {
+    mp_obj_t all[MOST];
+    all[0] = bound->self;
+    memcpy(all + 1, args, n_args * sizeof(*args));
+    return native_call_function_n_kw(bound->meth, n_args + 1, 0, all);
 }
 
 static inline mp_obj_t call(mp_obj_t fun, size_t n_args, size_t n_kw, const mp_obj_t *args) {
@@ -46,6 +57,13 @@ static inline mp_obj_t call(mp_obj_t fun, size_t n_args, size_t n_kw, const mp_o
         if (type == &mp_type_fun_builtin_3 && n_args == 3) {
             return fixed->fun._3(args[0], args[1], args[2]);
         }
+        if (type == &mp_type_bound_meth && n_args < MOST) {
+            return call_bound(MP_OBJ_TO_PTR(fun), n_args, args);
+        }
+    }
+    if (type == &mp_type_type && MP_OBJ_TYPE_HAS_SLOT((mp_obj_type_t *)MP_OBJ_TO_PTR(fun), make_new)) {
+        const mp_obj_type_t *class = MP_OBJ_TO_PTR(fun);
+        return MP_OBJ_TYPE_GET_SLOT(class, make_new)(class, n_args, n_kw, args);
     }
     return mp_call_function_n_kw(fun, n_args, n_kw, args);
 }

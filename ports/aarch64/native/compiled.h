@@ -28,6 +28,9 @@ typedef struct {
 // interrupts may be masked, in some thousand instructions.
 #define COMPILED_ROUNDS 256
 
+// The word in front of where a generator goes on that stands in a `yield from`, or an `await`; nobody runs it (UDF).
+#define COMPILED_YIELDS_FROM 0x0000E1AFu
+
 #define COMPILED_TABLE_LOADS 3
 #define COMPILED_LOADS_TABLE(code) ((code)[0] == 0xF9400410 && ((code)[1] & 0xFFC003FF) == 0xF9400210 && ((code)[2] & 0xFFC003FF) == 0xF9400210)
 

@@ -4,6 +4,7 @@
 // The numbers are those that it would give: no product and sum are contracted to one instruction (Makefile).
 
 #include "py/runtime.h"
+#include "gc_alloc.h"
 #include "glue.h"
 
 mp_obj_t native_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs);
@@ -25,6 +26,22 @@ static inline bool is_of(mp_obj_t o, const mp_obj_type_t *type) {
 
 static inline bool is_float(mp_obj_t o) {
     return is_of(o, &mp_type_float);
+}
+
+static inline uint64_t bits_of(mp_float_t value) {
+    union {
+        mp_float_t value;
+        uint64_t bits;
+    } u = { value };
+    return u.bits;
+}
+
+static inline mp_obj_t new_float(mp_float_t value) {
+    return gc_new_number(&mp_type_float, bits_of(value), 0);
+}
+
+static inline mp_obj_t new_complex(mp_float_t real, mp_float_t imag) {
+    return gc_new_number(&mp_type_complex, bits_of(real), bits_of(imag));
 }
 
 static inline mp_float_t value_of(mp_obj_t o) {
@@ -51,13 +68,13 @@ static __attribute__((noinline)) mp_obj_t complex_op(mp_binary_op_t op, mp_obj_t
         switch (op) {
             case MP_BINARY_OP_ADD:
             case MP_BINARY_OP_INPLACE_ADD:
-                return mp_obj_new_complex(a + b, ai + bi);
+                return new_complex(a + b, ai + bi);
             case MP_BINARY_OP_SUBTRACT:
             case MP_BINARY_OP_INPLACE_SUBTRACT:
-                return mp_obj_new_complex(a - b, ai - bi);
+                return new_complex(a - b, ai - bi);
             case MP_BINARY_OP_MULTIPLY:
             case MP_BINARY_OP_INPLACE_MULTIPLY:
-                return mp_obj_new_complex(a * b - ai * bi, a * bi + ai * b);
+                return new_complex(a * b - ai * bi, a * bi + ai * b);
             default:
                 break;
         }
@@ -79,16 +96,16 @@ mp_obj_t native_binary_op(mp_binary_op_t op, mp_obj_t lhs, mp_obj_t rhs) {
     switch (op) {
         case MP_BINARY_OP_ADD:
         case MP_BINARY_OP_INPLACE_ADD:
-            return mp_obj_new_float(a + b);
+            return new_float(a + b);
         case MP_BINARY_OP_SUBTRACT:
         case MP_BINARY_OP_INPLACE_SUBTRACT:
-            return mp_obj_new_float(a - b);
+            return new_float(a - b);
         case MP_BINARY_OP_MULTIPLY:
         case MP_BINARY_OP_INPLACE_MULTIPLY:
-            return mp_obj_new_float(a * b);
+            return new_float(a * b);
         case MP_BINARY_OP_TRUE_DIVIDE:
         case MP_BINARY_OP_INPLACE_TRUE_DIVIDE:
-            return b != 0 ? mp_obj_new_float(a / b) : mp_binary_op(op, lhs, rhs);
+            return b != 0 ? new_float(a / b) : mp_binary_op(op, lhs, rhs);
         case MP_BINARY_OP_LESS:
             return mp_obj_new_bool(a < b);
         case MP_BINARY_OP_MORE:

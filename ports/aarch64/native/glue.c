@@ -28,22 +28,20 @@ static inline mp_map_elem_t *look(mp_map_t *map, mp_obj_t key) {
     return at < map->alloc && map->table[at].key == key ? &map->table[at] : NULL;
 }
 
-static inline mp_map_elem_t *find(mp_map_t *map, mp_obj_t key) {
-    mp_map_elem_t *found = look(map, key);
-    return found != NULL ? found : mp_map_lookup(map, key, MP_MAP_LOOKUP);
+// The functions that compiled code calls have no frame for what is nearly always so; these do the rest.
+static __attribute__((noinline)) mp_obj_t load_attr(mp_obj_t base, qstr attr) {
+    mp_map_elem_t *found = mp_map_lookup(&((mp_obj_instance_t *)MP_OBJ_TO_PTR(base))->members, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP);
+    return found != NULL ? found->value : mp_load_attr(base, attr);
 }
 
 // Bytecode looks into an instance at once as well (py/vm.c, MICROPY_OPT_LOAD_ATTR_FAST_PATH).
 mp_obj_t native_load_attr(mp_obj_t base, qstr attr) {
     const mp_obj_type_t *type = type_of(base);
-    if (type != NULL && mp_obj_is_instance_type(type)) {
-        mp_obj_instance_t *self = MP_OBJ_TO_PTR(base);
-        mp_map_elem_t *found = find(&self->members, MP_OBJ_NEW_QSTR(attr));
-        if (found != NULL) {
-            return found->value;
-        }
+    if (type == NULL || !mp_obj_is_instance_type(type)) {
+        return mp_load_attr(base, attr);
     }
-    return mp_load_attr(base, attr);
+    mp_map_elem_t *found = look(&((mp_obj_instance_t *)MP_OBJ_TO_PTR(base))->members, MP_OBJ_NEW_QSTR(attr));
+    return found != NULL ? found->value : load_attr(base, attr);
 }
 
 // A new value for one that the instance has.
@@ -63,7 +61,7 @@ void native_store_attr(mp_obj_t base, qstr attr, mp_obj_t value) {
 // As gen_instance_iternext() of py/objgenerator.c has it.
 static __attribute__((noinline)) mp_obj_t generator_next(mp_obj_t generator) {
     mp_obj_t value;
-    switch (mp_obj_gen_resume(generator, mp_const_none, MP_OBJ_NULL, &value)) {
+    switch (native_obj_gen_resume(generator, mp_const_none, MP_OBJ_NULL, &value)) {
         case MP_VM_RETURN_YIELD:
             return value;
         case MP_VM_RETURN_EXCEPTION:
@@ -109,24 +107,41 @@ static bool method_of_c(const mp_obj_type_t *type, mp_obj_t base, qstr attr, mp_
     return true;
 }
 
+// Of a map that has few places; true, it may be there: of others.
+#define FEW 8
+static inline bool may_have(const mp_map_t *map, mp_obj_t key) {
+    if (map->alloc > FEW) {
+        return true;
+    }
+    for (const mp_map_elem_t *at = map->table, *top = at + map->alloc; at < top; at++) {
+        if (at->key == key) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static __attribute__((noinline)) void load_method(mp_obj_t base, qstr attr, mp_obj_t *dest) {
+    const mp_obj_type_t *type = type_of(base);
+    if (type == NULL || mp_obj_is_instance_type(type) || !method_of_c(type, base, attr, dest)) {
+        mp_load_method(base, attr, dest);
+    }
+}
+
 // A function of the instance's own class, which no value of the instance hides.
 void native_load_method(mp_obj_t base, qstr attr, mp_obj_t *dest) {
     const mp_obj_type_t *type = type_of(base);
     if (type != NULL && mp_obj_is_instance_type(type) && MP_OBJ_TYPE_HAS_SLOT(type, locals_dict)) {
-        mp_obj_instance_t *self = MP_OBJ_TO_PTR(base);
-        mp_obj_dict_t *locals = MP_OBJ_TYPE_GET_SLOT(type, locals_dict);
-        mp_map_elem_t *found = find(&locals->map, MP_OBJ_NEW_QSTR(attr));
+        mp_map_elem_t *found = look(&MP_OBJ_TYPE_GET_SLOT(type, locals_dict)->map, MP_OBJ_NEW_QSTR(attr));
         const mp_obj_type_t *of = found == NULL ? NULL : type_of(found->value);
         if (of != NULL && (of->flags & (MP_TYPE_FLAG_BINDS_SELF | MP_TYPE_FLAG_BUILTIN_FUN)) == MP_TYPE_FLAG_BINDS_SELF
-            && mp_map_lookup(&self->members, MP_OBJ_NEW_QSTR(attr), MP_MAP_LOOKUP) == NULL) {
+            && !may_have(&((mp_obj_instance_t *)MP_OBJ_TO_PTR(base))->members, MP_OBJ_NEW_QSTR(attr))) {
             dest[0] = found->value;
             dest[1] = base;
             return;
         }
-    } else if (type != NULL && method_of_c(type, base, attr, dest)) {
-        return;
     }
-    mp_load_method(base, attr, dest);
+    load_method(base, attr, dest);
 }
 
 // Not in line: what is below has no frame.
@@ -138,6 +153,35 @@ static __attribute__((noinline)) mp_obj_t dict_item(mp_obj_t base, mp_obj_t inde
 static __attribute__((noinline)) mp_obj_t dict_store(mp_obj_t base, mp_obj_t index, mp_obj_t value) {
     mp_obj_dict_store(base, index, value);
     return mp_const_none;
+}
+
+static inline bool index_of(mp_obj_t o, size_t len, size_t none, size_t *index) {
+    mp_int_t at = MP_OBJ_SMALL_INT_VALUE(o);
+    *index = o == mp_const_none ? none : (size_t)MIN((mp_int_t)len, MAX(at + (at < 0 ? (mp_int_t)len : 0), 0));
+    return o == mp_const_none || mp_obj_is_small_int(o);
+}
+
+// The items of a list from one on to another one; with steps between them MicroPython appends each.
+static mp_obj_t list_steps(const mp_obj_list_t *list, mp_obj_t index) {
+    mp_bound_slice_t slice;
+    mp_obj_slice_indices(index, (mp_int_t)list->len, &slice);
+    mp_int_t start = (mp_int_t)slice.start, step = slice.step, far = step > 0 ? (mp_int_t)slice.stop - start : start - (mp_int_t)slice.stop;
+    size_t by = (size_t)(step > 0 ? step : -step), n = far > 0 ? ((size_t)far + by - 1) / by : 0;
+    mp_obj_list_t *made = MP_OBJ_TO_PTR(mp_obj_new_list(n, NULL));
+    for (size_t i = 0; i < n; i++, start += step) {
+        made->items[i] = list->items[start];
+    }
+    return MP_OBJ_FROM_PTR(made);
+}
+
+static __attribute__((noinline)) mp_obj_t list_slice(mp_obj_t base, mp_obj_t index) {
+    const mp_obj_slice_t *slice = MP_OBJ_TO_PTR(index);
+    const mp_obj_list_t *list = MP_OBJ_TO_PTR(base);
+    size_t from, to;
+    if (slice->step != mp_const_none || !index_of(slice->start, list->len, 0, &from) || !index_of(slice->stop, list->len, list->len, &to)) {
+        return list_steps(list, index);
+    }
+    return mp_obj_new_list(to > from ? to - from : 0, list->items + from);
 }
 
 // An item of a dict, list, tuple or bytearray; the slower way has the errors.
@@ -172,6 +216,9 @@ mp_obj_t native_obj_subscr(mp_obj_t base, mp_obj_t index, mp_obj_t value) {
                 return mp_const_none;
             }
         }
+    }
+    if (type == &mp_type_list && value == MP_OBJ_SENTINEL && type_of(index) == &mp_type_slice) {
+        return list_slice(base, index);
     }
     if (type == &mp_type_dict && value != MP_OBJ_NULL) {
         return value == MP_OBJ_SENTINEL ? dict_item(base, index) : dict_store(base, index, value);
