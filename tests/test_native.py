@@ -372,6 +372,19 @@ def twice(inner, log):
     yield from (1, 2)
     yield from [got]
     return 5
+def asks(log):
+    yield 1
+    try:
+        next(log[0])
+    except ValueError as error:
+        log.append(str(error))
+    yield 2
+def told(inner, log, n):
+    try:
+        return (yield from inner)
+    except ValueError as error:
+        log.append(n)
+        raise error
 def first(inner, log):
     yield "first"
     return (yield from inner) + 3
@@ -433,6 +446,12 @@ inner = counts(9)
 middle = through(inner)
 outer = through(through(middle))
 print(next(outer), next(middle), next(inner), next(outer), list(outer), list(middle))
+# The last one runs already, and asks one that waits for it: that is an exception in there, which ends it.
+for scope in (plain, made):
+    log = [None]
+    inner = scope["asks"](log)
+    log[0] = scope["told"](scope["told"](inner, log, 1), log, 2)
+    print(next(log[0]), next(inner), list(log[0]), list(inner), log[1:])
 # Deeper than calls may be: each is wrapped in another one when it waits already.
 g = counts(3000)
 depth = 0
@@ -473,7 +492,9 @@ def test_chains_of_generators(target):
     """native/generators.c: as bytecode has them, compiled, and mixed."""
     said = target.exec(GENERATORS, 60)
     assert said == (
-        "0 1 2 3 [4, 5, 6, 7, 8] []\nTrue\nTrue maximum recursion depth exceeded\n[0, 1, 2]\n"
+        "0 1 2 3 [4, 5, 6, 7, 8] []\n"
+        "1 2 [] [] [1, 2, 'generator already executing']\n1 2 [] [] [1, 2, 'generator already executing']\n"
+        "True\nTrue maximum recursion depth exceeded\n[0, 1, 2]\n"
         "[2, 1, 1, 1]\n[[0], [1]]\nwrong 0\n"
     )
 
@@ -1036,6 +1057,20 @@ except hv.Fault as error:
     ]
 
 
+ENDLESS = """
+@micropython.native
+def endless():
+    while True:
+        yield 1
+@micropython.native
+def chain(n):
+    if n:
+        yield from chain(n - 1)
+    else:
+        yield from endless()
+"""
+
+
 @pytest.mark.parametrize(
     "loop",
     [
@@ -1046,6 +1081,9 @@ except hv.Fault as error:
         "@micropython.viper\ndef f():\n n = 0\n while int(n) < 1:\n  n -= 1\n  n += 1",
         "@micropython.viper\ndef f():\n a = 1\n for i in range(1 << 60):\n  a += i",
         "@micropython.native\ndef f():\n for i in range(1 << 60):\n  pass",
+        "@micropython.native\ndef f():\n try:\n  pass\n finally:\n  while True:\n   pass",
+        f"{ENDLESS}@micropython.native\ndef f():\n for x in chain(8):\n  pass",
+        f"{ENDLESS}def f():\n sum(chain(8))",
     ],
 )
 def test_ctrl_c_ends_a_loop(target, loop):
@@ -1642,3 +1680,34 @@ for f in native, viper, leaf:
 """
     lines = run(each_target, WRITES, script).splitlines()
     assert lines == ["10 [10, 9] 10", "10 [10, 9] 10", "0 [] 10"]
+
+
+def test_fuzzing_takes_compiled_functions(target):
+    code, at = link(BROKEN)
+    script = """
+vm = guest(code)
+put, said = [], []
+@micropython.native
+def native_put(cpu, data):
+    put.append(len(data))
+@micropython.native
+def native(cpu, data, verdict):
+    said.append(verdict)
+    return verdict == "crash"
+@micropython.viper
+def viper_put(cpu, data):
+    put.append(len(data))
+@micropython.viper
+def viper(cpu, data, verdict):
+    said.append(verdict)
+    return None
+for p, oracle in (native_put, native), (viper_put, viper):
+    del put[:], said[:]
+    vm.cpu[0].reset(0x4008_0000)
+    with vm.fuzz(at["called"], put=p, oracle=oracle, max=16, blocks=[at["called"]]) as fz:
+        fz.add(b"hello")
+        fz.run(20)
+    print(len(put) >= 20, len(said) >= 20, set(said))
+"""
+    lines = run(target, code, script, at=at).splitlines()
+    assert lines == ["True True {'ok'}"] * 2

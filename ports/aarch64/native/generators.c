@@ -72,6 +72,10 @@ static mp_vm_return_kind_t hand_over(generator_t *first, const end_t *its, mp_ob
 static __attribute__((noinline)) mp_vm_return_kind_t resume_chain(generator_t *first, mp_obj_t sent, mp_obj_t *result) {
     nlr_buf_t nlr;
     generator_t *last = run_to_last(first);
+    if (last->pend_exc == MP_OBJ_NULL) { // it runs already, which is an exception in the one that waits for it
+        stop_to(first, last);
+        return mp_obj_gen_resume(MP_OBJ_FROM_PTR(first), sent, MP_OBJ_NULL, result);
+    }
     if (nlr_push(&nlr) != 0) {
         stop_to(first, last);
         nlr_jump(nlr.ret_val);
