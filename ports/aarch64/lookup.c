@@ -198,6 +198,7 @@ static __attribute__((noinline)) mp_map_elem_t *other_key(mp_map_t *map, mp_obj_
     return text && !map->is_ordered ? by_text(map, index, kind) : __real_mp_map_lookup(map, index, kind);
 }
 
+// To add to an empty one, or to remove.
 static __attribute__((noinline)) mp_map_elem_t *of_empty(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
     added(map, index); // it may be
     bool first = kind == MP_MAP_LOOKUP_ADD_IF_NOT_FOUND && mp_obj_is_qstr(index) && !map->is_ordered && !map->is_fixed;
@@ -209,7 +210,7 @@ extern const qstr_pool_t mp_qstr_const_pool, mp_qstr_frozen_const_pool;
 
 mp_map_elem_t *__wrap_mp_map_lookup(mp_map_t *map, mp_obj_t index, mp_map_lookup_kind_t kind) {
     if (kind == MP_MAP_LOOKUP_REMOVE_IF_FOUND || map->alloc == 0) {
-        return of_empty(map, index, kind);
+        return kind == MP_MAP_LOOKUP ? NULL : of_empty(map, index, kind);
     }
     for (size_t at = *cached(index); at < map->alloc; at += 256) { // the cache has 8 bits of the place
         if (map->table[at].key == index) {
