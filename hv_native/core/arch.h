@@ -130,12 +130,12 @@ typedef struct {
 static inline void spin_lock(spinlock_t *lock) {
     uint32_t seen, failed;
     __asm__ volatile (
-        "   sevl\n"
-        "1: wfe\n"
-        "2: ldaxr %w0, [%2]\n"
-        "   cbnz %w0, 1b\n"
-        "   stxr %w1, %w3, [%2]\n"
-        "   cbnz %w1, 2b\n"
+        "1: ldaxr %w0, [%2]\n"
+        "   cbz %w0, 2f\n"
+        "   wfe\n" // until the holder's store takes the monitor that LDAXR has set (DDI 0487, B2.9.5, D1.16.2)
+        "   b 1b\n"
+        "2: stxr %w1, %w3, [%2]\n"
+        "   cbnz %w1, 1b\n"
         : "=&r" (seen), "=&r" (failed) : "r" (&lock->held), "r" (1) : "memory");
 }
 

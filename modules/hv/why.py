@@ -18,13 +18,13 @@ _ISV = 1 << 24  # of a data abort's syndrome: it tells the access (DDI 0487, ESR
 _LOAD = 0x9300_0005  # the syndrome of a load where nothing is mapped
 # What an exit costs by who answers it, in instructions: rows of `make bench`; tests/test_why.py holds these to it.
 COSTS = """hvc_psci_version 45 smc_psci_version 63 hvc_unknown 60 pl011_out 146 pl011_flags 118 gicd_typer_read 88
-gicd_isenabler_write 134 sgi_to_self 144 timer_expiry 56 timer_wakes 340 vcpu_switch 899 rule_hvc_const 58
-rule_hvc_count 63 rule_hvc_log 110 rule_mmio_const 89 rule_mmio_shadow 83 rule_sysreg_const 81 hvc_python 106 hvc_viper 63
+gicd_isenabler_write 134 sgi_to_self 144 timer_expiry 56 timer_wakes 334 vcpu_switch 894 rule_hvc_const 58
+rule_hvc_count 63 rule_hvc_log 108 rule_mmio_const 89 rule_mmio_shadow 83 rule_sysreg_const 81 hvc_python 106 hvc_viper 63
 hvc_native 118 hvc_python_triple 881 mmio_load_python 151 mmio_load_viper 131 mmio_load_native 180
 mmio_store_python 136 mmio_store_viper 120 mmio_store_native 168 mmio_load_post_python 1067 sysreg_read_python 148
 sysreg_read_viper 117 sysreg_write_python 148 sysreg_write_viper 116 sysreg_native 168 break_counted 86 break_system 296
 break_python 275 step_function 167 step_python 298 watch_neighbour 248 watch_hit_counted 326 watch_hit_python 405
-watch_hard_hit 440 ram_granule 3975 snapshot_first_write 1121"""
+watch_hard_hit 440 ram_granule 3972 snapshot_first_write 1119"""
 _WAY = "on the way: x19 to x29 are not saved"
 
 
