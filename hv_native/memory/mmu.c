@@ -168,15 +168,23 @@ void mmu_init(void) {
     running = true;
 }
 
+// Changes are made with interrupts masked: what their handlers use, as the ring of what is typed, may lie in a block that is
+// being split, and is not there while it is (DDI 0487 D5.10.1).
+
 bool mmu_map(uint64_t va, uint64_t pa, uint64_t size, mmu_type_t type) {
+    uint64_t daif = irq_save();
     bool ok = pgtable_map(&el2, va, pa, size, attributes[type]);
     dsb_ish();
     isb();
+    irq_restore(daif);
     return ok;
 }
 
 bool mmu_unmap(uint64_t va, uint64_t size) {
-    return pgtable_unmap(&el2, va, size, 0);
+    uint64_t daif = irq_save();
+    bool ok = pgtable_unmap(&el2, va, size, 0);
+    irq_restore(daif);
+    return ok;
 }
 
 static uint64_t with_attributes(uint64_t entry, uint64_t attr) {
@@ -184,7 +192,10 @@ static uint64_t with_attributes(uint64_t entry, uint64_t attr) {
 }
 
 bool mmu_protect(uint64_t va, uint64_t size, mmu_type_t type) {
-    return pgtable_change(&el2, va, size, with_attributes, attributes[type]);
+    uint64_t daif = irq_save();
+    bool ok = pgtable_change(&el2, va, size, with_attributes, attributes[type]);
+    irq_restore(daif);
+    return ok;
 }
 
 bool mmu_map_device(uint64_t base, uint64_t size) {

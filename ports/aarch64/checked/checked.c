@@ -230,6 +230,9 @@ void entry_set(const pgtable_t *pt, uint64_t *entry, uint64_t value) {
         }
     }
     if ((old & PTE_VALID) && !(value & PTE_VALID)) {
+        if (pt == mmu_tables() && mmu_on() && !(daif & BIT(7))) { // PSTATE.I
+            wrong("an entry of EL2's own map is broken with interrupts on", (uint64_t)entry, __builtin_return_address(0));
+        }
         broken[next_broken].pt = pt;
         broken[next_broken].entry = entry;
         next_broken = (next_broken + 1) % ARRAY_LEN(broken);
