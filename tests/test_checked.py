@@ -121,7 +121,7 @@ PLANTED = {
     "a queue is set up": ("virtio_queue", CLEAN, "handed to a virtio device"),
     "a request of a disk": ("request", CLEAN, "handed to a virtio device"),
     "a buffer of a console": ("virtq_give", CLEAN, "handed to a virtio device"),
-    "fw_cfg": ("dma", CLEAN, "handed to fw_cfg"),
+    "fw_cfg": ("operate", CLEAN, "handed to fw_cfg"),
     "code of a guest": ("memory_subscr", WRITTEN, "handed to a guest"),
     "a flush of a table": (
         "entry_replace",

@@ -140,11 +140,7 @@ static struct {
     const virtq_t *q;
 } queues[32];
 
-void __real_virtio_queue(uint64_t regs, unsigned index, virtq_t *q);
-void __wrap_virtio_queue(uint64_t regs, unsigned index, virtq_t *q);
-void __wrap_virtio_queue(uint64_t regs, unsigned index, virtq_t *q) {
-    __real_virtio_queue(regs, index, q);
-    handed_over("a virtio device", q, sizeof(*q), __builtin_return_address(0));
+static void queue_known(uint64_t regs, unsigned index, const virtq_t *q) {
     unsigned i = 0;
     while (i < ARRAY_LEN(queues) - 1 && queues[i].q != NULL && (queues[i].regs != regs || queues[i].index != index)) {
         i++;
@@ -152,6 +148,23 @@ void __wrap_virtio_queue(uint64_t regs, unsigned index, virtq_t *q) {
     queues[i].regs = regs;
     queues[i].index = index;
     queues[i].q = q;
+}
+
+void __real_virtio_queue(uint64_t regs, unsigned index, virtq_t *q);
+void __wrap_virtio_queue(uint64_t regs, unsigned index, virtq_t *q);
+void __wrap_virtio_queue(uint64_t regs, unsigned index, virtq_t *q) {
+    __real_virtio_queue(regs, index, q);
+    handed_over("a virtio device", q, sizeof(*q), __builtin_return_address(0));
+    queue_known(regs, index, q);
+}
+
+// It is in virtio_queue()'s file, where --wrap changes no call.
+void __real_virtio_buffers(uint64_t regs, unsigned index, virtq_t *q, void *buf, unsigned n, uint32_t size, bool to_write);
+void __wrap_virtio_buffers(uint64_t regs, unsigned index, virtq_t *q, void *buf, unsigned n, uint32_t size, bool to_write);
+void __wrap_virtio_buffers(uint64_t regs, unsigned index, virtq_t *q, void *buf, unsigned n, uint32_t size, bool to_write) {
+    __real_virtio_buffers(regs, index, q, buf, n, size, to_write);
+    handed_over("a virtio device", q, offsetof(virtq_t, used), __builtin_return_address(0));
+    queue_known(regs, index, q);
 }
 
 // What was made available last: its descriptors, and the buffers that it reads.
