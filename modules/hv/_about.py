@@ -293,7 +293,7 @@ hv.mmu: EL2's own address space, where Python lives. Virtual is physical unless 
     hv.mmu.map(0x0A00_0000, 0x0A00_0000, 0x1000, "device")
     hv.mmu.dump()
 
-Types: "data" (read, write), "ro", "code" (read, execute), "nc" (data, not cached), "device". Addresses and sizes are multiples of 4 KB. What the hypervisor itself stands on is refused with a ValueError, unless `unsafe`: then the next thing you see may be a register dump.\fmap(va, pa, size, type='data', *, unsafe=False)\tMake [pa, pa + size) appear at `va`, where nothing may be mapped yet.
+Types: "data" (read, write), "ro", "code" (read, execute), "nc" (data, not cached), "device". Addresses and sizes are multiples of 4 KB. What the hypervisor itself stands on is refused with a ValueError, unless `unsafe`: then the next thing you see may be a register dump. Pause guests that run on other cores first: a block of 2 MB of which a part changes is not there for a moment (DDI 0487 D5.10.1).\fmap(va, pa, size, type='data', *, unsafe=False)\tMake [pa, pa + size) appear at `va`, where nothing may be mapped yet.
 unmap(va, size, *, unsafe=False)\tTake it away: what is touched there raises, or is the end.
 protect(va, size, type, *, unsafe=False)\tChange the type of what is mapped there.
 translate(va, write=False)\tThe physical address, asked of the MMU itself (AT S1E2R or S1E2W); hv.Fault when there is none.

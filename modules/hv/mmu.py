@@ -6,7 +6,8 @@
 
 Types: "data" (read, write), "ro", "code" (read, execute), "nc" (data, not cached), "device". Addresses
 and sizes are multiples of 4 KB. What the hypervisor itself stands on is refused with a ValueError,
-unless `unsafe`: then the next thing you see may be a register dump.
+unless `unsafe`: then the next thing you see may be a register dump. Pause guests that run on other cores
+first: a block of 2 MB of which a part changes is not there for a moment (DDI 0487 D5.10.1).
 """
 
 from _hv import mmu, mmu_parts, mmu_run
