@@ -184,17 +184,21 @@ quick_cases:
 
     .section .text.hot.quick, "ax"
 
+    .macro  answer_to value              // of a handler in x0, whose answer comes to `value`
+    ldp     locals, ctx, [x0, #HANDLER_TOP]
+    str     x30, [sp, #-16]!
+    adr     x30, \value
+    prepare x0
+    begin
+    .endm
+
 // quick_t quick_run(handler_t *, mp_obj_t *at), and with arguments that are boxes: behind which is free
     .global quick_run, quick_run_boxed
 quick_run:
     adr     boxes, quick_boxes+BOXES
     mov     box, boxes
 run:
-    ldp     locals, ctx, [x0, #HANDLER_TOP]
-    str     x30, [sp, #-16]!
-    adr     x30, run_value
-    prepare x0
-    begin
+    answer_to run_value
 
     b       run_none
     b       run_left
@@ -207,11 +211,7 @@ run_value:
 quick_run_store:
     adr     boxes, quick_boxes+BOXES
     mov     box, boxes
-    ldp     locals, ctx, [x0, #HANDLER_TOP]
-    str     x30, [sp, #-16]!
-    adr     x30, run_store_value
-    prepare x0
-    begin
+    answer_to run_store_value
 
     b       run_left
     b       run_left

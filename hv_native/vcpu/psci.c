@@ -13,8 +13,6 @@
 #include "vm/vcpu_state.h"
 #include "vm/vm.h"
 
-#define CALL_64 PSCI_CALL_64
-
 enum {
     SUCCESS = 0, NOT_SUPPORTED = -1, INVALID_PARAMETERS = -2, ALREADY_ON = -4, INVALID_ADDRESS = -9,
 };
@@ -25,12 +23,12 @@ enum {
 
 // The 32-bit form of a function that has a 64-bit one too; others unchanged.
 static uint32_t plain(uint32_t function) {
-    switch (function & ~CALL_64) {
+    switch (function & ~PSCI_CALL_64) {
         case PSCI_CPU_SUSPEND:
         case PSCI_CPU_ON:
         case PSCI_AFFINITY_INFO:
         case PSCI_SYSTEM_RESET2:
-            return function & ~CALL_64;
+            return function & ~PSCI_CALL_64;
         default:
             return function;
     }
@@ -38,7 +36,7 @@ static uint32_t plain(uint32_t function) {
 
 // An argument: the 32-bit form passes w registers.
 static uint64_t argument(const guest_regs_t *r, unsigned n) {
-    return r->x[0] & CALL_64 ? r->x[n] : (uint32_t)r->x[n];
+    return r->x[0] & PSCI_CALL_64 ? r->x[n] : (uint32_t)r->x[n];
 }
 
 // A function id as a place in a table: what differs from PSCI_VERSION, with the two top bits, whether it is a fast call and
@@ -48,7 +46,7 @@ static uint64_t argument(const guest_regs_t *r, unsigned n) {
 const uint8_t psci_known[PSCI_PLACES] = {
     HAS(PSCI_VERSION), HAS(PSCI_CPU_OFF), HAS(PSCI_MIGRATE_INFO_TYPE), HAS(PSCI_SYSTEM_OFF), HAS(PSCI_SYSTEM_RESET), HAS(PSCI_FEATURES),
     HAS(PSCI_CPU_SUSPEND), HAS(PSCI_CPU_ON), HAS(PSCI_AFFINITY_INFO), HAS(PSCI_SYSTEM_RESET2),
-    HAS(PSCI_CPU_SUSPEND | CALL_64), HAS(PSCI_CPU_ON | CALL_64), HAS(PSCI_AFFINITY_INFO | CALL_64), HAS(PSCI_SYSTEM_RESET2 | CALL_64),
+    HAS(PSCI_CPU_SUSPEND | PSCI_CALL_64), HAS(PSCI_CPU_ON | PSCI_CALL_64), HAS(PSCI_AFFINITY_INFO | PSCI_CALL_64), HAS(PSCI_SYSTEM_RESET2 | PSCI_CALL_64),
 };
 
 static bool is_psci(uint32_t function) {
@@ -112,7 +110,7 @@ static inline bool answer(vcpu_t *v, guest_regs_t *r) {
             result = arch_features((uint32_t)r->x[1]);
             break;
         case PSCI_AFFINITY_INFO:
-        case PSCI_AFFINITY_INFO | CALL_64:
+        case PSCI_AFFINITY_INFO | PSCI_CALL_64:
             result = affinity_info(v, argument(r, 1), argument(r, 2));
             break;
         default:

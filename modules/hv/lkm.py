@@ -12,10 +12,8 @@ from .symbols import Table
 Module = namedtuple("Module", ("name", "size", "address", "state"))
 _STATES = ("Live", "Loading", "Unloading", "Unformed")
 _MOST = 512  # modules whose names are known
-_LIMIT, _ALL = (
-    1 << 20,
-    8 << 20,
-)  # bytes of the symbols, or the names, of one; of all of them, nearly
+_LIMIT = 1 << 20  # bytes of the symbols, or the names, of one
+_ALL = 8 << 20  # of all of them, nearly
 _SYMBOL = 24  # Elf64_Sym
 
 
