@@ -695,6 +695,67 @@ except RuntimeError as e:
     assert lines[10].startswith("cpu 0 is running: vm.pause()")
 
 
+# Its vectors are where nothing can be fetched: what EL1 takes there is an abort, and so is that one.
+NOWHERE = """
+    load x0, 0x0001000000000000
+    msr vbar_el1, x0
+    isb
+    add x4, x4, #1
+place:
+    .inst 0
+    b place
+    .balign 64
+other:
+    add x5, x5, #1
+    b other
+"""
+
+
+ANOTHER = """
+    load x0, 0xC4000003                 // CPU_ON
+    mov x1, #1
+    adr x2, other
+    hvc #0
+"""
+
+
+def test_steps_without_vectors(each_target):
+    """A step ends where there is nothing to step, also the one that goes over a breakpoint for another core."""
+    code, at = link(ANOTHER + NOWHERE)
+    script = """
+import time
+vm = guest(code)
+cpu = vm.cpu[0]
+seen = []
+print(vm.until(at["place"]).reason)
+for n in range(3):
+    print(cpu.step().reason, hex(cpu.pc), hex(cpu.sysreg["ESR_EL1"]), hex(cpu.pstate))
+print(cpu.step(5, lambda cpu: seen.append(cpu.pc)), len(seen), cpu.next().reason)
+vm.close()
+vm = guest(code, cpus=2)
+cpu = vm.cpu[0]
+for how in (lambda cpu: None, None):
+    bp = vm.on(at["place"], how) if how else vm.on(at["place"], action="count")
+    vm.reset()
+    vm.load(code)
+    vm.start()
+    while bp.hits == 0:
+        time.sleep_ms(1)
+    vm.pause()
+    while vm.cpu[1].x[5] == 0:
+        vm.run(10)
+    print(bp.hits, cpu.step().reason, hex(cpu.pc))
+    bp.remove()
+"""
+    nowhere = "0x1000000000200"
+    assert run(each_target, code, script, 60, at=at).splitlines() == [
+        "stop",
+        *[f"step {nowhere} 0x86000000 0x3c5"] * 3,
+        f"<Exit step: cpu 0 at pc {nowhere}, esr 0xca000022> 5 step",
+        *[f"1 step {nowhere}"] * 2,
+    ]
+
+
 # Its MMU on, it maps 0xC000_0000 and copies a function there, which is called x20 times.
 LATER = """
     mmu_on

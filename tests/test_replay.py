@@ -10,6 +10,7 @@ import elapid
 import pytest
 from guestcode import assemble, built, link, run, symbols_of
 from harness import ROOT
+from test_breaks import NOWHERE
 from test_gdb import HELLO, Machine, machine, two_machines  # noqa: F401
 from test_virtio_linux import with_linux
 from virtiodriver import CODE
@@ -351,6 +352,29 @@ print(r.check() > 20, registers(vm) == end, vm.cpu[0].x[3] > 500)
 """
     )
     assert run(target, ABORTS, script, 60).split() == ["True"] * 3
+
+
+def test_without_vectors(each_target):
+    """Nothing can be fetched at its vectors: each abort is a turn, which ends, forward and back."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+r = vm.record()
+for n in range(3):
+    vm.run(30)
+def at(n):
+    r.to(n)
+    return r.position, cpu.pc, cpu.pstate, cpu.sysreg["ELR_EL1"], cpu.sysreg["SPSR_EL1"], cpu.sysreg["ESR_EL1"]
+there = [at(n) for n in range(r.length + 1)]
+print([n for n in range(r.length, -1, -1) if at(n) != there[n]], there[5:] == [(n,) + there[5][1:] for n in range(5, r.length + 1)])
+print(r.check() > 2, r.replay(), vm.run(2000).reason, r.position == r.length, r.exact)
+print(cpu.step(3).reason, r.back(2), r.check() > 2)
+"""
+    assert run(each_target, NOWHERE, script, 60).splitlines() == [
+        "[] True",
+        "True None timeout True True",
+        "step None True",
+    ]
 
 
 # Calls what stage 2 does not have, round and round: a handler answers.

@@ -15,6 +15,7 @@
 #include "vcpu/debug.h"
 #include "vcpu/insn.h"
 #include "vcpu/pmu.h"
+#include "vcpu/sched.h"
 #include "vcpu/vcpu.h"
 #include "vgic/vgic.h"
 #include "vgic/vtimer.h"
@@ -570,6 +571,12 @@ static void done_by_handler(vcpu_t *v) {
     }
 }
 
+// EL1 cannot fetch at its own vector, and has been in that abort for a slice (sched_run_slice). By each a turn ends.
+static bool no_vector(vcpu_t *v, exit_t why) {
+    uint64_t pc = v->regs->pc, ec = ESR_EC(vcpu_el1_get(v, EL1_ESR_EL1));
+    return why == EXIT_KICK && pc - vcpu_el1_get(v, EL1_VBAR_EL1) < 0x800 && pc == vcpu_el1_get(v, EL1_ELR_EL1) && ec == EC_IABT;
+}
+
 // It may be for the time, or for what has been counted.
 static void trapped(vcpu_t *v) {
     v->vm->replay->trapped = true;
@@ -588,6 +595,8 @@ static exit_t after(vcpu_t *v, exit_t why) {
     p->unfinished = why == EXIT_PYTHON;
     if (answered) {
         done_by_handler(v);
+    }
+    if (answered || (p->ahead && no_vector(v, why))) {
         p->count++;
     } else if (p->ahead) {
         nothing_done(v);
@@ -635,7 +644,7 @@ exit_t replay_run(vcpu_t *v) {
     const replay_t *p = v->vm->replay;
     exit_t why;
     do {
-        why = vcpu_run(v);
+        why = sched_run_slice(v);
     } while (why == EXIT_KICK && !v->kicked && p->count < p->stop && p->v == v);
     if (why == EXIT_CPU_OFF) {
         bool last = runq_last_on(v);

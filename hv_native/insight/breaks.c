@@ -15,6 +15,7 @@
 #include "vcpu/a64.h"
 #include "vcpu/debug.h"
 #include "vcpu/insn.h"
+#include "vcpu/sched.h"
 #include "vcpu/step.h"
 #include "vcpu/vcpu.h"
 #include "vm/el1_state.h"
@@ -80,9 +81,11 @@ static void end_step(vcpu_t *v) {
     }
 }
 
-// An exit in the middle: by the instruction itself, an interrupt, or because others want this core.
+// An exit in the middle: by the instruction itself, an interrupt, or because others want this core. Without PSTATE.SS the
+// instruction is over, what has come is before the step's own exception (DDI 0487 D2.12.5).
 static void left_step(vcpu_t *v) {
     if (in_step(v)) {
+        v->brk.done |= !(v->regs->pstate & PSTATE_SS);
         end_step(v);
         v->kicked |= v->brk.alone;
         if (v->regs->pc == v->step.pc) {
@@ -172,7 +175,7 @@ static exit_t step_over(vcpu_t *v, const place_t *p) {
         return EXIT_RESUME;
     }
     v->brk.alone = true; // it is not running here, its exit is being finished for another core: for one step, it does
-    exit_t why = vcpu_run(v);
+    exit_t why = sched_run_slice(v);
     v->brk.alone = false;
     left_step(v);
     return why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ ? EXIT_RESUME : why;
@@ -509,7 +512,7 @@ static exit_t one_step(vcpu_t *v) {
     }
     v->brk.alone = true;
     step_begin(v, (uint32_t)word, DEBUG_BREAK_MASK);
-    exit_t why = vcpu_run(v);
+    exit_t why = sched_run_slice(v);
     left_step(v);
     v->brk.alone = v->kicked = false;
     return why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ || why == EXIT_IDLE ? EXIT_RESUME : why;

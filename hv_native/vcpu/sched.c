@@ -104,6 +104,14 @@ void sched_run_until(vcpu_t *v, uint64_t end) {
     sched_settle(v, why);
 }
 
+exit_t sched_run_slice(vcpu_t *v) {
+    v->run_end = timer_glance() + slice_length;
+    timer_slice_begin(v->run_end);
+    exit_t why = vcpu_run(v);
+    timer_slice_end();
+    return why;
+}
+
 // ---- The other cores ----------------------------------------------------------------------
 
 void sched_secondary(void) {

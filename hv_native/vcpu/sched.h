@@ -13,7 +13,11 @@
 // This core, interrupts masked: run v, which runq_take gave, until its slice is over and another vCPU waits, CNTPCT is at
 // `end` or it leaves, and say where it goes.
 void sched_run_until(vcpu_t *v, uint64_t end);
-// The two parts of that which are needed after a handler too; interrupts masked.
+// For who waits for an exit of v's outside of the queue, as that of a step: it has to come, if only by EXIT_KICK. A guest can
+// put its vectors where nothing can be fetched: the step's exception is before that abort (DDI 0487 D2.12.5), QEMU 7.2 takes
+// the abort, and again, without end.
+exit_t sched_run_slice(vcpu_t *v);
+// The two parts of sched_run_until which are needed after a handler too; interrupts masked.
 void sched_leave_core(vcpu_t *v);
 void sched_settle(vcpu_t *v, exit_t why);
 
