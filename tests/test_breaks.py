@@ -711,6 +711,18 @@ other:
 """
 
 
+# Nor is there its table of stage 1: the abort of the walk is EL2's, which gives it to EL1.
+NO_TABLE = """
+    load x0, 0x60000000
+    msr ttbr0_el1, x0
+    load x0, 0x19
+    msr tcr_el1, x0
+    load x0, 0x30d00801
+    msr sctlr_el1, x0
+    isb
+place:
+    b place
+"""
 ANOTHER = """
     load x0, 0xC4000003                 // CPU_ON
     mov x1, #1
@@ -753,6 +765,26 @@ for how in (lambda cpu: None, None):
         *[f"step {nowhere} 0x86000000 0x3c5"] * 3,
         f"<Exit step: cpu 0 at pc {nowhere}, esr 0xca000022> 5 step",
         *[f"1 step {nowhere}"] * 2,
+    ]
+
+
+def test_steps_without_tables(each_target):
+    """Each abort that EL2 gives to EL1 is a step, also the one that leads to where it was."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+seen = []
+while cpu.sysreg["SCTLR_EL1"] & 1 == 0:
+    cpu.step()
+for n in range(3):
+    print(cpu.step().reason, hex(cpu.pc), hex(cpu.sysreg["ELR_EL1"]), hex(cpu.sysreg["ESR_EL1"]), hex(cpu.pstate))
+print(cpu.step(5, lambda cpu: seen.append(cpu.pc)).reason, len(seen), cpu.next().reason)
+"""
+    place = link(NO_TABLE)[1]["place"] - 4
+    assert run(each_target, NO_TABLE, script, 60).splitlines() == [
+        f"step 0x200 {place:#x} 0x86000015 0x3c5",
+        *["step 0x200 0x200 0x86000015 0x3c5"] * 2,
+        "step 5 step",
     ]
 
 

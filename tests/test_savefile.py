@@ -178,6 +178,33 @@ def patch(old, new):
     return f"{before}, {new[before : len(new) - after]!r}, {after}"
 
 
+# What of a head is replaced: of another kind, too few, too many, other names.
+HEADS = [
+    (b".+", b"[]"),
+    (b".+", b"7"),
+    (b".+", b"{"),
+    (b'"name": "test"', b'"name": null'),
+    (b'"name"', b'"nome"'),
+    (b'"ram": ', b'"ram": -'),
+    (b'"cpus": 1', b'"cpus": "1"'),
+    (b'"cpus": 1', b'"cpus": 99'),
+    (b'"flash": \\[', b'"flash": [[1], '),
+    (b'"virtio": \\[\\[0,', b'"virtio": [["0",'),
+    (b'"virtio": \\[\\[0,', b'"virtio": [[77,'),
+    (b'"virtio": \\[', b'"virtio": [5, '),
+    (b'"kind": "Rng"', b'"kind": 5'),
+    (b'"kind": "Rng"', b'"kind": "Net"'),
+    (b'"kind": "Rng"', b'"kind": "Block"'),
+    (b'"kept": \\[', b'"kept": [["C", {"bytes": 1}]'),
+    (b'"kept": \\[', b'"kept": ["C"'),
+    (b'"images": \\[', b'"images": [["x"]'),
+    (b'"linux": [^,]*,', b'"linux": [1, 2, 3, 4],'),
+    (b'"linux": [^,]*,', b'"linux": ["elf", 2],'),
+    (b'"machine": {', b'"machine": 7, "x": {'),
+    (b'"gic"', b'"gac"'),
+]
+
+
 def test_what_is_no_such_file(target):
     """Cut anywhere, with a bit changed, of another machine, newer: ValueError with the file's name and the reason."""
     good, bad, said = run(target, ROUNDS, SMALL, 60).splitlines()
@@ -212,6 +239,18 @@ def test_what_is_no_such_file(target):
     ):
         assert old in data
         tried.append((signed(data.replace(old, new), found[0][0]), why))
+    # A head that is signed, with what is of another kind, or not there; its length is another one.
+    text = data[found[0][0] + 24 : found[1][0]]
+    for old, new in HEADS:
+        assert re.search(old, text), old
+        head = re.sub(old, new, text)
+        put = struct.pack("<4sQIII", b"head", 0, len(head), len(head), 0) + head
+        tried.append(
+            (
+                signed(data[: found[0][0]] + put + data[found[1][0] :], 16),
+                "is damaged|that cannot be",
+            )
+        )
     # A state that is signed, and that no guest can have, or cut.
     at, after = found[1][0], found[2][0]
     for state in (bad, bad[:-1], bad[: len(bad) // 2]):

@@ -94,10 +94,11 @@ static bool is_line(const vm_t *vm, const input_t *e) {
     return (e->kind != INPUT_LINE && e->kind != INPUT_PULSE) || (e->what >= 32 && e->what < VGIC_LINES);
 }
 
+bool replay_is_input(const vm_t *vm, const input_t *e) {
+    return e->kind < INPUT_KINDS && (e->kind != INPUT_SLEPT || e->value >> 48 == 0) && is_line(vm, e);
+}
+
 bool replay_put(replay_t *p, input_t e, const void *data) {
-    if (e.kind >= INPUT_KINDS || (e.kind == INPUT_SLEPT && e.value >> 48 != 0) || !is_line(p->v->vm, &e)) {
-        return false;
-    }
     note(p, &e, data);
     return !p->log.bad;
 }
@@ -560,17 +561,6 @@ static void nothing_done(vcpu_t *v) {
     v->regs->pstate = p->pstate;
 }
 
-// Nor what a handler has made of the fetch, of a page that stage 2 does not have: that was the turn.
-static void done_by_handler(vcpu_t *v) {
-    const replay_t *p = v->vm->replay;
-    guest_regs_t *r = v->regs;
-    if (r->pc - vcpu_el1_get(v, EL1_VBAR_EL1) < 0x800) { // it has injected something
-        vcpu_el1_set(v, EL1_SPSR_EL1, p->pstate);
-    } else {
-        r->pstate = (r->pstate & ~PSTATE_AIF) | (p->pstate & PSTATE_AIF);
-    }
-}
-
 // EL1 cannot fetch at its own vector, and has been in that abort for a slice (sched_run_slice). By each a turn ends.
 static bool no_vector(vcpu_t *v, exit_t why) {
     uint64_t pc = v->regs->pc, ec = ESR_EC(vcpu_el1_get(v, EL1_ESR_EL1));
@@ -589,16 +579,11 @@ static exit_t after(vcpu_t *v, exit_t why) {
     if (v->stepping && why == EXIT_RESUME) {
         return why;
     }
-    bool stepped = !(r->pstate & PSTATE_SS) && !p->trapped, over = p->ahead || ((stepped || r->pc != p->pc) && !before_it(v));
-    bool answered = p->ahead && p->trapped && r->pc != p->pc;
-    p->trapped = false;
+    bool stepped = !(r->pstate & PSTATE_SS) && !p->trapped, moved = v->step.taken || r->pc != p->pc;
+    bool over = p->ahead || ((stepped || moved) && !before_it(v));
+    p->trapped = v->step.taken = false;
     p->unfinished = why == EXIT_PYTHON;
-    if (answered) {
-        done_by_handler(v);
-    }
-    if (answered || (p->ahead && no_vector(v, why))) {
-        p->count++;
-    } else if (p->ahead) {
+    if (p->ahead && !no_vector(v, why)) {
         nothing_done(v);
     } else if (over && !p->unfinished) {
         p->count++;
@@ -626,7 +611,7 @@ static void begin_again(vcpu_t *v) {
     replay_t *p = v->vm->replay;
     guest_regs_t *r = v->regs;
     replay_count(v->vm);
-    p->unfinished = false;
+    p->unfinished = v->step.taken = false;
     p->ahead = !v->stepping;
     if (p->ahead) {
         p->pc = r->pc;

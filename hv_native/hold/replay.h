@@ -91,7 +91,8 @@ static inline void replay_go_on(const vm_t *vm, uint64_t daif) {
 void replay_noted(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value);
 void replay_wrote(vm_t *vm, const void *at, size_t bytes);  // a virtio device, to RAM
 bool replay_lets_in(const vm_t *vm);
-// As it is read from a file: nothing of that is believed.
+// One that is read from a file, of which nothing is believed; and into the log. False: there is no memory.
+bool replay_is_input(const vm_t *vm, const input_t *e);
 bool replay_put(replay_t *p, input_t e, const void *data);
 uint64_t replay_count(const vm_t *vm);
 void replay_do(vm_t *vm, input_kind_t kind, unsigned what, uint64_t value); // not noted

@@ -511,9 +511,11 @@ static exit_t one_step(vcpu_t *v) {
         }
     }
     v->brk.alone = true;
+    v->step.taken = false;
     step_begin(v, (uint32_t)word, DEBUG_BREAK_MASK);
     exit_t why = sched_run_slice(v);
     left_step(v);
+    v->brk.done |= v->step.taken;
     v->brk.alone = v->kicked = false;
     return why == EXIT_KICK || why == EXIT_EVENT || why == EXIT_IRQ || why == EXIT_IDLE ? EXIT_RESUME : why;
 }

@@ -292,7 +292,11 @@ static mp_obj_t go(mp_obj_t self) {
 
 static mp_obj_t judge(fuzz_t *f, const mp_obj_t *args) {
     if (args[0] != mp_const_none) {
-        f->end.verdict = (verdict_t)unbox_int(args[0]);
+        uint64_t verdict = unbox_u64(args[0]);
+        if (verdict > FUZZ_HANG) {
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("a verdict is from 0 to %d, not %lu"), FUZZ_HANG, verdict);
+        }
+        f->end.verdict = (verdict_t)verdict;
     }
     bool is_new = fuzz_is_new(f);
     fuzz_judge(f, args[1] == mp_const_none ? is_new : unbox_bool(args[1]));
@@ -300,7 +304,10 @@ static mp_obj_t judge(fuzz_t *f, const mp_obj_t *args) {
 }
 
 // fuzz(what, ...)
-static mp_obj_t vm_fuzz(size_t n_args, const mp_obj_t *args) {
+#define FUZZ_ARGS 6
+static mp_obj_t vm_fuzz(size_t n_args, const mp_obj_t *given) {
+    mp_obj_t args[FUZZ_ARGS];
+    hv_fill_args(n_args, given, FUZZ_ARGS, args);
     vm_t *vm = hv_vm_get(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
     const mp_obj_t *more = args + 2;
@@ -354,4 +361,4 @@ static mp_obj_t vm_fuzz(size_t n_args, const mp_obj_t *args) {
             return found(f, what, n_args - 2, more);
     }
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_fuzz_obj, 2, 6, vm_fuzz);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_fuzz_obj, 2, FUZZ_ARGS, vm_fuzz);

@@ -87,13 +87,18 @@ static mp_obj_t run_to(hv_vm_obj_t *o, uint64_t count) {
     return there && (why == EXIT_RESUME || why == EXIT_STOP) ? mp_const_none : hv_exit_new(cpu, false);
 }
 
-static mp_obj_t put(replay_t *p, size_t n_args, const mp_obj_t *args) {
+static input_t input_of(const mp_obj_t *args) {
+    return (input_t) { unbox_u64(args[2]), (uint32_t)unbox_u64(args[3]), (uint32_t)unbox_u64(args[4]), unbox_u64(args[5]), 0, 0 };
+}
+
+static mp_obj_t put(const vm_t *vm, replay_t *p, size_t n_args, const mp_obj_t *args) {
     mp_buffer_info_t data = { 0 };
     if (n_args > 6) {
         mp_get_buffer_raise(args[6], &data, MP_BUFFER_READ);
     }
-    input_t e = { unbox_u64(args[2]), (uint32_t)unbox_u64(args[3]), (uint32_t)unbox_u64(args[4]), unbox_u64(args[5]), 0, data.len };
-    return mp_obj_new_bool(replay_put(p, e, data.buf));
+    input_t e = input_of(args);
+    e.bytes = data.len;
+    return mp_obj_new_bool(replay_is_input(vm, &e) && replay_put(p, e, data.buf));
 }
 
 // CNTVCT, CNTPCT and the real-time clock's seconds, and as what they are to be.
@@ -112,14 +117,21 @@ static mp_obj_t clocks(vm_t *vm, size_t n_args, const mp_obj_t *args) {
 }
 
 // replay("begin"); ("end"); ("to", count) -> None or the Exit on the way; ("count"); ("length"); ("live") -> bool: it is on, and not
-// fed; ("cpu") -> whose shift it is; ("on") -> bool; ("log") -> [(count, kind, what, value[, data])]; ("put", count, kind, what, value[, data]) -> whether it is one,
-// of a log that is read; ("cut", length, inexact); ("clock"[, CNTVCT, CNTPCT[, seconds]]) -> all three; ("free"); ("inexact") -> bits.
-static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
+// fed; ("cpu") -> whose shift it is; ("on") -> bool; ("log") -> [(count, kind, what, value[, data])]; ("input", count, kind, what, value) -> whether it is one, and
+// ("put", the same[, data]): of a log that is read; ("cut", length, inexact); ("clock"[, CNTVCT, CNTPCT[, seconds]]) -> all three; ("free"); ("inexact") -> bits.
+#define REPLAY_ARGS 7
+static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *given) {
+    mp_obj_t args[REPLAY_ARGS];
+    hv_fill_args(n_args, given, REPLAY_ARGS, args);
     vm_t *vm = hv_vm_get(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
     if (what == MP_QSTR_begin) {
         check_at_rest(vm);
         return begin(vm);
+    }
+    if (what == MP_QSTR_input) {
+        input_t e = input_of(args);
+        return mp_obj_new_bool(replay_is_input(vm, &e));
     }
     replay_t *p = vm->record;
     if (p == NULL || (vm->replay == NULL && (what == MP_QSTR_to || what == MP_QSTR_end))) {
@@ -155,7 +167,7 @@ static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
         case MP_QSTR_log:
             return log_of(p);
         case MP_QSTR_put:
-            return put(p, n_args, args);
+            return put(vm, p, n_args, args);
         case MP_QSTR_cut:
             p->length = unbox_u64(args[2]);
             p->live = p->count >= p->length;
@@ -165,4 +177,4 @@ static mp_obj_t vm_replay(size_t n_args, const mp_obj_t *args) {
             return MP_OBJ_NEW_SMALL_INT(p->inexact);
     }
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_replay_obj, 2, 7, vm_replay);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_replay_obj, 2, REPLAY_ARGS, vm_replay);

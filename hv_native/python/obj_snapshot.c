@@ -233,7 +233,10 @@ static mp_obj_t hooks(vm_t *vm) {
 // ("hooks") -> (kind, key, size, hook_kind_t, handler or None, hits) of each;
 // ("pack", from, to), ("unpack", from, to): buffers -> bytes, 0 when it does not go;
 // ("inside") -> whether this is in one of its handlers
-static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
+#define SNAPSHOTS_ARGS 5
+static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *given) {
+    mp_obj_t args[SNAPSHOTS_ARGS];
+    hv_fill_args(n_args, given, SNAPSHOTS_ARGS, args);
     vm_t *vm = hv_vm_get(args[0]);
     qstr what = mp_obj_str_get_qstr(args[1]);
     const hold_t *h = vm->hold;
@@ -282,4 +285,4 @@ static mp_obj_t vm_snapshots(size_t n_args, const mp_obj_t *args) {
             return h == NULL ? mp_const_none : MP_OBJ_NEW_SMALL_INT(h->at->id);
     }
 }
-MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj, 2, 5, vm_snapshots);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(hv_vm_snapshots_obj, 2, SNAPSHOTS_ARGS, vm_snapshots);

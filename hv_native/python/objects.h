@@ -49,6 +49,13 @@ MP_NORETURN void hv_no_room(const char *what, uint64_t bytes);
 bool hv_unsafe(size_t n_args, size_t most, mp_map_t *kw);
 bool hv_insists(mp_obj_t unsafe);
 
+// A method of many words takes as many arguments as the word does: what is not there is None, which is of no kind that it wants.
+static inline void hv_fill_args(size_t n_args, const mp_obj_t *given, size_t most, mp_obj_t *args) {
+    for (size_t i = 0; i < most; i++) {
+        args[i] = i < n_args ? given[i] : mp_const_none;
+    }
+}
+
 // ValueError that names the bit and the reason when value breaks the policy (obj_el2.c).
 void hv_policy_check(el2_reg_t reg, uint64_t value, bool guest);
 

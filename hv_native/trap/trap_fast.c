@@ -668,11 +668,20 @@ uint64_t trap_fast(guest_regs_t *r) {
     return ec == EC_FP ? floating_point(v) : EXIT_TRAP;
 }
 
+// A step's exception is before the abort of the next fetch (DDI 0487 D1.13.1). QEMU 7.2 fetches first: it is made the step's.
+static unsigned step_first(const vcpu_t *v, unsigned ec) {
+    if (ec != EC_IABT_LOWER || (READ_SYSREG(spsr_el2) & PSTATE_SS) || !(v->stepping || v->vm->replay != NULL)) {
+        return ec;
+    }
+    WRITE_SYSREG(esr_el2, (uint64_t)EC_STEP_LOWER << 26 | ESR_IL | 0x22);
+    return EC_STEP_LOWER;
+}
+
 // Of a vCPU that steps. An HVC has been stepped when it comes here (DDI 0487 AArch64.CallHypervisor); FP is done again.
 uint64_t trap_stepping(guest_regs_t *r) {
     unsigned ec = ESR_EC(READ_SYSREG(esr_el2));
     vcpu_t *v = r->vcpu;
-    if (LIKELY(ec == EC_STEP_LOWER)) {
+    if (LIKELY(ec == EC_STEP_LOWER) || step_first(v, ec) == EC_STEP_LOWER) {
         v->counts[EC_STEP_LOWER]++;
         if (!v->stepping && v->vm->replay != NULL) {
             return replay_calls(v->vm)->fast(v);

@@ -405,6 +405,7 @@ void vcpu_inject_sync(vcpu_t *v, uint64_t esr, uint64_t far, bool far_valid) {
     }
     r->pc = vcpu_el1_get(v, EL1_VBAR_EL1) + vector_offset(r->pstate);
     r->pstate = entry_pstate(v);
+    v->step.taken = true;
 }
 
 void vcpu_inject_undefined(vcpu_t *v) {

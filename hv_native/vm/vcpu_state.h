@@ -119,6 +119,7 @@ typedef struct vcpu {
         uint64_t pc, pstate;
         uint32_t word;
         uint32_t over;      // what of vm->taken_mask is off meanwhile
+        bool taken;         // EL1 has been given an exception: that was the step, also where the PC is as before
         bool quick;         // it has begun in the fast path, and v has not left the guest since
     } step;
     struct {                // LDXR by software (vcpu/a64.c): what it has read, where; at NULL: none

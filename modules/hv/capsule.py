@@ -9,6 +9,7 @@ import _hv
 from . import event
 from .savefile import Writer
 from .savefile import write as _write
+from .source import Parsed
 from .syndrome import register
 from .trace import Record
 from .whole import Whole
@@ -121,8 +122,8 @@ class Capsule:
 
 
 def read(reader, vm):
-    seen = json.loads(reader.long(b"caps"))
-    return Capsule(reader.path, vm, seen)
+    with Parsed(reader.path):
+        return Capsule(reader.path, vm, json.loads(reader.long(b"caps")))
 
 
 class OnCrash:

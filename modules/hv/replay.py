@@ -10,6 +10,7 @@ import ujson
 from ubinascii import a2b_base64, b2a_base64
 
 from .snapshot import back, take
+from .source import Parsed, open_file
 
 _STRIDE = 100_000  # turns between two snapshots on the way, until there are so many:
 _MOST = 64
@@ -269,34 +270,60 @@ def _devices(vm):
     return [[slot, vm._virtio[slot].id] for slot in sorted(vm._virtio)]
 
 
-def load(vm, path):
-    with open(path) as file:
+def _word(n):
+    if not isinstance(n, int) or n < 0 or n >> 64:
+        raise ValueError(f"{n!r} is no number of 64 bits")
+    return n
+
+
+def _read(path):
+    """A file of save(): what it has, with inputs, stops and the clock as the Record has them."""
+    with open_file(path, "r") as file, Parsed(path):
         what = ujson.load(file)
-    if what.get("elapid") != "record" or what.get("version") not in (1, _VERSION):
-        raise ValueError(f"{path} is no record of version {_VERSION}")
-    devices = _devices(vm)
+        if what.get("elapid") != "record" or what.get("version") not in (1, _VERSION):
+            raise ValueError(f"{path} is no record of version {_VERSION}")
+        what["stops"] = [
+            (_word(at), tuple([int(r, 16) for r in text.split()])) for at, text in what["stops"]
+        ]
+        what["clock"] = [_word(int(c, 16)) for c in what["clock"].split()]
+        what["inputs"] = [
+            (_word(at), _word(kind), _word(of), _word(value))
+            + tuple([a2b_base64(d) for d in data])
+            for at, kind, of, value, *data in what["inputs"]
+        ]
+        what["end"] = _word(what["length"]), _word(what.get("inexact", 0))
+        what["stops"][0], what["clock"][2]  # there are such
+    return what
+
+
+def load(vm, path):
+    what, devices = _read(path), _devices(vm)
     if what.get("devices", devices) != devices:
         raise ValueError(
             f"{path} is of a VM with virtio devices [slot, id] {what['devices']}, and not {devices}"
         )
-    stops = [(at, tuple([int(r, 16) for r in text.split()])) for at, text in what["stops"]]
-    now, cpus = _registers(vm), len(stops[0][1]) // len(_NAMES)
-    if cpus != len(vm.cpu):
+    first, now = what["stops"][0][1], _registers(vm)
+    if len(first) != len(now):
+        cpus = len(first) // len(_NAMES)
         raise ValueError(f"{path} is of a VM with {cpus} vCPUs, and not {len(vm.cpu)}")
-    if differs := _differs(stops[0][1], now):
+    if differs := _differs(first, now):
         raise ValueError(
             f"{path} begins where {differs[0]} is {differs[1]:#x}, and not {differs[2]:#x}"
         )
+    for one in what["inputs"]:
+        if not vm._vm.replay("input", *one[:4]):
+            raise ValueError(f"{path}: {one[:4]} is no input")
     if vm._record:
         vm._record.drop()
     r = vm._record = Record(vm, False)
-    r._n("clock", *[int(c, 16) for c in what["clock"].split()])
+    r._n("clock", *what["clock"])
     r._start()
     for one in what["inputs"]:
-        if not r._n("put", *one[:4], *[a2b_base64(data) for data in one[4:]]):
-            raise ValueError(f"{path}: {one[:4]} is no input, or there is no memory for it")
-    r._n("cut", what["length"], what.get("inexact", 0))
-    r.stops = stops
+        if not r._n("put", *one):
+            r.drop()
+            raise MemoryError(f"there is no room for the {len(what['inputs'])} inputs of {path}")
+    r._n("cut", *what["end"])
+    r.stops = what["stops"]
     r._away = bool(devices)  # this boot's have not done what is in there
     return r
 

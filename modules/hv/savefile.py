@@ -17,7 +17,7 @@ from .block import CHUNK, SECTOR, Block, File, Overlay
 from .loader import Loaded
 from .net import Net, Switch
 from .progress import Bar
-from .source import open_file
+from .source import Parsed, open_file
 from .version import __version__
 from .virtio import Console, Rng
 from .whole import Whole
@@ -277,6 +277,43 @@ def _fits(reader, machine, vm):
             reader.fail(text.format(machine[what], here[what]))
 
 
+_OF_HEAD = {"made": str, "name": str, "ram": int, "cpus": int, "machine": dict}
+_OF_DEVICE = {"kind": str, "id": int, "legacy": bool}
+_OF_KIND = {
+    "Block": {"size": int, "unit": int, "readonly": bool, "path": (str, type(None))},
+    "Net": {"mac": str, "spoof": bool, "was": (str, type(None))},
+}
+
+
+def _are(what, kinds):
+    for key, kind in kinds.items():
+        if not isinstance(what[key], kind):
+            raise TypeError(f"{key}: {what[key]!r}")
+
+
+def _check(head):
+    """That it has what the rest takes: any exception when it has not."""
+    _are(head, _OF_HEAD)
+    for ipa, size in head["flash"]:
+        _are((ipa, size), {0: int, 1: int})
+    for slot, about in head["virtio"]:
+        _are((slot,), {0: int})
+        _are(about, _OF_DEVICE)
+        _are(about, _OF_KIND.get(about["kind"], {}))
+        _value(about.get("state"))
+        for mac in (about["mac"], about["was"] or "") if about["kind"] == "Net" else ():
+            bytes.fromhex(mac)
+    for kind, state in head["kept"]:
+        _are((kind,), {0: str})
+        _value(state)
+    for image in head["images"]:
+        path, slide = image
+        _are((path, slide), {0: str, 1: int})
+    if head["linux"]:
+        kind, entry, base, end = head["linux"]
+        _are((kind, entry, base, end), {0: str, 1: int, 2: int, 3: int})
+
+
 def _disk(reader, slot, about):
     size, readonly = about["size"], about["readonly"]
     base = Zeros(size, about["unit"])
@@ -369,23 +406,33 @@ def _no_start(vm, path):
     )
 
 
+def _made(reader, head, make, capsule, name, net, given):
+    vm = make(name or head["name"], head["ram"], head["cpus"])
+    try:
+        reader.vm = vm._vm
+        _into(reader, vm, head, net, given)
+        if reader.kind == b"caps":
+            return capsule(reader, vm)
+        if reader.kind != b"end ":
+            reader.fail(f"is damaged: record {reader.count - 1} is of kind {reader.kind!r}")
+    except BaseException:
+        vm.close()
+        raise
+    return vm
+
+
 def load(path, make, capsule, name, net, given):
     """See hv.load(). make: hv.VM; capsule(reader, vm): what becomes of a file of vm.capsule()'s, from where it is one."""
     reader = Reader(path)
     try:
-        head = json.loads(reader.long(b"head"))
-        _fits(reader, head["machine"], make)
-        vm = make(name or head["name"], head["ram"], head["cpus"])
-        try:
-            reader.vm = vm._vm
-            _into(reader, vm, head, net, given)
-            if reader.kind == b"caps":
-                return capsule(reader, vm)
-            if reader.kind != b"end ":
-                reader.fail(f"is damaged: record {reader.count - 1} is of kind {reader.kind!r}")
-        except BaseException:
-            vm.close()
+        with Parsed(path):
+            head = json.loads(reader.long(b"head"))
+            _check(head)
+            _fits(reader, head["machine"], make)
+        return _made(reader, head, make, capsule, name, net, given)
+    except ValueError as error:
+        if str(error).startswith(str(path)):
             raise
-        return vm
+        reader.fail(f"is of a VM that cannot be: {error}")
     finally:
         reader.file.close()

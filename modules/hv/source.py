@@ -29,6 +29,24 @@ def open_file(path, mode):
         raise OSError(error.errno, path) from None
 
 
+class Parsed:
+    """with Parsed(path): of a file that is not what it should be any exception is a ValueError with its path."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, kind, error, trace):
+        named = str(error).startswith(str(self.path))
+        if kind in _ODD or (kind is ValueError and not named):
+            raise ValueError(f"{self.path} is damaged: {kind.__name__}, {error}")
+
+
+_ODD = (TypeError, KeyError, IndexError, AttributeError, OverflowError)
+
+
 def _file_or_buffer(name, source):
     try:
         return Buffer(name, memoryview(source))  # a ROMFS file is one too, and is not copied
