@@ -244,7 +244,7 @@ def test_ends(machine):
     gdb = machine.gdb(DEBUGGEE)
     assert "work" in gdb("break work", "continue", "delete")
     gdb.type("continue")
-    target.exec("vm.close()")
+    target.exec("while not vm.running: pass\nvm.close()")
     assert "terminated with signal" in gdb.answer()
 
 

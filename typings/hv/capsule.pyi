@@ -10,6 +10,7 @@ import _hv
 from . import event as event
 from .savefile import Writer as Writer
 from .savefile import write as _write
+from .source import Parsed as Parsed
 from .syndrome import register as register
 from .trace import Record as Record
 from .whole import Whole as Whole

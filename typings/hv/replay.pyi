@@ -11,6 +11,7 @@ from typing import Any
 import ujson
 from ubinascii import a2b_base64 as a2b_base64, b2a_base64 as b2a_base64
 from .snapshot import back as back, take as take
+from .source import Parsed as Parsed, open_file as open_file
 
 class Record:
     """What a VM did from vm.record() on. A position is a number of turns from there: an instruction is one, and so is an

@@ -17,7 +17,7 @@ from .block import CHUNK as CHUNK, SECTOR as SECTOR, Block as Block, File as Fil
 from .loader import Loaded as Loaded
 from .net import Net as Net, Switch as Switch
 from .progress import Bar as Bar
-from .source import open_file as open_file
+from .source import Parsed as Parsed, open_file as open_file
 from .virtio import Console as Console, Rng as Rng
 from .whole import Whole as Whole
 MAGIC = b'ELAPID\x1a\n'

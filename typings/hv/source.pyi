@@ -13,6 +13,15 @@ def open_source(source: Any) -> Any:
 def open_file(path: Any, mode: Any) -> Any:
     """open() whose error has the path in it."""
 
+class Parsed:
+    """with Parsed(path): of a file that is not what it should be any exception is a ValueError with its path."""
+
+    path: Any
+    def __init__(self, path: Any) -> None: ...
+    def __enter__(self) -> Any: ...
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> Any: ...
+
+
 class Source:
     """What the kinds of sources share."""
 
