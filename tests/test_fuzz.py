@@ -9,7 +9,13 @@ import pytest
 from harness import ROOT
 
 GUESTS = "insn,mmio,psci,virtqueue,stage1,a32,debug"
-CASES = {GUESTS: 12, "files": 30, "trees": 10, "typed": 10}  # of each kind, on each machine
+CASES = {
+    GUESTS: 12,
+    "files": 30,
+    "trees": 10,
+    "typed": 10,
+    "calls": 2,
+}  # of each kind, on each machine
 FIRST = {
     "gicv2-smp1": 0,
     "gicv3-smp1": 32,

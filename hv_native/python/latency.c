@@ -19,14 +19,18 @@ static void due(timer_t *t) {
     timer_arm(t, now + late.period, due);
 }
 
-// latency(ticks): measure, with so many counts of CNTPCT from one look to the next; 0: no more. The longest
+// More often, and there would be time for nothing else.
+#define LOOKS_HZ 1000000u
+
+// latency(ticks): measure, with so many counts of CNTPCT from one look to the next, a microsecond to a second; 0: no more. The longest
 // wait since the last call, in counts.
 static mp_obj_t hv_latency(mp_obj_t period) {
     timer_cancel(&late.timer);
     uint64_t worst = late.worst;
-    late.period = unbox_u64(period);
+    uint64_t ticks = unbox_u64(period), least = timer_freq() / LOOKS_HZ, most = timer_freq();
+    late.period = ticks < least ? least : ticks < most ? ticks : most;
     late.worst = 0;
-    if (late.period != 0) {
+    if (ticks != 0) {
         timer_arm(&late.timer, timer_now() + late.period, due);
     }
     return box_u64(worst);

@@ -144,7 +144,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(breakpoint_remove_obj, breakpoint_remove);
 
 // log(cpu): as of BREAK_LOG; what Python decides of a breakpoint that it is asked about.
 static mp_obj_t breakpoint_log(mp_obj_t self, mp_obj_t cpu) {
-    break_log(hv_vcpu_get(cpu), brk_of(MP_OBJ_TO_PTR(self)));
+    break_log(hv_vcpu_get(hv_of_type(cpu, &hv_vcpu_type)), brk_of(MP_OBJ_TO_PTR(self)));
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(breakpoint_log_obj, breakpoint_log);

@@ -121,7 +121,7 @@ static mp_obj_t drop(vm_t *vm, mp_obj_t id) {
 
 static mp_obj_t fork_to(vm_t *vm, mp_obj_t id, mp_obj_t to_in) {
     snapshot_t *s = snapshot_of(vm, id);
-    vm_t *to = hv_vm_get(to_in);
+    vm_t *to = hv_vm_get(hv_of_type(to_in, &hv_vm_type));
     bool alike = to->forked && to->source == NULL && to->nvcpus == vm->nvcpus && to->nram == vm->nram && to->ram[0].size == vm->ram[0].size;
     if (!alike || to->starts != 0) {
         mp_raise_ValueError(MP_ERROR_TEXT("a fork is a VM of the same cpus and ram, which has not run"));

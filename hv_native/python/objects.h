@@ -4,6 +4,7 @@
 #define HV_OBJECTS_H
 
 #include "py/obj.h"
+#include "py/runtime.h"
 #include "memory/pgtable.h"
 #include "python/sysreg_table.h"
 #include "trap/callback.h"
@@ -48,6 +49,14 @@ MP_NORETURN void hv_no_room(const char *what, uint64_t bytes);
 // keyword, for more arguments, and for what is not True or False.
 bool hv_unsafe(size_t n_args, size_t most, mp_map_t *kw);
 bool hv_insists(mp_obj_t unsafe);
+
+// An argument that is to be of a type: self, which the interpreter has looked at, is not.
+static inline mp_obj_t hv_of_type(mp_obj_t o, const mp_obj_type_t *type) {
+    if (!mp_obj_is_type(o, type)) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("an argument is a %q, not a %s"), type->name, mp_obj_get_type_str(o));
+    }
+    return o;
+}
 
 // A method of many words takes as many arguments as the word does: what is not there is None, which is of no kind that it wants.
 static inline void hv_fill_args(size_t n_args, const mp_obj_t *given, size_t most, mp_obj_t *args) {

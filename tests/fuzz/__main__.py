@@ -20,6 +20,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), *(str(Path(__file__).resolve().parents[n]) + name
                 for n, name in ((1, ""), (2, "/tools")))]  # fmt: skip
 
+import calls  # noqa: E402
 import compiled  # noqa: E402
 import files  # noqa: E402
 import fire  # noqa: E402
@@ -27,12 +28,13 @@ import programs  # noqa: E402
 import trees  # noqa: E402
 import typed  # noqa: E402
 from elapid.console import CTRL_A, CTRL_C, RAW_PROMPT  # noqa: E402
+from guestcode import link  # noqa: E402
 from harness import Gone, Hung, Target  # noqa: E402
 from session import STREAK, Fault, Session, spread  # noqa: E402
 
 programs.KINDS["fire"] = fire.fire
 GUESTS = tuple(programs.KINDS)
-KINDS = (*GUESTS, "files", "trees", "typed", "compiled")
+KINDS = (*GUESTS, "files", "trees", "typed", "calls", "compiled")
 
 
 class Guests:
@@ -111,6 +113,23 @@ class Typed:
         target.at_prompt = True
 
 
+class Calls:
+    """Methods with any arguments, then a soft reset."""
+
+    def __init__(self, kind):
+        self.prelude = f"_calls_code = {link(calls.CODE)[0]!r}\n" + calls.TARGET
+
+    def case(self, dice, machine):
+        return calls.script(dice)
+
+    def run(self, session, case):
+        said = session.exec(case, 30).strip().rsplit("\n", 1)[-1]
+        if said != "called":
+            raise Fault(said)
+        session.close_typed()
+        return said
+
+
 class Trees:
     """Damaged trees of the machine: each case is a boot."""
 
@@ -176,6 +195,7 @@ RUNNERS = {
     "files": Files,
     "trees": Trees,
     "typed": Typed,
+    "calls": Calls,
     "compiled": Compiled,
 }
 
