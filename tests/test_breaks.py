@@ -768,6 +768,39 @@ for how in (lambda cpu: None, None):
     ]
 
 
+def test_steps_that_handlers_hold_up(each_target):
+    """A handler that has an instruction tried once more and once more: that exit is the step's end, in a record too."""
+    script = """
+vm = guest(code)
+cpu = vm.cpu[0]
+asked = 0
+def again(cpu, *more):
+    global asked
+    asked += 1
+    return hv.RETRY
+def mapped(cpu, *more):
+    global asked
+    asked += 1
+    if asked == 20:
+        vm.memory[0x4010_0000:0x4010_0004] = code[:4]
+        cpu.pc = 0x4010_0000
+    return hv.RETRY
+cpu.step(2)
+for f in again, None, mapped:
+    vm.exception(0x20, again if f is None else f)
+    asked = 0
+    if f is None:
+        r = vm.record()
+        print(cpu.step().reason, asked > 20, r.position, r.back(0))
+        r.stop()
+    else:
+        print(cpu.step().reason, hex(cpu.pc), asked)
+"""
+    assert run(
+        each_target, "load x0, 0x60000000\n br x0\n", script, 60
+    ).splitlines() == ["fetch 0x60000000 301", "fetch True 0 None", "step 0x40100000 20"]
+
+
 def test_steps_without_tables(each_target):
     """Each abort that EL2 gives to EL1 is a step, also the one that leads to where it was."""
     script = """

@@ -65,7 +65,14 @@ static mp_obj_t run_to(hv_vm_obj_t *o, uint64_t count) {
     exit_t why = EXIT_RESUME;
     bool woken = false;
     vm->replay->stop = count;
-    while (vm->replay != NULL && vm->replay->count < count && why == EXIT_RESUME) {
+    uint64_t last = vm->replay->count;
+    for (unsigned tries = 0; vm->replay != NULL && vm->replay->count < count && why == EXIT_RESUME; tries++) {
+        tries = vm->replay->count == last ? tries : 0;
+        last = vm->replay->count;
+        if (tries == HV_TRIES) {
+            why = v->exit.reason = EXIT_TRAP;
+            break;
+        }
         woken |= mp_hal_woken;
         mp_hal_woken = false; // or it would come back here at once for its sake
         v = vm->replay->v;

@@ -548,7 +548,8 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
     }
     exit_t why = EXIT_RESUME;
     bool woken = false;
-    for (bool stop = false; n != 0 && why == EXIT_RESUME && !stop;) {
+    uint64_t left = n;
+    for (unsigned tries = 0; n != 0 && why == EXIT_RESUME; tries++) {
         woken |= mp_hal_woken;
         mp_hal_woken = false; // or each step would come back here for its sake
         v->brk.handler = handler;
@@ -556,11 +557,18 @@ static mp_obj_t vcpu_step(size_t n_args, const mp_obj_t *args) {
         why = v->vm->replay != NULL ? hv_replay_step(v) : boot_core_alone(v, break_step);
         v->brk.handler = NULL;
         n = v->brk.steps + !v->brk.done;
+        bool stop = false;
         if (why == EXIT_RESUME && handler != NULL && v->brk.done && !v->brk.asked) {
             stop = mp_call_function_1(f, args[0]) == MP_OBJ_FROM_PTR(&hv_actions[ACTION_STOP]);
         }
         mp_handle_pending(true);
         v = hv_vcpu_get(args[0]); // raises if something has closed it
+        if (stop) {
+            break;
+        }
+        tries = n == left ? tries : 0;
+        left = n;
+        why = why == EXIT_RESUME && tries == HV_TRIES ? EXIT_TRAP : why;
     }
     mp_hal_woken |= woken;
     hv_forget(vm, handler);

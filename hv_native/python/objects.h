@@ -128,6 +128,7 @@ void hv_hold_all(bool shares, void (*hold)(vm_t *vm));
 bool hv_input(vm_t *vm, unsigned kind, unsigned what, uint64_t value);
 struct vcpu;
 exit_t hv_replay_step(struct vcpu *v);
+#define HV_TRIES 300u   // of a step that its handlers answer each time without an end of it: then it is that exit
 // obj_virtio.c: what its devices are at work on is void, for it has gone back to another time.
 void hv_virtio_forget(vm_t *vm);
 // vm_add_ram; if need be, after a collection.
