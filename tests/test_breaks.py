@@ -796,9 +796,11 @@ for f in again, None, mapped:
     else:
         print(cpu.step().reason, hex(cpu.pc), asked)
 """
-    assert run(
-        each_target, "load x0, 0x60000000\n br x0\n", script, 60
-    ).splitlines() == ["fetch 0x60000000 301", "fetch True 0 None", "step 0x40100000 20"]
+    assert run(each_target, "load x0, 0x60000000\n br x0\n", script, 60).splitlines() == [
+        "fetch 0x60000000 301",
+        "fetch True 0 None",
+        "step 0x40100000 20",
+    ]
 
 
 def test_steps_without_tables(each_target):

@@ -124,6 +124,14 @@ def test_what_says_that_it_is_a_gic_and_is_none(tree, gic):
     assert target.repl("import hv; hv.platform()['gic']") == str(gic)
 
 
+@pytest.mark.parametrize("gic, old", [(2, "0x00 0x8010000"), (3, "0x00 0x80a0000")])
+def test_a_gic_whose_other_half_is_elsewhere(tree, gic, old):
+    """The distributor is where the tree says, the CPU interface or the redistributors are not: as without one."""
+    target = tree(lambda text: text.replace(old, "0x00 0x1000", 1), gic=gic)
+    assert "no GIC\nWithout interrupts" in target.console
+    assert target.repl("6 * 7") == "42"
+
+
 @pytest.mark.parametrize(
     "old, new",
     [

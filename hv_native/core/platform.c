@@ -134,8 +134,17 @@ static bool is_distributor(range_t r, unsigned version) {
     return version == 3 ? revision >= 3 : revision == 1 || revision == 2;
 }
 
+// The second range: GICR_PIDR2.ArchRev (IHI 0069, GICR_PIDR2), or GICC_IIDR's architecture version (IHI 0048B 4.4.14).
+static bool is_its_interface(range_t r, unsigned version) {
+    if (version == 3) {
+        return r.size >= 0x10000 && (read32(r.base + 0xFFE8) >> 4 & 0xF) >= 3;
+    }
+    unsigned revision = r.size < 0x100 ? 0 : read32(r.base + 0xFC) >> 16 & 0xF;
+    return revision == 1 || revision == 2;
+}
+
 static void found_gic(const node_t *n, unsigned version) {
-    if (!is_distributor(node_reg(n, 0), version) || node_reg(n, 1).size == 0) {
+    if (!is_distributor(node_reg(n, 0), version) || !is_its_interface(node_reg(n, 1), version)) {
         return; // the same as none
     }
     platform.gic_version = version;

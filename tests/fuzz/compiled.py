@@ -100,7 +100,7 @@ def outcome(function, args):
 def get(e, at, size):
     return int.from_bytes(e[at * size : at * size + size], "little")
 
-def put(e, at, size, value):
+def put(value, e, at, size):  # in the order of e[at] = value
     e[at * size : at * size + size] = unsigned(value).to_bytes(8, "little")[:size]
 
 def arguments(name, tries, words, n):
@@ -593,7 +593,7 @@ class Words:
         elif chance < 0.5:
             at, value = self.index(1), self.word(kind)
             self.line(
-                f"e[{at[0]}] = {value[0]}", f"put(e, {at[1]}, {self.pointer // 8}, {value[1]})"
+                f"e[{at[0]}] = {value[0]}", f"put({value[1]}, e, {at[1]}, {self.pointer // 8})"
             )
         elif chance < 0.65:
             self.line(*(f"if {each}:" for each in self.truth()))
