@@ -178,7 +178,8 @@ class VCPU:
     def step(self, n: int = 1, f: Callable | None = None, /) -> Exit:
         """Of a VM that does not run: execute n instructions on this vCPU alone, interrupts held back, and call
         f(cpu) behind each; hv.STOP ends it. At a breakpoint that is the guest's own instruction, and no hit; from
-        LDXR it is all to behind STXR. Returns an Exit: "step", or what ended it earlier."""
+        LDXR it is all to behind STXR. What handlers have tried 300 times is over, with that exit. Returns
+        an Exit: "step", or what ended it earlier."""
     def next(self) -> Exit:
         """As step(), but a call (BL, BLR) is run until it returns, by all of the VM."""
     def finish(self) -> Exit:

@@ -170,7 +170,7 @@ inject(what, where)\tGive the guest an exception when it next runs: "undefined",
 read(va, n)\tThe guest's memory at an address of its own, by both stages: fewer bytes where the next one is not mapped or is no RAM. Access rights do not matter, and no device ever notices.
 write(va, data)\tWrite there, read-only pages too; how many bytes it was. Caches are as after vm.memory's writes.
 string(va, limit=256)\tThe text at an address of the guest's, up to its zero, to what cannot be read, or to `limit` bytes.
-step(n=1, f=None)\tOf a VM that does not run: execute n instructions on this vCPU alone, interrupts held back, and call f(cpu) behind each; hv.STOP ends it. At a breakpoint that is the guest's own instruction, and no hit; from LDXR it is all to behind STXR. Returns an Exit: "step", or what ended it earlier.
+step(n=1, f=None)\tOf a VM that does not run: execute n instructions on this vCPU alone, interrupts held back, and call f(cpu) behind each; hv.STOP ends it. At a breakpoint that is the guest's own instruction, and no hit; from LDXR it is all to behind STXR. What handlers have tried 300 times is over, with that exit. Returns an Exit: "step", or what ended it earlier.
 next()\tAs step(), but a call (BL, BLR) is run until it returns, by all of the VM.
 finish()\tRun the VM until the function this vCPU is in has returned to its caller.
 dump()\tPrint everything it has, decoded.
