@@ -123,24 +123,23 @@ static range_t cpu_interface(range_t r) {
     return r;
 }
 
+static bool is_revision(unsigned revision, unsigned version) {
+    return version == 3 ? revision >= 3 : revision == 1 || revision == 2;
+}
+
 // GICD_PIDR2.ArchRev, in the last page of its registers (IHI 0048B table 4-1; IHI 0069, GICD_PIDR2). Else interrupts would
 // be waited for from what sends none, and the prompt be deaf.
 static bool is_distributor(range_t r, unsigned version) {
     uint64_t last = version == 3 ? 0xF000 : 0;
-    if (r.size < last + 0x1000) {
-        return false;
-    }
-    unsigned revision = read32(r.base + last + 0xFE8) >> 4 & 0xF;
-    return version == 3 ? revision >= 3 : revision == 1 || revision == 2;
+    return r.size >= last + 0x1000 && is_revision(read32(r.base + last + 0xFE8) >> 4 & 0xF, version);
 }
 
 // The second range: GICR_PIDR2.ArchRev (IHI 0069, GICR_PIDR2), or GICC_IIDR's architecture version (IHI 0048B 4.4.14).
 static bool is_its_interface(range_t r, unsigned version) {
     if (version == 3) {
-        return r.size >= 0x10000 && (read32(r.base + 0xFFE8) >> 4 & 0xF) >= 3;
+        return r.size >= 0x10000 && is_revision(read32(r.base + 0xFFE8) >> 4 & 0xF, version);
     }
-    unsigned revision = r.size < 0x100 ? 0 : read32(r.base + 0xFC) >> 16 & 0xF;
-    return revision == 1 || revision == 2;
+    return r.size >= 0x100 && is_revision(read32(r.base + 0xFC) >> 16 & 0xF, version);
 }
 
 static void found_gic(const node_t *n, unsigned version) {

@@ -22,8 +22,8 @@ static void due(timer_t *t) {
 // More often, and there would be time for nothing else.
 #define LOOKS_HZ 1000000u
 
-// latency(ticks): measure, with so many counts of CNTPCT from one look to the next, a microsecond to a second; 0: no more. The longest
-// wait since the last call, in counts.
+// latency(ticks): measure, with so many counts of CNTPCT from one look to the next, a microsecond to a second; 0: no more.
+// The longest wait since the last call, in counts.
 static mp_obj_t hv_latency(mp_obj_t period) {
     timer_cancel(&late.timer);
     uint64_t worst = late.worst;
